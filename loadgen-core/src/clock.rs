@@ -1,0 +1,146 @@
+//! The one clock of a run: nanoseconds of `CLOCK_MONOTONIC` since the run's origin.
+//!
+//! Everything that is measured is a [`Nanos`] on this axis. Foreign times (a
+//! hypervisor's wall clock, an instant of `CLOCK_MONOTONIC` that another process
+//! printed) are mapped onto it once, by [`Clock::from_wall`] and
+//! [`Clock::from_monotonic`], together with what that mapping may be wrong by.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds since the origin of the run. 2^64 ns are 584 years.
+pub type Nanos = u64;
+
+/// Nanoseconds in one second.
+pub const SECOND: Nanos = 1_000_000_000;
+
+/// Nanoseconds in one millisecond.
+pub const MILLISECOND: Nanos = 1_000_000;
+
+/// A point of reference on `CLOCK_MONOTONIC` and, taken in the same moment, on
+/// the wall clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    /// `CLOCK_MONOTONIC` at the origin.
+    origin_ns: u64,
+    /// Nanoseconds since the Unix epoch at the origin.
+    wall_ns: u64,
+    /// How far apart the two readings may be.
+    pairing_ns: u64,
+}
+
+impl Clock {
+    /// A clock whose origin is now.
+    ///
+    /// The wall clock is read between two readings of the monotonic one; the
+    /// tightest of five such triples is kept, so that a preempted reading does
+    /// not blur every mapped time of the run.
+    #[must_use]
+    pub fn start() -> Self {
+        (0..5)
+            .map(|_| {
+                let before = monotonic_ns();
+                let wall = unix_ns(SystemTime::now());
+                let after = monotonic_ns();
+                Self {
+                    origin_ns: before,
+                    wall_ns: wall.saturating_sub((after - before) / 2),
+                    pairing_ns: after - before,
+                }
+            })
+            .min_by_key(|clock| clock.pairing_ns)
+            .unwrap_or(Self { origin_ns: monotonic_ns(), wall_ns: 0, pairing_ns: u64::MAX })
+    }
+
+    /// The same clock with its origin moved later by `by` (to the start of the load).
+    #[must_use]
+    pub fn shifted(self, by: Duration) -> Self {
+        let by = as_nanos(by);
+        Self { origin_ns: self.origin_ns + by, wall_ns: self.wall_ns + by, ..self }
+    }
+
+    /// Now, in nanoseconds since the origin (0 before it).
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        monotonic_ns().saturating_sub(self.origin_ns)
+    }
+
+    /// The wall clock time of the origin.
+    #[must_use]
+    pub fn started_at(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.wall_ns)
+    }
+
+    /// Maps a wall clock time of *this host* to the run's axis: `(time, uncertainty)`.
+    ///
+    /// The uncertainty is that of the mapping alone. A time from another host
+    /// carries that host's clock offset on top, which only the caller can bound.
+    /// Times before the origin map to 0.
+    #[must_use]
+    pub fn from_wall(&self, time: SystemTime) -> (Nanos, Nanos) {
+        (unix_ns(time).saturating_sub(self.wall_ns), self.pairing_ns)
+    }
+
+    /// Maps a reading of `CLOCK_MONOTONIC` (ns) of this host, such as another
+    /// process prints, to the run's axis. Exact: the clock is the same.
+    #[must_use]
+    pub fn from_monotonic(&self, monotonic_ns: u64) -> Nanos {
+        monotonic_ns.saturating_sub(self.origin_ns)
+    }
+
+    /// The reading of `CLOCK_MONOTONIC` (ns) that belongs to a time of the run.
+    #[must_use]
+    pub fn to_monotonic(&self, at: Nanos) -> u64 {
+        self.origin_ns + at
+    }
+}
+
+/// `CLOCK_MONOTONIC` in nanoseconds (about 25 ns a reading through the vDSO).
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    crate::net::sys::monotonic_ns()
+}
+
+/// A duration in nanoseconds; what does not fit in 584 years is cut there.
+#[must_use]
+pub fn as_nanos(duration: Duration) -> Nanos {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Nanoseconds as seconds, for reports.
+#[must_use]
+pub fn as_seconds(nanos: Nanos) -> f64 {
+    nanos as f64 / SECOND as f64
+}
+
+/// Nanoseconds as milliseconds, for reports.
+#[must_use]
+pub fn as_millis(nanos: Nanos) -> f64 {
+    nanos as f64 / MILLISECOND as f64
+}
+
+fn unix_ns(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, as_nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_and_monotonic_agree() {
+        let clock = Clock::start();
+        let (mapped, uncertainty) = clock.from_wall(SystemTime::now());
+        let direct = clock.now();
+        assert!(uncertainty < 50 * MILLISECOND, "{uncertainty}");
+        assert!(direct.abs_diff(mapped) < 50 * MILLISECOND, "{direct} {mapped}");
+    }
+
+    #[test]
+    fn shifting_moves_both_axes() {
+        let clock = Clock::start();
+        let later = clock.shifted(Duration::from_secs(2));
+        assert_eq!(clock.from_monotonic(clock.to_monotonic(3 * SECOND)), 3 * SECOND);
+        assert_eq!(later.from_monotonic(clock.to_monotonic(3 * SECOND)), SECOND);
+        assert_eq!(later.started_at().duration_since(clock.started_at()).unwrap().as_secs(), 2);
+    }
+}

@@ -1,0 +1,107 @@
+//! Errors of set-up. Failures of calls are not errors but data: see
+//! [`Failure`](crate::Failure).
+
+use std::io;
+use std::net::SocketAddr;
+
+/// A plan that cannot be carried out as written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The URL cannot be loaded.
+    #[error("cannot load '{url}': {reason}")]
+    Url {
+        /// The URL as given.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A part of the request cannot stand in an HTTP/1.1 head.
+    #[error("the request's {what} cannot be sent: '{value}'")]
+    Request {
+        /// Which part.
+        what: &'static str,
+        /// Its value, escaped.
+        value: String,
+    },
+    /// The rate is not one.
+    #[error("the rate must be above 0 and at most 100,000,000 per second, not {rate_per_s}")]
+    Rate {
+        /// The rate as given.
+        rate_per_s: f64,
+    },
+    /// A number is outside of its range.
+    #[error("{what} must be {range}, not {value}")]
+    Range {
+        /// Which setting.
+        what: &'static str,
+        /// What it may be.
+        range: &'static str,
+        /// What it is.
+        value: String,
+    },
+    /// Two settings that exclude each other.
+    #[error("{0}")]
+    Conflict(&'static str),
+}
+
+/// A run that could not start, or whose worker broke.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The plan is not sound.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The target's name has no address.
+    #[error("cannot resolve the host of '{url}': {source}")]
+    Resolve {
+        /// The target's URL.
+        url: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// No connection to the target before the load began.
+    #[error("cannot connect to {address} (of '{url}'): {source}; is the server running?")]
+    Connect {
+        /// The target's URL.
+        url: String,
+        /// The last address tried.
+        address: SocketAddr,
+        /// Why the last try failed.
+        source: io::Error,
+    },
+    /// The plan needs more descriptors than this process may open.
+    #[error(
+        "the plan holds up to {wanted} connections, but this process may open {limit} files: \
+         raise the limit (ulimit -n) or lower --connections"
+    )]
+    Descriptors {
+        /// Descriptors that the plan needs.
+        wanted: u64,
+        /// The limit in force after raising it as far as allowed.
+        limit: u64,
+    },
+    /// The plan needs more local ports than there are.
+    #[error(
+        "the plan needs up to {wanted} local ports at once, but {available} exist for one \
+         destination: add source addresses (--source-address), widen \
+         net.ipv4.ip_local_port_range, or lower the number of connections"
+    )]
+    Ports {
+        /// Ports in use at once by the plan.
+        wanted: u64,
+        /// Ports of all source addresses.
+        available: u64,
+    },
+    /// The kernel refused something that a worker cannot do without.
+    #[error("cannot set up the load engine ({what}): {source}")]
+    Setup {
+        /// What was asked of the kernel.
+        what: &'static str,
+        /// Its answer.
+        source: io::Error,
+    },
+    /// A worker thread panicked: a defect of this program.
+    #[error("a worker thread panicked; this is a defect of loadgen: please report it")]
+    WorkerPanicked,
+}

@@ -1,0 +1,1 @@
+//! HTTP/1.x without input or output: bytes in, progress out.

@@ -1,0 +1,30 @@
+//! Open-loop HTTP load with honest latency, a timeline, and live migrations.
+//!
+//! **Layout**: data flows one way. A [`Plan`] gives a [`Schedule`]; an
+//! [`Engine`] sends it from workers that share nothing; every finished call goes
+//! to a recorder; the recorders are merged into a [`Report`]. A
+//! [`Trigger`](migration::Trigger) adds events, from which the impact of a
+//! migration is computed.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod clock;
+mod error;
+mod event;
+mod http1;
+pub mod migration;
+mod net;
+mod plan;
+pub mod record;
+pub mod report;
+mod request;
+mod schedule;
+mod target;
+
+pub use error::{PlanError, RunError};
+pub use event::{Event, EventKind, EventReport};
+pub use plan::{Plan, Precision, Stream};
+pub use record::{CallLog, CallRecord, Cause, Failure, Outcome, Population};
+pub use report::Report;
+pub use request::Request;
+pub use schedule::Schedule;
+pub use target::Target;

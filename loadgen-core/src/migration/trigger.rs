@@ -1,0 +1,340 @@
+//! The plug-in that starts a migration and reports what happens: [`Trigger`].
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::clock::Clock;
+use crate::event::Event;
+
+/// How a virtual machine is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Strategy {
+    /// Copy memory in rounds while the machine runs, stop it for the last one.
+    #[default]
+    PreCopy,
+    /// Stop, move the CPUs, run at the target and fetch memory on demand.
+    PostCopy,
+    /// Stop, copy everything, run at the target.
+    StopAndCopy,
+}
+
+impl Strategy {
+    /// All strategies.
+    pub const ALL: [Self; 3] = [Self::PreCopy, Self::PostCopy, Self::StopAndCopy];
+
+    /// The name in specifications and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PreCopy => "pre-copy",
+            Self::PostCopy => "post-copy",
+            Self::StopAndCopy => "stop-and-copy",
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Strategy {
+    type Err = TriggerError;
+
+    fn from_str(text: &str) -> Result<Self, TriggerError> {
+        Self::ALL.into_iter().find(|s| s.name() == text).ok_or_else(|| {
+            TriggerError::Spec(format!(
+                "unknown strategy '{text}': choose pre-copy, post-copy or stop-and-copy"
+            ))
+        })
+    }
+}
+
+/// What a trigger knows of the run it serves.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Context {
+    /// Names the run in logs and in the environment of programs.
+    pub run_id: String,
+    /// Which repetition this is, from 1.
+    pub trial: u32,
+    /// The clock of the run: every event is a time on it.
+    pub clock: Clock,
+}
+
+impl Context {
+    /// A context for the first trial of a run.
+    #[must_use]
+    pub fn new(run_id: impl Into<String>, clock: Clock) -> Self {
+        Self { run_id: run_id.into(), trial: 1, clock }
+    }
+}
+
+/// What is known of the machine before its migration. What is not known is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct VmFacts {
+    /// Name and version of the hypervisor or manager.
+    pub hypervisor: Option<String>,
+    /// Memory of the machine, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Whether it runs.
+    pub running: Option<bool>,
+    /// Anything else worth keeping in the report.
+    pub details: Map<String, Value>,
+}
+
+/// How a migration ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Ending {
+    /// The target runs alone.
+    Completed,
+    /// It did not come about; the reason is in [`Settled::reason`].
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// What the source of a simulated migration knows for certain.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Truth {
+    /// How long the simulated machine really did not run, measured inside it.
+    pub downtime_ms: f64,
+    /// When it stopped, in seconds from the start of the load.
+    pub stop_s: f64,
+    /// When it ran again, in seconds from the start of the load.
+    pub resume_s: f64,
+    /// Total migration time, measured inside it.
+    pub total_migration_time_ms: f64,
+    /// Memory sent, in bytes, by the model.
+    pub transferred_bytes: u64,
+    /// Pre-copy rounds, by the model.
+    pub rounds: u32,
+}
+
+impl Truth {
+    /// The ground truth of a migration; times in ns from the start of the load.
+    #[must_use]
+    pub fn new(stop: u64, resume: u64, total_ns: u64, transferred_bytes: u64, rounds: u32) -> Self {
+        use crate::clock::{as_millis, as_seconds};
+        Self {
+            downtime_ms: as_millis(resume.saturating_sub(stop)),
+            stop_s: as_seconds(stop),
+            resume_s: as_seconds(resume),
+            total_migration_time_ms: as_millis(total_ns),
+            transferred_bytes,
+            rounds,
+        }
+    }
+}
+
+/// What a trigger says when all is over. What it did not measure is `None`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// How the migration ended.
+    pub ending: Ending,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// Total migration time by the hypervisor's own account.
+    pub hypervisor_total: Option<Duration>,
+    /// Downtime by the hypervisor's own account (often only a part of it).
+    pub hypervisor_downtime: Option<Duration>,
+    /// Whether the machine was seen to run at the target.
+    pub on_target: Option<bool>,
+    /// Memory sent, in bytes.
+    pub transferred_bytes: Option<u64>,
+    /// Ground truth, of simulations only.
+    pub truth: Option<Truth>,
+    /// Anything else worth keeping in the report.
+    pub details: Map<String, Value>,
+}
+
+impl Settled {
+    /// An ending of which nothing else is known.
+    #[must_use]
+    pub fn new(ending: Ending) -> Self {
+        Self {
+            ending,
+            reason: None,
+            hypervisor_total: None,
+            hypervisor_downtime: None,
+            on_target: None,
+            transferred_bytes: None,
+            truth: None,
+            details: Map::new(),
+        }
+    }
+
+    /// Says why the migration did not complete.
+    #[must_use]
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Says whether the machine was seen to run at the target.
+    #[must_use]
+    pub fn with_on_target(mut self, on_target: bool) -> Self {
+        self.on_target = Some(on_target);
+        self
+    }
+}
+
+/// Starts one migration and reports what happens. The load is already running
+/// when [`fire`](Trigger::fire) is called.
+///
+/// The calls come in this order: `probe`, `arm`, `fire`, then `next_event` until
+/// it returns a final event (or `cancel`, and then `next_event` again), `settle`.
+/// Everything slow belongs into `probe` and `arm`, before the clock matters.
+///
+/// A trigger of your own needs `name`, `fire` and `next_event`; the rest has
+/// defaults for a trigger that cannot do more.
+pub trait Trigger: Send {
+    /// The kind, as in the specification: `simulated`, `command`, `qmp`, …
+    fn name(&self) -> &str;
+
+    /// How the machine is moved, when the trigger decides that.
+    fn strategy(&self) -> Option<Strategy> {
+        None
+    }
+
+    /// Whether the migration is simulated. The report says so in its title.
+    fn is_simulated(&self) -> bool {
+        false
+    }
+
+    /// Looks at the machine without changing anything: reachable, running, how big.
+    ///
+    /// # Errors
+    /// [`TriggerError`] if the migration could not be started as things stand.
+    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
+        Ok(VmFacts::default())
+    }
+
+    /// Prepares everything that takes time: capabilities, limits, the target.
+    ///
+    /// # Errors
+    /// [`TriggerError`] if the migration cannot be prepared.
+    fn arm(&mut self, context: &Context) -> Result<(), TriggerError> {
+        let _ = context;
+        Ok(())
+    }
+
+    /// Starts the migration and returns as soon as it is accepted.
+    ///
+    /// # Errors
+    /// [`TriggerError`] if it was not accepted.
+    fn fire(&mut self) -> Result<(), TriggerError>;
+
+    /// The next event, or `None` when none came within `timeout`. After a final
+    /// event it is not called again.
+    ///
+    /// # Errors
+    /// [`TriggerError`] if nothing more can be learnt of the migration.
+    fn next_event(&mut self, timeout: Duration) -> Result<Option<Event>, TriggerError>;
+
+    /// Asks for the migration to be given up. The outcome comes as an event.
+    ///
+    /// # Errors
+    /// [`TriggerError::Unsupported`] if it cannot be cancelled.
+    fn cancel(&mut self) -> Result<(), TriggerError> {
+        Err(TriggerError::Unsupported("this trigger cannot cancel a migration"))
+    }
+
+    /// Asks for the final figures and whether the machine runs at the target.
+    /// `last` is the final event.
+    ///
+    /// # Errors
+    /// [`TriggerError`] if the figures cannot be had any more.
+    fn settle(&mut self, last: &Event) -> Result<Settled, TriggerError> {
+        Ok(Settled::of(last))
+    }
+}
+
+impl Settled {
+    /// The ending that a final event tells, with its `reason` attribute.
+    #[must_use]
+    pub fn of(last: &Event) -> Self {
+        let ending = match last.kind {
+            crate::event::EventKind::Completed => Ending::Completed,
+            crate::event::EventKind::Cancelled => Ending::Cancelled,
+            _ => Ending::Failed,
+        };
+        let mut settled = Self::new(ending);
+        settled.reason = last.attributes.get("reason").and_then(Value::as_str).map(str::to_owned);
+        settled
+    }
+}
+
+/// A trigger that cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TriggerError {
+    /// The specification is wrong.
+    #[error("trigger specification: {0}")]
+    Spec(String),
+    /// The other side (program, socket, API) cannot be reached or went away.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done with what.
+        what: String,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The other side answered with an error.
+    #[error("{what} was refused: {reason}")]
+    Refused {
+        /// What was asked.
+        what: String,
+        /// Its answer.
+        reason: String,
+    },
+    /// The other side said something that makes no sense.
+    #[error("{what}: {reason}")]
+    Protocol {
+        /// What was being read.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The other side did not answer in time.
+    #[error("{what}: no answer within {} s", waited.as_secs_f64())]
+    Silent {
+        /// What was asked.
+        what: String,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// The trigger has no such ability.
+    #[error("{0}")]
+    Unsupported(&'static str),
+}
+
+impl TriggerError {
+    /// An error of the system while doing `what`.
+    pub fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Self::Io { what: what.into(), source }
+    }
+
+    /// A refusal of `what`.
+    pub fn refused(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Refused { what: what.into(), reason: reason.into() }
+    }
+
+    /// Nonsense in `what`.
+    pub fn protocol(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Protocol { what: what.into(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,399 @@
+//! What to do: a [`Plan`] says which target gets which requests at which times,
+//! over what connections, and when to give up. It is validated before anything
+//! runs and is kept in the report, so that a run can be repeated.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Nanos, SECOND};
+use crate::error::PlanError;
+use crate::record::Population;
+use crate::request::Request;
+use crate::schedule::Schedule;
+use crate::target::Target;
+
+/// How exactly calls are started, and what it costs. Figures: 3000 starts a
+/// second on an otherwise idle virtual machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Sleep to the deadline: late by the wake-up time of the CPU, tens of µs.
+    Low,
+    /// Sleep to 50 µs before the deadline, then poll: late by a µs, about 15 % of
+    /// a core at 3000/s.
+    #[default]
+    Normal,
+    /// Never sleep: late by less than a µs, one whole core a thread.
+    High,
+}
+
+/// One stream of calls: an arrival process and the connections that carry it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    pub(crate) schedule: Schedule,
+    /// Most connections open at once.
+    pub(crate) connections: u32,
+    /// Connections opened before the load starts.
+    pub(crate) warm_connections: u32,
+    /// Calls on one connection before it is closed; 0: no limit.
+    pub(crate) calls_per_connection: u32,
+    /// Arrivals that may wait for a connection; beyond it they are shed.
+    pub(crate) backlog: u32,
+}
+
+impl Stream {
+    /// A stream over kept-alive connections: at most 64 at once, none of them
+    /// opened before it is needed, 100,000 arrivals waiting.
+    #[must_use]
+    pub fn established(schedule: Schedule) -> Self {
+        Self {
+            schedule,
+            connections: 64,
+            warm_connections: 0,
+            calls_per_connection: 0,
+            backlog: 100_000,
+        }
+    }
+
+    /// A stream that opens a connection for every call: at most 4096 at once.
+    #[must_use]
+    pub fn fresh(schedule: Schedule) -> Self {
+        Self { connections: 4096, calls_per_connection: 1, ..Self::established(schedule) }
+    }
+
+    /// Most connections open at once (1 to 1,000,000).
+    #[must_use]
+    pub fn with_connections(mut self, connections: u32) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// Opens this many connections before the load starts.
+    #[must_use]
+    pub fn with_warm_connections(mut self, connections: u32) -> Self {
+        self.warm_connections = connections;
+        self
+    }
+
+    /// Closes a connection after this many calls; 0: only when the server does.
+    #[must_use]
+    pub fn with_calls_per_connection(mut self, calls: u32) -> Self {
+        self.calls_per_connection = calls;
+        self
+    }
+
+    /// How many arrivals may wait for a connection before further ones are shed.
+    #[must_use]
+    pub fn with_backlog(mut self, backlog: u32) -> Self {
+        self.backlog = backlog;
+        self
+    }
+
+    /// The arrival process.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        self.schedule
+    }
+
+    /// Most connections open at once.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.connections
+    }
+
+    /// Which population the calls of this stream belong to.
+    #[must_use]
+    pub fn population(&self) -> Population {
+        if self.calls_per_connection == 1 { Population::Fresh } else { Population::Established }
+    }
+
+    fn validate(&self) -> Result<(), PlanError> {
+        self.schedule.validate()?;
+        if !(1..=1_000_000).contains(&self.connections) {
+            return Err(PlanError::Range {
+                what: "the number of connections",
+                range: "from 1 to 1,000,000",
+                value: self.connections.to_string(),
+            });
+        }
+        if self.warm_connections > self.connections {
+            return Err(PlanError::Range {
+                what: "the number of warm connections",
+                range: "at most the number of connections",
+                value: self.warm_connections.to_string(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A load to put on a target. Build it with the `with_*` methods; it is checked
+/// when an [`Engine`](crate::Engine) takes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    pub(crate) target: Target,
+    pub(crate) request: Request,
+    /// The main load.
+    pub(crate) load: Stream,
+    /// A second stream beside it, whose users feel other things than those of
+    /// the main load (newcomers beside kept-alive clients).
+    pub(crate) probe: Option<Stream>,
+    /// How long calls are started; `None`: until stopped.
+    pub(crate) duration_s: Option<f64>,
+    /// Calls with an intended start before this are sent but left out of the
+    /// summary figures (not of the timeline).
+    pub(crate) warmup_s: f64,
+    /// From the first byte sent (and, before it, from the start of connecting).
+    pub(crate) timeout_s: f64,
+    /// From the intended start, sent or not.
+    pub(crate) deadline_s: Option<f64>,
+    /// How long to wait, after the last start, for replies under way.
+    pub(crate) drain_s: f64,
+    pub(crate) threads: u32,
+    pub(crate) precision: Precision,
+    pub(crate) seed: u64,
+    /// Keep a record of every call (32 bytes each), up to this many.
+    pub(crate) call_log: u64,
+}
+
+impl Plan {
+    /// A load on a target: timeout 10 s, no deadline, no warm-up, one thread,
+    /// until stopped.
+    #[must_use]
+    pub fn new(target: Target, load: Stream) -> Self {
+        Self {
+            target,
+            request: Request::get(),
+            load,
+            probe: None,
+            duration_s: None,
+            warmup_s: 0.0,
+            timeout_s: 10.0,
+            deadline_s: None,
+            drain_s: 10.0,
+            threads: 1,
+            precision: Precision::Normal,
+            seed: 1,
+            call_log: 0,
+        }
+    }
+
+    /// Sets the request; the default is a GET of the target's URL.
+    #[must_use]
+    pub fn with_request(mut self, request: Request) -> Self {
+        self.request = request;
+        self
+    }
+
+    /// Adds a second stream beside the main load.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Stream) -> Self {
+        self.probe = Some(probe);
+        self
+    }
+
+    /// How long calls are started.
+    #[must_use]
+    pub fn with_duration(mut self, duration: Duration) -> Self {
+        self.duration_s = Some(duration.as_secs_f64());
+        self
+    }
+
+    /// Leaves calls with an intended start before this out of the summary.
+    #[must_use]
+    pub fn with_warmup(mut self, warmup: Duration) -> Self {
+        self.warmup_s = warmup.as_secs_f64();
+        self
+    }
+
+    /// Time limit of a call, from its first byte sent, and of a connect. Also
+    /// sets the drain time, unless [`Self::with_drain`] follows.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout_s = timeout.as_secs_f64();
+        self.drain_s = self.timeout_s;
+        self
+    }
+
+    /// Time limit of a call from its intended start, whether sent or not.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline_s = Some(deadline.as_secs_f64());
+        self
+    }
+
+    /// How long to wait for replies under way after the last start.
+    #[must_use]
+    pub fn with_drain(mut self, drain: Duration) -> Self {
+        self.drain_s = drain.as_secs_f64();
+        self
+    }
+
+    /// Worker threads, each with its stripe of the arrivals and its share of the
+    /// connections.
+    #[must_use]
+    pub fn with_threads(mut self, threads: u32) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// How exactly calls are started.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// Seed of the random schedules.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Keeps a record of every call, 32 bytes each, up to `limit` calls. A
+    /// migration's impact is computed from it.
+    #[must_use]
+    pub fn with_call_log(mut self, limit: u64) -> Self {
+        self.call_log = limit;
+        self
+    }
+
+    /// The target.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The main load.
+    #[must_use]
+    pub fn load(&self) -> &Stream {
+        &self.load
+    }
+
+    /// The second stream, if there is one.
+    #[must_use]
+    pub fn probe(&self) -> Option<&Stream> {
+        self.probe.as_ref()
+    }
+
+    /// How long calls are started; `None`: until stopped.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.duration_s.map(Duration::from_secs_f64)
+    }
+
+    /// Time limit of a call from its first byte sent.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs_f64(self.timeout_s)
+    }
+
+    /// The streams of the plan.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = &Stream> {
+        std::iter::once(&self.load).chain(&self.probe)
+    }
+
+    /// Calls a second that the schedules offer; `None` if one is a closed loop.
+    #[must_use]
+    pub fn offered_per_s(&self) -> Option<f64> {
+        self.streams().map(|stream| stream.schedule.rate_per_s()).sum()
+    }
+
+    /// Checks that the plan can be carried out.
+    ///
+    /// # Errors
+    /// [`PlanError`] with the offending value.
+    pub fn validate(&self) -> Result<(), PlanError> {
+        self.target.validate()?;
+        self.request.validate()?;
+        for stream in self.streams() {
+            stream.validate()?;
+        }
+        let seconds = |what, value: f64, least: f64| {
+            if value.is_finite() && value >= least && value <= 1e7 {
+                return Ok(());
+            }
+            let range = if least > 0.0 {
+                "above 0 s and at most 10,000,000 s"
+            } else {
+                "from 0 s to 10,000,000 s"
+            };
+            Err(PlanError::Range { what, range, value: format!("{value} s") })
+        };
+        if let Some(duration) = self.duration_s {
+            seconds("the duration", duration, 1e-9)?;
+            if self.warmup_s >= duration {
+                return Err(PlanError::Conflict("the warm-up must be shorter than the duration"));
+            }
+        }
+        seconds("the warm-up", self.warmup_s, 0.0)?;
+        seconds("the timeout", self.timeout_s, 1e-9)?;
+        seconds("the drain time", self.drain_s, 0.0)?;
+        if let Some(deadline) = self.deadline_s {
+            seconds("the deadline", deadline, 1e-9)?;
+        }
+        if !(1..=1024).contains(&self.threads) {
+            return Err(PlanError::Range {
+                what: "the number of threads",
+                range: "from 1 to 1024",
+                value: self.threads.to_string(),
+            });
+        }
+        if self.streams().any(|stream| stream.connections < self.threads) {
+            return Err(PlanError::Conflict(
+                "every thread needs a connection of its own: raise --connections or lower --threads",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Seconds of a validated plan as nanoseconds.
+pub(crate) fn nanos(seconds: f64) -> Nanos {
+    (seconds * SECOND as f64).round() as Nanos
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        let target = Target::parse("http://127.0.0.1/").unwrap();
+        Plan::new(target, Stream::established(Schedule::constant(100.0)))
+    }
+
+    #[test]
+    fn repeats_from_its_own_json() {
+        let plan = plan()
+            .with_probe(Stream::fresh(Schedule::poisson(10.0)))
+            .with_duration(Duration::from_secs(5))
+            .with_request(Request::get().with_method("POST").with_body(vec![0, 255, 7]));
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    }
+
+    #[test]
+    fn unsound_plans_are_refused() {
+        let cases: [(Plan, &str); 7] = [
+            (Plan { load: Stream::established(Schedule::constant(f64::NAN)), ..plan() }, "rate"),
+            (Plan { load: plan().load.with_connections(0), ..plan() }, "connections"),
+            (Plan { load: plan().load.with_warm_connections(65), ..plan() }, "warm"),
+            (plan().with_timeout(Duration::ZERO), "timeout"),
+            (plan().with_threads(0), "threads"),
+            (plan().with_threads(65), "thread"),
+            (
+                plan().with_duration(Duration::from_secs(1)).with_warmup(Duration::from_secs(1)),
+                "warm-up",
+            ),
+        ];
+        for (plan, word) in cases {
+            let error = plan.validate().unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        plan().validate().unwrap();
+    }
+}

@@ -1,0 +1,213 @@
+//! How a call ended: with a status, or with a failure at a phase for a cause.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+/// Calls that share a way of connecting, and so feel the same outage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Population {
+    /// Over pooled, kept-alive connections.
+    Established,
+    /// Over a new connection for every call.
+    Fresh,
+}
+
+impl Population {
+    /// Both, in the order of reports.
+    pub const ALL: [Self; 2] = [Self::Established, Self::Fresh];
+
+    /// The name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Established => "established",
+            Self::Fresh => "fresh",
+        }
+    }
+}
+
+/// How far a call had come when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Phase {
+    /// Waiting for a connection: nothing was sent.
+    Queue,
+    /// Opening a connection.
+    Connect,
+    /// Sending the request.
+    Send,
+    /// Waiting for the head of the reply.
+    Head,
+    /// Reading the body of the reply.
+    Body,
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The server refused the connection.
+    Refused,
+    /// The server reset the connection.
+    Reset,
+    /// No end within the time limit from the first byte sent (or from the start
+    /// of connecting).
+    Timeout,
+    /// No end within the time limit from the intended start.
+    Deadline,
+    /// The server closed before the reply was complete.
+    ClosedEarly,
+    /// The reply is not HTTP/1.
+    Protocol,
+    /// No route to the host or its network.
+    Unreachable,
+    /// Client side: no local port or address is free.
+    AddressUnavailable,
+    /// Client side: no file descriptor is free.
+    DescriptorsExhausted,
+    /// Client side: the kernel had no memory for a socket.
+    OutOfMemory,
+    /// Anything else; see the errno of the first example.
+    Other,
+}
+
+impl Phase {
+    /// All, in the order of a call's life.
+    pub const ALL: [Self; 5] = [Self::Queue, Self::Connect, Self::Send, Self::Head, Self::Body];
+
+    /// The first half of a class name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Connect => "connect",
+            Self::Send => "send",
+            Self::Head => "head",
+            Self::Body => "body",
+        }
+    }
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Refused,
+        Self::Reset,
+        Self::Timeout,
+        Self::Deadline,
+        Self::ClosedEarly,
+        Self::Protocol,
+        Self::Unreachable,
+        Self::AddressUnavailable,
+        Self::DescriptorsExhausted,
+        Self::OutOfMemory,
+        Self::Other,
+    ];
+
+    /// The second half of a class name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+            Self::Deadline => "deadline",
+            Self::ClosedEarly => "closed-early",
+            Self::Protocol => "protocol",
+            Self::Unreachable => "unreachable",
+            Self::AddressUnavailable => "address-unavailable",
+            Self::DescriptorsExhausted => "descriptors-exhausted",
+            Self::OutOfMemory => "out-of-memory",
+            Self::Other => "other",
+        }
+    }
+
+    /// The cause behind an error of the kernel.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::ECONNREFUSED) => Self::Refused,
+            Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED) => Self::Reset,
+            Some(libc::ETIMEDOUT) => Self::Timeout,
+            Some(libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EHOSTDOWN | libc::ENETDOWN) => {
+                Self::Unreachable
+            }
+            Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE | libc::EAGAIN) => Self::AddressUnavailable,
+            Some(libc::EMFILE | libc::ENFILE) => Self::DescriptorsExhausted,
+            Some(libc::ENOBUFS | libc::ENOMEM) => Self::OutOfMemory,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A failed call: how far it came, why it ended, and what the kernel said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// How far the call had come.
+    pub phase: Phase,
+    /// Why it ended.
+    pub cause: Cause,
+    /// The kernel's error number; 0 if it was not the kernel that said no.
+    pub errno: i32,
+}
+
+impl Failure {
+    /// A failure that the kernel did not report.
+    #[must_use]
+    pub fn new(phase: Phase, cause: Cause) -> Self {
+        Self { phase, cause, errno: 0 }
+    }
+
+    /// A failure from an error of the kernel.
+    #[must_use]
+    pub fn from_io(phase: Phase, error: &io::Error) -> Self {
+        Self { phase, cause: Cause::of(error), errno: error.raw_os_error().unwrap_or(0) }
+    }
+
+    /// Whether this machine, not the server or the network, is to blame.
+    #[must_use]
+    pub fn is_client_side(&self) -> bool {
+        matches!(
+            self.cause,
+            Cause::AddressUnavailable | Cause::DescriptorsExhausted | Cause::OutOfMemory
+        )
+    }
+
+    /// Whether the true response time is only known to be longer than the
+    /// measured one.
+    #[must_use]
+    pub fn is_censored(&self) -> bool {
+        matches!(self.cause, Cause::Timeout | Cause::Deadline)
+    }
+
+    /// The class in reports, such as `connect-refused`.
+    #[must_use]
+    pub fn class(&self) -> String {
+        format!("{}-{}", self.phase.name(), self.cause.name())
+    }
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The reply is complete; its status code.
+    Answered(u16),
+    /// The call was started and failed.
+    Failed(Failure),
+    /// The arrival was never started: the backlog was full, its deadline passed
+    /// in the queue, or the run ended.
+    Shed,
+    /// Started, and still open when the run ended.
+    Unfinished,
+}
+
+impl Outcome {
+    /// Whether the reply is complete and its status is below 400.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::Answered(status) if *status < 400)
+    }
+}

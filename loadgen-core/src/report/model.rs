@@ -1,0 +1,452 @@
+//! The fields of a report. The JSON paths are a contract: fields may be added,
+//! none renamed or removed under the same schema number.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::event::EventReport;
+use crate::migration::{Ending, Strategy, Truth, VmFacts};
+use crate::plan::Plan;
+
+/// The schema of the reports that this version writes.
+pub const SCHEMA: &str = "loadgen-report/1";
+
+/// Everything that one run measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The program that measured.
+    pub tool: Tool,
+    /// What was to be done, resolved and with its seed.
+    pub plan: Plan,
+    /// Where it was done.
+    pub environment: Environment,
+    /// Start of the load, RFC 3339 with milliseconds, UTC.
+    pub started_at: String,
+    /// From the start of the load to the end of the drain.
+    pub duration_s: f64,
+    /// The part of it that the summary figures cover: intended starts from the
+    /// end of the warm-up to the last start.
+    pub measured_s: f64,
+    /// Whether the figures can be trusted.
+    pub verdict: Verdict,
+    /// Calls by their fate, without those of the warm-up.
+    pub counts: Counts,
+    /// The same per second of `measured_s`.
+    pub rates: Rates,
+    /// Reply complete − intended start, of answered calls.
+    pub response_time: Latency,
+    /// Reply complete − first byte sent, of answered calls.
+    pub service_time: Latency,
+    /// Actual start − intended start: the generator's own lateness.
+    pub lag: Latency,
+    /// Replies by class of status.
+    pub status: BTreeMap<String, u64>,
+    /// Failed calls by class, `phase-cause`.
+    pub errors: BTreeMap<String, u64>,
+    /// The first failure of each class.
+    #[serde(default)]
+    pub error_examples: Vec<ErrorExample>,
+    /// Bytes of requests and replies, heads included, TCP and IP headers not.
+    pub bytes: Traffic,
+    /// CPU time of the worker threads.
+    pub cpu: Cpu,
+    /// The same by way of connecting.
+    pub populations: BTreeMap<String, PopulationReport>,
+    /// How the run went over time.
+    pub timeline: TimelineReport,
+    /// Marked moments.
+    pub events: Vec<EventReport>,
+    /// What the migration did, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
+}
+
+/// The program that measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The machine that measured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Environment {
+    /// Kernel release.
+    pub kernel: String,
+    /// CPU model.
+    pub cpu: String,
+    /// CPUs that this process may use.
+    pub cpus: u32,
+    /// Worker threads.
+    pub threads: u32,
+    /// The address that was loaded.
+    pub address: String,
+    /// Limit of open descriptors in force.
+    pub descriptor_limit: u64,
+    /// Load average of the machine (1 minute) when the run began.
+    pub load_average: Option<f64>,
+}
+
+/// Whether a run's figures can be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// The verdict.
+    pub status: VerdictStatus,
+    /// Why it is not `valid`; each says what, how much, and what to do.
+    pub reasons: Vec<String>,
+}
+
+/// The worst that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictStatus {
+    /// Nothing was found that would make the figures doubtful.
+    Valid,
+    /// The figures hold with the reservations in the reasons.
+    Degraded,
+    /// The figures do not say what they seem to say.
+    Invalid,
+}
+
+/// Calls by their fate. `offered = started + shed`;
+/// `started = answered + failed + unfinished`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Arrivals by the schedule.
+    pub offered: u64,
+    /// Calls whose connect or sending began.
+    pub started: u64,
+    /// Calls whose reply is complete, whatever its status.
+    pub answered: u64,
+    /// Calls that ended without a complete reply.
+    pub failed: u64,
+    /// Arrivals that were never started.
+    pub shed: u64,
+    /// Calls still open when the run ended.
+    pub unfinished: u64,
+    /// Response times only known to be longer than something: timed out, past
+    /// the deadline, shed, unfinished.
+    pub censored: u64,
+    /// Calls sent again because the server had closed the idle connection that
+    /// was chosen for them. Not failures.
+    pub reconnects: u64,
+    /// Connections opened.
+    pub connections_opened: u64,
+}
+
+/// Calls per second of `measured_s`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Rates {
+    /// By the schedule.
+    pub offered_per_s: f64,
+    /// Started.
+    pub started_per_s: f64,
+    /// Answered.
+    pub answered_per_s: f64,
+}
+
+/// A distribution of times, from an HDR histogram with 3 significant digits.
+/// Quantiles that the sample is too small for (fewer than ten calls beyond them)
+/// are `None`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Latency {
+    /// Calls in it.
+    pub count: u64,
+    /// Shortest.
+    pub min_us: Option<f64>,
+    /// Arithmetic mean.
+    pub mean_us: Option<f64>,
+    /// Half of the calls took at most this.
+    pub p50_us: Option<f64>,
+    /// 90 % took at most this.
+    pub p90_us: Option<f64>,
+    /// 99 % took at most this.
+    pub p99_us: Option<f64>,
+    /// 99.9 % took at most this.
+    pub p99_9_us: Option<f64>,
+    /// 99.99 % took at most this.
+    pub p99_99_us: Option<f64>,
+    /// Longest.
+    pub max_us: Option<f64>,
+    /// The whole histogram in ns: HdrHistogram V2, deflated, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<String>,
+}
+
+/// The first failure of a class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ErrorExample {
+    /// The class, `phase-cause`.
+    pub class: String,
+    /// When the call was given up, from the start of the load.
+    pub at_s: f64,
+    /// The kernel's error number, if it was the kernel that said no.
+    pub errno: Option<i32>,
+    /// Its text.
+    pub message: Option<String>,
+}
+
+/// Bytes by direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// From us to the server.
+    pub sent: u64,
+    /// From the server to us.
+    pub received: u64,
+}
+
+/// CPU time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cpu {
+    /// In user mode.
+    pub user_s: f64,
+    /// In the kernel.
+    pub system_s: f64,
+}
+
+/// The figures of one way of connecting.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PopulationReport {
+    /// Calls by their fate.
+    pub counts: Counts,
+    /// Reply complete − intended start, of answered calls with a status below 400.
+    pub response_time: Latency,
+    /// Reply complete − first byte sent, of the same calls.
+    pub service_time: Latency,
+    /// Response time of answered calls with a status of 400 and above.
+    pub response_time_error_status: Latency,
+    /// Intended start to giving up, of failed calls: lower bounds, not responses.
+    pub time_to_failure: Latency,
+    /// Generator's own lateness.
+    pub lag: Latency,
+    /// Failed calls by class.
+    pub errors: BTreeMap<String, u64>,
+}
+
+/// The run over time, on a grid from the start of the load. It holds the warm-up
+/// too.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TimelineReport {
+    /// Width of a window.
+    pub window_ms: f64,
+    /// The windows, without gaps.
+    pub windows: Vec<WindowReport>,
+    /// The same counts on a finer grid.
+    pub counters: TimelineCounters,
+    /// Failed, shed and unfinished calls, one by one, up to 10,000 of them.
+    pub failed_calls: Vec<FailedCall>,
+    /// How many of them there were in all.
+    pub failed_calls_total: u64,
+}
+
+/// One window. Offered, shed and response times belong to the window of the
+/// intended start; started, answered, failed and bytes to the window in which
+/// they happened.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WindowReport {
+    /// Its begin, from the start of the load.
+    pub start_s: f64,
+    /// Arrivals by the schedule.
+    pub offered: u64,
+    /// Calls started.
+    pub started: u64,
+    /// Replies completed.
+    pub answered: u64,
+    /// Calls failed.
+    pub failed: u64,
+    /// Arrivals never started.
+    pub shed: u64,
+    /// Bytes sent.
+    pub bytes_sent: u64,
+    /// Bytes received.
+    pub bytes_received: u64,
+    /// Response times of the calls that were to start in it, by population.
+    pub populations: BTreeMap<String, PopulationWindow>,
+}
+
+/// Response times of a window's calls of one population (2 significant digits).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PopulationWindow {
+    /// Answered calls with an intended start in the window.
+    pub count: u64,
+    /// Median response time.
+    pub p50_us: Option<f64>,
+    /// 99th percentile, or the maximum when the window has fewer than 100 calls.
+    pub p99_us: Option<f64>,
+    /// Longest response time.
+    pub max_us: Option<f64>,
+}
+
+/// Counts on a fine grid, one entry a step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TimelineCounters {
+    /// Width of a step.
+    pub step_ms: f64,
+    /// Arrivals by the schedule.
+    pub offered: Vec<u32>,
+    /// Replies completed.
+    pub answered: Vec<u32>,
+    /// Calls failed.
+    pub failed: Vec<u32>,
+}
+
+/// A call that brought no reply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FailedCall {
+    /// Its intended start, from the start of the load.
+    pub at_s: f64,
+    /// From the intended start to giving up.
+    pub waited_s: f64,
+    /// Its way of connecting.
+    pub population: String,
+    /// `phase-cause`, `shed` or `unfinished`.
+    pub class: String,
+}
+
+/// What a migration did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Migration {
+    /// Kind of the trigger.
+    pub trigger: String,
+    /// How the machine was moved.
+    pub strategy: Option<Strategy>,
+    /// No virtual machine was moved: a simulation.
+    pub simulated: bool,
+    /// How it ended; `None` if that was never learnt.
+    pub ending: Option<Ending>,
+    /// Why it did not complete.
+    pub reason: Option<String>,
+    /// What was known of the machine before.
+    pub vm: VmFacts,
+    /// Total migration time.
+    pub total_migration_time_ms: TotalTime,
+    /// No virtual CPU ran: the hypervisor's view.
+    pub downtime_ms: Downtime,
+    /// No call was answered: the clients' view.
+    pub outage_ms: Outages,
+    /// From the resume (or, where that is not known, from the end of the outage)
+    /// until response times are back in the band of before: the first 500 ms
+    /// window with p95 at most twice the p95 before. `None`: not seen to recover.
+    pub recovery_ms: Option<f64>,
+    /// Time, from firing to recovery, outside of the outages, in 100 ms windows
+    /// whose p95 was above twice the p95 before.
+    pub brownout_ms: Option<f64>,
+    /// Calls with an intended start between firing and recovery that were not
+    /// answered: failed, shed or unfinished.
+    pub calls_lost: u64,
+    /// ∫ (offered − goodput) dt from firing to recovery, in calls: how many
+    /// replies came late or never.
+    pub degradation_calls: Option<f64>,
+    /// ∫ (response time − mean before) dt over the same span, in second·seconds,
+    /// by mean response time of 100 ms windows.
+    pub degradation_response_s2: Option<f64>,
+    /// Memory sent, by the hypervisor.
+    pub transferred_bytes: Option<u64>,
+    /// Pre-copy rounds seen.
+    pub rounds: Option<u32>,
+    /// The run cut at the events of the migration, by intended start.
+    pub phases: Vec<PhaseReport>,
+    /// Ground truth (simulations only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truth: Option<Truth>,
+    /// Anything else that the trigger said.
+    #[serde(default)]
+    pub details: Map<String, Value>,
+}
+
+/// Total migration time by two accounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TotalTime {
+    /// From our command's acceptance to the trigger's final event, on our clock.
+    pub trigger: Option<f64>,
+    /// By the hypervisor.
+    pub hypervisor: Option<f64>,
+}
+
+/// Downtime by two accounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Downtime {
+    /// By the hypervisor's own account; often only a part of the truth.
+    pub reported: Option<f64>,
+    /// From the STOP event to the RESUME event.
+    pub events: Option<f64>,
+    /// How far off `events` may be, either way.
+    pub bound: Option<f64>,
+}
+
+/// Outages by population; `None` where there was no such load.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Outages {
+    /// Of clients with kept-alive connections.
+    pub established: Option<OutageReport>,
+    /// Of newcomers.
+    pub fresh: Option<OutageReport>,
+}
+
+/// The outage that one population saw.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OutageReport {
+    /// Longest time between two successive good replies from firing to the end
+    /// of the run.
+    pub longest_gap: Option<f64>,
+    /// When it began, in seconds from the start of the load.
+    pub longest_gap_start_s: Option<f64>,
+    /// Sum of the gaps above `threshold`.
+    pub sum_of_gaps: Option<f64>,
+    /// How many gaps were above `threshold`.
+    pub gaps: u64,
+    /// The gap from which silence counts as an outage: the larger of three times
+    /// the 99th percentile of the gaps before, and 100 ms or less where the rate
+    /// allows (three intended gaps).
+    pub threshold: Option<f64>,
+    /// How far `longest_gap` may be off the true length of the interruption.
+    pub bound: Option<f64>,
+    /// Longest gap before firing: what is normal.
+    pub baseline_longest_gap: Option<f64>,
+}
+
+/// The calls whose intended start lies in one phase.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PhaseReport {
+    /// `warm-up`, `before`, `round 1`…, `migration`, `blackout`, `after`.
+    pub name: String,
+    /// Its begin, in seconds from the start of the load.
+    pub start_s: f64,
+    /// Its end.
+    pub end_s: f64,
+    /// Its calls by their fate.
+    pub counts: Counts,
+    /// Response times of its good replies.
+    pub response_time: Latency,
+    /// Its failed calls by class.
+    pub errors: BTreeMap<String, u64>,
+    /// Good replies completed in it, per second.
+    pub goodput_per_s: Option<f64>,
+    /// Bytes received in it, per second.
+    pub bytes_per_s: Option<f64>,
+}

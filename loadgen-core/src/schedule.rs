@@ -1,0 +1,202 @@
+//! When calls start: intended start times as a pure function of (arrival, seed,
+//! index). Nothing that the server does moves them, and no clock is read here.
+//!
+//! Shard *i* of *n* walks the same schedule and takes the arrivals *k* with
+//! *k ≡ i (mod n)*, so that *n* threads or *n* machines send exactly what one
+//! big machine would.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Nanos, SECOND};
+use crate::error::PlanError;
+
+/// The arrival process of a stream of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "arrival", rename_all = "lowercase", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Schedule {
+    /// Open loop, one call every 1/rate seconds, the first at 0.
+    Constant {
+        /// Calls a second, in all.
+        rate_per_s: f64,
+    },
+    /// Open loop, exponential gaps of mean 1/rate (a Poisson process).
+    Poisson {
+        /// Mean calls a second, in all.
+        rate_per_s: f64,
+    },
+    /// Open loop, gaps uniform between 0 and 2/rate.
+    Uniform {
+        /// Mean calls a second, in all.
+        rate_per_s: f64,
+    },
+    /// Closed loop: every connection starts its next call when the last one has
+    /// ended. The intended start of a call is then the moment of its sending, so
+    /// a stalled server lowers the load instead of showing as a response time.
+    Closed,
+}
+
+impl Schedule {
+    /// Open loop at a constant rate (calls a second, over all threads).
+    #[must_use]
+    pub fn constant(rate_per_s: f64) -> Self {
+        Self::Constant { rate_per_s }
+    }
+
+    /// Open loop with exponential gaps (calls a second, over all threads).
+    #[must_use]
+    pub fn poisson(rate_per_s: f64) -> Self {
+        Self::Poisson { rate_per_s }
+    }
+
+    /// Open loop with uniform gaps (calls a second, over all threads).
+    #[must_use]
+    pub fn uniform(rate_per_s: f64) -> Self {
+        Self::Uniform { rate_per_s }
+    }
+
+    /// Mean calls a second; `None` in closed loop, where the server decides.
+    #[must_use]
+    pub fn rate_per_s(&self) -> Option<f64> {
+        match *self {
+            Self::Constant { rate_per_s }
+            | Self::Poisson { rate_per_s }
+            | Self::Uniform { rate_per_s } => Some(rate_per_s),
+            Self::Closed => None,
+        }
+    }
+
+    /// Intended starts of one shard, in ns from the start of the load, without
+    /// end. Empty for [`Schedule::Closed`].
+    #[must_use]
+    pub fn starts(&self, seed: u64, shard: u64, shards: u64) -> Starts {
+        Starts { schedule: *self, seed, next: 0, at_s: 0.0, shard, shards: shards.max(1) }
+    }
+
+    pub(crate) fn validate(&self) -> Result<(), PlanError> {
+        match self.rate_per_s() {
+            Some(rate) if !(rate.is_finite() && rate > 0.0 && rate <= 1e8) => {
+                Err(PlanError::Rate { rate_per_s: rate })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Iterator over the intended starts of one shard; see [`Schedule::starts`].
+#[derive(Debug, Clone)]
+pub struct Starts {
+    schedule: Schedule,
+    seed: u64,
+    /// Index of the next arrival of the whole schedule.
+    next: u64,
+    /// Sum of the gaps before `next`, in seconds (random schedules).
+    at_s: f64,
+    shard: u64,
+    shards: u64,
+}
+
+impl Iterator for Starts {
+    type Item = Nanos;
+
+    fn next(&mut self) -> Option<Nanos> {
+        match self.schedule {
+            Schedule::Closed => None,
+            Schedule::Constant { rate_per_s } => {
+                let k = self.next + self.shard;
+                self.next += self.shards;
+                // f64 holds k exactly up to 2^53, which is years at any rate we take.
+                Some((k as f64 * (SECOND as f64 / rate_per_s)).round() as Nanos)
+            }
+            Schedule::Poisson { rate_per_s } => Some(self.walk(|u| -(1.0 - u).ln() / rate_per_s)),
+            Schedule::Uniform { rate_per_s } => Some(self.walk(|u| 2.0 * u / rate_per_s)),
+        }
+    }
+}
+
+impl Starts {
+    /// Walks the whole schedule up to the next arrival of this shard.
+    fn walk(&mut self, gap_s: impl Fn(f64) -> f64) -> Nanos {
+        loop {
+            let k = self.next;
+            self.next += 1;
+            self.at_s += gap_s(unit(self.seed, k));
+            if k % self.shards == self.shard {
+                return (self.at_s * SECOND as f64).round() as Nanos;
+            }
+        }
+    }
+}
+
+/// The `k`-th random number of a seed, uniform in [0, 1): SplitMix64 used as a
+/// counter-based generator (Steele, Lea & Flood, OOPSLA 2014).
+fn unit(seed: u64, k: u64) -> f64 {
+    let mut z = seed.wrapping_add((k + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^= z >> 31;
+    (z >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_open() -> impl Strategy<Value = Schedule> {
+        (0..3, 1.0..1e6_f64).prop_map(|(kind, rate)| match kind {
+            0 => Schedule::constant(rate),
+            1 => Schedule::poisson(rate),
+            _ => Schedule::uniform(rate),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn shards_are_the_whole(schedule in any_open(), seed: u64, shards in 1_u64..9) {
+            let whole: Vec<_> = schedule.starts(seed, 0, 1).take(200).collect();
+            let mut union: Vec<_> = (0..shards)
+                .flat_map(|i| schedule.starts(seed, i, shards).take(200))
+                .collect();
+            union.sort_unstable();
+            prop_assert_eq!(&union[..200 / shards as usize], &whole[..200 / shards as usize]);
+        }
+
+        #[test]
+        fn never_back_in_time(schedule in any_open(), seed: u64) {
+            let starts: Vec<_> = schedule.starts(seed, 0, 1).take(500).collect();
+            prop_assert!(starts.is_sorted());
+        }
+    }
+
+    #[test]
+    fn constant_is_the_ideal_grid() {
+        let starts: Vec<_> = Schedule::constant(3000.0).starts(1, 0, 1).take(30_001).collect();
+        assert_eq!(starts[0], 0);
+        assert_eq!(starts[1], 333_333);
+        assert_eq!(starts[3000], SECOND);
+        assert_eq!(starts[30_000], 10 * SECOND);
+    }
+
+    #[test]
+    fn random_gaps_have_their_mean_and_spread() {
+        for (schedule, variation) in
+            [(Schedule::poisson(1000.0), 1.0), (Schedule::uniform(1000.0), 1.0 / 3_f64.sqrt())]
+        {
+            let starts: Vec<_> = schedule.starts(7, 0, 1).take(100_001).collect();
+            let gaps: Vec<f64> =
+                starts.windows(2).map(|w| (w[1] - w[0]) as f64 / SECOND as f64).collect();
+            let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+            let var = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+            assert!((mean * 1000.0 - 1.0).abs() < 0.02, "{schedule:?} mean {mean}");
+            assert!((var.sqrt() / mean - variation).abs() < 0.02, "{schedule:?} sd {}", var.sqrt());
+        }
+    }
+
+    #[test]
+    fn seeds_differ_and_repeat() {
+        let take = |seed| Schedule::poisson(10.0).starts(seed, 0, 1).take(5).collect::<Vec<_>>();
+        assert_eq!(take(1), take(1));
+        assert_ne!(take(1), take(2));
+    }
+}
