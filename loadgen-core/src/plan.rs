@@ -155,7 +155,7 @@ pub struct Plan {
     pub(crate) threads: u32,
     pub(crate) precision: Precision,
     pub(crate) seed: u64,
-    /// Keep a record of every call (32 bytes each), up to this many.
+    /// Keep a record of every call (48 bytes each), up to this many.
     pub(crate) call_log: u64,
 }
 
@@ -254,7 +254,7 @@ impl Plan {
         self
     }
 
-    /// Keeps a record of every call, 32 bytes each, up to `limit` calls. A
+    /// Keeps a record of every call, 48 bytes each, up to `limit` calls. A
     /// migration's impact is computed from it.
     #[must_use]
     pub fn with_call_log(mut self, limit: u64) -> Self {

@@ -3,6 +3,10 @@
 
 mod calls;
 mod outcome;
+mod recorder;
+mod timeline;
 
 pub use calls::{CallLog, CallRecord};
 pub use outcome::{Cause, Failure, Outcome, Phase, Population};
+pub(crate) use recorder::{Histogram, PopulationRecord, Recorder, Tally};
+pub(crate) use timeline::{STEPS_PER_WINDOW, Timeline};

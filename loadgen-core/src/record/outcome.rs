@@ -32,8 +32,6 @@ impl Population {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Phase {
-    /// Waiting for a connection: nothing was sent.
-    Queue,
     /// Opening a connection.
     Connect,
     /// Sending the request.
@@ -76,13 +74,12 @@ pub enum Cause {
 
 impl Phase {
     /// All, in the order of a call's life.
-    pub const ALL: [Self; 5] = [Self::Queue, Self::Connect, Self::Send, Self::Head, Self::Body];
+    pub const ALL: [Self; 4] = [Self::Connect, Self::Send, Self::Head, Self::Body];
 
     /// The first half of a class name in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Queue => "queue",
             Self::Connect => "connect",
             Self::Send => "send",
             Self::Head => "head",

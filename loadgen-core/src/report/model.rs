@@ -140,6 +140,9 @@ pub struct Counts {
     /// Calls sent again because the server had closed the idle connection that
     /// was chosen for them. Not failures.
     pub reconnects: u64,
+    /// Arrivals that had to wait for a connection because the pool was at its
+    /// limit. Their waiting is in their response time, not in the lag.
+    pub queued: u64,
     /// Connections opened.
     pub connections_opened: u64,
 }
@@ -225,7 +228,7 @@ pub struct PopulationReport {
     pub counts: Counts,
     /// Reply complete − intended start, of answered calls with a status below 400.
     pub response_time: Latency,
-    /// Reply complete − first byte sent, of the same calls.
+    /// Reply complete − first byte sent, of all answered calls.
     pub service_time: Latency,
     /// Response time of answered calls with a status of 400 and above.
     pub response_time_error_status: Latency,

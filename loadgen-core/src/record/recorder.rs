@@ -1,0 +1,387 @@
+//! Where a worker puts what it saw: histograms, counters, the timeline and, when
+//! asked for, every call. Owned by one thread; merged after the run.
+
+use super::{CallLog, CallRecord, Cause, Failure, Outcome, Phase, Population, Timeline};
+use crate::clock::Nanos;
+
+/// Times in ns, 1 ns to an hour, 3 significant digits (HdrHistogram).
+pub(crate) type Histogram = hdrhistogram::Histogram<u64>;
+
+/// Longest time that a histogram takes: an hour. Longer ones count as this long.
+const LONGEST: u64 = 3_600_000_000_000;
+
+/// Failed, shed and unfinished calls that are kept one by one.
+const MAX_BAD_CALLS: usize = 10_000;
+
+fn histogram() -> Histogram {
+    Histogram::new_with_bounds(1, LONGEST, 3)
+        .unwrap_or_else(|_| unreachable!("constant bounds that hdrhistogram accepts"))
+}
+
+/// Calls by their fate; see [`crate::report::Counts`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) offered: u64,
+    pub(crate) started: u64,
+    pub(crate) answered: u64,
+    pub(crate) failed: u64,
+    pub(crate) shed: u64,
+    pub(crate) unfinished: u64,
+    /// Failed calls that are censored (timeout, deadline).
+    pub(crate) timed_out: u64,
+    pub(crate) reconnects: u64,
+    pub(crate) queued: u64,
+    pub(crate) opened: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.offered += other.offered;
+        self.started += other.started;
+        self.answered += other.answered;
+        self.failed += other.failed;
+        self.shed += other.shed;
+        self.unfinished += other.unfinished;
+        self.timed_out += other.timed_out;
+        self.reconnects += other.reconnects;
+        self.queued += other.queued;
+        self.opened += other.opened;
+    }
+}
+
+/// The figures of one population.
+#[derive(Debug, Clone)]
+pub(crate) struct PopulationRecord {
+    pub(crate) tally: Tally,
+    /// Response time of answered calls with a status below 400.
+    pub(crate) response: Histogram,
+    /// Response time of answered calls with a status of 400 and above.
+    pub(crate) response_error_status: Histogram,
+    /// Service time of answered calls.
+    pub(crate) service: Histogram,
+    /// Intended start to giving up, of failed calls.
+    pub(crate) time_to_failure: Histogram,
+    /// Lateness of the generator, of open-loop calls.
+    pub(crate) lag: Histogram,
+    /// Failed calls by phase and cause.
+    pub(crate) errors: [[u64; Cause::ALL.len()]; Phase::ALL.len()],
+    /// Answered calls by the hundreds of their status; 0 holds all others.
+    pub(crate) status: [u64; 6],
+}
+
+impl PopulationRecord {
+    fn new() -> Self {
+        Self {
+            tally: Tally::default(),
+            response: histogram(),
+            response_error_status: histogram(),
+            service: histogram(),
+            time_to_failure: histogram(),
+            lag: histogram(),
+            errors: Default::default(),
+            status: [0; 6],
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.tally.add(&other.tally);
+        for (mine, theirs) in [
+            (&mut self.response, &other.response),
+            (&mut self.response_error_status, &other.response_error_status),
+            (&mut self.service, &other.service),
+            (&mut self.time_to_failure, &other.time_to_failure),
+            (&mut self.lag, &other.lag),
+        ] {
+            add(mine, theirs);
+        }
+        for (mine, theirs) in self.errors.iter_mut().zip(&other.errors) {
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                *mine += theirs;
+            }
+        }
+        for (mine, theirs) in self.status.iter_mut().zip(&other.status) {
+            *mine += theirs;
+        }
+    }
+}
+
+/// Adds a histogram to another of the same bounds.
+pub(crate) fn add(into: &mut Histogram, other: &Histogram) {
+    into.add(other).unwrap_or_else(|_| unreachable!("all histograms have the same bounds"));
+}
+
+/// What one worker measured.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    /// Allocated for the populations that the plan has.
+    populations: [Option<Box<PopulationRecord>>; 2],
+    pub(crate) timeline: Timeline,
+    pub(crate) log: CallLog,
+    /// Failed, shed and unfinished calls, the first [`MAX_BAD_CALLS`].
+    pub(crate) bad_calls: Vec<CallRecord>,
+    pub(crate) bad_calls_total: u64,
+    /// The first failure of each class, and when it was given up.
+    pub(crate) examples: Vec<(Failure, Nanos)>,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    /// Warm connections that could not be opened, and why the first one failed.
+    pub(crate) warm_failures: (u64, Option<Failure>),
+    /// Calls with an earlier intended start are left out of the summary.
+    warmup_end: Nanos,
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        populations: impl Iterator<Item = Population>,
+        warmup_end: Nanos,
+        expected: Nanos,
+        log: CallLog,
+    ) -> Self {
+        let mut records = [None, None];
+        for population in populations {
+            records[population as usize] = Some(Box::new(PopulationRecord::new()));
+        }
+        Self {
+            populations: records,
+            timeline: Timeline::new(expected),
+            log,
+            bad_calls: Vec::new(),
+            bad_calls_total: 0,
+            examples: Vec::new(),
+            bytes_sent: 0,
+            bytes_received: 0,
+            warm_failures: (0, None),
+            warmup_end,
+        }
+    }
+
+    /// The record of a population, if the plan has it.
+    pub(crate) fn population(&self, population: Population) -> Option<&PopulationRecord> {
+        self.populations[population as usize].as_deref()
+    }
+
+    fn record(&mut self, population: Population, intended: Nanos) -> Option<&mut PopulationRecord> {
+        if intended < self.warmup_end {
+            return None;
+        }
+        self.populations[population as usize].as_deref_mut()
+    }
+
+    /// An arrival of the schedule. `lag` is how late the worker took it up, in
+    /// open loop.
+    #[inline]
+    pub(crate) fn offered(&mut self, population: Population, intended: Nanos, lag: Option<Nanos>) {
+        self.timeline.at(intended).offered += 1;
+        if let Some(record) = self.record(population, intended) {
+            record.tally.offered += 1;
+            if let Some(lag) = lag {
+                record.lag.saturating_record(lag);
+            }
+        }
+    }
+
+    /// An arrival has to wait for a connection.
+    pub(crate) fn queued(&mut self, population: Population, intended: Nanos) {
+        if let Some(record) = self.record(population, intended) {
+            record.tally.queued += 1;
+        }
+    }
+
+    /// The connect or the sending of a call began.
+    #[inline]
+    pub(crate) fn started(&mut self, population: Population, intended: Nanos, now: Nanos) {
+        self.timeline.at(now).started += 1;
+        if let Some(record) = self.record(population, intended) {
+            record.tally.started += 1;
+        }
+    }
+
+    /// A connection was opened for a call.
+    pub(crate) fn opened(&mut self, population: Population, intended: Nanos) {
+        if let Some(record) = self.record(population, intended) {
+            record.tally.opened += 1;
+        }
+    }
+
+    /// A call is sent again, since the server had closed the idle connection.
+    pub(crate) fn reconnect(&mut self, population: Population, intended: Nanos) {
+        if let Some(record) = self.record(population, intended) {
+            record.tally.reconnects += 1;
+        }
+    }
+
+    /// Bytes that the socket took.
+    #[inline]
+    pub(crate) fn sent_bytes(&mut self, now: Nanos, bytes: u64) {
+        self.timeline.at(now).bytes_sent += bytes;
+        if now >= self.warmup_end {
+            self.bytes_sent += bytes;
+        }
+    }
+
+    /// Bytes that the socket gave.
+    #[inline]
+    pub(crate) fn received_bytes(&mut self, now: Nanos, bytes: u64) {
+        self.timeline.at(now).bytes_received += bytes;
+        if now >= self.warmup_end {
+            self.bytes_received += bytes;
+        }
+    }
+
+    /// The end of a call, whatever it was.
+    #[inline]
+    pub(crate) fn ended(&mut self, call: CallRecord) {
+        self.log.push(call);
+        let population = call.population;
+        let response = call.done.saturating_sub(call.intended);
+        if let Outcome::Answered(status) = call.outcome {
+            self.timeline.at(call.done).answered += 1;
+            self.timeline.response(population, call.intended, response);
+            if let Some(record) = self.record(population, call.intended) {
+                record.tally.answered += 1;
+                record.status[hundreds(status)] += 1;
+                record.service.saturating_record(call.done.saturating_sub(call.sent));
+                let responses = if call.outcome.is_good() {
+                    &mut record.response
+                } else {
+                    &mut record.response_error_status
+                };
+                responses.saturating_record(response);
+            }
+            return;
+        }
+        self.ended_badly(call, response);
+    }
+
+    fn ended_badly(&mut self, call: CallRecord, waited: Nanos) {
+        self.bad_calls_total += 1;
+        if self.bad_calls.len() < MAX_BAD_CALLS {
+            self.bad_calls.push(call);
+        }
+        match call.outcome {
+            Outcome::Failed(failure) => {
+                self.timeline.at(call.done).failed += 1;
+                self.example(failure, call.done);
+                if let Some(record) = self.record(call.population, call.intended) {
+                    record.tally.failed += 1;
+                    record.tally.timed_out += u64::from(failure.is_censored());
+                    record.errors[failure.phase as usize][failure.cause as usize] += 1;
+                    record.time_to_failure.saturating_record(waited);
+                }
+            }
+            Outcome::Shed => {
+                self.timeline.at(call.intended).shed += 1;
+                if let Some(record) = self.record(call.population, call.intended) {
+                    record.tally.shed += 1;
+                }
+            }
+            Outcome::Unfinished | Outcome::Answered(_) => {
+                if let Some(record) = self.record(call.population, call.intended) {
+                    record.tally.unfinished += 1;
+                }
+            }
+        }
+    }
+
+    fn example(&mut self, failure: Failure, at: Nanos) {
+        let same = |(known, _): &&mut (Failure, Nanos)| {
+            (known.phase, known.cause) == (failure.phase, failure.cause)
+        };
+        match self.examples.iter_mut().find(same) {
+            Some(known) if known.1 > at => *known = (failure, at),
+            Some(_) => {}
+            None => self.examples.push((failure, at)),
+        }
+    }
+
+    /// Joins the recorder of another worker of the same plan.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (mine, theirs) in self.populations.iter_mut().zip(other.populations) {
+            match (mine, theirs) {
+                (Some(mine), Some(theirs)) => mine.merge(&theirs),
+                (mine @ None, theirs) => *mine = theirs,
+                (Some(_), None) => {}
+            }
+        }
+        self.timeline.merge(other.timeline);
+        self.log.merge(other.log);
+        self.bad_calls_total += other.bad_calls_total;
+        self.bad_calls.extend(other.bad_calls);
+        self.bad_calls.truncate(MAX_BAD_CALLS);
+        for (failure, at) in other.examples {
+            self.example(failure, at);
+        }
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+        self.warm_failures.0 += other.warm_failures.0;
+        self.warm_failures.1 = self.warm_failures.1.or(other.warm_failures.1);
+    }
+}
+
+/// Index of a status in the counts by hundreds.
+fn hundreds(status: u16) -> usize {
+    match status {
+        100..=599 => usize::from(status / 100),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{MILLISECOND, SECOND};
+
+    fn call(intended: Nanos, done: Nanos, outcome: Outcome) -> CallRecord {
+        CallRecord {
+            intended,
+            sent: intended,
+            done,
+            bytes: 0,
+            outcome,
+            population: Population::Established,
+            reused: true,
+        }
+    }
+
+    fn recorder(warmup_end: Nanos) -> Recorder {
+        Recorder::new([Population::Established].into_iter(), warmup_end, 0, CallLog::default())
+    }
+
+    #[test]
+    fn warm_up_is_in_the_timeline_only() {
+        let mut recorder = recorder(SECOND);
+        for at in [0, 2 * SECOND] {
+            recorder.offered(Population::Established, at, Some(100));
+            recorder.started(Population::Established, at, at);
+            recorder.ended(call(at, at + MILLISECOND, Outcome::Answered(200)));
+        }
+        let record = recorder.population(Population::Established).unwrap();
+        assert_eq!((record.tally.offered, record.tally.answered), (1, 1));
+        assert_eq!((record.lag.len(), record.response.len(), record.service.len()), (1, 1, 1));
+        assert_eq!(recorder.timeline.steps().iter().map(|c| c.answered).sum::<u32>(), 2);
+    }
+
+    #[test]
+    fn fates_are_kept_apart() {
+        let mut recorder = recorder(0);
+        let timeout = Failure::new(Phase::Head, Cause::Timeout);
+        let reset = Failure::new(Phase::Body, Cause::Reset);
+        recorder.ended(call(0, 5, Outcome::Answered(200)));
+        recorder.ended(call(0, 7, Outcome::Answered(503)));
+        recorder.ended(call(0, 9 * SECOND, Outcome::Failed(timeout)));
+        recorder.ended(call(0, 8 * SECOND, Outcome::Failed(timeout)));
+        recorder.ended(call(0, 3, Outcome::Failed(reset)));
+        recorder.ended(call(0, 3, Outcome::Shed));
+        recorder.ended(call(0, 3, Outcome::Unfinished));
+        let record = recorder.population(Population::Established).unwrap();
+        assert_eq!(record.response.len(), 1);
+        assert_eq!(record.response_error_status.len(), 1);
+        assert_eq!(record.time_to_failure.len(), 3);
+        let tally = record.tally;
+        assert_eq!((tally.answered, tally.failed, tally.timed_out), (2, 3, 2));
+        assert_eq!((tally.shed, tally.unfinished), (1, 1));
+        assert_eq!(record.errors[Phase::Head as usize][Cause::Timeout as usize], 2);
+        assert_eq!(recorder.examples, [(timeout, 8 * SECOND), (reset, 3)]);
+        assert_eq!(recorder.bad_calls_total, 5);
+    }
+}

@@ -1,0 +1,360 @@
+//! How a run went over time: counters on a fine grid and response times on one
+//! ten times coarser, both from the start of the load. Memory is bounded: when a
+//! run outgrows the grid, both are made twice as coarse.
+//!
+//! Response times belong to the window of the *intended* start, so a call that is
+//! answered late still counts where its user came; all else belongs to the step
+//! in which it happened.
+
+use super::Population;
+use crate::clock::{MILLISECOND, Nanos};
+
+/// The finest step of the counters.
+const FINEST_STEP: Nanos = 10 * MILLISECOND;
+
+/// Steps of the counters in one window of response times.
+pub(crate) const STEPS_PER_WINDOW: u64 = 10;
+
+/// Steps before the grid is coarsened: one hour at the finest (14 MiB).
+const MAX_STEPS: u64 = 360_000;
+
+/// What happened in one step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) offered: u32,
+    pub(crate) started: u32,
+    pub(crate) answered: u32,
+    pub(crate) failed: u32,
+    pub(crate) shed: u32,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+}
+
+impl Counters {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.offered += other.offered;
+        self.started += other.started;
+        self.answered += other.answered;
+        self.failed += other.failed;
+        self.shed += other.shed;
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+    }
+}
+
+/// Response times of one closed window: counts of log-linear buckets (7 bits of
+/// mantissa, so a value is known to 0.8 %, two significant digits), sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Window {
+    buckets: Vec<(u16, u32)>,
+    /// Exact.
+    pub(crate) max_ns: u64,
+}
+
+impl Window {
+    fn add(&mut self, bucket: u16, count: u32, max_ns: u64) {
+        match self.buckets.binary_search_by_key(&bucket, |&(b, _)| b) {
+            Ok(i) => self.buckets[i].1 += count,
+            Err(i) => self.buckets.insert(i, (bucket, count)),
+        }
+        self.max_ns = self.max_ns.max(max_ns);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for &(bucket, count) in &other.buckets {
+            self.add(bucket, count, other.max_ns);
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.buckets.iter().map(|&(_, n)| u64::from(n)).sum()
+    }
+
+    /// The smallest bucket that holds at least the fraction `q` of the calls, at
+    /// its middle; never above the maximum. `None` without calls.
+    pub(crate) fn quantile_ns(&self, q: f64) -> Option<u64> {
+        let rank = ((self.count() as f64 * q).ceil() as u64).max(1);
+        let mut seen = 0;
+        self.buckets.iter().find_map(|&(bucket, n)| {
+            seen += u64::from(n);
+            (seen >= rank).then(|| bucket_middle(bucket).min(self.max_ns))
+        })
+    }
+}
+
+/// The window that calls arrive in now, kept dense so that recording is two adds.
+#[derive(Debug, Clone)]
+struct Live {
+    index: u64,
+    counts: Vec<u32>,
+    touched: Vec<u16>,
+    max_ns: u64,
+}
+
+/// One more than the largest bucket of a u64.
+const BUCKETS: usize = 58 * 128;
+
+/// Bucket of a value: exact below 256 ns, 7 bits of mantissa above.
+fn bucket(value: u64) -> u16 {
+    let shift = (u64::BITS - 8).saturating_sub(value.leading_zeros());
+    (u64::from(shift) * 128 + (value >> shift)) as u16
+}
+
+/// The middle of a bucket, in ns.
+fn bucket_middle(bucket: u16) -> u64 {
+    if bucket < 256 {
+        return u64::from(bucket);
+    }
+    let shift = u32::from(bucket / 128 - 1);
+    let mantissa = u64::from(bucket) - u64::from(shift) * 128;
+    (mantissa << shift) + (1_u64 << shift) / 2
+}
+
+/// The timeline of one worker, or of all after merging.
+#[derive(Debug, Clone)]
+pub(crate) struct Timeline {
+    step: Nanos,
+    steps: Vec<Counters>,
+    windows: [Vec<Window>; 2],
+    live: [Live; 2],
+    /// The step that was touched last, to save a division.
+    cursor: (Nanos, usize),
+}
+
+impl Timeline {
+    /// A timeline with room for `expected` ns before it has to grow.
+    pub(crate) fn new(expected: Nanos) -> Self {
+        let steps = (expected / FINEST_STEP).min(MAX_STEPS) as usize + 1;
+        let windows = steps / STEPS_PER_WINDOW as usize + 1;
+        let live = Live { index: 0, counts: vec![0; BUCKETS], touched: Vec::new(), max_ns: 0 };
+        Self {
+            step: FINEST_STEP,
+            steps: Vec::with_capacity(steps),
+            windows: [Vec::with_capacity(windows), Vec::with_capacity(windows)],
+            live: [live.clone(), live],
+            cursor: (0, usize::MAX),
+        }
+    }
+
+    /// Width of a step of the counters.
+    pub(crate) fn step(&self) -> Nanos {
+        self.step
+    }
+
+    /// Width of a window of response times.
+    pub(crate) fn window(&self) -> Nanos {
+        self.step * STEPS_PER_WINDOW
+    }
+
+    /// The counters of the step at `at`.
+    pub(crate) fn at(&mut self, at: Nanos) -> &mut Counters {
+        let (start, index) = self.cursor;
+        if index != usize::MAX && at >= start && at - start < self.step {
+            return &mut self.steps[index];
+        }
+        while at / self.step >= MAX_STEPS {
+            self.coarsen();
+        }
+        let index = (at / self.step) as usize;
+        if index >= self.steps.len() {
+            self.steps.resize(index + 1, Counters::default());
+        }
+        self.cursor = (index as Nanos * self.step, index);
+        &mut self.steps[index]
+    }
+
+    /// Records a response time in the window of its intended start.
+    pub(crate) fn response(&mut self, population: Population, intended: Nanos, response: Nanos) {
+        while intended / self.step >= MAX_STEPS {
+            self.coarsen();
+        }
+        let index = intended / self.window();
+        let p = population as usize;
+        if index > self.live[p].index {
+            self.close(p);
+            self.live[p].index = index;
+        }
+        let bucket = bucket(response);
+        if index < self.live[p].index {
+            window_at(&mut self.windows[p], index).add(bucket, 1, response);
+            return;
+        }
+        let live = &mut self.live[p];
+        let count = &mut live.counts[usize::from(bucket)];
+        if *count == 0 {
+            live.touched.push(bucket);
+        }
+        *count += 1;
+        live.max_ns = live.max_ns.max(response);
+    }
+
+    /// The last window before the one of `now`: what a progress display shows.
+    pub(crate) fn recent(&mut self, population: Population, now: Nanos) -> Option<&Window> {
+        let p = population as usize;
+        if now / self.window() > self.live[p].index {
+            self.close(p);
+        }
+        self.windows[p].last()
+    }
+
+    /// Moves the live counts of a population into its closed window.
+    fn close(&mut self, p: usize) {
+        let live = &mut self.live[p];
+        if live.touched.is_empty() {
+            return;
+        }
+        live.touched.sort_unstable();
+        let window = window_at(&mut self.windows[p], live.index);
+        if window.buckets.is_empty() {
+            window.buckets.reserve_exact(live.touched.len());
+        }
+        for bucket in live.touched.drain(..) {
+            let count = std::mem::take(&mut live.counts[usize::from(bucket)]);
+            window.add(bucket, count, live.max_ns);
+        }
+        live.max_ns = 0;
+    }
+
+    /// Doubles the width of steps and windows.
+    fn coarsen(&mut self) {
+        self.close(0);
+        self.close(1);
+        self.steps = pairs(&self.steps, Counters::add);
+        for windows in &mut self.windows {
+            *windows = pairs(windows, Window::merge);
+        }
+        for live in &mut self.live {
+            live.index /= 2;
+        }
+        self.step *= 2;
+        self.cursor = (0, usize::MAX);
+    }
+
+    /// Joins the timeline of another worker.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        for p in 0..2 {
+            self.close(p);
+            other.close(p);
+        }
+        while self.step < other.step {
+            self.coarsen();
+        }
+        while other.step < self.step {
+            other.coarsen();
+        }
+        if self.steps.len() < other.steps.len() {
+            self.steps.resize(other.steps.len(), Counters::default());
+        }
+        for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
+            mine.add(theirs);
+        }
+        for (mine, theirs) in self.windows.iter_mut().zip(&other.windows) {
+            for (i, window) in theirs.iter().enumerate() {
+                window_at(mine, i as u64).merge(window);
+            }
+        }
+        self.cursor = (0, usize::MAX);
+    }
+
+    /// The counters of all steps, the last one possibly unfinished.
+    pub(crate) fn steps(&self) -> &[Counters] {
+        &self.steps
+    }
+
+    /// The closed windows of a population; call after the last record.
+    pub(crate) fn windows(&mut self, population: Population) -> &[Window] {
+        let p = population as usize;
+        self.close(p);
+        &self.windows[p]
+    }
+}
+
+fn window_at(windows: &mut Vec<Window>, index: u64) -> &mut Window {
+    let index = index as usize;
+    if index >= windows.len() {
+        windows.resize(index + 1, Window::default());
+    }
+    &mut windows[index]
+}
+
+/// Joins neighbours, an odd last one alone.
+fn pairs<T: Clone>(items: &[T], join: impl Fn(&mut T, &T)) -> Vec<T> {
+    items
+        .chunks(2)
+        .map(|pair| {
+            let mut joined = pair[0].clone();
+            if let Some(second) = pair.get(1) {
+                join(&mut joined, second);
+            }
+            joined
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SECOND;
+    use Population::{Established, Fresh};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn buckets_are_monotone_and_tight(value: u64, other: u64) {
+            prop_assert!(usize::from(bucket(value)) < BUCKETS);
+            let middle = bucket_middle(bucket(value));
+            prop_assert!(middle.abs_diff(value) <= value / 128, "{value} {middle}");
+            if value <= other {
+                prop_assert!(bucket(value) <= bucket(other));
+            }
+        }
+
+        #[test]
+        fn merging_equals_recording_in_one(
+            calls in prop::collection::vec((0..20 * SECOND, 1..5 * SECOND, any::<bool>()), 1..300),
+            long in any::<bool>(),
+        ) {
+            let scale = if long { 400 } else { 1 };
+            let mut one = Timeline::new(0);
+            let mut parts = [Timeline::new(0), Timeline::new(0)];
+            for (i, &(intended, response, fresh)) in calls.iter().enumerate() {
+                let population = if fresh { Fresh } else { Established };
+                for timeline in [&mut one, &mut parts[i % 2]] {
+                    timeline.response(population, intended * scale, response);
+                    timeline.at(intended * scale).offered += 1;
+                }
+            }
+            let [mut merged, other] = parts;
+            merged.merge(other);
+            prop_assert_eq!(merged.step(), one.step());
+            prop_assert_eq!(merged.steps(), one.steps());
+            for population in Population::ALL {
+                prop_assert_eq!(merged.windows(population), one.windows(population));
+            }
+        }
+    }
+
+    #[test]
+    fn late_calls_count_where_their_users_came() {
+        let mut timeline = Timeline::new(SECOND);
+        timeline.response(Established, 0, 5 * MILLISECOND);
+        timeline.response(Established, 300 * MILLISECOND, MILLISECOND);
+        timeline.response(Established, 50 * MILLISECOND, 400 * MILLISECOND);
+        let windows = timeline.windows(Established);
+        assert_eq!(windows.iter().map(Window::count).collect::<Vec<_>>(), [2, 0, 0, 1]);
+        assert_eq!(windows[0].max_ns, 400 * MILLISECOND);
+        let p50 = windows[0].quantile_ns(0.5).unwrap();
+        assert!(p50.abs_diff(5 * MILLISECOND) <= 5 * MILLISECOND / 128, "{p50}");
+        assert!(timeline.windows(Fresh).is_empty());
+    }
+
+    #[test]
+    fn long_runs_are_coarsened() {
+        let mut timeline = Timeline::new(0);
+        timeline.at(0).answered += 1;
+        timeline.at(9_999 * SECOND).answered += 2;
+        assert_eq!(timeline.step(), 4 * FINEST_STEP);
+        assert!((timeline.steps().len() as u64) < MAX_STEPS);
+        assert_eq!(timeline.steps().iter().map(|c| c.answered).sum::<u32>(), 3);
+    }
+}
