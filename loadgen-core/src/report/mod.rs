@@ -4,6 +4,7 @@
 //! (`null` in JSON), never 0.
 
 pub(crate) mod base64_bytes;
+pub(crate) mod latency;
 mod model;
 
 pub use model::{

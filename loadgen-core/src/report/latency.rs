@@ -1,0 +1,136 @@
+//! From a histogram in ns to the [`Latency`] of a report. It is not the place
+//! where times are recorded; it only reads.
+//!
+//! Invariant: a quantile that fewer than ten calls lie beyond is `None`. Its
+//! estimate would be little more than a name for the few largest values. So p50
+//! needs 20 calls, p90 100, p99 1,000, p99.9 10,000 and p99.99 100,000. Minimum,
+//! mean and maximum are given for any sample that is not empty.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+
+use super::Latency;
+
+/// Calls that must lie beyond a quantile for it to be given.
+const BEYOND: u64 = 10;
+
+/// The distribution in `histogram`, whose values are ns. With `with_blob`, the
+/// whole histogram goes along (`HdrHistogram` V2, deflated, base64).
+pub(crate) fn latency(histogram: &Histogram<u64>, with_blob: bool) -> Latency {
+    let count = histogram.len();
+    if count == 0 {
+        return Latency::default();
+    }
+    Latency {
+        count,
+        min_us: Some(micros(histogram.min())),
+        mean_us: Some(histogram.mean() / 1e3),
+        p50_us: quantile(histogram, 1, 2),
+        p90_us: quantile(histogram, 9, 10),
+        p99_us: quantile(histogram, 99, 100),
+        p99_9_us: quantile(histogram, 999, 1_000),
+        p99_99_us: quantile(histogram, 9_999, 10_000),
+        max_us: Some(micros(histogram.max())),
+        histogram: if with_blob { blob(histogram) } else { None },
+    }
+}
+
+/// The quantile `numerator / denominator` in µs: the value of the call with the
+/// rank ⌈count × quantile⌉, or `None` when fewer than ten calls have a higher rank.
+///
+/// Whole numbers, because 0.999 × 10,000 in floating point may round up to 9,991.
+pub(crate) fn quantile(
+    histogram: &Histogram<u64>,
+    numerator: u64,
+    denominator: u64,
+) -> Option<f64> {
+    let count = histogram.len();
+    let rank = (u128::from(count) * u128::from(numerator)).div_ceil(u128::from(denominator));
+    let rank = u64::try_from(rank).unwrap_or(count);
+    if count - rank.min(count) < BEYOND {
+        return None;
+    }
+    // The histogram takes ⌈quantile × count⌉ as the rank: half a call below the
+    // wanted one is rounded up to it whatever the last bits are.
+    Some(micros(histogram.value_at_quantile((rank as f64 - 0.5) / count as f64)))
+}
+
+fn micros(nanos: u64) -> f64 {
+    nanos as f64 / 1e3
+}
+
+fn blob(histogram: &Histogram<u64>) -> Option<String> {
+    let mut bytes = Vec::new();
+    // Into memory and from u64 counts there is nothing that could fail.
+    V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
+    Some(STANDARD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::serialization::Deserializer;
+
+    use super::*;
+
+    fn histogram(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
+        let mut histogram = Histogram::new(3).unwrap();
+        for value in values {
+            histogram.record(value).unwrap();
+        }
+        histogram
+    }
+
+    fn near(value: Option<f64>, expected: f64) {
+        let value = value.unwrap();
+        assert!((value - expected).abs() <= expected * 1e-3, "{value} {expected}");
+    }
+
+    #[test]
+    fn nothing_measured_is_none_and_not_zero() {
+        assert_eq!(latency(&histogram([]), true), Latency::default());
+    }
+
+    #[test]
+    fn quantiles_have_the_right_rank() {
+        // 1 µs … 10,000 µs, one call each.
+        let latency = latency(&histogram((1..=10_000).map(|k| k * 1_000)), false);
+        assert_eq!(latency.count, 10_000);
+        near(latency.min_us, 1.0);
+        near(latency.mean_us, 5_000.5);
+        near(latency.p50_us, 5_000.0);
+        near(latency.p90_us, 9_000.0);
+        near(latency.p99_us, 9_900.0);
+        near(latency.p99_9_us, 9_990.0);
+        near(latency.max_us, 10_000.0);
+        assert_eq!((latency.p99_99_us, latency.histogram), (None, None));
+    }
+
+    #[test]
+    fn every_quantile_appears_with_its_tenth_call_beyond() {
+        for (numerator, denominator, needed) in
+            [(1, 2, 20), (9, 10, 100), (99, 100, 1_000), (999, 1_000, 10_000)]
+        {
+            let of = |count| quantile(&histogram(0..count), numerator, denominator);
+            assert_eq!(of(needed - 1), None, "{numerator}/{denominator}");
+            assert!(of(needed).is_some(), "{numerator}/{denominator}");
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_never_between_two_calls() {
+        // Half of the calls take 1 ms and half 9 ms: p50 is 1 ms, by rank 10 of 20.
+        let latency =
+            latency(&histogram((0..20).map(|k| 1 + k / 10 * 8).map(|v| v * 1_000_000)), false);
+        near(latency.p50_us, 1_000.0);
+    }
+
+    #[test]
+    fn the_blob_gives_the_histogram_back() {
+        let before = histogram([1, 5_000, 5_000, 7_000_000_000]);
+        let bytes = STANDARD.decode(latency(&before, true).histogram.unwrap()).unwrap();
+        let after: Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
+        assert_eq!(before, after);
+    }
+}
