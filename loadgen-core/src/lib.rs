@@ -19,6 +19,7 @@ pub mod report;
 mod request;
 mod schedule;
 mod target;
+pub mod units;
 
 pub use error::{PlanError, RunError};
 pub use event::{Event, EventKind, EventReport};

@@ -1,6 +1,10 @@
 //! Migrations under load: the plug-in that starts one ([`Trigger`]), three that
 //! are built in, and what a migration did to the users.
 
+mod qmp;
+mod spec;
 mod trigger;
 
+pub use qmp::{QmpAddress, QmpOptions};
+pub use spec::{TriggerSpec, split_words};
 pub use trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts};

@@ -1,0 +1,207 @@
+//! The text that chooses a trigger: `kind:rest`, as `loadgen migrate --trigger`
+//! takes it.
+//!
+//! | SPEC | `rest` |
+//! |---|---|
+//! | `simulated:KEY=VALUE,…` | checked by the simulated trigger |
+//! | `command:PROGRAM ARGS` | words as a shell would split them, but no shell runs: see [`split_words`] |
+//! | `qmp:SOCKET,to=URI,…` | see [`QmpOptions`] |
+//!
+//! In comma-separated lists a comma inside a value is written twice, as QEMU does.
+
+use std::str::FromStr;
+
+use super::qmp::QmpOptions;
+use super::trigger::TriggerError;
+
+/// A parsed trigger specification.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum TriggerSpec {
+    /// The built-in simulation, with its settings in the order given.
+    Simulated(Vec<(String, String)>),
+    /// A program of the user.
+    Command {
+        /// The program and its arguments; never empty.
+        argv: Vec<String>,
+    },
+    /// QEMU, through its machine protocol.
+    Qmp(QmpOptions),
+}
+
+const KINDS: &str = "simulated, command, qmp";
+
+impl FromStr for TriggerSpec {
+    type Err = TriggerError;
+
+    fn from_str(text: &str) -> Result<Self, TriggerError> {
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        match kind {
+            "simulated" => Ok(Self::Simulated(key_values(rest)?)),
+            "command" => {
+                let argv = split_words(rest)?;
+                if argv.is_empty() {
+                    return Err(spec(
+                        "command: needs a program, as in command:./migrate.sh web1".to_owned(),
+                    ));
+                }
+                Ok(Self::Command { argv })
+            }
+            "qmp" => rest.parse().map(Self::Qmp),
+            "libvirt" | "opennebula" => Err(spec(format!(
+                "the {kind} trigger does not exist yet in this version; available: {KINDS} \
+                 (command: can run virsh or onevm for you)"
+            ))),
+            _ => Err(spec(format!(
+                "unknown kind '{}'; available: {KINDS}; write KIND:OPTIONS, such as \
+                 qmp:/run/vm.sock,to=tcp:10.0.0.2:4444",
+                kind.escape_debug()
+            ))),
+        }
+    }
+}
+
+pub(super) fn spec(reason: String) -> TriggerError {
+    TriggerError::Spec(reason)
+}
+
+/// Splits `a=1,b=2` into pairs. An empty text is an empty list; a key may come
+/// more than once (who reads the list decides whether that is allowed).
+pub(super) fn key_values(text: &str) -> Result<Vec<(String, String)>, TriggerError> {
+    list_items(text)
+        .into_iter()
+        .map(|item| match item.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() && !value.is_empty() => {
+                Ok((key.trim().to_owned(), value.to_owned()))
+            }
+            _ => Err(spec(format!("'{}' is not KEY=VALUE", item.escape_debug()))),
+        })
+        .collect()
+}
+
+/// Splits at commas; two commas in a row are one comma of the item.
+pub(super) fn list_items(text: &str) -> Vec<String> {
+    let mut items = Vec::new();
+    let mut item = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != ',' {
+            item.push(c);
+        } else if chars.next_if_eq(&',').is_some() {
+            item.push(',');
+        } else {
+            items.push(std::mem::take(&mut item));
+        }
+    }
+    if !item.is_empty() || !items.is_empty() {
+        items.push(item);
+    }
+    items
+}
+
+/// Splits a command line into words as a POSIX shell does: at white space, except
+/// in `'single quotes'` (all literal), in `"double quotes"` (where a backslash
+/// escapes `"` and `\`), and after a backslash. Nothing is expanded: no `$`, no
+/// `~`, no `*`, no `|`; for these name a shell: `command:sh -c '…'`.
+///
+/// # Errors
+/// [`TriggerError::Spec`] if a quote is not closed or a backslash ends the text.
+pub fn split_words(text: &str) -> Result<Vec<String>, TriggerError> {
+    let unfinished = |what: &str| Err(spec(format!("{what} in '{}'", text.escape_debug())));
+    let mut words = Vec::new();
+    // `None` between words: '' is a word too, though it is empty.
+    let mut word: Option<String> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            c if c.is_whitespace() => words.extend(word.take()),
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next() {
+                        Some('\'') => break,
+                        Some(c) => word.push(c),
+                        None => return unfinished("a single quote is not closed"),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next() {
+                        Some('"') => break,
+                        Some('\\') => match chars.next() {
+                            Some(c @ ('"' | '\\')) => word.push(c),
+                            Some(c) => word.extend(['\\', c]),
+                            None => return unfinished("a double quote is not closed"),
+                        },
+                        Some(c) => word.push(c),
+                        None => return unfinished("a double quote is not closed"),
+                    }
+                }
+            }
+            '\\' => match chars.next() {
+                Some(c) => word.get_or_insert_default().push(c),
+                None => return unfinished("nothing follows the last backslash"),
+            },
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        text.parse::<TriggerSpec>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn words_are_split_as_by_a_shell() {
+        let words = |text| split_words(text).unwrap();
+        assert_eq!(words("  a  b\tc "), ["a", "b", "c"]);
+        assert_eq!(
+            words(r#"sh -c 'echo "x"; exit 1' '' "#),
+            ["sh", "-c", r#"echo "x"; exit 1"#, ""]
+        );
+        assert_eq!(words(r#""a \"b\" \n \\" c\ d e'f'"g""#), [r#"a "b" \n \"#, "c d", "efg"]);
+        assert_eq!(words("$HOME ~ *"), ["$HOME", "~", "*"]);
+        for bad in ["'a", "\"a", "a\\", "\"a\\"] {
+            assert!(split_words(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn kinds() {
+        assert_eq!("simulated".parse::<TriggerSpec>().unwrap(), TriggerSpec::Simulated(vec![]));
+        assert_eq!(
+            "simulated:memory=512MiB,strategy=post-copy".parse::<TriggerSpec>().unwrap(),
+            TriggerSpec::Simulated(vec![
+                ("memory".into(), "512MiB".into()),
+                ("strategy".into(), "post-copy".into())
+            ])
+        );
+        assert_eq!(
+            "command:./m.sh 'web 1'".parse::<TriggerSpec>().unwrap(),
+            TriggerSpec::Command { argv: vec!["./m.sh".into(), "web 1".into()] }
+        );
+        let TriggerSpec::Qmp(options) = "qmp:/run/a,,b.sock,to=tcp:h:1".parse().unwrap() else {
+            panic!("not qmp")
+        };
+        assert_eq!(options.socket.to_string(), "/run/a,b.sock");
+    }
+
+    #[test]
+    fn refusals_say_what_exists() {
+        assert!(refusal("vmware:x").contains("unknown kind 'vmware'; available: simulated"));
+        assert!(refusal("libvirt:web,to=x").contains("does not exist yet"));
+        assert!(refusal("opennebula:0").contains("does not exist yet"));
+        assert!(refusal("command:").contains("needs a program"));
+        assert!(refusal("command:  ").contains("needs a program"));
+        assert!(refusal("simulated:memory").contains("'memory' is not KEY=VALUE"));
+        assert!(refusal("simulated:a=1,").contains("'' is not KEY=VALUE"));
+    }
+}
