@@ -8,6 +8,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;
+mod engine;
 mod error;
 mod event;
 mod http1;
@@ -21,6 +22,7 @@ mod schedule;
 mod target;
 pub mod units;
 
+pub use engine::{Engine, RunHandle, Snapshot};
 pub use error::{PlanError, RunError};
 pub use event::{Event, EventKind, EventReport};
 pub use plan::{Plan, Precision, Stream};

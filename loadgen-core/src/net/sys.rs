@@ -122,8 +122,9 @@ pub(crate) fn epoll_wait_ms(
 /// Reads into `buffer`; 0 is the end of the stream.
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: `buffer` is writable for its length.
-    let n = unsafe { libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
-    if n < 0 { Err(io::Error::last_os_error()) } else { Ok(n as usize) }
+    uninterrupted(|| unsafe {
+        libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0)
+    })
 }
 
 /// Drops up to `len` received bytes inside the kernel (tcp(7), `MSG_TRUNC`) and
@@ -131,17 +132,17 @@ pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
 pub(crate) fn discard(fd: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
     // SAFETY: with MSG_TRUNC on a TCP socket the kernel writes nothing, so a null
     // buffer is allowed (tcp(7)); all our sockets are TCP.
-    let n = unsafe { libc::recv(fd.as_raw_fd(), std::ptr::null_mut(), len, libc::MSG_TRUNC) };
-    if n < 0 { Err(io::Error::last_os_error()) } else { Ok(n as usize) }
+    uninterrupted(|| unsafe {
+        libc::recv(fd.as_raw_fd(), std::ptr::null_mut(), len, libc::MSG_TRUNC)
+    })
 }
 
 /// Sends what the socket takes of `bytes`, without SIGPIPE.
 pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: `bytes` is readable for its length.
-    let n = unsafe {
+    uninterrupted(|| unsafe {
         libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL)
-    };
-    if n < 0 { Err(io::Error::last_os_error()) } else { Ok(n as usize) }
+    })
 }
 
 /// Lets connect() choose the port of a bound source address, so that one port
@@ -159,6 +160,22 @@ pub(crate) fn bind_address_no_port(fd: BorrowedFd<'_>) -> io::Result<()> {
         )
     })?;
     Ok(())
+}
+
+/// Repeats a call that a signal interrupted: with edge-triggered events, a read
+/// that is given up would not be announced again.
+#[inline]
+fn uninterrupted(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {
+    loop {
+        let n = call();
+        if n >= 0 {
+            return Ok(n as usize);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {

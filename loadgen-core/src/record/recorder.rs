@@ -70,7 +70,7 @@ pub(crate) struct PopulationRecord {
 }
 
 impl PopulationRecord {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             tally: Tally::default(),
             response: histogram(),
@@ -113,6 +113,8 @@ pub(crate) fn add(into: &mut Histogram, other: &Histogram) {
 /// What one worker measured.
 #[derive(Debug)]
 pub(crate) struct Recorder {
+    /// Calls of the whole run, warm-up included, for the progress display.
+    pub(crate) totals: Tally,
     /// Allocated for the populations that the plan has.
     populations: [Option<Box<PopulationRecord>>; 2],
     pub(crate) timeline: Timeline,
@@ -142,6 +144,7 @@ impl Recorder {
             records[population as usize] = Some(Box::new(PopulationRecord::new()));
         }
         Self {
+            totals: Tally::default(),
             populations: records,
             timeline: Timeline::new(expected),
             log,
@@ -172,6 +175,7 @@ impl Recorder {
     #[inline]
     pub(crate) fn offered(&mut self, population: Population, intended: Nanos, lag: Option<Nanos>) {
         self.timeline.at(intended).offered += 1;
+        self.totals.offered += 1;
         if let Some(record) = self.record(population, intended) {
             record.tally.offered += 1;
             if let Some(lag) = lag {
@@ -191,6 +195,7 @@ impl Recorder {
     #[inline]
     pub(crate) fn started(&mut self, population: Population, intended: Nanos, now: Nanos) {
         self.timeline.at(now).started += 1;
+        self.totals.started += 1;
         if let Some(record) = self.record(population, intended) {
             record.tally.started += 1;
         }
@@ -236,6 +241,7 @@ impl Recorder {
         let response = call.done.saturating_sub(call.intended);
         if let Outcome::Answered(status) = call.outcome {
             self.timeline.at(call.done).answered += 1;
+            self.totals.answered += 1;
             self.timeline.response(population, call.intended, response);
             if let Some(record) = self.record(population, call.intended) {
                 record.tally.answered += 1;
@@ -261,6 +267,7 @@ impl Recorder {
         match call.outcome {
             Outcome::Failed(failure) => {
                 self.timeline.at(call.done).failed += 1;
+                self.totals.failed += 1;
                 self.example(failure, call.done);
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.failed += 1;
@@ -271,6 +278,7 @@ impl Recorder {
             }
             Outcome::Shed => {
                 self.timeline.at(call.intended).shed += 1;
+                self.totals.shed += 1;
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.shed += 1;
                 }
@@ -303,6 +311,7 @@ impl Recorder {
                 (Some(_), None) => {}
             }
         }
+        self.totals.add(&other.totals);
         self.timeline.merge(other.timeline);
         self.log.merge(other.log);
         self.bad_calls_total += other.bad_calls_total;

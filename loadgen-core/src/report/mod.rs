@@ -7,6 +7,7 @@ pub(crate) mod base64_bytes;
 pub(crate) mod latency;
 mod model;
 
+pub(crate) use latency::latency;
 pub use model::{
     Counts, Cpu, Downtime, Environment, ErrorExample, FailedCall, Latency, Migration, OutageReport,
     Outages, PhaseReport, PopulationReport, PopulationWindow, Rates, Report, SCHEMA,

@@ -143,7 +143,7 @@ pub struct Counts {
     /// Arrivals that had to wait for a connection because the pool was at its
     /// limit. Their waiting is in their response time, not in the lag.
     pub queued: u64,
-    /// Connections opened.
+    /// Connections opened for calls (those opened before the load do not count).
     pub connections_opened: u64,
 }
 

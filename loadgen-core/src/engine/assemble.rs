@@ -1,0 +1,240 @@
+//! From what the workers recorded to the [`Report`]: merge, then name and scale.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::SystemTime;
+
+use super::Finished;
+use super::verdict;
+use super::worker::Harvest;
+use crate::clock::{Clock, Nanos, as_millis, as_seconds};
+use crate::error::RunError;
+use crate::event::{Event, EventReport};
+use crate::plan::{Plan, nanos};
+use crate::record::{
+    CallRecord, Cause, Histogram, Outcome, Phase, Population, PopulationRecord, Recorder,
+    STEPS_PER_WINDOW, Tally, Timeline,
+};
+use crate::report::{
+    Counts, Cpu, Environment, ErrorExample, FailedCall, PopulationReport, PopulationWindow, Rates,
+    Report, SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic, WindowReport, latency,
+};
+
+pub(super) fn assemble(
+    plan: Plan,
+    environment: Environment,
+    clock: Clock,
+    harvests: Vec<Harvest>,
+    marks: &[Event],
+) -> Result<Finished, RunError> {
+    let load_end = harvests.iter().map(|h| h.load_end).max().unwrap_or(0);
+    let finished = harvests.iter().map(|h| h.finished).max().unwrap_or(0);
+    let busiest = harvests.iter().map(|h| h.cpu.0 + h.cpu.1).max().unwrap_or(0);
+    let cpu = harvests.iter().fold((0, 0), |sum, h| (sum.0 + h.cpu.0, sum.1 + h.cpu.1));
+    let mut recorders = harvests.into_iter().map(|h| h.recorder);
+    // A plan has at least one thread.
+    let mut recorder = recorders.next().ok_or(RunError::WorkerPanicked)?;
+    recorders.for_each(|other| recorder.merge(other));
+
+    let measured = load_end.saturating_sub(nanos(plan.warmup_s));
+    let whole = whole(&recorder);
+    let verdict = verdict::judge(&verdict::Evidence {
+        plan: &plan,
+        tally: &whole.tally,
+        lag: &whole.lag,
+        errors: &whole.errors,
+        warm_failures: recorder.warm_failures,
+        busiest_cpu: busiest,
+        finished,
+        measured,
+    });
+    let counts = counts(&whole.tally);
+    let per_second = |n: u64| if measured > 0 { n as f64 / as_seconds(measured) } else { 0.0 };
+    let populations = Population::ALL
+        .into_iter()
+        .filter_map(|p| Some((p.name().to_owned(), population_report(recorder.population(p)?))))
+        .collect();
+    let report = Report {
+        schema: SCHEMA.to_owned(),
+        tool: Tool {
+            name: "loadgen".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        environment,
+        started_at: rfc3339(clock.started_at()),
+        duration_s: as_seconds(finished),
+        measured_s: as_seconds(measured),
+        verdict,
+        counts,
+        rates: Rates {
+            offered_per_s: per_second(counts.offered),
+            started_per_s: per_second(counts.started),
+            answered_per_s: per_second(counts.answered),
+        },
+        response_time: latency(&whole.response, true),
+        service_time: latency(&whole.service, true),
+        lag: latency(&whole.lag, true),
+        status: status_counts(&whole.status),
+        errors: error_counts(&whole.errors),
+        error_examples: recorder.examples.iter().map(example).collect(),
+        bytes: Traffic { sent: recorder.bytes_sent, received: recorder.bytes_received },
+        cpu: Cpu { user_s: as_seconds(cpu.0), system_s: as_seconds(cpu.1) },
+        populations,
+        timeline: timeline_report(&mut recorder),
+        events: marks.iter().map(EventReport::from).collect(),
+        migration: None,
+        plan,
+    };
+    Ok(Finished { report, log: recorder.log, load_end })
+}
+
+/// Both populations as one; its `response` holds all answered calls, whatever
+/// their status.
+fn whole(recorder: &Recorder) -> PopulationRecord {
+    let mut whole = PopulationRecord::new();
+    for population in Population::ALL {
+        if let Some(record) = recorder.population(population) {
+            whole.merge(record);
+        }
+    }
+    let with_error_status = whole.response_error_status.clone();
+    crate::record::add(&mut whole.response, &with_error_status);
+    whole
+}
+
+fn counts(tally: &Tally) -> Counts {
+    Counts {
+        offered: tally.offered,
+        started: tally.started,
+        answered: tally.answered,
+        failed: tally.failed,
+        shed: tally.shed,
+        unfinished: tally.unfinished,
+        censored: tally.timed_out + tally.shed + tally.unfinished,
+        reconnects: tally.reconnects,
+        queued: tally.queued,
+        connections_opened: tally.opened,
+    }
+}
+
+fn population_report(record: &PopulationRecord) -> PopulationReport {
+    let plain = |histogram: &Histogram| latency(histogram, false);
+    PopulationReport {
+        counts: counts(&record.tally),
+        response_time: latency(&record.response, true),
+        service_time: plain(&record.service),
+        response_time_error_status: plain(&record.response_error_status),
+        time_to_failure: plain(&record.time_to_failure),
+        lag: plain(&record.lag),
+        errors: error_counts(&record.errors),
+    }
+}
+
+/// Failed calls by class, without the classes that did not occur.
+pub(crate) fn error_counts(
+    errors: &[[u64; Cause::ALL.len()]; Phase::ALL.len()],
+) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for phase in Phase::ALL {
+        for cause in Cause::ALL {
+            let n = errors[phase as usize][cause as usize];
+            if n > 0 {
+                counts.insert(crate::Failure::new(phase, cause).class(), n);
+            }
+        }
+    }
+    counts
+}
+
+fn status_counts(status: &[u64; 6]) -> BTreeMap<String, u64> {
+    let name = |i: usize| if i == 0 { "other".to_owned() } else { format!("{i}xx") };
+    status.iter().enumerate().filter(|(_, n)| **n > 0).map(|(i, n)| (name(i), *n)).collect()
+}
+
+fn example(&(failure, at): &(crate::Failure, Nanos)) -> ErrorExample {
+    let errno = (failure.errno != 0).then_some(failure.errno);
+    ErrorExample {
+        class: failure.class(),
+        at_s: as_seconds(at),
+        errno,
+        message: errno.map(|errno| io::Error::from_raw_os_error(errno).to_string()),
+    }
+}
+
+fn timeline_report(recorder: &mut Recorder) -> TimelineReport {
+    let timeline = &mut recorder.timeline;
+    let column = |pick: fn(&crate::record::Counters) -> u32| -> Vec<u32> {
+        timeline.steps().iter().map(pick).collect()
+    };
+    let counters = TimelineCounters {
+        step_ms: as_millis(timeline.step()),
+        offered: column(|c| c.offered),
+        answered: column(|c| c.answered),
+        failed: column(|c| c.failed),
+    };
+    TimelineReport {
+        window_ms: as_millis(timeline.window()),
+        windows: windows(timeline),
+        counters,
+        failed_calls: recorder.bad_calls.iter().map(failed_call).collect(),
+        failed_calls_total: recorder.bad_calls_total,
+    }
+}
+
+fn windows(timeline: &mut Timeline) -> Vec<WindowReport> {
+    let window_ns = timeline.window();
+    let mut windows: Vec<WindowReport> = timeline
+        .steps()
+        .chunks(STEPS_PER_WINDOW as usize)
+        .zip(0_u64..)
+        .map(|(steps, i)| {
+            let mut window =
+                WindowReport { start_s: as_seconds(i * window_ns), ..WindowReport::default() };
+            for step in steps {
+                window.offered += u64::from(step.offered);
+                window.started += u64::from(step.started);
+                window.answered += u64::from(step.answered);
+                window.failed += u64::from(step.failed);
+                window.shed += u64::from(step.shed);
+                window.bytes_sent += step.bytes_sent;
+                window.bytes_received += step.bytes_received;
+            }
+            window
+        })
+        .collect();
+    for population in Population::ALL {
+        for (i, latencies) in timeline.windows(population).iter().enumerate() {
+            let count = latencies.count();
+            if let (Some(window), true) = (windows.get_mut(i), count > 0) {
+                let micros = |ns: u64| ns as f64 / 1e3;
+                let p99 = latencies.quantile_ns(if count < 100 { 1.0 } else { 0.99 });
+                let figures = PopulationWindow {
+                    count,
+                    p50_us: latencies.quantile_ns(0.5).map(micros),
+                    p99_us: p99.map(micros),
+                    max_us: Some(micros(latencies.max_ns)),
+                };
+                window.populations.insert(population.name().to_owned(), figures);
+            }
+        }
+    }
+    windows
+}
+
+fn failed_call(call: &CallRecord) -> FailedCall {
+    FailedCall {
+        at_s: as_seconds(call.intended),
+        waited_s: as_seconds(call.done.saturating_sub(call.intended)),
+        population: call.population.name().to_owned(),
+        class: match call.outcome {
+            Outcome::Failed(failure) => failure.class(),
+            Outcome::Shed => "shed".to_owned(),
+            Outcome::Unfinished => "unfinished".to_owned(),
+            Outcome::Answered(status) => format!("status-{status}"),
+        },
+    }
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}

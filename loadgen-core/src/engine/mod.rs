@@ -1,0 +1,319 @@
+//! Carries out a [`Plan`]: [`Engine`] prepares it, [`RunHandle`] watches it.
+//!
+//! Blocking and free of any async runtime: the engine starts one thread a
+//! worker; from an async program, call it inside `spawn_blocking`.
+
+mod assemble;
+mod calls;
+mod environment;
+mod pool;
+mod shared;
+mod starting_line;
+mod stream;
+mod verdict;
+mod worker;
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use shared::{Settings, Shared};
+use starting_line::StartingLine;
+use stream::{RequestBytes, StreamState};
+use worker::{Harvest, Worker};
+
+use crate::clock::{Clock, Nanos};
+use crate::error::RunError;
+use crate::event::{Event, EventKind};
+use crate::net::limits;
+use crate::net::poll::Poll;
+use crate::plan::{Plan, nanos};
+use crate::record::{CallLog, Recorder, Tally};
+use crate::report::{Environment, Report};
+
+/// A plan that is ready to run: checked, its target resolved and reachable.
+#[derive(Debug)]
+pub struct Engine {
+    plan: Plan,
+    address: SocketAddr,
+    descriptor_limit: u64,
+}
+
+impl Engine {
+    /// Checks the plan, resolves the target, connects to it once, and makes sure
+    /// that descriptors and ports suffice.
+    ///
+    /// # Errors
+    /// [`RunError`] with the cause and what to do about it. Nothing has been sent
+    /// to the target but one connect.
+    pub fn new(plan: Plan) -> Result<Self, RunError> {
+        plan.validate()?;
+        let sum = |count: fn(&crate::Stream) -> u32| -> u64 {
+            plan.streams().map(|stream| u64::from(count(stream))).sum()
+        };
+        let connections = sum(|stream| stream.connections);
+        // Connections that wait for the server to close come on top.
+        let closing = sum(|s| if s.calls_per_connection > 0 { s.connections } else { 0 });
+        let wanted = connections + closing + limits::SPARE_DESCRIPTORS;
+        let descriptor_limit = limits::raise_descriptor_limit(wanted);
+        if descriptor_limit < wanted {
+            return Err(RunError::Descriptors { wanted, limit: descriptor_limit });
+        }
+        let sources = plan.target.source_addresses().len().max(1) as u64;
+        let available = limits::ephemeral_ports() * sources;
+        if connections > available {
+            return Err(RunError::Ports { wanted: connections, available });
+        }
+        let address = reach(&plan)?;
+        Ok(Self { plan, address, descriptor_limit })
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Runs the plan to its end. A plan without a duration does not end by itself:
+    /// use [`Self::start`] for it.
+    ///
+    /// # Errors
+    /// [`RunError`] if the engine cannot be set up or breaks.
+    pub fn run(self) -> Result<Report, RunError> {
+        self.start()?.join()
+    }
+
+    /// Starts the workers and returns. The load begins once the connections that
+    /// the plan wants warm are open; [`RunHandle::clock`] waits for that.
+    ///
+    /// # Errors
+    /// [`RunError::Setup`] if the kernel refuses a thread or an epoll instance.
+    pub fn start(self) -> Result<RunHandle, RunError> {
+        let plan = &self.plan;
+        let settings = Arc::new(self.settings());
+        let environment = environment::read(plan.threads, self.address, self.descriptor_limit);
+        let shared = Arc::new(Shared::new(plan.threads));
+        let line = Arc::new(StartingLine::new(plan.threads));
+        let mut workers = Vec::new();
+        for shard in 0..plan.threads {
+            let spawned = Poll::new(plan.precision).and_then(|poll| {
+                let worker = self.worker(shard, poll, &settings, &shared);
+                let line = Arc::clone(&line);
+                thread::Builder::new()
+                    .name(format!("loadgen-{shard}"))
+                    .spawn(move || carry_out(worker, &line))
+            });
+            match spawned {
+                Ok(worker) => workers.push(worker),
+                Err(source) => {
+                    line.abandon();
+                    return Err(RunError::Setup { what: "a worker thread", source });
+                }
+            }
+        }
+        let marks = Mutex::new(Vec::new());
+        Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks })
+    }
+
+    fn settings(&self) -> Settings {
+        let plan = &self.plan;
+        Settings {
+            address: self.address,
+            sources: plan.target.source_addresses().to_vec(),
+            timeout: nanos(plan.timeout_s),
+            deadline: plan.deadline_s.map(nanos),
+            drain: nanos(plan.drain_s),
+            end: plan.duration_s.map_or(Nanos::MAX, nanos),
+            request: RequestBytes {
+                keep: plan.request.encode(&plan.target, false),
+                last: plan.request.encode(&plan.target, true),
+            },
+            head_request: plan.request.is_head(),
+            idempotent: plan.request.is_idempotent(),
+        }
+    }
+
+    fn worker(
+        &self,
+        shard: u32,
+        poll: Poll,
+        settings: &Arc<Settings>,
+        shared: &Arc<Shared>,
+    ) -> Worker {
+        let plan = &self.plan;
+        let streams = plan
+            .streams()
+            .zip(0..)
+            .map(|(stream, i)| StreamState::new(plan, stream, i, shard, plan.threads))
+            .collect();
+        let recorder = Recorder::new(
+            plan.streams().map(crate::Stream::population),
+            nanos(plan.warmup_s),
+            plan.duration_s.map_or(0, |duration| nanos(duration + plan.drain_s)),
+            CallLog::with_limit(plan.call_log / u64::from(plan.threads)),
+        );
+        Worker::new(Arc::clone(settings), Arc::clone(shared), shard, poll, streams, recorder)
+    }
+}
+
+/// Resolves the target and connects to it once: a run against a server that is
+/// not there would only measure that. The first address that answers is used.
+fn reach(plan: &Plan) -> Result<SocketAddr, RunError> {
+    let url = || plan.target.url().to_owned();
+    let addresses =
+        plan.target.resolve().map_err(|source| RunError::Resolve { url: url(), source })?;
+    let mut last = None;
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, plan.timeout()) {
+            Ok(_) => return Ok(address),
+            Err(source) => last = Some(RunError::Connect { url: url(), address, source }),
+        }
+    }
+    Err(last.unwrap_or_else(|| RunError::Resolve {
+        url: url(),
+        source: std::io::Error::other("the name has no address"),
+    }))
+}
+
+/// The life of a worker thread. `None`: the start was abandoned.
+fn carry_out(mut worker: Worker, line: &StartingLine) -> std::io::Result<Option<Harvest>> {
+    /// Lets nobody wait for a worker that panicked.
+    struct Guard<'a>(&'a StartingLine);
+    impl Drop for Guard<'_> {
+        fn drop(&mut self) {
+            if thread::panicking() {
+                self.0.abandon();
+            }
+        }
+    }
+    let _guard = Guard(line);
+    let warmed = worker.warm_up();
+    if warmed.is_err() {
+        line.abandon();
+    }
+    warmed?;
+    line.ready().map(|origin| worker.run(origin)).transpose()
+}
+
+/// Counters of a run under way, at most 100 ms old. They include the warm-up.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Since the start of the load; zero before it.
+    pub elapsed: Duration,
+    /// Arrivals by the schedule.
+    pub offered: u64,
+    /// Calls started.
+    pub started: u64,
+    /// Calls whose reply is complete.
+    pub answered: u64,
+    /// Calls that failed.
+    pub failed: u64,
+    /// Arrivals that were never started.
+    pub shed: u64,
+    /// Calls under way.
+    pub in_flight: u64,
+    /// 99th percentile of the response times in the last full window (100 ms) that
+    /// had replies, in µs; the largest over populations and workers.
+    pub p99_us: Option<f64>,
+}
+
+/// A run under way. Dropping it lets the run go on unwatched until the plan's end.
+#[derive(Debug)]
+pub struct RunHandle {
+    plan: Plan,
+    environment: Environment,
+    shared: Arc<Shared>,
+    line: Arc<StartingLine>,
+    workers: Vec<JoinHandle<std::io::Result<Option<Harvest>>>>,
+    marks: Mutex<Vec<Event>>,
+}
+
+/// A report, and the calls that it was made of.
+pub(crate) struct Finished {
+    pub(crate) report: Report,
+    pub(crate) log: CallLog,
+    pub(crate) load_end: Nanos,
+}
+
+impl RunHandle {
+    /// Counters as of now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let elapsed = self.started_clock().map_or(0, |clock| clock.now());
+        let mut snapshot =
+            Snapshot { elapsed: Duration::from_nanos(elapsed), ..Snapshot::default() };
+        for worker in &self.shared.published {
+            let (totals, in_flight, p99_ns) = worker.read();
+            snapshot.offered += totals.offered;
+            snapshot.started += totals.started;
+            snapshot.answered += totals.answered;
+            snapshot.failed += totals.failed;
+            snapshot.shed += totals.shed;
+            snapshot.in_flight += in_flight;
+            let p99_us = p99_ns.map(|ns| ns as f64 / 1e3);
+            if p99_us > snapshot.p99_us {
+                snapshot.p99_us = p99_us;
+            }
+        }
+        snapshot
+    }
+
+    /// Marks this moment on the timeline.
+    pub fn mark(&self, name: &str) {
+        if let Some(clock) = self.started_clock() {
+            let event = Event::new(EventKind::Mark(name.to_owned()), clock.now(), 0, "user");
+            self.marks.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        }
+    }
+
+    /// The clock of the run, whose time 0 is the start of the load. Waits until
+    /// the load starts; `None` if it never will.
+    #[must_use]
+    pub fn clock(&self) -> Option<Clock> {
+        self.line.origin().map(Clock::with_origin)
+    }
+
+    /// The clock of the run, if the load has started already.
+    #[must_use]
+    pub fn started_clock(&self) -> Option<Clock> {
+        self.line.known_origin().map(Clock::with_origin)
+    }
+
+    /// Whether the run has come to its end (of the drain, too).
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.workers.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Starts no further calls and waits for those under way, for the plan's drain
+    /// time. A second call waits for nothing any more. Returns at once.
+    pub fn stop(&self) {
+        self.shared.stop_more();
+    }
+
+    /// Waits for the end and gives the result.
+    ///
+    /// # Errors
+    /// [`RunError`] if a worker broke.
+    pub fn join(self) -> Result<Report, RunError> {
+        self.finish().map(|finished| finished.report)
+    }
+
+    pub(crate) fn finish(self) -> Result<Finished, RunError> {
+        let mut harvests = Vec::new();
+        for worker in self.workers {
+            let harvest = worker.join().map_err(|_| RunError::WorkerPanicked)?;
+            harvests.push(
+                harvest.map_err(|source| RunError::Setup { what: "waiting for sockets", source })?,
+            );
+        }
+        // An abandoned start has no harvest, and its cause was returned above.
+        let harvests: Option<Vec<_>> = harvests.into_iter().collect();
+        let harvests = harvests.ok_or(RunError::WorkerPanicked)?;
+        let clock = self.line.known_origin().map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
+        let marks = self.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
+        assemble::assemble(self.plan, self.environment, clock, harvests, &marks)
+    }
+}

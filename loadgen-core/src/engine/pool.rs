@@ -1,0 +1,267 @@
+//! The connections of a worker: a slab of small states, threaded into lists.
+//!
+//! A connection is in at most one list of its stream: idle (ready for a call),
+//! active (carrying one, ordered by when it expires) or closing (waiting for the
+//! server's FIN). The links are in the slab, so that moving a connection between
+//! lists allocates nothing. An idle connection costs its slot and no buffer.
+
+use std::os::fd::OwnedFd;
+
+use crate::clock::Nanos;
+use crate::http1::ReplyParser;
+
+/// No connection.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not open.
+    Free,
+    /// The handshake is under way.
+    Connecting,
+    /// Open, carrying nothing.
+    Idle,
+    /// Part of the request is still to be sent.
+    Sending,
+    /// The request is sent; the reply is awaited.
+    Waiting,
+    /// The last reply is complete; the server is to close.
+    Closing,
+}
+
+/// The call that a connection carries.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Call {
+    pub(crate) intended: Nanos,
+    /// First byte sent, or, before that, start of connecting.
+    pub(crate) sent: Nanos,
+    pub(crate) expires: Nanos,
+    /// Bytes received for it.
+    pub(crate) received: u64,
+    /// Bytes of the request that the socket has taken.
+    pub(crate) written: u32,
+    /// Its connection had been open before it.
+    pub(crate) reused: bool,
+    /// It has been sent before, on a connection that was found closed.
+    pub(crate) retried: bool,
+}
+
+/// One slot of the slab.
+pub(crate) struct Connection {
+    pub(crate) fd: Option<OwnedFd>,
+    pub(crate) state: State,
+    pub(crate) stream: u8,
+    /// Asked the server to close after this call.
+    pub(crate) last_call: bool,
+    /// Carries a call; a connection opened to be warm carries none at first.
+    pub(crate) has_call: bool,
+    /// Distinguishes the users of a slot, so that a late event is not mistaken.
+    pub(crate) generation: u32,
+    pub(crate) calls_done: u32,
+    prev: u32,
+    next: u32,
+    pub(crate) call: Call,
+    pub(crate) parser: ReplyParser,
+    /// Unfinished head or chunk line; empty and unallocated otherwise.
+    pub(crate) partial: Option<Box<[u8]>>,
+}
+
+/// A list of connections, oldest first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct List {
+    head: u32,
+    tail: u32,
+    len: u32,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { head: NONE, tail: NONE, len: 0 }
+    }
+}
+
+impl List {
+    /// The oldest.
+    pub(crate) fn first(&self) -> Option<u32> {
+        (self.head != NONE).then_some(self.head)
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends a connection that is in no list.
+    pub(crate) fn push(&mut self, slab: &mut Slab, index: u32) {
+        self.insert_after(slab, self.tail, index);
+    }
+
+    /// Inserts before the first one that expires later. Calls that are started in
+    /// order expire in order, so that this is an append but for retries.
+    pub(crate) fn push_by_expiry(&mut self, slab: &mut Slab, index: u32) {
+        let expires = slab[index].call.expires;
+        let mut after = self.tail;
+        while after != NONE && slab[after].call.expires > expires {
+            after = slab[after].prev;
+        }
+        self.insert_after(slab, after, index);
+    }
+
+    fn insert_after(&mut self, slab: &mut Slab, after: u32, index: u32) {
+        let next = if after == NONE { self.head } else { slab[after].next };
+        slab[index].prev = after;
+        slab[index].next = next;
+        *(if after == NONE { &mut self.head } else { &mut slab[after].next }) = index;
+        *(if next == NONE { &mut self.tail } else { &mut slab[next].prev }) = index;
+        self.len += 1;
+    }
+
+    /// Takes a connection of this list out of it.
+    pub(crate) fn remove(&mut self, slab: &mut Slab, index: u32) {
+        let (prev, next) = (slab[index].prev, slab[index].next);
+        *(if prev == NONE { &mut self.head } else { &mut slab[prev].next }) = next;
+        *(if next == NONE { &mut self.tail } else { &mut slab[next].prev }) = prev;
+        self.len -= 1;
+    }
+}
+
+/// All connections of a worker.
+#[derive(Default)]
+pub(crate) struct Slab {
+    slots: Vec<Connection>,
+    free: Vec<u32>,
+}
+
+impl Slab {
+    pub(crate) fn with_capacity(connections: usize) -> Self {
+        Self { slots: Vec::with_capacity(connections), free: Vec::with_capacity(connections) }
+    }
+
+    /// Takes a slot for a new connection.
+    pub(crate) fn open(&mut self, fd: OwnedFd, stream: u8, head_request: bool) -> u32 {
+        let fresh = |generation| Connection {
+            fd: Some(fd),
+            state: State::Connecting,
+            stream,
+            last_call: false,
+            has_call: false,
+            generation,
+            calls_done: 0,
+            prev: NONE,
+            next: NONE,
+            call: Call::default(),
+            parser: ReplyParser::new(head_request),
+            partial: None,
+        };
+        if let Some(index) = self.free.pop() {
+            let generation = self[index].generation;
+            self[index] = fresh(generation);
+            return index;
+        }
+        self.slots.push(fresh(0));
+        (self.slots.len() - 1) as u32
+    }
+
+    /// Closes a connection and frees its slot. It must be in no list.
+    pub(crate) fn close(&mut self, index: u32) {
+        let connection = &mut self[index];
+        connection.fd = None;
+        connection.partial = None;
+        connection.state = State::Free;
+        connection.generation = connection.generation.wrapping_add(1);
+        self.free.push(index);
+    }
+
+    /// The token that an open connection is registered with.
+    pub(crate) fn token(&self, index: u32) -> u64 {
+        u64::from(self[index].generation) << 32 | u64::from(index)
+    }
+
+    /// The open connection behind a token, if it is still the same one.
+    pub(crate) fn find(&self, token: u64) -> Option<u32> {
+        let index = token as u32;
+        let connection = self.slots.get(index as usize)?;
+        (connection.state != State::Free && self.token(index) == token).then_some(index)
+    }
+}
+
+impl std::ops::Index<u32> for Slab {
+    type Output = Connection;
+
+    fn index(&self, index: u32) -> &Connection {
+        &self.slots[index as usize]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Slab {
+    fn index_mut(&mut self, index: u32) -> &mut Connection {
+        &mut self.slots[index as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::fs::File;
+
+    fn slab(n: u32) -> Slab {
+        let mut slab = Slab::with_capacity(n as usize);
+        for _ in 0..n {
+            slab.open(File::open("/dev/null").unwrap().into(), 0, false);
+        }
+        slab
+    }
+
+    fn members(list: &List, slab: &Slab) -> Vec<u32> {
+        let mut members = Vec::new();
+        let mut at = list.head;
+        while at != NONE {
+            members.push(at);
+            at = slab[at].next;
+        }
+        members
+    }
+
+    proptest! {
+        #[test]
+        fn lists_keep_order_and_count(expiries in prop::collection::vec(0..50_u64, 1..40)) {
+            let mut slab = slab(expiries.len() as u32);
+            let mut list = List::default();
+            for (i, &expires) in expiries.iter().enumerate() {
+                slab[i as u32].call.expires = expires;
+                list.push_by_expiry(&mut slab, i as u32);
+            }
+            let order = members(&list, &slab);
+            prop_assert!(order.is_sorted_by_key(|&i| expiries[i as usize]));
+            for (removed, &index) in order.iter().enumerate().filter(|(i, _)| i % 2 == 0) {
+                list.remove(&mut slab, index);
+                prop_assert_eq!(list.len() as usize, order.len() - removed / 2 - 1);
+            }
+            let left: Vec<_> = order.iter().skip(1).step_by(2).copied().collect();
+            prop_assert_eq!(members(&list, &slab), left);
+        }
+    }
+
+    #[test]
+    fn an_old_token_finds_nothing() {
+        let mut slab = slab(1);
+        let token = slab.token(0);
+        assert_eq!(slab.find(token), Some(0));
+        slab.close(0);
+        assert_eq!(slab.find(token), None);
+        let again = slab.open(File::open("/dev/null").unwrap().into(), 0, false);
+        assert_eq!(again, 0);
+        assert_eq!(slab.find(token), None);
+        assert_eq!(slab.find(slab.token(0)), Some(0));
+    }
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Connection>() <= 256, "{}", size_of::<Connection>());
+    }
+}

@@ -1,0 +1,105 @@
+//! What the threads of a run share: fixed settings, a stop flag, and counters
+//! that workers publish ten times a second for whoever watches. Nothing here is
+//! touched on the way of a call.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+
+use super::stream::RequestBytes;
+use crate::clock::Nanos;
+use crate::record::Tally;
+
+/// No wish to stop.
+pub(crate) const RUN: u8 = 0;
+/// Start no further calls, wait for those under way.
+pub(crate) const STOP: u8 = 1;
+/// Wait for nothing.
+pub(crate) const CUT: u8 = 2;
+
+/// The plan, as far as a worker needs it, in ns.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) address: SocketAddr,
+    pub(crate) sources: Vec<IpAddr>,
+    pub(crate) timeout: Nanos,
+    pub(crate) deadline: Option<Nanos>,
+    pub(crate) drain: Nanos,
+    /// End of the schedules; `Nanos::MAX`: until stopped.
+    pub(crate) end: Nanos,
+    pub(crate) request: RequestBytes,
+    pub(crate) head_request: bool,
+    pub(crate) idempotent: bool,
+}
+
+impl Settings {
+    /// When a call that is sent (or whose connect begins) at `now` runs out of time.
+    pub(crate) fn expiry(&self, now: Nanos, intended: Nanos) -> Nanos {
+        let by_deadline = self.deadline.map_or(Nanos::MAX, |d| intended.saturating_add(d));
+        by_deadline.min(now + self.timeout)
+    }
+}
+
+/// A worker's counters, as of at most 100 ms ago.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    offered: AtomicU64,
+    started: AtomicU64,
+    answered: AtomicU64,
+    failed: AtomicU64,
+    shed: AtomicU64,
+    in_flight: AtomicU64,
+    /// 99th percentile of the last window; 0: none.
+    p99_ns: AtomicU64,
+}
+
+impl Published {
+    pub(crate) fn publish(&self, totals: &Tally, in_flight: u64, p99_ns: Option<Nanos>) {
+        self.offered.store(totals.offered, Relaxed);
+        self.started.store(totals.started, Relaxed);
+        self.answered.store(totals.answered, Relaxed);
+        self.failed.store(totals.failed, Relaxed);
+        self.shed.store(totals.shed, Relaxed);
+        self.in_flight.store(in_flight, Relaxed);
+        self.p99_ns.store(p99_ns.unwrap_or(0), Relaxed);
+    }
+
+    /// `(totals, in flight, p99)`.
+    pub(crate) fn read(&self) -> (Tally, u64, Option<Nanos>) {
+        let totals = Tally {
+            offered: self.offered.load(Relaxed),
+            started: self.started.load(Relaxed),
+            answered: self.answered.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            shed: self.shed.load(Relaxed),
+            ..Tally::default()
+        };
+        let p99 = self.p99_ns.load(Relaxed);
+        (totals, self.in_flight.load(Relaxed), (p99 > 0).then_some(p99))
+    }
+}
+
+/// What the threads of a run share while it runs.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    stop: AtomicU8,
+    pub(crate) published: Vec<Published>,
+}
+
+impl Shared {
+    pub(crate) fn new(workers: u32) -> Self {
+        Self {
+            stop: AtomicU8::new(RUN),
+            published: (0..workers).map(|_| Published::default()).collect(),
+        }
+    }
+
+    /// Asks for more haste: the first call stops the schedules, the second cuts
+    /// the drain.
+    pub(crate) fn stop_more(&self) {
+        let _ = self.stop.fetch_update(Relaxed, Relaxed, |stop| Some((stop + 1).min(CUT)));
+    }
+
+    pub(crate) fn stop(&self) -> u8 {
+        self.stop.load(Relaxed)
+    }
+}

@@ -1,0 +1,105 @@
+//! One stream of a plan in one worker: its stripe of the schedule, the arrivals
+//! that wait, and its connections by what they do.
+
+use std::collections::VecDeque;
+
+use super::pool::List;
+use crate::clock::{MILLISECOND, Nanos};
+use crate::plan::{Plan, Stream};
+use crate::record::Population;
+use crate::schedule::{Schedule, Starts};
+
+/// How long a closed-loop user waits after a failed call, so that a dead server
+/// is not called in a busy loop.
+const PAUSE_AFTER_FAILURE: Nanos = 10 * MILLISECOND;
+
+/// The bytes of a request, as sent in mid-connection and as the last one on it.
+#[derive(Debug)]
+pub(crate) struct RequestBytes {
+    pub(crate) keep: Vec<u8>,
+    pub(crate) last: Vec<u8>,
+}
+
+/// State of one stream in one worker.
+pub(crate) struct StreamState {
+    pub(crate) population: Population,
+    pub(crate) closed_loop: bool,
+    starts: Starts,
+    next: Option<Nanos>,
+    /// Arrivals waiting for a connection, in order (intended starts).
+    pub(crate) due: VecDeque<Nanos>,
+    backlog: usize,
+    /// Closed loop: when users come back after a failure, in order.
+    pauses: VecDeque<Nanos>,
+    pub(crate) idle: List,
+    pub(crate) active: List,
+    pub(crate) closing: List,
+    /// Connections that carry calls or could; closing ones do not count.
+    pub(crate) open: u32,
+    pub(crate) limit: u32,
+    /// Connections to open before the load starts.
+    pub(crate) warm: u32,
+    /// Calls on one connection; 0: no limit.
+    pub(crate) calls_per_connection: u32,
+}
+
+impl StreamState {
+    /// The share of worker `shard` of `shards`.
+    pub(crate) fn new(plan: &Plan, stream: &Stream, index: u64, shard: u32, shards: u32) -> Self {
+        let share = |whole: u32| whole / shards + u32::from(shard < whole % shards);
+        // Streams of one plan must not share their random gaps.
+        let seed = plan.seed.wrapping_add(index.wrapping_mul(0x9e37_79b9));
+        let mut starts = stream.schedule.starts(seed, u64::from(shard), u64::from(shards));
+        let next = starts.next();
+        Self {
+            population: stream.population(),
+            closed_loop: matches!(stream.schedule, Schedule::Closed),
+            starts,
+            next,
+            due: VecDeque::with_capacity(share(stream.backlog).min(4096) as usize),
+            backlog: share(stream.backlog) as usize,
+            pauses: VecDeque::new(),
+            idle: List::default(),
+            active: List::default(),
+            closing: List::default(),
+            open: 0,
+            limit: share(stream.connections),
+            warm: share(stream.warm_connections),
+            calls_per_connection: stream.calls_per_connection,
+        }
+    }
+
+    /// The next intended start, unless it is at or past `end`.
+    pub(crate) fn next_start(&self, end: Nanos) -> Option<Nanos> {
+        self.next.filter(|&next| next < end)
+    }
+
+    /// Takes the next intended start off the schedule.
+    pub(crate) fn advance(&mut self) {
+        self.next = self.starts.next();
+    }
+
+    /// Makes an arrival wait; `false` if the backlog is full.
+    pub(crate) fn wait(&mut self, intended: Nanos) -> bool {
+        if self.due.len() >= self.backlog {
+            return false;
+        }
+        self.due.push_back(intended);
+        true
+    }
+
+    /// Closed loop: a user's call failed at `now`.
+    pub(crate) fn pause(&mut self, now: Nanos) {
+        self.pauses.push_back(now + PAUSE_AFTER_FAILURE);
+    }
+
+    /// Closed loop: when the next user comes back.
+    pub(crate) fn next_return(&self) -> Option<Nanos> {
+        self.pauses.front().copied()
+    }
+
+    /// Closed loop: a user is back.
+    pub(crate) fn returned(&mut self) {
+        self.pauses.pop_front();
+    }
+}

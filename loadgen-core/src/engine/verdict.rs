@@ -1,0 +1,151 @@
+//! Whether the figures of a run can be trusted: the instrument says when it was
+//! itself the bottleneck.
+
+use crate::clock::{MILLISECOND, Nanos, SECOND};
+use crate::plan::{Plan, Precision};
+use crate::record::{Cause, Failure, Histogram, Phase, Tally};
+use crate::report::{Verdict, VerdictStatus};
+use crate::schedule::Schedule;
+
+/// Lag (99th percentile) from which response times carry our own lateness.
+const LAG_DEGRADED: Nanos = MILLISECOND;
+
+/// Lag (median) from which they mean nothing any more.
+const LAG_INVALID: Nanos = 10 * MILLISECOND;
+
+/// Share of one core from which a worker has no reserve.
+const CPU_DEGRADED: f64 = 0.9;
+
+/// Share of the offered calls that must have been started.
+const STARTED_LEAST: f64 = 0.99;
+
+/// What the verdict is found from.
+pub(super) struct Evidence<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) tally: &'a Tally,
+    pub(super) lag: &'a Histogram,
+    pub(super) errors: &'a [[u64; Cause::ALL.len()]; Phase::ALL.len()],
+    pub(super) warm_failures: (u64, Option<Failure>),
+    /// CPU time of the busiest worker.
+    pub(super) busiest_cpu: Nanos,
+    pub(super) finished: Nanos,
+    pub(super) measured: Nanos,
+}
+
+pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
+    let mut findings = Vec::new();
+    let mut find = |status, reason| findings.push((status, reason));
+    let tally = evidence.tally;
+
+    let client_side = client_side_failures(evidence.errors);
+    if client_side > 0 {
+        find(
+            VerdictStatus::Invalid,
+            format!(
+                "{client_side} calls failed for want of something on this machine (ports, \
+                 descriptors, memory), not through the server: see the error classes"
+            ),
+        );
+    }
+    if evidence.measured == 0 {
+        find(
+            VerdictStatus::Invalid,
+            "the run ended before anything was measured: no call after the warm-up".to_owned(),
+        );
+    } else if tally.answered == 0 {
+        find(VerdictStatus::Invalid, "no call was answered".to_owned());
+    }
+    lag_findings(evidence.lag, &mut find);
+
+    let started = tally.started as f64 / (tally.offered.max(1)) as f64;
+    if tally.offered > 0 && started < STARTED_LEAST {
+        find(
+            VerdictStatus::Degraded,
+            format!(
+                "{} of {} arrivals were never started ({:.1} %): the server did not keep up with \
+                 the rate; allow more --connections, a larger --backlog, or ask for less",
+                tally.shed,
+                tally.offered,
+                (1.0 - started) * 100.0
+            ),
+        );
+    }
+    let open_loop = evidence.plan.streams().any(|s| s.schedule() != Schedule::Closed);
+    let cpu = evidence.busiest_cpu as f64 / evidence.finished.max(1) as f64;
+    if open_loop
+        && cpu > CPU_DEGRADED
+        && evidence.plan.precision != Precision::High
+        && evidence.finished > SECOND
+    {
+        find(
+            VerdictStatus::Degraded,
+            format!(
+                "a worker thread used {:.0} % of a core: the load generator may have been the \
+                 bottleneck; use more --threads or a lower rate",
+                cpu * 100.0
+            ),
+        );
+    }
+    if let (n @ 1.., Some(failure)) = evidence.warm_failures {
+        find(
+            VerdictStatus::Degraded,
+            format!(
+                "{n} of the connections that were to be open before the load could not be opened \
+                 (first: {})",
+                failure.class()
+            ),
+        );
+    }
+    Verdict::from_findings(findings)
+}
+
+fn lag_findings(lag: &Histogram, find: &mut impl FnMut(VerdictStatus, String)) {
+    if lag.is_empty() {
+        return;
+    }
+    let (p50, p99) = (lag.value_at_quantile(0.5), lag.value_at_quantile(0.99));
+    let ms = |ns: u64| ns as f64 / MILLISECOND as f64;
+    let (status, which, value) = if p50 > LAG_INVALID {
+        (VerdictStatus::Invalid, "half of the calls", ms(p50))
+    } else if p99 > LAG_DEGRADED {
+        (VerdictStatus::Degraded, "1 % of the calls", ms(p99))
+    } else {
+        return;
+    };
+    find(
+        status,
+        format!(
+            "the generator itself started {which} at least {value:.1} ms late; response times \
+             include this: give it more CPU, more --threads or a lower rate"
+        ),
+    );
+}
+
+fn client_side_failures(errors: &[[u64; Cause::ALL.len()]; Phase::ALL.len()]) -> u64 {
+    let mut sum = 0;
+    for phase in Phase::ALL {
+        for cause in Cause::ALL {
+            if Failure::new(phase, cause).is_client_side() {
+                sum += errors[phase as usize][cause as usize];
+            }
+        }
+    }
+    sum
+}
+
+impl Verdict {
+    /// The worst of the findings, with all reasons, worst first.
+    pub(crate) fn from_findings(mut findings: Vec<(VerdictStatus, String)>) -> Self {
+        findings.sort_by_key(|(status, _)| std::cmp::Reverse(*status));
+        let status = findings.first().map_or(VerdictStatus::Valid, |(status, _)| *status);
+        Self { status, reasons: findings.into_iter().map(|(_, reason)| reason).collect() }
+    }
+
+    /// Adds findings made later.
+    pub(crate) fn add(&mut self, findings: impl IntoIterator<Item = (VerdictStatus, String)>) {
+        for (status, reason) in findings {
+            self.status = self.status.max(status);
+            self.reasons.push(reason);
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! One thread of the engine: takes arrivals off its stripe of the schedules,
+//! gives them to connections, and records what becomes of them. It shares
+//! nothing that is written on the way of a call.
+//!
+//! This file is the loop; what happens on one connection is in `calls.rs`.
+
+use std::io;
+use std::sync::Arc;
+
+use super::pool::Slab;
+use super::shared::{CUT, Published, RUN, Settings, Shared};
+use super::stream::StreamState;
+use crate::clock::{MILLISECOND, Nanos};
+use crate::net::poll::Poll;
+use crate::net::sys;
+use crate::record::{CallRecord, Failure, Outcome, Recorder};
+
+/// Bytes taken from a socket at once. One buffer serves all connections.
+pub(super) const BUFFER: usize = 64 * 1024;
+
+/// Arrivals taken up before sockets are looked at again, so that catching up
+/// after a stall does not delay the reading of replies.
+const BATCH: u32 = 64;
+
+/// How often counters are published, and the longest sleep.
+const PUBLISH_EVERY: Nanos = 100 * MILLISECOND;
+
+/// Handshakes under way at once while connections are opened before the load:
+/// below the backlog of common servers (511, older ones 128).
+const WARM_AT_ONCE: u32 = 64;
+
+/// One thread of the engine.
+pub(crate) struct Worker {
+    pub(super) settings: Arc<Settings>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) shard: u32,
+    pub(super) poll: Poll,
+    pub(super) slab: Slab,
+    pub(super) streams: Vec<StreamState>,
+    pub(super) recorder: Recorder,
+    pub(super) buffer: Box<[u8]>,
+    /// `CLOCK_MONOTONIC` at time 0 of the run.
+    origin: u64,
+    /// No call is started at or after this time.
+    pub(super) end: Nanos,
+    pub(super) next_source: usize,
+    /// Connections that are being opened before the load starts.
+    pub(super) warming: u32,
+}
+
+/// What a worker brings home.
+pub(crate) struct Harvest {
+    pub(crate) recorder: Recorder,
+    /// User and system CPU time from the start of the load, in ns.
+    pub(crate) cpu: (u64, u64),
+    /// When the schedules ended.
+    pub(crate) load_end: Nanos,
+    /// When the drain ended.
+    pub(crate) finished: Nanos,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        shared: Arc<Shared>,
+        shard: u32,
+        poll: Poll,
+        streams: Vec<StreamState>,
+        recorder: Recorder,
+    ) -> Self {
+        let connections = streams.iter().map(|s| s.warm.max(64) as usize).sum();
+        Self {
+            end: settings.end,
+            settings,
+            shared,
+            shard,
+            poll,
+            slab: Slab::with_capacity(connections),
+            streams,
+            recorder,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            origin: sys::monotonic_ns(),
+            next_source: 0,
+            warming: 0,
+        }
+    }
+
+    /// Now, in ns from the start of the load.
+    #[inline]
+    pub(super) fn now(&self) -> Nanos {
+        sys::monotonic_ns().saturating_sub(self.origin)
+    }
+
+    /// Opens the connections that are to be open before the load starts. Those
+    /// that cannot be opened are counted, not retried.
+    pub(crate) fn warm_up(&mut self) -> io::Result<()> {
+        sys::minimise_timer_slack();
+        for s in 0..self.streams.len() {
+            let mut left = self.streams[s].warm;
+            while (left > 0 || self.warming > 0) && self.shared.stop() == RUN {
+                while left > 0 && self.warming < WARM_AT_ONCE {
+                    left -= 1;
+                    self.open(s, None);
+                }
+                self.expire(self.now());
+                self.handle_events(10 * MILLISECOND)?;
+            }
+            // Interrupted: what is still under way is of no use.
+            while let Some(index) = self.streams[s].active.first() {
+                self.drop_active(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out the load. `origin` is time 0 on `CLOCK_MONOTONIC`.
+    pub(crate) fn run(mut self, origin: u64) -> io::Result<Harvest> {
+        self.origin = origin;
+        while sys::monotonic_ns() < origin {
+            let wait = origin.saturating_sub(sys::monotonic_ns());
+            self.handle_events(wait)?;
+        }
+        let (user, system) = sys::thread_cpu_ns();
+        self.start_closed_loops();
+        let mut publish_at = 0;
+        loop {
+            let now = self.now();
+            let stop = self.shared.stop();
+            if stop != RUN {
+                self.end = self.end.min(now);
+            }
+            let behind = self.take_arrivals(now);
+            self.expire(now);
+            if now >= publish_at {
+                self.publish(now);
+                publish_at = now + PUBLISH_EVERY;
+            }
+            if now >= self.end && !behind {
+                let drained = self.streams.iter().all(|s| s.active.is_empty() && s.due.is_empty());
+                if drained || stop == CUT || now - self.end >= self.settings.drain {
+                    break;
+                }
+            }
+            let wait = if behind { 0 } else { self.next_deadline(publish_at).saturating_sub(now) };
+            self.handle_events(wait)?;
+        }
+        let finished = self.now();
+        self.give_up_the_rest(finished);
+        self.publish(finished);
+        let (user_end, system_end) = sys::thread_cpu_ns();
+        Ok(Harvest {
+            recorder: self.recorder,
+            cpu: (user_end - user, system_end - system),
+            load_end: self.end,
+            finished,
+        })
+    }
+
+    fn start_closed_loops(&mut self) {
+        for s in 0..self.streams.len() {
+            if self.streams[s].closed_loop {
+                for _ in 0..self.streams[s].limit {
+                    self.arrive(s, self.now(), None);
+                }
+            }
+        }
+    }
+
+    /// Takes up the arrivals that are due. `true` if more are due already.
+    fn take_arrivals(&mut self, now: Nanos) -> bool {
+        let mut behind = false;
+        for s in 0..self.streams.len() {
+            let mut left = BATCH;
+            // The clock is read again for each one: those behind it in the batch
+            // are later than it, and their lag has to say so.
+            let mut at = now;
+            while let Some(intended) = self.streams[s].next_start(self.end) {
+                if intended > at {
+                    break;
+                }
+                if left == 0 {
+                    behind = true;
+                    break;
+                }
+                left -= 1;
+                self.streams[s].advance();
+                at = self.now();
+                self.arrive(s, intended, Some(at.saturating_sub(intended)));
+            }
+            while self.streams[s].next_return().is_some_and(|at| at <= now) {
+                self.streams[s].returned();
+                if now < self.end {
+                    self.arrive(s, now, None);
+                }
+            }
+        }
+        behind
+    }
+
+    /// An arrival: to a free connection, else to a new one, else it waits, else
+    /// it is shed.
+    pub(super) fn arrive(&mut self, s: usize, intended: Nanos, lag: Option<Nanos>) {
+        let stream = &mut self.streams[s];
+        self.recorder.offered(stream.population, intended, lag);
+        // Who came earlier is served earlier.
+        if stream.due.is_empty() && self.can_start(s) {
+            return self.start(s, intended);
+        }
+        let stream = &mut self.streams[s];
+        if stream.wait(intended) {
+            self.recorder.queued(stream.population, intended);
+        } else {
+            self.shed(s, intended);
+        }
+    }
+
+    /// Gives waiting arrivals to connections that have become free.
+    pub(super) fn serve(&mut self, s: usize) {
+        while self.can_start(s) {
+            let Some(intended) = self.streams[s].due.pop_front() else { return };
+            self.start(s, intended);
+        }
+    }
+
+    fn can_start(&self, s: usize) -> bool {
+        let stream = &self.streams[s];
+        !stream.idle.is_empty() || stream.open < stream.limit
+    }
+
+    fn shed(&mut self, s: usize, intended: Nanos) {
+        let now = self.now();
+        self.recorder.ended(CallRecord {
+            intended,
+            sent: now,
+            done: now,
+            bytes: 0,
+            outcome: Outcome::Shed,
+            population: self.streams[s].population,
+            reused: false,
+        });
+    }
+
+    /// Ends what has run out of time.
+    fn expire(&mut self, now: Nanos) {
+        for s in 0..self.streams.len() {
+            while let Some(index) = self.streams[s].active.first() {
+                if self.slab[index].call.expires > now {
+                    break;
+                }
+                self.time_out(index);
+                self.serve(s);
+            }
+            while let Some(index) = self.streams[s].closing.first() {
+                if self.slab[index].call.expires > now {
+                    break;
+                }
+                self.streams[s].closing.remove(&mut self.slab, index);
+                self.slab.close(index);
+            }
+            let Some(deadline) = self.settings.deadline else { continue };
+            while let Some(&intended) = self.streams[s].due.front() {
+                if intended + deadline > now {
+                    break;
+                }
+                self.streams[s].due.pop_front();
+                self.shed(s, intended);
+            }
+        }
+    }
+
+    /// The next moment at which something is to be done without an event.
+    fn next_deadline(&self, publish_at: Nanos) -> Nanos {
+        let mut next = publish_at;
+        for stream in &self.streams {
+            let expiry = |index: u32| self.slab[index].call.expires;
+            let due = stream.due.front().zip(self.settings.deadline).map(|(at, d)| at + d);
+            for at in [
+                stream.next_start(self.end),
+                stream.next_return(),
+                stream.active.first().map(expiry),
+                stream.closing.first().map(expiry),
+                due,
+            ]
+            .into_iter()
+            .flatten()
+            {
+                next = next.min(at);
+            }
+        }
+        next
+    }
+
+    /// Waits for at most `wait` ns and handles what has become ready.
+    fn handle_events(&mut self, wait: Nanos) -> io::Result<()> {
+        for i in 0..self.poll.wait(wait)? {
+            let readiness = self.poll.readiness(i);
+            // A connection may have been closed by an earlier event of this batch.
+            if let Some(index) = self.slab.find(readiness.token()) {
+                let s = usize::from(self.slab[index].stream);
+                self.ready(index, readiness);
+                self.serve(s);
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, now: Nanos) {
+        let in_flight = self.streams.iter().map(|s| u64::from(s.active.len())).sum();
+        let mut p99 = None;
+        for stream in &self.streams {
+            let window = self.recorder.timeline.recent(stream.population, now);
+            p99 = p99.max(window.and_then(|w| w.quantile_ns(0.99)));
+        }
+        let published: &Published = &self.shared.published[self.shard as usize];
+        published.publish(&self.recorder.totals, in_flight, p99);
+    }
+
+    /// What is still open or waiting at the end is counted, not dropped.
+    fn give_up_the_rest(&mut self, now: Nanos) {
+        for s in 0..self.streams.len() {
+            while let Some(intended) = self.streams[s].due.pop_front() {
+                self.shed(s, intended);
+            }
+            while let Some(index) = self.streams[s].active.first() {
+                if self.slab[index].has_call {
+                    self.record(index, Outcome::Unfinished, now);
+                }
+                self.drop_active(index);
+            }
+        }
+    }
+
+    /// A connection that was to be warm could not be opened.
+    pub(super) fn warm_failed(&mut self, failure: Failure) {
+        self.recorder.warm_failures.0 += 1;
+        self.recorder.warm_failures.1.get_or_insert(failure);
+    }
+}
