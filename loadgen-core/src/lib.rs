@@ -11,6 +11,9 @@ pub mod clock;
 mod engine;
 mod error;
 mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http1;
 pub mod migration;
 mod net;

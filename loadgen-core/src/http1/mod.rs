@@ -1,1 +1,17 @@
 //! HTTP/1.x without input or output: bytes in, progress out.
+//!
+//! The parser reads replies only (RFC 9112) and only as much of them as framing
+//! and counting need: status, length, transfer coding, whether the connection
+//! may be used again. It is not a general parser of headers: other fields are
+//! walked over, and bodies are counted, not kept.
+
+mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod harness;
+mod lines;
+mod reply;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use reply::{Progress, ProtocolError, ReplyParser, Truncated};

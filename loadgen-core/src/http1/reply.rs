@@ -1,0 +1,471 @@
+//! The reply parser: the state of one reply between reads.
+//!
+//! It holds no bytes. What it cannot use yet (an unfinished line) stays with the
+//! caller and comes again with what follows. Invariants:
+//!
+//! - The outcome does not depend on how the bytes are split.
+//! - No byte behind the end of the reply is consumed.
+//! - Every byte is looked at a bounded number of times, and no more than
+//!   [`HEAD_LIMIT`] bytes are ever left with the caller.
+//!
+//! Where RFC 9112 leaves a choice: line ends may be bare line feeds, empty lines
+//! before the status line are skipped (as httparse and llhttp do), folded fields
+//! are read as one line, space before a colon is refused, a status below 100 is
+//! refused and one above 599 is reported as it is. The content of fields that do
+//! not concern framing is not looked at. Replies to CONNECT and upgrades are not
+//! supported: no call asks for them.
+
+use super::framing::{Body, Framing};
+use super::lines::{Line, Looked};
+use super::scan;
+
+/// Most bytes of one head, from the status line to the empty line; also of all
+/// trailers of one reply.
+const HEAD_LIMIT: usize = 64 * 1024;
+/// Most bytes of the line before a chunk, with extensions and line end.
+const CHUNK_LINE_LIMIT: usize = 4 * 1024;
+/// Most hex digits of a chunk size; more would overflow 64 bits.
+const CHUNK_DIGITS: usize = 16;
+/// Most 1xx replies before the final one.
+const INTERIM_LIMIT: u8 = 100;
+
+/// Whether a reply is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// More bytes belong to it, or the server has yet to close.
+    More,
+    /// It is complete.
+    Done,
+}
+
+/// Why bytes are not an HTTP/1.x reply. The connection is of no further use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub(crate) enum ProtocolError {
+    /// Not `HTTP/1.0` or `HTTP/1.1`, or no status of three digits.
+    #[error("the reply does not start with an HTTP/1.0 or HTTP/1.1 status line")]
+    BadStatusLine,
+    /// A line of the head without a name and colon.
+    #[error("a line of the reply's head is not a field")]
+    BadHeader,
+    /// The head does not end within 64 KiB.
+    #[error("the reply's head is longer than 64 KiB")]
+    HeadTooLarge,
+    /// A content length that is not a number below 2^64.
+    #[error("the reply's Content-Length is not a number")]
+    BadContentLength,
+    /// Content lengths that differ.
+    #[error("the reply has two different values of Content-Length")]
+    ConflictingLengths,
+    /// A chunk does not start with its size in hex, or does not end with a line
+    /// end.
+    #[error("the reply's body is not properly chunked")]
+    BadChunk,
+    /// The line before a chunk is longer than 4 KiB.
+    #[error("the extensions of a chunk are longer than 4 KiB")]
+    ChunkLineTooLarge,
+    /// A line of the trailers without a name and colon.
+    #[error("a line of the reply's trailers is not a field")]
+    BadTrailer,
+    /// The trailers do not end within 64 KiB.
+    #[error("the reply's trailers are longer than 64 KiB")]
+    TrailersTooLarge,
+    /// 101: the server left HTTP without being asked.
+    #[error("the server switched protocols without being asked (status 101)")]
+    Upgraded,
+    /// More than 100 replies with a status of 1xx.
+    #[error("more than 100 interim replies came before the final one")]
+    TooManyInterim,
+}
+
+/// How far a reply had come when the server closed too early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Truncated {
+    /// Not one byte had come: an idle connection may just have been closed.
+    BeforeHead,
+    /// Within the head, or between an interim reply and the final one.
+    InHead,
+    /// Within a body whose end had not come.
+    InBody,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    StatusLine,
+    Fields,
+    /// `remaining` bytes to come, at least 1.
+    Fixed,
+    UntilClose,
+    ChunkLine,
+    /// `remaining` bytes of the chunk to come, at least 1.
+    ChunkData,
+    /// The line end after the data of a chunk.
+    ChunkEnd,
+    Trailers,
+    Done,
+}
+
+/// The state of one reply.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReplyParser {
+    framing: Framing,
+    /// Bytes of the body, or of the chunk, to come.
+    remaining: u64,
+    looked: Looked,
+    /// Bytes of this head, or of the trailers, that are consumed.
+    consumed: u32,
+    status: u16,
+    /// 1xx replies before this one.
+    interim: u8,
+    state: State,
+    head_request: bool,
+}
+
+// Every connection holds one, and 10,000 idle ones are to be cheap.
+const _: () = assert!(size_of::<ReplyParser>() <= 48);
+
+impl ReplyParser {
+    /// Ready for a reply; `head_request` says that it answers a HEAD, and so has
+    /// no body.
+    #[inline]
+    pub(crate) fn new(head_request: bool) -> Self {
+        Self {
+            framing: Framing::default(),
+            remaining: 0,
+            looked: Looked::default(),
+            consumed: 0,
+            status: 0,
+            interim: 0,
+            state: State::StatusLine,
+            head_request,
+        }
+    }
+
+    /// Takes bytes; says how many it consumed and whether the reply is complete.
+    /// Bytes not consumed with [`Progress::More`] are an unfinished line and must
+    /// come again, with more behind them. Bytes not consumed with
+    /// [`Progress::Done`] do not belong to this reply.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no HTTP/1.x reply; no further call makes sense.
+    #[inline]
+    pub(crate) fn advance(&mut self, buffer: &[u8]) -> Result<(usize, Progress), ProtocolError> {
+        let mut taken = 0;
+        loop {
+            let rest = buffer.get(taken..).unwrap_or_default();
+            let step = match self.state {
+                State::StatusLine => self.status_line(rest)?,
+                State::Fields => self.fields(rest)?,
+                State::Fixed | State::ChunkData => self.data(rest),
+                State::UntilClose => return Ok((buffer.len(), Progress::More)),
+                State::ChunkLine => self.chunk_line(rest)?,
+                State::ChunkEnd => self.chunk_end(rest)?,
+                State::Trailers => self.trailers(rest)?,
+                State::Done => return Ok((taken, Progress::Done)),
+            };
+            match step {
+                Some(length) => taken += length,
+                None => return Ok((taken, Progress::More)),
+            }
+        }
+    }
+
+    /// The server closed. That completes a body without another end.
+    ///
+    /// # Errors
+    ///
+    /// The reply is not complete: where it was cut.
+    pub(crate) fn end_of_stream(&mut self) -> Result<(), Truncated> {
+        match self.state {
+            State::Done => Ok(()),
+            State::UntilClose => {
+                self.state = State::Done;
+                Ok(())
+            }
+            State::StatusLine
+                if self.interim == 0 && self.consumed == 0 && self.looked.until == 0 =>
+            {
+                Err(Truncated::BeforeHead)
+            }
+            State::StatusLine | State::Fields => Err(Truncated::InHead),
+            _ => Err(Truncated::InBody),
+        }
+    }
+
+    /// Bytes of the body that come next whatever they are, and so may be dropped
+    /// unread; `u64::MAX` for a body that ends where the server closes. Above 0
+    /// only after [`advance`](Self::advance) consumed all that it was given.
+    #[inline]
+    pub(crate) fn discardable(&self) -> u64 {
+        match self.state {
+            State::Fixed | State::ChunkData => self.remaining,
+            State::UntilClose => u64::MAX,
+            _ => 0,
+        }
+    }
+
+    /// Takes note that `length` bytes, at most [`discardable`](Self::discardable),
+    /// were dropped.
+    pub(crate) fn discarded(&mut self, length: u64) -> Progress {
+        debug_assert!(length <= self.discardable(), "dropped bytes that are not of the body");
+        if matches!(self.state, State::Fixed | State::ChunkData) {
+            self.skip(length);
+        }
+        if self.state == State::Done { Progress::Done } else { Progress::More }
+    }
+
+    /// The status of the final reply; 0 until its head is complete.
+    #[inline]
+    pub(crate) fn status(&self) -> u16 {
+        if self.in_head() { 0 } else { self.status }
+    }
+
+    /// Whether the head of the final reply is not yet complete.
+    #[inline]
+    pub(crate) fn in_head(&self) -> bool {
+        matches!(self.state, State::StatusLine | State::Fields)
+    }
+
+    /// Whether the connection may carry another call after this reply; false
+    /// until the reply is complete.
+    #[inline]
+    pub(crate) fn keep_alive(&self) -> bool {
+        let body_needs_close =
+            || !self.is_bodyless() && matches!(self.framing.body(), Ok(Body::UntilClose) | Err(_));
+        self.state == State::Done
+            && self.framing.persists()
+            && !self.framing.is_suspect()
+            && !body_needs_close()
+    }
+
+    /// Whether the reply ends with its head, whatever its fields say
+    /// (RFC 9112 §6.3, rule 1).
+    fn is_bodyless(&self) -> bool {
+        self.head_request || matches!(self.status, 100..=199 | 204 | 304)
+    }
+
+    /// What of `rest` is within the limit of this head or these trailers. What
+    /// lies behind is not looked at, so that the outcome is the same for all
+    /// splits.
+    #[inline]
+    fn within_limit<'a>(&self, rest: &'a [u8]) -> &'a [u8] {
+        rest.get(..HEAD_LIMIT - self.consumed as usize).unwrap_or(rest)
+    }
+
+    #[inline]
+    fn status_line(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let line = self.within_limit(rest);
+        let empty = match line {
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => 0,
+        };
+        if empty > 0 {
+            self.looked = Looked::default();
+            self.consumed += empty;
+            return Ok(Some(empty as usize));
+        }
+        check_status_line(line)?;
+        // Nothing before place 12 can be a line feed now.
+        let Some(feed) = scan::line_feed(line, 12.max(self.looked.until as usize)) else {
+            if line.len() < rest.len() {
+                return Err(ProtocolError::HeadTooLarge);
+            }
+            self.looked.until = line.len() as u32;
+            return Ok(None);
+        };
+        if let Some([version, _, hundreds, tens, ones]) = line.get(7..12) {
+            let digit = |byte: &u8| u16::from(byte - b'0');
+            self.framing = Framing::new(*version == b'0');
+            self.status = 100 * digit(hundreds) + 10 * digit(tens) + digit(ones);
+        }
+        self.looked = Looked::default();
+        self.consumed += feed as u32 + 1;
+        self.state = State::Fields;
+        Ok(Some(feed + 1))
+    }
+
+    #[inline]
+    fn fields(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let head = self.within_limit(rest);
+        let mut at = 0;
+        loop {
+            let line = head.get(at..).unwrap_or_default();
+            match self.looked.field_line(line) {
+                Line::Field { length, colon } => {
+                    if let (Some(name), Some(value)) =
+                        (line.get(..colon), line.get(colon + 1..length))
+                    {
+                        self.framing.field(name, value);
+                    }
+                    at += length;
+                }
+                Line::Empty(length) => {
+                    self.head_complete()?;
+                    return Ok(Some(at + length));
+                }
+                Line::Unfinished if head.len() < rest.len() => {
+                    return Err(ProtocolError::HeadTooLarge);
+                }
+                Line::Unfinished => {
+                    self.consumed += at as u32;
+                    return Ok((at > 0).then_some(at));
+                }
+                Line::Bad => return Err(ProtocolError::BadHeader),
+            }
+        }
+    }
+
+    /// The empty line came: the reply is interim, complete, or has a body.
+    #[inline]
+    fn head_complete(&mut self) -> Result<(), ProtocolError> {
+        self.consumed = 0;
+        self.state = match self.status {
+            101 => return Err(ProtocolError::Upgraded),
+            100..=199 if self.interim == INTERIM_LIMIT => {
+                return Err(ProtocolError::TooManyInterim);
+            }
+            100..=199 => {
+                self.interim += 1;
+                State::StatusLine
+            }
+            _ if self.is_bodyless() => State::Done,
+            _ => match self.framing.body()? {
+                Body::Length(0) => State::Done,
+                Body::Length(length) => {
+                    self.remaining = length;
+                    State::Fixed
+                }
+                Body::Chunked => State::ChunkLine,
+                Body::UntilClose => State::UntilClose,
+            },
+        };
+        Ok(())
+    }
+
+    #[inline]
+    fn data(&mut self, rest: &[u8]) -> Option<usize> {
+        let length = self.remaining.min(rest.len() as u64);
+        if length == 0 {
+            return None;
+        }
+        self.skip(length);
+        // No more than the length of a slice.
+        Some(length as usize)
+    }
+
+    #[inline]
+    fn skip(&mut self, length: u64) {
+        self.remaining = self.remaining.saturating_sub(length);
+        if self.remaining == 0 {
+            self.state = match self.state {
+                State::Fixed => State::Done,
+                _ => State::ChunkEnd,
+            };
+        }
+    }
+
+    fn chunk_line(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let line = rest.get(..CHUNK_LINE_LIMIT).unwrap_or(rest);
+        if line.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+            return Err(ProtocolError::BadChunk);
+        }
+        let Some(feed) = scan::line_feed(line, self.looked.until as usize) else {
+            if line.len() < rest.len() {
+                return Err(ProtocolError::ChunkLineTooLarge);
+            }
+            self.looked.until = line.len() as u32;
+            return Ok(None);
+        };
+        self.looked = Looked::default();
+        self.remaining = chunk_size(line.get(..feed).unwrap_or_default())?;
+        self.state = if self.remaining == 0 { State::Trailers } else { State::ChunkData };
+        Ok(Some(feed + 1))
+    }
+
+    fn chunk_end(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let length = match rest {
+            [] | [b'\r'] => return Ok(None),
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => return Err(ProtocolError::BadChunk),
+        };
+        self.state = State::ChunkLine;
+        Ok(Some(length))
+    }
+
+    fn trailers(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let trailers = self.within_limit(rest);
+        match self.looked.field_line(trailers) {
+            Line::Field { length, .. } => {
+                self.consumed += length as u32;
+                Ok(Some(length))
+            }
+            Line::Empty(length) => {
+                self.state = State::Done;
+                Ok(Some(length))
+            }
+            Line::Unfinished if trailers.len() < rest.len() => Err(ProtocolError::TrailersTooLarge),
+            Line::Unfinished => Ok(None),
+            Line::Bad => Err(ProtocolError::BadTrailer),
+        }
+    }
+}
+
+/// Whether the bytes may be the start of a status line. Each byte is judged as
+/// soon as it is there, so that a server that speaks something else is found out
+/// at once, not when the time limit ends.
+#[inline]
+fn check_status_line(line: &[u8]) -> Result<(), ProtocolError> {
+    if let Some(start) = line.first_chunk::<13>() {
+        let known = start.starts_with(b"HTTP/1.")
+            && matches!(start[7], b'0' | b'1')
+            && start[8] == b' '
+            && matches!(start[9], b'1'..=b'9')
+            && start[10].is_ascii_digit()
+            && start[11].is_ascii_digit();
+        let reason_or_end = match start[12] {
+            b' ' | b'\n' => true,
+            b'\r' => line.get(13).is_none_or(|byte| *byte == b'\n'),
+            _ => false,
+        };
+        return if known && reason_or_end { Ok(()) } else { Err(ProtocolError::BadStatusLine) };
+    }
+    let fits = |(place, byte): (usize, &u8)| match place {
+        0..=6 => b"HTTP/1."[place] == *byte,
+        7 => matches!(byte, b'0' | b'1'),
+        8 => *byte == b' ',
+        9 => matches!(byte, b'1'..=b'9'),
+        _ => byte.is_ascii_digit(),
+    };
+    // A lone carriage return may be half of an empty line.
+    if line == b"\r" || line.iter().enumerate().all(fits) {
+        Ok(())
+    } else {
+        Err(ProtocolError::BadStatusLine)
+    }
+}
+
+/// The size at the start of a chunk's line (without its line feed). White space
+/// and extensions may follow it (RFC 9112 §7.1.1).
+fn chunk_size(line: &[u8]) -> Result<u64, ProtocolError> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut size = 0;
+    let mut digits = 0;
+    for byte in line {
+        let Some(digit) = char::from(*byte).to_digit(16) else { break };
+        if digits == CHUNK_DIGITS {
+            return Err(ProtocolError::BadChunk);
+        }
+        size = size << 4 | u64::from(digit);
+        digits += 1;
+    }
+    let mut after = line.get(digits..).unwrap_or_default();
+    while let [b' ' | b'\t', rest @ ..] = after {
+        after = rest;
+    }
+    match after {
+        [] | [b';', ..] if digits > 0 => Ok(size),
+        _ => Err(ProtocolError::BadChunk),
+    }
+}
