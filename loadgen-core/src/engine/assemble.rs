@@ -56,10 +56,7 @@ pub(super) fn assemble(
         .collect();
     let report = Report {
         schema: SCHEMA.to_owned(),
-        tool: Tool {
-            name: "loadgen".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        },
+        tool: Tool { name: "loadgen".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
         environment,
         started_at: rfc3339(clock.started_at()),
         duration_s: as_seconds(finished),

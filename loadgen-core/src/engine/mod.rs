@@ -29,7 +29,7 @@ use crate::event::{Event, EventKind};
 use crate::net::limits;
 use crate::net::poll::Poll;
 use crate::plan::{Plan, nanos};
-use crate::record::{CallLog, Recorder, Tally};
+use crate::record::{CallLog, Recorder};
 use crate::report::{Environment, Report};
 
 /// A plan that is ready to run: checked, its target resolved and reachable.
@@ -306,13 +306,15 @@ impl RunHandle {
         for worker in self.workers {
             let harvest = worker.join().map_err(|_| RunError::WorkerPanicked)?;
             harvests.push(
-                harvest.map_err(|source| RunError::Setup { what: "waiting for sockets", source })?,
+                harvest
+                    .map_err(|source| RunError::Setup { what: "waiting for sockets", source })?,
             );
         }
         // An abandoned start has no harvest, and its cause was returned above.
         let harvests: Option<Vec<_>> = harvests.into_iter().collect();
         let harvests = harvests.ok_or(RunError::WorkerPanicked)?;
-        let clock = self.line.known_origin().map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
+        let clock =
+            self.line.known_origin().map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
         let marks = self.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
         assemble::assemble(self.plan, self.environment, clock, harvests, &marks)
     }

@@ -11,9 +11,7 @@ use crate::record::Tally;
 
 /// No wish to stop.
 pub(crate) const RUN: u8 = 0;
-/// Start no further calls, wait for those under way.
-pub(crate) const STOP: u8 = 1;
-/// Wait for nothing.
+/// Wait for nothing. In between: start no further calls, wait for those under way.
 pub(crate) const CUT: u8 = 2;
 
 /// The plan, as far as a worker needs it, in ns.

@@ -45,10 +45,8 @@ impl StartingLine {
     /// Waits for time 0 to be known; `None` when the start was abandoned.
     pub(crate) fn origin(&self) -> Option<u64> {
         let waiting = |state: &mut State| state.origin.is_none() && !state.abandoned;
-        let state = self
-            .changed
-            .wait_while(self.lock(), waiting)
-            .unwrap_or_else(PoisonError::into_inner);
+        let state =
+            self.changed.wait_while(self.lock(), waiting).unwrap_or_else(PoisonError::into_inner);
         state.origin
     }
 

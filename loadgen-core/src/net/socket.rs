@@ -35,8 +35,3 @@ pub(crate) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result
 pub(crate) fn take_error(fd: &OwnedFd) -> io::Result<Option<io::Error>> {
     socket2::SockRef::from(fd).take_error()
 }
-
-/// Whether a connect has ended well: only then is there a peer.
-pub(crate) fn is_connected(fd: &OwnedFd) -> bool {
-    socket2::SockRef::from(fd).peer_addr().is_ok()
-}

@@ -8,5 +8,5 @@ mod timeline;
 
 pub use calls::{CallLog, CallRecord};
 pub use outcome::{Cause, Failure, Outcome, Phase, Population};
-pub(crate) use recorder::{add, Histogram, PopulationRecord, Recorder, Tally};
+pub(crate) use recorder::{Histogram, PopulationRecord, Recorder, Tally, add};
 pub(crate) use timeline::{Counters, STEPS_PER_WINDOW, Timeline};
