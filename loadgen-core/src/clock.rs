@@ -88,6 +88,13 @@ impl Clock {
         monotonic_ns.saturating_sub(self.origin_ns)
     }
 
+    /// How many seconds this clock's origin is after that of another (negative:
+    /// before it).
+    #[must_use]
+    pub fn seconds_after(&self, other: &Self) -> f64 {
+        (self.origin_ns as f64 - other.origin_ns as f64) / SECOND as f64
+    }
+
     /// The reading of `CLOCK_MONOTONIC` (ns) that belongs to a time of the run.
     #[must_use]
     pub fn to_monotonic(&self, at: Nanos) -> u64 {

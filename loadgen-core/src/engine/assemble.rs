@@ -61,6 +61,7 @@ pub(super) fn assemble(
         started_at: rfc3339(clock.started_at()),
         duration_s: as_seconds(finished),
         measured_s: as_seconds(measured),
+        interrupted: false,
         verdict,
         counts,
         rates: Rates {

@@ -32,6 +32,9 @@ pub struct Report {
     /// The part of it that the summary figures cover: intended starts from the
     /// end of the warm-up to the last start.
     pub measured_s: f64,
+    /// Someone ended the run before its time: it covers less than the plan.
+    #[serde(default)]
+    pub interrupted: bool,
     /// Whether the figures can be trusted.
     pub verdict: Verdict,
     /// Calls by their fate, without those of the warm-up.
@@ -64,6 +67,15 @@ pub struct Report {
     /// What the migration did, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
+}
+
+impl Report {
+    /// Says that someone ended the run before its time.
+    pub fn set_interrupted(&mut self) {
+        self.interrupted = true;
+        let reason = "interrupted: the run covers less than was planned".to_owned();
+        self.verdict.add([(VerdictStatus::Degraded, reason)]);
+    }
 }
 
 /// The program that measured.
