@@ -1,10 +1,16 @@
 //! Migrations under load: the plug-in that starts one ([`Trigger`]), three that
 //! are built in, and what a migration did to the users.
 
+mod command;
+mod driver;
+mod impact;
 mod qmp;
 mod spec;
 mod trigger;
 
+pub use command::CommandTrigger;
+pub use driver::{MigrationError, MigrationRun, Progress, Stage};
+pub use impact::{Impact, ImpactInput, impact};
 pub use qmp::{QmpAddress, QmpOptions};
 pub use spec::{TriggerSpec, split_words};
 pub use trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts};

@@ -1,0 +1,167 @@
+//! How long the service was truly interrupted, given the longest silence that a
+//! client saw: an interval, from the evidence of single calls.
+//!
+//! Let the service stop at *s* and come back at *r*; `D = r − s` is sought. The
+//! client saw no good reply complete in `(a, b)`; `G = b − a`. A call that starts
+//! while the service runs, and for as long as it needs, is answered within *X*,
+//! the longest response of the calls around that moment. Then
+//!
+//! * **s ≥ s₀**, the latest start of a call that was answered by *a*: its request
+//!   reached a service that still ran. `a − s₀` is a response time at most.
+//! * **s ≤ u + X**, with *u* the first start after s₀: had the service run until
+//!   then, that call would have been answered, and after s₀ none was until *b*.
+//! * **r ≤ b**: somebody answered.
+//! * **r ≥ v**, with *v* the latest start, at least *X'* before *b*, of a call of
+//!   *any* population that was still open at *b*: had the service run at *v*, it
+//!   would have been answered by `v + X' ≤ b`. *X'* is the longest response of
+//!   that population's calls right after *b*.
+//!
+//! So `v − (u + X) ≤ D ≤ b − s₀`. With calls every *d*: `u ≤ s₀ + d` and
+//! `v ≥ b − X' − d`, hence `D − X ≤ G ≤ D + 2d + X + X'`. (Where the waiting calls
+//! are answered in the moment of *r*, one of the two *d* falls away.) Nothing of
+//! this needs the rate: gaps of a Poisson stream and starts that came late are
+//! taken as they were.
+//!
+//! A full pool starts no calls, so its own *v* may lie far back: then the probe's
+//! calls are the evidence. Without them only TCP's rule is left: an unanswered
+//! segment of age *A* is sent again at the latest after `A + RTO`, doubling, so
+//! the pause before the answered retransmission was at most `(A + RTO)/2`.
+
+use crate::clock::{MILLISECOND, Nanos, SECOND};
+use crate::record::{CallRecord, Outcome, Phase, Population};
+
+use super::outage::Gap;
+use super::view::{View, response};
+
+/// Calls before the silence from which *X* is taken.
+const CALLS_BEFORE: usize = 50;
+/// Calls after the silence from which *X'* is taken, and how many there must be.
+const CALLS_AFTER: usize = 20;
+const LEAST_AFTER: usize = 3;
+/// Least retransmission timeout of data on Linux, and that of a SYN (RFC 6298).
+const RTO: Nanos = 200 * MILLISECOND;
+const SYN_RTO: Nanos = SECOND;
+/// A connect that took this long lost its first SYN.
+const LOST_SYN: Nanos = 900 * MILLISECOND;
+
+/// The interval in which the true length of the interruption lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Interruption {
+    pub(super) at_least: Nanos,
+    /// `None`: the end was not seen.
+    pub(super) at_most: Option<Nanos>,
+}
+
+impl Interruption {
+    /// How far a gap may be off the true length, either way.
+    pub(super) fn bound(&self, gap: Nanos) -> Option<Nanos> {
+        self.at_most.map(|most| gap.saturating_sub(self.at_least).max(most.saturating_sub(gap)))
+    }
+}
+
+/// The interruption behind a silence of a population; `None` if no reply came
+/// before it, so that nothing is known of its begin.
+pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<Interruption> {
+    let good = view.good(p);
+    let until = good.partition_point(|call| call.done <= gap.start);
+    let answered = &good[..until];
+    let stop_least = answered.iter().map(|call| call.sent.min(call.done)).max()?;
+    let around = &answered[answered.len().saturating_sub(CALLS_BEFORE)..];
+    let need = around.iter().map(need).max()?;
+    let stop_most = view
+        .calls
+        .iter()
+        .filter(|call| call.population == p && !never_sent(call))
+        .map(start)
+        .filter(|start| *start > stop_least)
+        .min()
+        .map_or(gap.end, |start| start + need);
+    let resume_least = Population::ALL
+        .into_iter()
+        .filter_map(|q| latest_unanswered(view, q, gap))
+        .chain(retransmission(view, p, gap))
+        .max()
+        .unwrap_or(gap.start);
+    Some(Interruption {
+        at_least: resume_least.saturating_sub(stop_most),
+        at_most: (!gap.cut).then(|| gap.end - stop_least),
+    })
+}
+
+/// The start of a call, as far as the log tells. A newcomer whose connect lost
+/// its SYN sent its first byte only after the outage; it had asked, in vain, at
+/// its intended start or soon after.
+fn start(call: &CallRecord) -> Nanos {
+    if call.population == Population::Fresh && call.sent.saturating_sub(call.intended) >= LOST_SYN {
+        call.intended
+    } else {
+        call.sent
+    }
+}
+
+/// The time that a call needed from its start. For newcomers it holds the
+/// connect, which in the log lies between intended start and first byte.
+fn need(call: &CallRecord) -> Nanos {
+    match call.population {
+        Population::Established => call.done.saturating_sub(call.sent),
+        Population::Fresh => response(call),
+    }
+}
+
+/// *X'* of a population: the longest need of its calls right after the gap, and
+/// of those right before it. `None` if too few came after it. Where the end of
+/// the load cuts the gap, those before it must do.
+fn need_around(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
+    let good = view.good(p);
+    let until = good.partition_point(|call| call.done <= gap.start);
+    let before = good[until.saturating_sub(CALLS_BEFORE)..until].iter().map(need).max();
+    if gap.cut {
+        return before;
+    }
+    let after: Vec<Nanos> = view
+        .intended(gap.end, Nanos::MAX)
+        .iter()
+        .filter(|call| call.population == p && call.outcome.is_good())
+        .take(CALLS_AFTER)
+        .map(need)
+        .collect();
+    if after.len() < LEAST_AFTER { None } else { after.into_iter().chain(before).max() }
+}
+
+/// *v* of one population: the latest start of a call that a running service
+/// would have answered before the end of the gap, and that was still open then.
+fn latest_unanswered(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
+    let latest = gap.end.checked_sub(need_around(view, p, gap)?)?;
+    waiting(view, p, gap.end).map(start).filter(|start| *start < latest).max()
+}
+
+/// The least *r* by TCP's rule of retransmission, from the youngest call of the
+/// population that was open at the end of the gap.
+fn retransmission(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
+    let need = need_around(view, p, gap)?;
+    let sent = |call: &&CallRecord| call.sent < gap.end;
+    let youngest = waiting(view, p, gap.end).filter(sent).max_by_key(|call| call.sent)?;
+    let rto = if youngest.reused { RTO } else { SYN_RTO };
+    let pause = (gap.end - youngest.sent + rto) / 2;
+    (!gap.cut).then(|| gap.end.saturating_sub(need + pause))
+}
+
+/// The calls of a population that were open at `end`, or ended in that moment.
+fn waiting<'a>(
+    view: &'a View<'_>,
+    p: Population,
+    end: Nanos,
+) -> impl Iterator<Item = &'a CallRecord> {
+    view.calls
+        .iter()
+        .filter(move |call| call.population == p && call.done >= end && !never_sent(call))
+}
+
+/// Whether nothing of the call ever left: it is no evidence of the service.
+fn never_sent(call: &CallRecord) -> bool {
+    match call.outcome {
+        Outcome::Shed => true,
+        Outcome::Failed(failure) => failure.phase == Phase::Queue || failure.is_client_side(),
+        Outcome::Answered(_) | Outcome::Unfinished => false,
+    }
+}

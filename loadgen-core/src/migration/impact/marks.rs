@@ -1,0 +1,207 @@
+//! The moments of a migration, read off its events: when it was fired and over,
+//! when the machine stood still, and the cuts between the phases. It knows
+//! nothing of calls.
+//!
+//! Invariants: cuts are in order, without holes and without overlap, from the
+//! start of the load to its end; none is empty.
+
+use crate::clock::Nanos;
+use crate::event::{Event, EventKind};
+
+/// Rounds with a phase of their own; the tail is joined into the last of them.
+const MOST_ROUNDS: usize = 12;
+
+/// One phase: `[start, end)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cut {
+    pub(super) name: String,
+    pub(super) start: Nanos,
+    pub(super) end: Nanos,
+}
+
+/// One time without a running CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Blackout {
+    pub(super) stop: Nanos,
+    pub(super) resume: Nanos,
+    /// Sum of the uncertainties of both ends.
+    pub(super) uncertainty: Nanos,
+}
+
+/// The moments of a migration.
+#[derive(Debug, Clone)]
+pub(super) struct Marks<'a> {
+    pub(super) fired: Option<Nanos>,
+    accepted: Option<Nanos>,
+    /// The final event.
+    pub(super) last: Option<(Nanos, &'a EventKind)>,
+    pub(super) blackouts: Vec<Blackout>,
+    /// A stop without a resume after it, or a resume without a stop before it.
+    pub(super) unpaired: bool,
+    pub(super) rounds: Option<u32>,
+    pub(super) cuts: Vec<Cut>,
+}
+
+impl<'a> Marks<'a> {
+    /// Reads the events of a run whose load ended at `load_end`.
+    pub(super) fn new(events: &'a [Event], warmup_end: Nanos, load_end: Nanos) -> Self {
+        let mut events: Vec<&Event> = events.iter().collect();
+        events.sort_by_key(|event| event.at);
+        let first = |kind: &EventKind| events.iter().find(|e| e.kind == *kind).map(|e| e.at);
+        let accepted = first(&EventKind::Accepted);
+        let (blackouts, unpaired) = blackouts(&events);
+        let mut marks = Self {
+            fired: first(&EventKind::Fired).or(accepted),
+            accepted,
+            last: events.iter().find(|e| e.kind.is_final()).map(|e| (e.at, &e.kind)),
+            blackouts,
+            unpaired,
+            rounds: events
+                .iter()
+                .filter_map(|e| if let EventKind::Round(k) = e.kind { Some(k) } else { None })
+                .max(),
+            cuts: Vec::new(),
+        };
+        marks.cuts = marks.cut(&events, warmup_end, load_end);
+        marks
+    }
+
+    /// When the machine ran at the target and the source was free: the later of
+    /// the completion and the last resume (a stopped machine is complete before
+    /// it runs). `None` unless the migration completed.
+    pub(super) fn over(&self) -> Option<Nanos> {
+        match self.last {
+            Some((at, EventKind::Completed)) => Some(at.max(self.resumed().unwrap_or(0))),
+            _ => None,
+        }
+    }
+
+    /// Total migration time by the events.
+    pub(super) fn total(&self) -> Option<Nanos> {
+        Some(self.over()?.saturating_sub(self.accepted.or(self.fired)?))
+    }
+
+    pub(super) fn stopped(&self) -> Option<Nanos> {
+        self.blackouts.first().map(|b| b.stop)
+    }
+
+    pub(super) fn resumed(&self) -> Option<Nanos> {
+        self.blackouts.last().map(|b| b.resume)
+    }
+
+    pub(super) fn downtime(&self) -> Option<Nanos> {
+        let sum = self.blackouts.iter().map(|b| b.resume - b.stop).sum();
+        (!self.blackouts.is_empty()).then_some(sum)
+    }
+
+    pub(super) fn downtime_bound(&self) -> Option<Nanos> {
+        let sum = self.blackouts.iter().map(|b| b.uncertainty).sum();
+        (!self.blackouts.is_empty()).then_some(sum)
+    }
+
+    /// The phases of the run.
+    fn cut(&self, events: &[&Event], warmup_end: Nanos, load_end: Nanos) -> Vec<Cut> {
+        let fired = self.fired.unwrap_or(load_end).min(load_end);
+        let warmup_end = warmup_end.min(fired);
+        let mut starts = vec![(0, "warm-up".to_owned()), (warmup_end, "before".to_owned())];
+        if self.fired.is_some() {
+            let first = if self.rounds.is_some() { "setup" } else { "migration" };
+            starts.push((fired, first.to_owned()));
+            // An event that another clock puts before the firing happened after it.
+            let after = events.iter().map(|e| (e.at.max(fired), &e.kind));
+            let (mut post_copy, mut over) = (false, false);
+            for (at, kind) in after {
+                let dark = self.blackouts.iter().find(|b| b.stop <= at && at < b.resume);
+                post_copy |= *kind == EventKind::PostCopy;
+                over |= kind.is_final();
+                let name = match kind {
+                    EventKind::Stop if dark.is_some() => "blackout".to_owned(),
+                    // What ends within the blackout does not end the blackout.
+                    _ if dark.is_some() => continue,
+                    EventKind::Round(k) if !over && !post_copy => format!("round {k}"),
+                    EventKind::Resume if self.blackouts.iter().any(|b| b.resume == at) => {
+                        if post_copy && !over { "post-copy" } else { "after" }.to_owned()
+                    }
+                    EventKind::PostCopy if !over && self.stopped().is_none_or(|s| s <= at) => {
+                        "post-copy".to_owned()
+                    }
+                    kind if kind.is_final() => "after".to_owned(),
+                    _ => continue,
+                };
+                starts.push((at, name));
+            }
+        }
+        join_rounds(close(starts, load_end))
+    }
+}
+
+/// Pairs each stop with the next resume. A second stop before it (from the other
+/// side) is the same stop.
+fn blackouts(events: &[&Event]) -> (Vec<Blackout>, bool) {
+    let mut found = Vec::new();
+    let mut open: Option<&Event> = None;
+    let mut unpaired = false;
+    let mut dark_before = false;
+    for event in events {
+        match (&event.kind, open) {
+            (EventKind::Stop, None) => open = Some(event),
+            (EventKind::Resume, Some(stop)) => {
+                found.push(Blackout {
+                    stop: stop.at,
+                    resume: event.at,
+                    uncertainty: stop.uncertainty + event.uncertainty,
+                });
+                open = None;
+                dark_before = true;
+            }
+            // A second resume, from the other side, is the same resume.
+            (EventKind::Resume, None) => unpaired |= !dark_before,
+            _ => {}
+        }
+    }
+    (found, unpaired || open.is_some())
+}
+
+/// Gives each phase its end, drops empty ones, and joins neighbours of one name.
+fn close(starts: Vec<(Nanos, String)>, load_end: Nanos) -> Vec<Cut> {
+    let ends: Vec<Nanos> = starts.iter().skip(1).map(|s| s.0).chain([load_end]).collect();
+    let mut cuts: Vec<Cut> = Vec::new();
+    for ((start, name), end) in starts.into_iter().zip(ends) {
+        let (start, end) = (start.min(load_end), end.min(load_end));
+        match cuts.last_mut() {
+            _ if start >= end => {}
+            Some(last) if last.name == name => last.end = end,
+            _ => cuts.push(Cut { name, start, end }),
+        }
+    }
+    cuts
+}
+
+/// Joins the rounds after the eleventh phase of a round, if there are more than
+/// twelve.
+fn join_rounds(cuts: Vec<Cut>) -> Vec<Cut> {
+    let number = |cut: &Cut| cut.name.strip_prefix("round ").map(str::to_owned);
+    let rounds = cuts.iter().filter(|cut| number(cut).is_some()).count();
+    if rounds <= MOST_ROUNDS {
+        return cuts;
+    }
+    let mut seen = 0;
+    let mut joined: Vec<Cut> = Vec::new();
+    for cut in cuts {
+        let Some(last_number) = number(&cut) else {
+            joined.push(cut);
+            continue;
+        };
+        seen += 1;
+        match joined.last_mut() {
+            Some(tail) if seen > MOST_ROUNDS && tail.end == cut.start => {
+                let first = tail.name.trim_start_matches("rounds ").trim_start_matches("round ");
+                let first = first.split('–').next().unwrap_or_default();
+                tail.name = format!("rounds {first}–{last_number}");
+                tail.end = cut.end;
+            }
+            _ => joined.push(cut),
+        }
+    }
+    joined
+}

@@ -1,0 +1,129 @@
+//! The outage that a population saw: silences between successive good replies,
+//! by completion, from the firing to the end of the load.
+//!
+//! Edges: the silence that holds the firing counts from the last good reply
+//! before it. The silence that the end of the load cuts is known only to be
+//! longer than what was seen of it. What comes later than the end of the load
+//! is stragglers, whose gaps say nothing, since nobody asks any more.
+
+use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
+use crate::record::Population;
+use crate::report::OutageReport;
+
+use super::bound::{Interruption, interruption};
+use super::marks::Marks;
+use super::view::View;
+
+/// No silence shorter than this is called an outage, whatever the rate.
+const LEAST_THRESHOLD: Nanos = 20 * MILLISECOND;
+
+/// The same where nothing is known of the gaps before the firing.
+const BLIND_THRESHOLD: Nanos = 100 * MILLISECOND;
+
+/// How long before the stop a silence may begin to count as part of the
+/// switch-over.
+const SWITCHOVER_LEAD: Nanos = 500 * MILLISECOND;
+
+/// A silence: no good reply was complete in `(start, end)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) start: Nanos,
+    pub(super) end: Nanos,
+    /// Cut by the end of the load: in truth it is longer.
+    pub(super) cut: bool,
+}
+
+impl Gap {
+    pub(super) fn length(&self) -> Nanos {
+        self.end - self.start
+    }
+}
+
+/// The outage of one population.
+#[derive(Debug, Clone)]
+pub(super) struct Outage {
+    pub(super) population: Population,
+    /// `None`: not one good reply in the whole run.
+    pub(super) longest: Option<Gap>,
+    /// The silences above the threshold, in order.
+    pub(super) above: Vec<Gap>,
+    pub(super) threshold: Nanos,
+    pub(super) baseline_longest: Option<Nanos>,
+    /// Where the true interruption behind `longest` lies.
+    pub(super) interruption: Option<Interruption>,
+}
+
+/// The outage of a population, or `None` if it has no call at all or nothing was
+/// fired.
+pub(super) fn outage(view: &View<'_>, population: Population) -> Option<Outage> {
+    let fired = view.marks.fired?;
+    if !view.calls.iter().any(|call| call.population == population) {
+        return None;
+    }
+    let baseline = view.baseline(population).and_then(|baseline| baseline.gaps);
+    let threshold = threshold(baseline.map(|b| b.0), view.input.interval(population));
+    let gaps = gaps(view, population, fired);
+    // The first of the longest, so that equal runs give equal reports.
+    let longest = gaps.iter().copied().rev().max_by_key(Gap::length);
+    Some(Outage {
+        population,
+        longest,
+        above: gaps.into_iter().filter(|gap| gap.length() > threshold).collect(),
+        threshold,
+        baseline_longest: baseline.map(|b| b.1),
+        interruption: longest.and_then(|gap| interruption(view, population, gap)),
+    })
+}
+
+/// The largest of three times the 99th percentile of the gaps before (a constant
+/// stream then has no false outage, a Poisson stream one in a million gaps),
+/// three intended gaps, and 20 ms (below, it is scheduling noise).
+fn threshold(p99_gap: Option<Nanos>, interval: Option<Nanos>) -> Nanos {
+    let floor = if p99_gap.is_some() { LEAST_THRESHOLD } else { BLIND_THRESHOLD };
+    floor.max(3 * p99_gap.unwrap_or(0)).max(3 * interval.unwrap_or(0))
+}
+
+/// All silences that end after the firing and begin before the end of the load.
+fn gaps(view: &View<'_>, population: Population, fired: Nanos) -> Vec<Gap> {
+    let load_end = view.input.load_end;
+    let good = view.good(population);
+    let first = good.partition_point(|call| call.done <= fired).saturating_sub(1);
+    let dones = || good[first..].iter().map(|call| call.done);
+    dones()
+        .zip(dones().skip(1).map(Some).chain([None]))
+        .filter(|(start, _)| *start < load_end && fired < load_end)
+        .map(|(start, end)| Gap {
+            start,
+            end: end.unwrap_or(load_end).min(load_end),
+            cut: end.is_none_or(|end| end > load_end),
+        })
+        .filter(|gap| gap.end > fired)
+        .collect()
+}
+
+/// The outage as it stands in a report. `recovered` ends the switch-over.
+pub(super) fn report(outage: &Outage, marks: &Marks<'_>, recovered: Nanos) -> OutageReport {
+    let sum = |gaps: &mut dyn Iterator<Item = &Gap>| as_millis(gaps.map(Gap::length).sum());
+    let switchover = marks.stopped().map(|stop| {
+        let from = stop.saturating_sub(SWITCHOVER_LEAD);
+        sum(&mut outage.above.iter().filter(|g| g.end > from && g.start < recovered))
+    });
+    let interruption = outage.interruption;
+    OutageReport {
+        longest_gap: outage.longest.map(|gap| as_millis(gap.length())),
+        longest_gap_start_s: outage.longest.map(|gap| as_seconds(gap.start)),
+        longest_gap_is_lower_bound: outage.longest.is_some_and(|gap| gap.cut),
+        sum_of_gaps: outage.longest.map(|_| sum(&mut outage.above.iter())),
+        switchover_sum_of_gaps: switchover.filter(|_| outage.longest.is_some()),
+        gaps: outage.above.len() as u64,
+        threshold: Some(as_millis(outage.threshold)),
+        bound: outage
+            .longest
+            .zip(interruption)
+            .and_then(|(gap, interruption)| interruption.bound(gap.length()))
+            .map(as_millis),
+        interruption_at_least: interruption.map(|i| as_millis(i.at_least)),
+        interruption_at_most: interruption.and_then(|i| i.at_most).map(as_millis),
+        baseline_longest_gap: outage.baseline_longest.map(as_millis),
+    }
+}

@@ -1,0 +1,100 @@
+//! The calls of each phase. A call belongs to the phase of its intended start;
+//! goodput and bytes belong to the phase in which the reply was complete.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use crate::clock::{Nanos, as_seconds};
+use crate::record::{CallRecord, Outcome, Phase, Population};
+use crate::report::latency::latency;
+use crate::report::{Counts, PhaseReport};
+
+use super::marks::Cut;
+use super::view::{View, is_censored, response};
+
+/// The report of every phase, in order.
+pub(super) fn phases(view: &View<'_>) -> Vec<PhaseReport> {
+    let cuts = &view.marks.cuts;
+    let mut bytes = vec![0_u64; cuts.len()];
+    for call in &view.calls {
+        let index = cuts.partition_point(|cut| cut.end <= call.done);
+        if let Some(bytes) = bytes.get_mut(index) {
+            *bytes += u64::from(call.bytes);
+        }
+    }
+    cuts.iter().zip(bytes).map(|(cut, bytes)| phase(view, cut, bytes)).collect()
+}
+
+fn phase(view: &View<'_>, cut: &Cut, bytes: u64) -> PhaseReport {
+    let calls = view.intended(cut.start, cut.end);
+    let mut errors: BTreeMap<String, u64> = BTreeMap::new();
+    for call in calls {
+        if let Outcome::Failed(failure) = call.outcome {
+            *errors.entry(failure.class()).or_default() += 1;
+        }
+    }
+    let good: usize =
+        Population::ALL.iter().map(|p| view.completed(*p, cut.start, cut.end).len()).sum();
+    let length = as_seconds(cut.end - cut.start);
+    PhaseReport {
+        name: cut.name.clone(),
+        start_s: as_seconds(cut.start),
+        end_s: as_seconds(cut.end),
+        counts: counts(calls),
+        response_time: histogram(calls).map(|h| latency(&h, true)).unwrap_or_default(),
+        errors,
+        error_replies: calls.iter().filter(|call| is_error_reply(call)).count() as u64,
+        goodput_per_s: Some(good as f64 / length),
+        bytes_per_s: Some(bytes as f64 / length),
+    }
+}
+
+/// A complete reply with a status of 400 and above.
+pub(super) fn is_error_reply(call: &CallRecord) -> bool {
+    matches!(call.outcome, Outcome::Answered(_)) && !call.outcome.is_good()
+}
+
+/// Whether the call has no complete reply.
+pub(super) fn is_lost(call: &CallRecord) -> bool {
+    !matches!(call.outcome, Outcome::Answered(_))
+}
+
+fn counts(calls: &[CallRecord]) -> Counts {
+    let mut counts = Counts { offered: calls.len() as u64, ..Counts::default() };
+    for call in calls {
+        match call.outcome {
+            Outcome::Answered(_) => counts.answered += 1,
+            Outcome::Failed(_) => counts.failed += 1,
+            Outcome::Shed => counts.shed += 1,
+            Outcome::Unfinished => counts.unfinished += 1,
+        }
+        counts.censored += u64::from(is_censored(call));
+        counts.connections_opened += u64::from(!call.reused && connected(call));
+    }
+    counts.started = counts.offered - counts.shed;
+    counts
+}
+
+/// Whether the log shows that the call had a connection.
+fn connected(call: &CallRecord) -> bool {
+    match call.outcome {
+        Outcome::Answered(_) => true,
+        Outcome::Failed(failure) => !matches!(failure.phase, Phase::Queue | Phase::Connect),
+        Outcome::Shed | Outcome::Unfinished => false,
+    }
+}
+
+fn histogram(calls: &[CallRecord]) -> Option<Histogram<u64>> {
+    // Auto-resizing with 3 digits: neither making it nor recording can fail.
+    let mut histogram = Histogram::new(3).ok()?;
+    for call in calls.iter().filter(|call| call.outcome.is_good()) {
+        histogram.record(as_value(response(call))).ok()?;
+    }
+    Some(histogram)
+}
+
+/// Longer than a day is a day: a histogram of 584 years would take memory for it.
+fn as_value(nanos: Nanos) -> u64 {
+    nanos.min(86_400 * crate::clock::SECOND)
+}

@@ -1,0 +1,172 @@
+//! How long the users felt the migration beyond the outage: recovery, brownout,
+//! calls lost and late, and the two degradation areas.
+//!
+//! All of it is by intended start. The band of normal response times is that of
+//! the baseline, for each population by itself: newcomers always wait longer
+//! than kept-alive clients, and are no brownout.
+
+use crate::clock::{MILLISECOND, Nanos, as_seconds};
+use crate::record::{CallRecord, Population};
+
+use super::outage::{Gap, Outage};
+use super::phases::{is_error_reply, is_lost};
+use super::view::{View, is_censored, rank, response};
+
+/// Width of a window whose percentile must be back in the band.
+const RECOVERY_WINDOW: Nanos = 500 * MILLISECOND;
+/// Width of the windows of brownout and response area, and the step between two
+/// attempts at recovery.
+const STEP: Nanos = 100 * MILLISECOND;
+
+/// What the users felt beyond the outage.
+#[derive(Debug, Default)]
+pub(super) struct Recovery {
+    pub(super) time: Option<Nanos>,
+    /// When they had recovered, or else the end of the load.
+    pub(super) end: Nanos,
+    pub(super) brownout: Option<Nanos>,
+    pub(super) brownout_share_before: Option<f64>,
+    pub(super) lost: u64,
+    pub(super) late: u64,
+    pub(super) error_replies: u64,
+    pub(super) degradation_calls: Option<f64>,
+    pub(super) degradation_response_s2: Option<f64>,
+}
+
+/// Computes it, given the outages of all populations.
+pub(super) fn recovery(view: &View<'_>, outages: &[Option<&Outage>]) -> Recovery {
+    let load_end = view.input.load_end;
+    let Some(fired) = view.marks.fired.filter(|fired| *fired < load_end) else {
+        return Recovery { end: load_end, ..Recovery::default() };
+    };
+    let dark = union(outages.iter().flatten().flat_map(|outage| outage.above.clone()).collect());
+    let origin = view
+        .marks
+        .resumed()
+        .or(dark.last().map(|gap| gap.end))
+        .or(view.marks.last.map(|(at, _)| at))
+        .map(|at| at.max(fired));
+    let time = origin.and_then(|origin| first_normal(view, origin));
+    let end = origin.zip(time).map_or(load_end, |(origin, time)| origin + time);
+    let span = view.intended(fired, end);
+    let normal = Population::ALL.iter().any(|p| view.baseline(*p).is_some());
+    let replies: usize = Population::ALL.iter().map(|p| view.completed(*p, fired, end).len()).sum();
+    Recovery {
+        time,
+        end,
+        brownout: normal.then(|| brownout(view, fired, end, &dark).0),
+        brownout_share_before: view.before().filter(|_| normal).and_then(|(start, end)| {
+            let (brown, seen) = brownout(view, start, end, &[]);
+            (seen > 0).then(|| brown as f64 / seen as f64)
+        }),
+        lost: span.iter().filter(|call| is_lost(call)).count() as u64,
+        late: span.iter().filter(|call| call.outcome.is_good() && is_slow(view, call)).count()
+            as u64,
+        error_replies: span.iter().filter(|call| is_error_reply(call)).count() as u64,
+        degradation_calls: Some(span.len() as f64 - replies as f64),
+        degradation_response_s2: response_area(view, fired, end),
+    }
+}
+
+/// Time from `origin` to the begin of the first window in which every population
+/// is back in its band. A call without a good reply is slower than any band.
+fn first_normal(view: &View<'_>, origin: Nanos) -> Option<Nanos> {
+    let last = view.input.load_end.checked_sub(RECOVERY_WINDOW)?;
+    (0..).map(|k| origin + k * STEP).take_while(|start| *start <= last).find_map(|start| {
+        let calls = view.intended(start, start + RECOVERY_WINDOW);
+        let mut seen = false;
+        for p in Population::ALL {
+            let Some(baseline) = view.baseline(p) else { continue };
+            let of = calls.iter().filter(|call| call.population == p);
+            let times = of.map(|c| if c.outcome.is_good() { response(c) } else { Nanos::MAX });
+            let Some(p95) = rank(times.collect(), 95, 100) else { continue };
+            if p95 > baseline.band() {
+                return None;
+            }
+            seen = true;
+        }
+        seen.then(|| start - origin)
+    })
+}
+
+/// Time in `[start, end)`, outside of the outages, in windows in which a
+/// population was above its band; and the time in windows with any reply.
+///
+/// Calls that an outage touched are left out: their wait is the outage's.
+fn brownout(view: &View<'_>, start: Nanos, end: Nanos, dark: &[Gap]) -> (Nanos, Nanos) {
+    let (mut brown, mut seen) = (0, 0);
+    for (from, to) in windows(start, end) {
+        let mut above = None;
+        for p in Population::ALL {
+            let Some(baseline) = view.baseline(p) else { continue };
+            let of = view.intended(from, to).iter().filter(|call| {
+                call.population == p && call.outcome.is_good() && !touches(dark, call)
+            });
+            if let Some(p95) = rank(of.map(response).collect(), 95, 100) {
+                above = Some(above.unwrap_or(false) || p95 > baseline.band());
+            }
+        }
+        let light = (to - from) - overlap(dark, from, to);
+        seen += if above.is_some() { light } else { 0 };
+        brown += if above == Some(true) { light } else { 0 };
+    }
+    (brown, seen)
+}
+
+/// ∫ (response time − mean before) dt in s², by the mean of each window. A window
+/// without calls is as the one before it.
+fn response_area(view: &View<'_>, fired: Nanos, end: Nanos) -> Option<f64> {
+    let (before, _) = view.before()?;
+    let usual = mean(view.intended(before, fired).iter().filter(|call| call.done < fired))?;
+    let (mut area, mut last) = (0.0, usual);
+    for (from, to) in windows(fired, end) {
+        last = mean(view.intended(from, to).iter()).unwrap_or(last);
+        area += (last - usual) * as_seconds(to - from);
+    }
+    Some(area)
+}
+
+/// Mean response time in seconds of good replies and, as lower bounds, of calls
+/// that were waited for in vain.
+fn mean<'a>(calls: impl Iterator<Item = &'a CallRecord>) -> Option<f64> {
+    let (sum, count) = calls
+        .filter(|call| call.outcome.is_good() || is_censored(call))
+        .fold((0.0, 0_u64), |(sum, count), call| (sum + as_seconds(response(call)), count + 1));
+    (count > 0).then(|| sum / count as f64)
+}
+
+fn is_slow(view: &View<'_>, call: &CallRecord) -> bool {
+    view.baseline(call.population).is_some_and(|baseline| response(call) > baseline.band())
+}
+
+fn windows(start: Nanos, end: Nanos) -> impl Iterator<Item = (Nanos, Nanos)> {
+    (0..)
+        .map(move |k| start + k * STEP)
+        .take_while(move |from| *from < end)
+        .map(move |from| (from, (from + STEP).min(end)))
+}
+
+/// The same time in gaps that do not overlap, in order.
+fn union(mut gaps: Vec<Gap>) -> Vec<Gap> {
+    gaps.sort_unstable_by_key(|gap| gap.start);
+    let mut joined: Vec<Gap> = Vec::new();
+    for gap in gaps {
+        match joined.last_mut() {
+            Some(last) if gap.start <= last.end => {
+                last.cut |= gap.cut && gap.end >= last.end;
+                last.end = last.end.max(gap.end);
+            }
+            _ => joined.push(gap),
+        }
+    }
+    joined
+}
+
+fn touches(dark: &[Gap], call: &CallRecord) -> bool {
+    let next = dark.partition_point(|gap| gap.end <= call.intended);
+    dark.get(next).is_some_and(|gap| gap.start < call.done)
+}
+
+fn overlap(dark: &[Gap], from: Nanos, to: Nanos) -> Nanos {
+    dark.iter().map(|gap| gap.end.min(to).saturating_sub(gap.start.max(from))).sum()
+}

@@ -1,0 +1,279 @@
+//! Why a run may not say what it seems to say. Each reason tells what was found,
+//! how much, and what to do. `Invalid`: the figures of the migration are not
+//! those of a migration under the planned load. `Degraded`: they hold with this
+//! reservation.
+
+use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
+use crate::migration::Ending;
+use crate::record::{CallRecord, Outcome, Population};
+use crate::report::{Migration, VerdictStatus};
+
+use super::outage::Outage;
+use super::view::{View, rank, response};
+use VerdictStatus::{Degraded, Invalid};
+
+/// Replies before the firing that a baseline needs.
+const LEAST_BASELINE: usize = 100;
+
+type Reason = (VerdictStatus, String);
+
+/// All reasons that are found.
+pub(super) fn reasons(
+    view: &View<'_>,
+    migration: &Migration,
+    outages: &[Option<Outage>],
+) -> Vec<Reason> {
+    let mut reasons = of_migration(view, migration);
+    reasons.extend(of_load(view));
+    for population in Population::ALL {
+        reasons.extend(of_baseline(view, population));
+    }
+    for outage in outages.iter().flatten() {
+        reasons.extend(of_outage(view, outage));
+    }
+    reasons.extend(of_resolution(view, migration));
+    if view.marks.over().is_some_and(|over| over <= view.input.load_end)
+        && migration.recovery_ms.is_none()
+        && Population::ALL.iter().any(|p| view.baseline(*p).is_some())
+    {
+        reasons.push((
+            Degraded,
+            "response times did not come back to the band of before while the load lasted: \
+             recovery is unknown, and calls lost and degradation count to the end of the load; \
+             lengthen the time after the migration"
+                .to_owned(),
+        ));
+    }
+    reasons
+}
+
+/// Whether there was a migration, all of it under load.
+fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let mut invalid = |text: String| reasons.push((Invalid, text));
+    let why = migration.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+    let load_end = view.input.load_end;
+    match view.marks.fired {
+        None => invalid("the migration was never fired: no figure tells of one".to_owned()),
+        Some(fired) if fired >= load_end => invalid(format!(
+            "the load ended at {:.3} s, before the migration was fired at {:.3} s: lengthen the \
+             load",
+            as_seconds(load_end),
+            as_seconds(fired)
+        )),
+        Some(_) => {}
+    }
+    match migration.ending {
+        Some(Ending::Completed) => {}
+        Some(Ending::Failed) => invalid(format!(
+            "the migration failed{why}: the figures show a failed attempt; mend the cause and \
+             repeat the run"
+        )),
+        Some(Ending::Cancelled) => invalid(format!(
+            "the migration was cancelled{why}: the figures show an attempt; repeat the run"
+        )),
+        None => invalid(
+            "it was never learnt how the migration ended: look at the log of the trigger, give \
+             it more time, and repeat the run"
+                .to_owned(),
+        ),
+    }
+    if let Some(over) = view.marks.over().filter(|over| *over > load_end) {
+        invalid(format!(
+            "the load ended at {:.3} s, before the migration did at {:.3} s: the end of the \
+             migration was not under load; lengthen the load by more than {:.3} s",
+            as_seconds(load_end),
+            as_seconds(over),
+            as_seconds(over - load_end)
+        ));
+    }
+    if migration.ending == Some(Ending::Completed) {
+        match view.input.settled.and_then(|settled| settled.on_target) {
+            Some(true) => {}
+            Some(false) => invalid(
+                "the machine was not seen to run at the target though the migration is said to \
+                 be complete: check the target and repeat the run"
+                    .to_owned(),
+            ),
+            None => reasons.push((
+                Degraded,
+                "it could not be verified that the machine runs at the target: use a trigger \
+                 that can see the target, or check by hand"
+                    .to_owned(),
+            )),
+        }
+    }
+    if view.marks.unpaired {
+        reasons.push((
+            Degraded,
+            "a stop of the machine has no resume after it, or a resume no stop before it: the \
+             downtime by events is missing or incomplete; check the clocks of both hosts and \
+             that the trigger sees both sides"
+                .to_owned(),
+        ));
+    }
+    reasons
+}
+
+/// Whether the log is whole and the client without fault.
+fn of_load(view: &View<'_>) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let dropped = view.input.calls.dropped();
+    if dropped > 0 {
+        reasons.push((
+            Invalid,
+            format!(
+                "{dropped} of {} calls did not fit into the call log, so that the figures of the \
+                 migration lack them: raise the limit of the call log",
+                view.input.calls.len() + dropped
+            ),
+        ));
+    }
+    let ours =
+        |call: &&CallRecord| matches!(call.outcome, Outcome::Failed(f) if f.is_client_side());
+    if let Some(first) = view.calls.iter().find(ours) {
+        let class = if let Outcome::Failed(f) = first.outcome { f.class() } else { String::new() };
+        reasons.push((
+            Invalid,
+            format!(
+                "{} calls failed on the client's side (first: {class} at {:.3} s), so that errors \
+                 and outages are not the server's alone: raise the limits of descriptors and \
+                 ports, add source addresses, or lower the rate",
+                view.calls.iter().filter(ours).count(),
+                as_seconds(first.intended)
+            ),
+        ));
+    }
+    reasons
+}
+
+/// Whether the time before the firing can serve as what is normal.
+fn of_baseline(view: &View<'_>, population: Population) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let Some((start, fired)) = view.before() else {
+        // Told once, by the first population that has calls.
+        let first = view.calls.first().map(|call| call.population);
+        if view.marks.fired.is_some() && first == Some(population) {
+            reasons.push((
+                Degraded,
+                "there is no load before the firing and after the warm-up: nothing shows what is \
+                 normal; fire later or shorten the warm-up"
+                    .to_owned(),
+            ));
+        }
+        return reasons;
+    };
+    let name = population.name();
+    let of = |calls: &[CallRecord]| -> Vec<CallRecord> {
+        calls.iter().filter(|call| call.population == population).copied().collect()
+    };
+    let before = of(view.intended(start, fired));
+    if !view.calls.iter().any(|call| call.population == population) {
+        return reasons;
+    }
+    let good: Vec<&CallRecord> =
+        before.iter().filter(|call| call.outcome.is_good() && call.done < fired).collect();
+    if good.len() < LEAST_BASELINE {
+        reasons.push((
+            Degraded,
+            format!(
+                "only {} good replies to {name} calls before the firing: what is normal is \
+                 uncertain; at least {LEAST_BASELINE} are needed: fire later or raise the rate",
+                good.len()
+            ),
+        ));
+    }
+    if view.input.rate(population).is_some() {
+        // Replies under way at the firing are no shortfall: as many as a service
+        // time holds, by its median (which waiting in our queue does not raise).
+        let service = rank(good.iter().map(|c| c.done.saturating_sub(c.sent)).collect(), 1, 2);
+        let per_s = before.len() as f64 / as_seconds(fired - start);
+        let under_way = (per_s * as_seconds(service.unwrap_or(0))).ceil() + 1.0;
+        let replies = view.completed(population, start, fired).len() as f64;
+        let short = before.len() as f64 - replies - under_way;
+        if short > 0.01 * before.len() as f64 {
+            reasons.push((
+                Invalid,
+                format!(
+                    "before the firing only {:.1} % of the {name} calls were answered well \
+                     ({replies} of {}): the server did not hold the rate, so that nothing can be \
+                     said of what the migration adds; lower the rate",
+                    100.0 * replies / before.len() as f64,
+                    before.len()
+                ),
+            ));
+        }
+    }
+    let middle = start + (fired - start) / 2;
+    let p95 = |half: fn(Nanos, Nanos) -> bool| {
+        rank(
+            good.iter().filter(|c| half(c.intended, middle)).map(|c| response(c)).collect(),
+            95,
+            100,
+        )
+    };
+    if let Some((first, second)) = p95(|at, middle| at < middle).zip(p95(|at, middle| at >= middle))
+    {
+        let (low, high) = (first.min(second), first.max(second));
+        if high > 2 * low && high - low > MILLISECOND {
+            reasons.push((
+                Degraded,
+                format!(
+                    "the time before the firing is not steady: p95 of the response time of {name} \
+                     calls is {:.3} ms in its first half and {:.3} ms in its second; lengthen the \
+                     warm-up or lower the rate",
+                    as_millis(first),
+                    as_millis(second)
+                ),
+            ));
+        }
+    }
+    reasons
+}
+
+/// Whether the outage of a population is what it seems.
+fn of_outage(view: &View<'_>, outage: &Outage) -> Option<Reason> {
+    let name = outage.population.name();
+    let Some(gap) = outage.longest else {
+        let never = view.good(outage.population).is_empty();
+        return (never && view.marks.fired.is_some()).then(|| {
+            (
+                Invalid,
+                format!(
+                    "no {name} call was answered well in the whole run, so that there is no \
+                     outage to measure: check the target"
+                ),
+            )
+        });
+    };
+    // At the end of any load there is a silence of one normal gap.
+    (gap.cut && gap.length() > outage.threshold).then(|| {
+        (
+            Invalid,
+            format!(
+                "the longest outage of {name} calls was not over when the load ended: it began at \
+                 {:.3} s and lasted more than {:.3} ms; lengthen the load",
+                as_seconds(gap.start),
+                as_millis(gap.length())
+            ),
+        )
+    })
+}
+
+/// Whether any stream was dense enough to see the downtime that is claimed.
+fn of_resolution(view: &View<'_>, migration: &Migration) -> Option<Reason> {
+    let claimed = migration.downtime_ms.events.or(migration.downtime_ms.reported)?;
+    let densest = Population::ALL.iter().filter_map(|p| view.input.interval(*p)).min()?;
+    (as_millis(densest) > claimed).then(|| {
+        (
+            Degraded,
+            format!(
+                "the downtime of {claimed:.3} ms is shorter than the {:.3} ms between two calls of \
+                 the densest stream: the outage at the clients is below the resolution; raise the \
+                 rate of the probe above {:.0} a second",
+                as_millis(densest),
+                (1e3 / claimed).ceil()
+            ),
+        )
+    })
+}
