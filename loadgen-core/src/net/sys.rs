@@ -181,3 +181,30 @@ fn uninterrupted(mut call: impl FnMut() -> libc::ssize_t) -> io::Result<usize> {
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
+
+/// Sends a signal to every process of the group that `leader` leads. The caller
+/// must not have reaped the leader yet: else the number may mean someone else.
+pub(crate) fn signal_group(leader: u32, signal: libc::c_int) -> io::Result<()> {
+    let group = libc::pid_t::try_from(leader)
+        .ok()
+        .filter(|group| *group > 1)
+        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // SAFETY: killpg takes two integers and touches no memory of ours.
+    check(unsafe { libc::killpg(group, signal) })?;
+    Ok(())
+}
+
+/// Waits until a child has ended, but leaves it to be reaped by someone else, so
+/// that its process number stays taken until then.
+pub(crate) fn wait_without_reaping(child: u32) -> io::Result<()> {
+    loop {
+        // SAFETY: siginfo_t is plain data, for which all-zero is a valid value.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let flags = libc::WEXITED | libc::WNOWAIT;
+        // SAFETY: `info` is a valid, writable siginfo_t for the length of the call.
+        match check(unsafe { libc::waitid(libc::P_PID, child, &raw mut info, flags) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map(|_| ()),
+        }
+    }
+}

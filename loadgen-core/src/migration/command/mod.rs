@@ -1,0 +1,356 @@
+//! The `command` trigger: any program can start a migration.
+//!
+//! **Contract.** The program is started when the migration is to begin, in a
+//! process group of its own, with an empty standard input and in its environment
+//! `LOADGEN_RUN_ID`, `LOADGEN_TRIAL` (from 1) and, if a strategy was chosen,
+//! `LOADGEN_STRATEGY`.
+//!
+//! * Each line of its standard output is a JSON object (of up to 64 KiB):
+//!   `{"event": NAME, "t": UNIX_SECONDS, …}`. Names: `accepted`, `setup`, `round`
+//!   (with `round`, else counted), `pre-switchover`, `post-copy`, `stop`,
+//!   `resume`, `progress`, `completed`, `failed` (with `reason`), `cancelled`,
+//!   `mark` (with `name`). `t` is the wall clock of this host; without it, and
+//!   when it cannot be, the time of receipt stands. The digits after the point
+//!   of `t` say how exact it is; `uncertainty_s` may add to that. Everything
+//!   else is kept as attributes. A final event may carry
+//!   `total_migration_time_ms`, `downtime_ms`, `transferred_bytes` and
+//!   `on_target`. Empty lines are skipped. Print lines unbuffered.
+//! * **Garbage**, which is any other line, ends the migration as failed, with the
+//!   line in the reason, and the program is asked to end.
+//! * Exit 0 without a final event: completed. Any other exit: failed, with the
+//!   last lines of standard error as the reason.
+//! * **Cancelling** sends SIGTERM to the whole group. A program that then exits
+//!   with anything but 0 has cancelled; one that exits with 0 has completed. One
+//!   that does not end within the grace time is killed with its group.
+//! * A program that still runs a while after its final event is ended the same
+//!   way. What it left running when it ended by itself is let live.
+
+mod line;
+mod process;
+#[cfg(test)]
+mod tests;
+
+use std::env;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use self::line::{RECEIPT_UNCERTAINTY, Reading, SOURCE};
+use self::process::{Message, Process};
+use super::trigger::{Context, Settled, Strategy, Trigger, TriggerError, VmFacts};
+use crate::clock::{Clock, Nanos};
+use crate::event::{Event, EventKind};
+
+/// How long the outputs of an ended program may stay open (in the hands of its
+/// children) before the rest of them is given up.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// A trigger that runs a program; the module tells the contract.
+#[derive(Debug)]
+pub struct CommandTrigger {
+    argv: Vec<String>,
+    strategy: Option<Strategy>,
+    grace: Duration,
+    context: Option<Context>,
+    run: Option<Run>,
+}
+
+/// One start of the program.
+#[derive(Debug)]
+struct Run {
+    process: Process,
+    clock: Clock,
+    fired_at: Nanos,
+    /// An event to be told before anything is read.
+    pending: Option<Event>,
+    rounds: u32,
+    cancelled: Option<Instant>,
+    killed: bool,
+}
+
+impl CommandTrigger {
+    /// A trigger that runs the program `argv[0]` with the rest as its arguments.
+    /// Cancelled programs get 5 s to end.
+    ///
+    /// # Errors
+    /// [`TriggerError::Spec`] if `argv` is empty.
+    pub fn new(argv: Vec<String>) -> Result<Self, TriggerError> {
+        if argv.first().is_none_or(String::is_empty) {
+            return Err(TriggerError::Spec("command: needs a program".to_owned()));
+        }
+        let grace = Duration::from_secs(5);
+        Ok(Self { argv, strategy: None, grace, context: None, run: None })
+    }
+
+    /// Tells the program (and the report) which strategy is wanted.
+    #[must_use]
+    pub fn with_strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = Some(strategy);
+        self
+    }
+
+    /// How long a cancelled program may take to end before it is killed.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    fn program(&self) -> &str {
+        self.argv.first().map_or("", String::as_str)
+    }
+
+    fn run(&mut self) -> Result<&mut Run, TriggerError> {
+        self.run.as_mut().ok_or(TriggerError::Unsupported("the program was not started yet"))
+    }
+}
+
+impl Trigger for CommandTrigger {
+    fn name(&self) -> &str {
+        "command"
+    }
+
+    fn strategy(&self) -> Option<Strategy> {
+        self.strategy
+    }
+
+    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
+        if !is_executable(self.program()) {
+            return Err(TriggerError::refused(
+                format!("running '{}'", self.program()),
+                "there is no such program, or it may not be executed (chmod +x)",
+            ));
+        }
+        let mut facts = VmFacts::default();
+        facts.details.insert("argv".to_owned(), self.argv.clone().into());
+        Ok(facts)
+    }
+
+    fn arm(&mut self, context: &Context) -> Result<(), TriggerError> {
+        self.context = Some(context.clone());
+        Ok(())
+    }
+
+    fn fire(&mut self) -> Result<(), TriggerError> {
+        let context = self
+            .context
+            .as_ref()
+            .ok_or(TriggerError::Unsupported("the trigger must be armed before it is fired"))?;
+        let mut command = Command::new(self.program());
+        command.args(&self.argv[1..]);
+        command.env("LOADGEN_RUN_ID", &context.run_id);
+        command.env("LOADGEN_TRIAL", context.trial.to_string());
+        match self.strategy {
+            Some(strategy) => command.env("LOADGEN_STRATEGY", strategy.name()),
+            None => command.env_remove("LOADGEN_STRATEGY"),
+        };
+        let clock = context.clock;
+        let fired_at = clock.now();
+        let process = Process::spawn(command, clock)
+            .map_err(|error| TriggerError::io(format!("running '{}'", self.program()), error))?;
+        let started = clock.now();
+        // It began somewhere between the call of fork and the return of exec.
+        let fired = Event::new(EventKind::Fired, fired_at, started - fired_at, SOURCE);
+        self.run = Some(Run {
+            process,
+            clock,
+            fired_at,
+            pending: Some(fired),
+            rounds: 0,
+            cancelled: None,
+            killed: false,
+        });
+        Ok(())
+    }
+
+    fn next_event(&mut self, timeout: Duration) -> Result<Option<Event>, TriggerError> {
+        let grace = self.grace;
+        self.run()?.next_event(timeout, grace)
+    }
+
+    fn cancel(&mut self) -> Result<(), TriggerError> {
+        let what = format!("ending '{}'", self.program());
+        let run = self.run()?;
+        if run.cancelled.is_none() {
+            run.cancelled = Some(Instant::now());
+            run.process.signal(libc::SIGTERM).map_err(|error| TriggerError::io(what, error))?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, last: &Event) -> Result<Settled, TriggerError> {
+        let grace = self.grace;
+        let what = format!("waiting for '{}'", self.program());
+        let run = self.run()?;
+        let mut settled = Settled::of(last);
+        let figure = |name: &str| last.attributes.get(name).and_then(Value::as_f64);
+        let milliseconds =
+            |name| figure(name).and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
+        settled.hypervisor_total = milliseconds("total_migration_time_ms");
+        settled.hypervisor_downtime = milliseconds("downtime_ms");
+        settled.transferred_bytes = figure("transferred_bytes").map(|bytes| bytes as u64);
+        settled.on_target = last.attributes.get("on_target").and_then(Value::as_bool);
+        let status = run.finish(grace).map_err(|error| TriggerError::io(what, error))?;
+        settled.details.insert("exit".to_owned(), describe(status).into());
+        let stderr = run.process.stderr_tail();
+        if !stderr.is_empty() {
+            settled.details.insert("stderr".to_owned(), stderr.into());
+        }
+        Ok(settled)
+    }
+}
+
+impl Run {
+    fn next_event(
+        &mut self,
+        timeout: Duration,
+        grace: Duration,
+    ) -> Result<Option<Event>, TriggerError> {
+        if let Some(event) = self.pending.take() {
+            return Ok(Some(event));
+        }
+        let deadline = Instant::now() + timeout;
+        loop {
+            if self.process.ended_at().is_some() {
+                return self.after_end().map(Some);
+            }
+            let now = Instant::now();
+            let mut until = deadline;
+            if let Some(cancelled) = self.cancelled.filter(|_| !self.killed) {
+                if now >= cancelled + grace {
+                    self.killed = true;
+                    let killed = self.process.signal(libc::SIGKILL);
+                    killed.map_err(|error| TriggerError::io("killing the program", error))?;
+                } else {
+                    until = until.min(cancelled + grace);
+                }
+            }
+            match self.process.next_line(until.saturating_duration_since(now)) {
+                Some((received, message)) => {
+                    if let Some(event) = self.read(received, &message) {
+                        return Ok(Some(event));
+                    }
+                }
+                None if self.process.ended_at().is_none() && Instant::now() >= deadline => {
+                    return Ok(None);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// The event of a line; `None` for an empty one.
+    fn read(&mut self, received: Nanos, message: &Message) -> Option<Event> {
+        let (line, parsed) = match message {
+            Message::Line(line) if line.trim_ascii().is_empty() => return None,
+            Message::Line(line) => {
+                let next_round = self.rounds + 1;
+                let (clock, fired_at) = (self.clock, self.fired_at);
+                let reading = Reading { clock, fired_at, received, next_round };
+                (line, line::parse(line.trim_ascii(), &reading))
+            }
+            Message::TooLong(line) => (line, Err("it is longer than 64 KiB".to_owned())),
+            _ => return None,
+        };
+        match parsed {
+            Ok(event) => {
+                if let EventKind::Round(round) = event.kind {
+                    self.rounds = round;
+                }
+                Some(event)
+            }
+            Err(why) => {
+                // It may be in the middle of a migration: let it clean up.
+                self.cancelled.get_or_insert_with(Instant::now);
+                let _ = self.process.signal(libc::SIGTERM);
+                let shown: String =
+                    String::from_utf8_lossy(line).escape_debug().take(120).collect();
+                let reason = format!("the program printed a line that is no event: {why}: {shown}");
+                let failed = Event::new(EventKind::Failed, received, RECEIPT_UNCERTAINTY, SOURCE);
+                Some(failed.with("reason", reason))
+            }
+        }
+    }
+
+    /// What a program that has ended still had to say, and then its end itself.
+    fn after_end(&mut self) -> Result<Event, TriggerError> {
+        let deadline = Instant::now() + LAST_WORDS;
+        while !self.process.is_drained() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.process.next_line(left) {
+                Some((received, message)) => {
+                    if let Some(event) = self.read(received, &message) {
+                        return Ok(event);
+                    }
+                }
+                None if left.is_zero() => break,
+                None => {}
+            }
+        }
+        let status = self.process.reap();
+        let status = status.map_err(|e| TriggerError::io("waiting for the program", e))?;
+        let at = self.process.ended_at().unwrap_or_else(|| self.clock.now());
+        let end = |kind| Event::new(kind, at, RECEIPT_UNCERTAINTY, SOURCE);
+        if status.success() {
+            return Ok(end(EventKind::Completed));
+        }
+        let mut reason = describe(status);
+        if self.killed {
+            reason.push_str(", since it did not end when asked to (SIGTERM)");
+        }
+        let stderr = self.process.stderr_tail();
+        if !stderr.is_empty() {
+            reason = format!("{reason}: {stderr}");
+        }
+        let kind = if self.cancelled.is_some() { EventKind::Cancelled } else { EventKind::Failed };
+        Ok(end(kind).with("reason", reason))
+    }
+
+    /// Lets the program end by itself for a while, else ends it, and reaps it.
+    fn finish(&mut self, grace: Duration) -> std::io::Result<ExitStatus> {
+        if !self.ended_within(grace) {
+            self.process.signal(libc::SIGTERM)?;
+            if !self.ended_within(grace) {
+                self.process.signal(libc::SIGKILL)?;
+            }
+        }
+        self.process.reap()
+    }
+
+    /// Reads on (a full pipe would keep the program alive) until it has ended.
+    fn ended_within(&mut self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while self.process.ended_at().is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let _ = self.process.next_line(left);
+        }
+        true
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("the program exited with code {code}"),
+        (None, Some(signal)) => format!("the program was ended by signal {signal}"),
+        (None, None) => "the program ended".to_owned(),
+    }
+}
+
+/// Whether the system would find and run a program of this name.
+fn is_executable(program: &str) -> bool {
+    let runs = |path: &Path| {
+        path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    };
+    if program.contains('/') {
+        return runs(Path::new(program));
+    }
+    env::var_os("PATH")
+        .is_some_and(|path| env::split_paths(&path).any(|dir| runs(&dir.join(program))))
+}
