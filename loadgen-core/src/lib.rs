@@ -24,6 +24,7 @@ mod request;
 mod schedule;
 mod target;
 pub mod units;
+pub mod target_server;
 
 pub use engine::{Engine, RunHandle, Snapshot};
 pub use error::{PlanError, RunError};

@@ -1,0 +1,161 @@
+//! What the built-in server is asked to do: [`TargetOptions`].
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::TargetServerError;
+use crate::plan::Precision;
+
+/// Times at which the server does nothing; see the
+/// [module documentation](crate::target_server) for their exact place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freeze {
+    /// How long each one lasts.
+    pub length: Duration,
+    /// From the start of one to the start of the next, and from the start of the
+    /// server to the first. Longer than `length`.
+    pub every: Duration,
+}
+
+/// Settings of the built-in server. The default listens on a free port of
+/// 127.0.0.1 and answers at once with status 200 and 100 bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TargetOptions {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// From the arrival of a request to its reply; at most ten minutes.
+    pub delay: Duration,
+    /// When the server does nothing.
+    pub freeze: Option<Freeze>,
+    /// Bytes of each reply's body. Any number: the body is not kept in memory.
+    pub body_bytes: u64,
+    /// Status of the replies, 200 to 599. 204 and 304 have no body.
+    pub status: u16,
+    /// Requests on one connection before the server closes it; 0: no limit.
+    pub keepalive_limit: u64,
+    /// A file for the arrival times: `CLOCK_MONOTONIC` in ns, one a line, in the
+    /// order of reading. Kept in memory (8 bytes each) and written when the
+    /// server ends, so that no disk disturbs it.
+    pub arrivals: Option<PathBuf>,
+    /// Arrival times kept at most; later ones are counted in
+    /// [`arrivals_not_kept`](super::TargetTruth::arrivals_not_kept).
+    pub arrivals_limit: usize,
+    /// How exactly replies are sent when due, and what it costs. With
+    /// [`Precision::High`] the thread never sleeps (but in freezes), which also
+    /// makes arrival times good to a µs; otherwise an idle CPU adds its wake-up
+    /// time (about 45 µs) to them.
+    pub precision: Precision,
+}
+
+impl Default for TargetOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            delay: Duration::ZERO,
+            freeze: None,
+            body_bytes: 100,
+            status: 200,
+            keepalive_limit: 0,
+            arrivals: None,
+            arrivals_limit: 10_000_000,
+            precision: Precision::Normal,
+        }
+    }
+}
+
+impl TargetOptions {
+    /// The default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets where to listen.
+    #[must_use]
+    pub fn with_listen(mut self, listen: SocketAddr) -> Self {
+        self.listen = listen;
+        self
+    }
+
+    /// Sets the time from the arrival of a request to its reply.
+    #[must_use]
+    pub fn with_delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Makes the server do nothing for `length`, every `every`.
+    #[must_use]
+    pub fn with_freeze(mut self, length: Duration, every: Duration) -> Self {
+        self.freeze = Some(Freeze { length, every });
+        self
+    }
+
+    /// Sets the size of the replies' bodies.
+    #[must_use]
+    pub fn with_body_bytes(mut self, body_bytes: u64) -> Self {
+        self.body_bytes = body_bytes;
+        self
+    }
+
+    /// Sets the status of the replies.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Closes a connection after this many requests; 0: never.
+    #[must_use]
+    pub fn with_keepalive_limit(mut self, requests: u64) -> Self {
+        self.keepalive_limit = requests;
+        self
+    }
+
+    /// Writes the arrival times of requests to a file when the server ends.
+    #[must_use]
+    pub fn with_arrivals(mut self, path: impl Into<PathBuf>) -> Self {
+        self.arrivals = Some(path.into());
+        self
+    }
+
+    /// Keeps at most this many arrival times.
+    #[must_use]
+    pub fn with_arrivals_limit(mut self, limit: usize) -> Self {
+        self.arrivals_limit = limit;
+        self
+    }
+
+    /// Sets how exactly replies are sent when due.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<(), TargetServerError> {
+        let minute = Duration::from_secs(60);
+        if self.delay > 10 * minute {
+            return Err(range("the delay", "at most ten minutes", format!("{:?}", self.delay)));
+        }
+        if !(200..=599).contains(&self.status) {
+            return Err(range("the status", "200 to 599", self.status.to_string()));
+        }
+        if let Some(Freeze { length, every }) = self.freeze {
+            if length.is_zero() || length >= every || every > 24 * 60 * minute {
+                return Err(range(
+                    "a freeze",
+                    "longer than 0 and shorter than its period, which is at most a day",
+                    format!("{length:?} every {every:?}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn range(what: &'static str, range: &'static str, value: String) -> TargetServerError {
+    TargetServerError::Option { what, range, value }
+}
