@@ -23,8 +23,8 @@ pub mod report;
 mod request;
 mod schedule;
 mod target;
-pub mod units;
 pub mod target_server;
+pub mod units;
 
 pub use engine::{Engine, RunHandle, Snapshot};
 pub use error::{PlanError, RunError};

@@ -25,13 +25,13 @@ const LINGER: Nanos = 100 * MILLISECOND;
 impl Worker {
     /// Starts the call of an arrival; the caller has made sure that a connection
     /// is idle or may be opened.
-    pub(super) fn start(&mut self, s: usize, intended: Nanos) {
+    pub(super) fn start(&mut self, s: usize, intended: Nanos, queued: bool) {
         match self.streams[s].idle.first() {
             Some(index) => {
                 self.streams[s].idle.remove(&mut self.slab, index);
-                self.begin(index, intended);
+                self.begin(index, intended, queued);
             }
-            None => self.open(s, Some(Call { intended, ..Call::default() })),
+            None => self.open(s, Some(Call { intended, queued, ..Call::default() })),
         }
     }
 
@@ -83,6 +83,8 @@ impl Worker {
                     outcome: Outcome::Failed(failure),
                     population: stream.population,
                     reused: false,
+                    retried: call.retried,
+                    queued: call.queued,
                 });
                 if stream.closed_loop {
                     stream.pause(now);
@@ -92,12 +94,12 @@ impl Worker {
     }
 
     /// Starts a call on a connection that was idle.
-    fn begin(&mut self, index: u32, intended: Nanos) {
+    fn begin(&mut self, index: u32, intended: Nanos, queued: bool) {
         let now = self.now();
         let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
         let expires = self.settings.expiry(now, intended);
-        connection.call = Call { intended, sent: now, expires, reused: true, ..Call::default() };
+        connection.call = Call { intended, sent: now, expires, reused: true, queued, ..Call::default() };
         connection.has_call = true;
         connection.parser = ReplyParser::new(self.settings.head_request);
         let stream = &mut self.streams[s];
@@ -332,7 +334,7 @@ impl Worker {
             self.slab[index].state = State::Idle;
             if stream.closed_loop && now < self.end {
                 self.recorder.offered(stream.population, now, None);
-                return self.begin(index, now);
+                return self.begin(index, now, false);
             }
             return self.streams[s].idle.push(&mut self.slab, index);
         }
@@ -374,7 +376,7 @@ impl Worker {
         let s = usize::from(self.slab[index].stream);
         self.recorder.reconnect(self.streams[s].population, call.intended);
         self.drop_active(index);
-        let again = Call { intended: call.intended, retried: true, ..Call::default() };
+        let again = Call { retried: true, reused: false, written: 0, ..call };
         self.open(s, Some(again));
     }
 
@@ -415,6 +417,8 @@ impl Worker {
             outcome,
             population: self.streams[usize::from(connection.stream)].population,
             reused: connection.call.reused,
+            retried: connection.call.retried,
+            queued: connection.call.queued,
         });
     }
 

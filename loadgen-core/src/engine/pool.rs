@@ -45,6 +45,8 @@ pub(crate) struct Call {
     pub(crate) reused: bool,
     /// It has been sent before, on a connection that was found closed.
     pub(crate) retried: bool,
+    /// It waited for a connection.
+    pub(crate) queued: bool,
 }
 
 /// One slot of the slab.

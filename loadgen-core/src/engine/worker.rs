@@ -204,13 +204,13 @@ impl Worker {
         self.recorder.offered(stream.population, intended, lag);
         // Who came earlier is served earlier.
         if stream.due.is_empty() && self.can_start(s) {
-            return self.start(s, intended);
+            return self.start(s, intended, false);
         }
         let stream = &mut self.streams[s];
         if stream.wait(intended) {
             self.recorder.queued(stream.population, intended);
         } else {
-            self.shed(s, intended);
+            self.shed(s, intended, false);
         }
     }
 
@@ -218,7 +218,7 @@ impl Worker {
     pub(super) fn serve(&mut self, s: usize) {
         while self.can_start(s) {
             let Some(intended) = self.streams[s].due.pop_front() else { return };
-            self.start(s, intended);
+            self.start(s, intended, true);
         }
     }
 
@@ -227,7 +227,7 @@ impl Worker {
         !stream.idle.is_empty() || stream.open < stream.limit
     }
 
-    fn shed(&mut self, s: usize, intended: Nanos) {
+    fn shed(&mut self, s: usize, intended: Nanos, queued: bool) {
         let now = self.now();
         self.recorder.ended(CallRecord {
             intended,
@@ -237,6 +237,8 @@ impl Worker {
             outcome: Outcome::Shed,
             population: self.streams[s].population,
             reused: false,
+            retried: false,
+            queued,
         });
     }
 
@@ -263,7 +265,7 @@ impl Worker {
                     break;
                 }
                 self.streams[s].due.pop_front();
-                self.shed(s, intended);
+                self.shed(s, intended, true);
             }
         }
     }
@@ -319,7 +321,7 @@ impl Worker {
     fn give_up_the_rest(&mut self, now: Nanos) {
         for s in 0..self.streams.len() {
             while let Some(intended) = self.streams[s].due.pop_front() {
-                self.shed(s, intended);
+                self.shed(s, intended, true);
             }
             while let Some(index) = self.streams[s].active.first() {
                 if self.slab[index].has_call {

@@ -25,6 +25,10 @@ pub struct CallRecord {
     pub population: Population,
     /// Whether the connection had been open before this call.
     pub reused: bool,
+    /// Whether it was sent again, since its first connection was found closed.
+    pub retried: bool,
+    /// Whether it had to wait for a connection because the pool was at its limit.
+    pub queued: bool,
 }
 
 /// Calls in the order of their ends, up to a limit.

@@ -349,6 +349,8 @@ mod tests {
             outcome,
             population: Population::Established,
             reused: true,
+            retried: false,
+            queued: false,
         }
     }
 

@@ -28,7 +28,7 @@
 //! the pause before the answered retransmission was at most `(A + RTO)/2`.
 
 use crate::clock::{MILLISECOND, Nanos, SECOND};
-use crate::record::{CallRecord, Outcome, Phase, Population};
+use crate::record::{CallRecord, Outcome, Population};
 
 use super::outage::Gap;
 use super::view::{View, response};
@@ -161,7 +161,7 @@ fn waiting<'a>(
 fn never_sent(call: &CallRecord) -> bool {
     match call.outcome {
         Outcome::Shed => true,
-        Outcome::Failed(failure) => failure.phase == Phase::Queue || failure.is_client_side(),
+        Outcome::Failed(failure) => failure.is_client_side(),
         Outcome::Answered(_) | Outcome::Unfinished => false,
     }
 }

@@ -70,6 +70,8 @@ fn counts(calls: &[CallRecord]) -> Counts {
             Outcome::Unfinished => counts.unfinished += 1,
         }
         counts.censored += u64::from(is_censored(call));
+        counts.reconnects += u64::from(call.retried);
+        counts.queued += u64::from(call.queued);
         counts.connections_opened += u64::from(!call.reused && connected(call));
     }
     counts.started = counts.offered - counts.shed;
@@ -80,7 +82,7 @@ fn counts(calls: &[CallRecord]) -> Counts {
 fn connected(call: &CallRecord) -> bool {
     match call.outcome {
         Outcome::Answered(_) => true,
-        Outcome::Failed(failure) => !matches!(failure.phase, Phase::Queue | Phase::Connect),
+        Outcome::Failed(failure) => failure.phase != Phase::Connect,
         Outcome::Shed | Outcome::Unfinished => false,
     }
 }

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# The part of the lab that runs inside of the namespaces: started by run.sh only, which
+# passes everything in LAB_* variables. For each size: boot, load, migrate, report.
+set -uo pipefail
+# shellcheck source=common.sh
+. "$LAB_HOME/lib/common.sh"
+# shellcheck source=net.sh
+. "$LAB_HOME/lib/net.sh"
+# shellcheck source=vm.sh
+. "$LAB_HOME/lib/vm.sh"
+
+src='' dst='' loadgen='' # process ids, empty when not running
+
+end_vms() {
+    [[ -n $src ]] && end_process "$src"
+    [[ -n $dst ]] && end_process "$dst"
+    src='' dst=''
+    rm -f -- "$LAB_TMP"/{src,dst}.sock
+}
+
+# shellcheck disable=SC2317 # called by traps only
+leave() {
+    local status=$1
+    trap '' INT TERM HUP
+    if [[ -n $loadgen ]]; then
+        # It saves what it has measured so far, and tells QEMU to cancel.
+        end_process "$loadgen" 100
+    fi
+    end_vms
+    exit "$status"
+}
+trap 'leave 130' INT
+trap 'leave 143' TERM HUP
+
+# One size. Status: 0 measured, 4 measured but not valid, 1 failed.
+measure() {
+    local size=$1 out=$LAB_OUT/$1 started trigger warm_up status
+    mkdir -p "$out" || return 1
+    rm -f -- "$out"/report.json "$out"/report.html "$out"/*.log
+
+    started=$(now)
+    say "$size MB: booting the source ($LAB_ACCEL)"
+    vm_start src "$size" "$out"
+    src=$VM_PID
+    if ! vm_wait_http "$src" "$LAB_BOOT_TIMEOUT"; then
+        say "$size MB: the guest did not serve HTTP within $LAB_BOOT_TIMEOUT s; last lines of $out/src-*.log:"
+        tail -n 15 "$out"/src-*.log >&2
+        return 1
+    fi
+    say "$size MB: Apache answers after $(since "$started") s; warming up, starting the target"
+    vm_warm_up "$LAB_WARM_UP" &
+    warm_up=$!
+    vm_start dst "$size" "$out" -incoming defer
+    dst=$VM_PID
+    if ! vm_wait_socket "$dst" "$LAB_TMP/dst.sock"; then
+        say "$size MB: the target did not start: $(tail -n 5 "$out/dst-qemu.log")"
+        return 1
+    fi
+
+    wait "$warm_up"
+
+    trigger="qmp:$LAB_TMP/src.sock,to=tcp:$HOST_ADDRESS:4444,peer=$LAB_TMP/dst.sock"
+    trigger+=",strategy=$LAB_STRATEGY,max-bandwidth=$LAB_BANDWIDTH,downtime-limit=$LAB_DOWNTIME_LIMIT"
+    started=$(now)
+    say "$size MB: load of $LAB_RATE/s, migration after $LAB_BEFORE s"
+    timeout --kill-after=20 "$LAB_MAX_TIME" \
+        "$LAB_LOADGEN" migrate "http://$GUEST_ADDRESS/" \
+        --rate "$LAB_RATE" --probe-rate "$LAB_PROBE_RATE" \
+        --before "${LAB_BEFORE}s" --after "${LAB_AFTER}s" \
+        --trigger "$trigger" --format json -o "$out/report.json" &
+    loadgen=$!
+    wait "$loadgen" 2>/dev/null
+    status=$?
+    loadgen=
+    say "$size MB: loadgen ended after $(since "$started") s with status $status"
+    case $status in
+        0 | 4) ;;
+        124 | 137) say "$size MB: stopped, as it took longer than --max-time $LAB_MAX_TIME s" ;;
+        *) cat "$out"/*-qemu.log >&2 ;;
+    esac
+    if [[ -s $out/report.json ]]; then
+        "$LAB_LOADGEN" report "$out/report.json" --html "$out/report.html" \
+            || say "$size MB: report.html could not be made"
+    fi
+    ((status == 0 || status == 4)) || return 1
+    return "$status"
+}
+
+net_up
+result=0
+for size in $LAB_SIZES; do
+    measure "$size"
+    status=$?
+    end_vms
+    printf '%s %s\n' "$size" "$status" >> "$LAB_TMP/results"
+    # A failure outranks a run that is not valid.
+    if ((status == 1 || result == 0)); then
+        result=$status
+    fi
+done
+exit "$result"
