@@ -2,6 +2,7 @@
 //! (RFC 9112 §6 and §9.3).
 
 use super::reply::ProtocolError;
+use super::scan::same_name;
 
 /// How the end of a body is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +60,9 @@ impl Framing {
     pub(super) fn field(&mut self, name: &[u8], value: &[u8]) {
         // The lengths differ, so most fields cost no comparison.
         match name.len() {
-            10 if name.eq_ignore_ascii_case(b"connection") => self.connection(value),
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
+            10 if same_name(name, b"connection") => self.connection(value),
+            14 if same_name(name, b"content-length") => self.content_length(value),
+            17 if same_name(name, b"transfer-encoding") => self.transfer_encoding(value),
             _ => {}
         }
     }
@@ -95,6 +96,11 @@ impl Framing {
     }
 
     fn connection(&mut self, value: &[u8]) {
+        // What nearly all servers send, if anything.
+        if value == b" keep-alive\r\n" {
+            self.keep_alive = true;
+            return;
+        }
         for option in value.split(|byte| *byte == b',').map(trim) {
             self.close |= option.eq_ignore_ascii_case(b"close");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -102,6 +108,13 @@ impl Framing {
     }
 
     fn content_length(&mut self, value: &[u8]) {
+        if self.length == Length::Absent
+            && let Some(number) = plain_decimal(value)
+        {
+            self.value = number;
+            self.length = Length::Known;
+            return;
+        }
         for number in value.split(|byte| *byte == b',').map(trim) {
             self.length = match (self.length, decimal(number)) {
                 // The first defect stays: later lines do not mend it.
@@ -118,6 +131,10 @@ impl Framing {
     }
 
     fn transfer_encoding(&mut self, value: &[u8]) {
+        if value == b" chunked\r\n" {
+            self.coding = Coding::Chunked;
+            return;
+        }
         if self.coding == Coding::Absent {
             self.coding = Coding::Other;
         }
@@ -141,6 +158,24 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
+}
+
+/// The number of a value as nearly all servers send it: a space, 1 to 19 digits
+/// (below 10^19, so it cannot overflow), and a line end.
+#[inline]
+fn plain_decimal(value: &[u8]) -> Option<u64> {
+    let digits = value.strip_prefix(b" ")?.strip_suffix(b"\r\n")?;
+    if !matches!(digits.len(), 1..=19) {
+        return None;
+    }
+    let mut number = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        number = number * 10 + u64::from(digit - b'0');
+    }
+    Some(number)
 }
 
 /// Digits only, at least one, and below 2^64.

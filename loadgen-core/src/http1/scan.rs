@@ -50,12 +50,38 @@ pub(super) fn line_feed(bytes: &[u8], from: usize) -> Option<usize> {
 /// cannot be part of a name (space, control character, not ASCII).
 #[inline]
 pub(super) fn name_end(bytes: &[u8], from: usize) -> Option<usize> {
-    find(
-        bytes,
-        from,
-        |word| equal(word, b':') | below(word, b'!') | (word & TOPS),
-        |byte| byte == b':' || byte < b'!' || byte >= 0x80,
-    )
+    // As `equal(word, b':') | below(word, b'!') | word & TOPS`, without what is
+    // needed only to keep bytes from 0x80 on out of the first two.
+    let in_word = |word: u64| {
+        let colon = (word ^ (ONES * b':' as u64)).wrapping_sub(ONES);
+        let space = word.wrapping_sub(ONES * b'!' as u64);
+        (colon | space | word) & TOPS
+    };
+    find(bytes, from, in_word, |byte| byte == b':' || !matches!(byte, b'!'..0x80))
+}
+
+/// Whether `name`, of the same length and without control characters, is `lower`
+/// but for the case of its letters. `lower` has small letters and hyphens only:
+/// these are all the bytes that keep their meaning when bit 5 is set, and no other
+/// byte above the control characters becomes one of them.
+#[inline(always)]
+pub(super) fn same_name<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    const CASE: u64 = ONES * 0x20;
+    let Some(name) = name.first_chunk::<N>().filter(|_| name.len() == N) else { return false };
+    let mut same = true;
+    let mut at = 0;
+    // The last word overlaps the one before it.
+    while at < N {
+        let start = at.min(N - 8);
+        let (Some(a), Some(b)) =
+            (name[start..].first_chunk::<8>(), lower[start..].first_chunk::<8>())
+        else {
+            return false;
+        };
+        same &= u64::from_le_bytes(*a) | CASE == u64::from_le_bytes(*b);
+        at += 8;
+    }
+    same
 }
 
 #[cfg(test)]
@@ -84,6 +110,23 @@ mod tests {
                 name_end(&bytes, from),
                 place(|byte| byte == b':' || byte <= b' ' || !byte.is_ascii())
             );
+        }
+    }
+
+    #[test]
+    fn names_of_any_case() {
+        let lower = b"transfer-encoding";
+        assert!(same_name(b"transfer-encoding", lower));
+        assert!(same_name(b"TRANSFER-Encoding", lower));
+        assert!(!same_name(b"transfer-encodin", lower));
+        assert!(!same_name(b"transfer-encodings", lower));
+        // Each byte counts: no other byte above the control characters passes.
+        for place in 0..lower.len() {
+            for byte in b'!'..=0xff {
+                let mut name = *lower;
+                name[place] = byte;
+                assert_eq!(same_name(&name, lower), byte.eq_ignore_ascii_case(&lower[place]));
+            }
         }
     }
 }
