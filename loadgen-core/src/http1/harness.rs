@@ -65,7 +65,7 @@ pub(crate) fn replay(
                 if progress == Progress::Done {
                     break End::Complete;
                 }
-                assert!(kept.len() <= 64 * 1024, "too much is left with the caller");
+                assert!(kept.len() < 64 * 1024, "too much is left with the caller");
                 assert!(parser.discardable() == 0 || kept.is_empty(), "unused bytes of the body");
                 // Nothing changes until there are more bytes.
                 assert_eq!(parser.advance(&kept), Ok((0, Progress::More)));

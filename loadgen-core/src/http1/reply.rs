@@ -5,8 +5,9 @@
 //!
 //! - The outcome does not depend on how the bytes are split.
 //! - No byte behind the end of the reply is consumed.
-//! - Every byte is looked at a bounded number of times, and no more than
-//!   [`HEAD_LIMIT`] bytes are ever left with the caller.
+//! - Every byte is looked at a bounded number of times, and fewer than
+//!   [`HEAD_LIMIT`] bytes are ever left with the caller, so that a buffer of this
+//!   size always has room for more.
 //!
 //! Where RFC 9112 leaves a choice: line ends may be bare line feeds, empty lines
 //! before the status line are skipped (as httparse and llhttp do), folded fields
@@ -244,17 +245,21 @@ impl ReplyParser {
         self.head_request || matches!(self.status, 100..=199 | 204 | 304)
     }
 
-    /// What of `rest` is within the limit of this head or these trailers. What
-    /// lies behind is not looked at, so that the outcome is the same for all
+    /// What of `rest` is within the limit of this head or these trailers, and
+    /// whether the limit is reached: then a line that is not finished is too long.
+    /// What lies behind is not looked at, so that the outcome is the same for all
     /// splits.
     #[inline]
-    fn within_limit<'a>(&self, rest: &'a [u8]) -> &'a [u8] {
-        rest.get(..HEAD_LIMIT - self.consumed as usize).unwrap_or(rest)
+    fn within_limit<'a>(&self, rest: &'a [u8]) -> (&'a [u8], bool) {
+        match rest.get(..HEAD_LIMIT - self.consumed as usize) {
+            Some(within) => (within, true),
+            None => (rest, false),
+        }
     }
 
     #[inline]
     fn status_line(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let line = self.within_limit(rest);
+        let (line, full) = self.within_limit(rest);
         let empty = match line {
             [b'\n', ..] => 1,
             [b'\r', b'\n', ..] => 2,
@@ -268,7 +273,7 @@ impl ReplyParser {
         check_status_line(line)?;
         // Nothing before place 12 can be a line feed now.
         let Some(feed) = scan::line_feed(line, 12.max(self.looked.until as usize)) else {
-            if line.len() < rest.len() {
+            if full {
                 return Err(ProtocolError::HeadTooLarge);
             }
             self.looked.until = line.len() as u32;
@@ -287,7 +292,7 @@ impl ReplyParser {
 
     #[inline]
     fn fields(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let head = self.within_limit(rest);
+        let (head, full) = self.within_limit(rest);
         let mut at = 0;
         loop {
             let line = head.get(at..).unwrap_or_default();
@@ -304,9 +309,7 @@ impl ReplyParser {
                     self.head_complete()?;
                     return Ok(Some(at + length));
                 }
-                Line::Unfinished if head.len() < rest.len() => {
-                    return Err(ProtocolError::HeadTooLarge);
-                }
+                Line::Unfinished if full => return Err(ProtocolError::HeadTooLarge),
                 Line::Unfinished => {
                     self.consumed += at as u32;
                     return Ok((at > 0).then_some(at));
@@ -395,7 +398,7 @@ impl ReplyParser {
     }
 
     fn trailers(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let trailers = self.within_limit(rest);
+        let (trailers, full) = self.within_limit(rest);
         match self.looked.field_line(trailers) {
             Line::Field { length, .. } => {
                 self.consumed += length as u32;
@@ -405,7 +408,7 @@ impl ReplyParser {
                 self.state = State::Done;
                 Ok(Some(length))
             }
-            Line::Unfinished if trailers.len() < rest.len() => Err(ProtocolError::TrailersTooLarge),
+            Line::Unfinished if full => Err(ProtocolError::TrailersTooLarge),
             Line::Unfinished => Ok(None),
             Line::Bad => Err(ProtocolError::BadTrailer),
         }
