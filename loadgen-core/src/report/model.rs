@@ -451,8 +451,9 @@ pub struct Outages {
 pub struct OutageReport {
     /// Longest time between the completions of two successive good replies
     /// (status below 400), the later after the firing, the earlier before the end
-    /// of the load. The end of the load ends the last one. `None`: not one good
-    /// reply in the whole run.
+    /// of the load. The end of the load cuts the last one, which counts only if
+    /// it is above `threshold`. `None`: not one good reply before the end of the
+    /// load.
     pub longest_gap: Option<f64>,
     /// When it began, in seconds from the start of the load.
     pub longest_gap_start_s: Option<f64>,

@@ -4,17 +4,17 @@
 //! Let the service stop at *s* and come back at *r*; `D = r − s` is sought. The
 //! client saw no good reply complete in `(a, b)`; `G = b − a`. A call that starts
 //! while the service runs, and for as long as it needs, is answered within *X*,
-//! the longest response of the calls around that moment. Then
+//! the longest response of the calls around that moment, with a margin. Then
 //!
 //! * **s ≥ s₀**, the latest start of a call that was answered by *a*: its request
 //!   reached a service that still ran. `a − s₀` is a response time at most.
 //! * **s ≤ u + X**, with *u* the first start after s₀: had the service run until
 //!   then, that call would have been answered, and after s₀ none was until *b*.
 //! * **r ≤ b**: somebody answered.
-//! * **r ≥ v**, with *v* the latest start, at least *X'* before *b*, of a call of
-//!   *any* population that was still open at *b*: had the service run at *v*, it
-//!   would have been answered by `v + X' ≤ b`. *X'* is the longest response of
-//!   that population's calls right after *b*.
+//! * **r ≥ v**, with *v* the latest start, more than *X'* before *b*, of a call of
+//!   *any* population that was not answered before *b*: had the service run at
+//!   *v*, it would have been answered by `v + X' < b`. *X'* is the longest
+//!   response of that population's calls right after *b* and before *a*.
 //!
 //! So `v − (u + X) ≤ D ≤ b − s₀`. With calls every *d*: `u ≤ s₀ + d` and
 //! `v ≥ b − X' − d`, hence `D − X ≤ G ≤ D + 2d + X + X'`. (Where the waiting calls
@@ -28,7 +28,8 @@
 //! the pause before the answered retransmission was at most `(A + RTO)/2`.
 
 use crate::clock::{MILLISECOND, Nanos, SECOND};
-use crate::record::{CallRecord, Outcome, Population};
+use crate::record::{CallRecord, Cause, Outcome};
+use crate::record::Population;
 
 use super::outage::Gap;
 use super::view::{View, response};
@@ -67,7 +68,7 @@ pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<I
     let answered = &good[..until];
     let stop_least = answered.iter().map(|call| call.sent.min(call.done)).max()?;
     let around = &answered[answered.len().saturating_sub(CALLS_BEFORE)..];
-    let need = around.iter().map(need).max()?;
+    let need = generous(around.iter().map(need).max()?);
     let stop_most = view
         .calls
         .iter()
@@ -116,7 +117,7 @@ fn need_around(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
     let until = good.partition_point(|call| call.done <= gap.start);
     let before = good[until.saturating_sub(CALLS_BEFORE)..until].iter().map(need).max();
     if gap.cut {
-        return before;
+        return before.map(generous);
     }
     let after: Vec<Nanos> = view
         .intended(gap.end, Nanos::MAX)
@@ -125,36 +126,58 @@ fn need_around(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
         .take(CALLS_AFTER)
         .map(need)
         .collect();
-    if after.len() < LEAST_AFTER { None } else { after.into_iter().chain(before).max() }
+    if after.len() < LEAST_AFTER {
+        return None;
+    }
+    after.into_iter().chain(before).max().map(generous)
+}
+
+/// Half as long again and a ms: the call that is judged may be the slowest of
+/// many, and one such call must not count as evidence of a standstill.
+fn generous(longest: Nanos) -> Nanos {
+    longest + longest / 2 + MILLISECOND
 }
 
 /// *v* of one population: the latest start of a call that a running service
-/// would have answered before the end of the gap, and that was still open then.
+/// would have answered before the end of the gap, and did not.
 fn latest_unanswered(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
-    let latest = gap.end.checked_sub(need_around(view, p, gap)?)?;
-    waiting(view, p, gap.end).map(start).filter(|start| *start < latest).max()
+    unanswered(view, p, gap).map(start).max()
 }
 
-/// The least *r* by TCP's rule of retransmission, from the youngest call of the
-/// population that was open at the end of the gap.
+/// The least *r* by TCP's rule of retransmission, from the youngest call that the
+/// service had not answered by the end of the gap though it still waited.
 fn retransmission(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
     let need = need_around(view, p, gap)?;
-    let sent = |call: &&CallRecord| call.sent < gap.end;
-    let youngest = waiting(view, p, gap.end).filter(sent).max_by_key(|call| call.sent)?;
+    let youngest =
+        unanswered(view, p, gap).filter(|call| call.done >= gap.end).max_by_key(|c| c.sent)?;
     let rto = if youngest.reused { RTO } else { SYN_RTO };
-    let pause = (gap.end - youngest.sent + rto) / 2;
+    let pause = (gap.end.saturating_sub(youngest.sent) + rto) / 2;
     (!gap.cut).then(|| gap.end.saturating_sub(need + pause))
 }
 
-/// The calls of a population that were open at `end`, or ended in that moment.
-fn waiting<'a>(
+/// The calls of a population that a running service would have answered before
+/// the end of the gap, but that were still open then, were given up before, or
+/// were refused.
+fn unanswered<'a>(
     view: &'a View<'_>,
     p: Population,
-    end: Nanos,
+    gap: Gap,
 ) -> impl Iterator<Item = &'a CallRecord> {
-    view.calls
-        .iter()
-        .filter(move |call| call.population == p && call.done >= end && !never_sent(call))
+    let need = need_around(view, p, gap);
+    view.calls.iter().filter(move |call| {
+        let Some(need) = need else { return false };
+        let in_vain = match call.outcome {
+            Outcome::Failed(failure) if failure.cause == Cause::Refused => true,
+            Outcome::Failed(failure) if failure.is_censored() => {
+                call.done.saturating_sub(start(call)) > need
+            }
+            _ => false,
+        };
+        call.population == p
+            && !never_sent(call)
+            && start(call) + need < gap.end
+            && (call.done >= gap.end || in_vain)
+    })
 }
 
 /// Whether nothing of the call ever left: it is no evidence of the service.

@@ -62,7 +62,11 @@ pub(super) fn outage(view: &View<'_>, population: Population) -> Option<Outage> 
     }
     let baseline = view.baseline(population).and_then(|baseline| baseline.gaps);
     let threshold = threshold(baseline.map(|b| b.0), view.input.interval(population));
-    let gaps = gaps(view, population, fired);
+    let mut gaps = gaps(view, population, fired);
+    // The end of any load cuts a silence of one normal gap: no news.
+    if gaps.len() > 1 {
+        gaps.retain(|gap| !gap.cut || gap.length() > threshold);
+    }
     // The first of the longest, so that equal runs give equal reports.
     let longest = gaps.iter().copied().rev().max_by_key(Gap::length);
     Some(Outage {

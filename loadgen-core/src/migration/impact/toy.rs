@@ -1,1 +1,217 @@
+//! A toy world with a known interruption, and the property that the analysis
+//! finds it within its bound: random phases, rates, service times, pools, losses.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::clock::{MILLISECOND, Nanos, SECOND, as_millis};
+use crate::event::{Event, EventKind};
+use crate::record::{CallLog, CallRecord, Cause, Failure, Outcome, Phase, Population};
+use crate::report::OutageReport;
+use crate::schedule::Schedule;
+
+use super::{ImpactInput, impact};
+
+/// SplitMix64.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Uniform in the logarithm.
+    fn log(&mut self, low: f64, high: f64) -> f64 {
+        low * (high / low).powf(self.unit())
+    }
+
+    fn flip(&mut self) -> bool {
+        self.next() & 1 == 0
+    }
+}
+
+/// A server that does not run in `[stop, resume)`.
+struct Toy {
+    stop: Nanos,
+    resume: Nanos,
+    /// Least service time, and the most that jitter adds.
+    service: Nanos,
+    jitter: Nanos,
+    /// Added to the service time from the resume on.
+    brownout: Nanos,
+    /// What comes while it does not run is lost (and sent again by TCP), instead
+    /// of waiting in the kernel.
+    lossy: bool,
+    timeout: Nanos,
+    load_end: Nanos,
+}
+
+impl Toy {
+    /// The calls of one stream over at most `pool` connections.
+    fn stream(
+        &self,
+        random: &mut Random,
+        schedule: Schedule,
+        population: Population,
+        pool: usize,
+    ) -> Vec<CallRecord> {
+        let mut free: BinaryHeap<Reverse<Nanos>> = (0..pool).map(|_| Reverse(0)).collect();
+        let starts = schedule.starts(random.next(), 0, 1).take_while(|at| *at < self.load_end);
+        let lag = 100_000.0;
+        starts
+            .map(|intended| {
+                let started = intended + (random.unit() * lag) as Nanos;
+                let Reverse(idle) = free.pop().unwrap();
+                let started = started.max(idle);
+                let call = self.call(random, intended, started, population);
+                free.push(Reverse(call.done));
+                call
+            })
+            .collect()
+    }
+
+    fn call(
+        &self,
+        random: &mut Random,
+        intended: Nanos,
+        started: Nanos,
+        p: Population,
+    ) -> CallRecord {
+        let fresh = p == Population::Fresh;
+        let dark = |at| self.stop <= at && at < self.resume;
+        let mut service = self.service + (random.unit() * self.jitter as f64) as Nanos;
+        let mut rto = if fresh { SECOND } else { 200 * MILLISECOND };
+        let mut arrived = started;
+        while self.lossy && dark(arrived) {
+            arrived += rto;
+            rto *= 2;
+        }
+        // A connect needs the server only when it is lossy: else the kernel accepts.
+        let sent = if fresh && self.lossy { arrived } else { started };
+        if arrived >= self.resume {
+            service += self.brownout;
+        }
+        let done = if dark(arrived) {
+            self.resume + service + self.brownout
+        } else if arrived < self.stop && arrived + service >= self.stop {
+            // Under way at the stop: its timer fires late, or its work goes on.
+            if random.flip() {
+                self.resume.max(arrived + service)
+            } else {
+                arrived + service + self.resume - self.stop
+            }
+        } else {
+            arrived + service
+        };
+        let late = done > started + self.timeout;
+        let phase = if fresh && self.lossy { Phase::Connect } else { Phase::Head };
+        CallRecord {
+            intended,
+            sent: if late { started } else { sent },
+            done: done.min(started + self.timeout),
+            bytes: if late { 0 } else { 100 },
+            outcome: match late {
+                true => Outcome::Failed(Failure::new(phase, Cause::Timeout)),
+                false => Outcome::Answered(200),
+            },
+            population: p,
+            reused: !fresh,
+        }
+    }
+}
+
+/// Distance of the longest gap from the truth, and the bound, in ms.
+fn error_and_bound(outage: &OutageReport, truth: Nanos) -> (f64, f64) {
+    ((outage.longest_gap.unwrap() - as_millis(truth)).abs(), outage.bound.unwrap())
+}
+
+/// One random world. Returns errors and bounds beside what a constant stream may
+/// at most have as a bound.
+fn world(seed: u64, lossy: bool, poisson: bool, probe: bool, pool: usize) {
+    let mut random = Random(seed);
+    let truth = (random.log(5e-3, 2.0) * 1e9) as Nanos;
+    let fired = 3 * SECOND;
+    let stop = fired + (random.unit() * 1e9) as Nanos;
+    let toy = Toy {
+        stop,
+        resume: stop + truth,
+        service: (random.log(50e-6, 20e-3) * 1e9) as Nanos,
+        jitter: (random.log(10e-6, 10e-3) * 1e9) as Nanos,
+        brownout: if random.flip() { 0 } else { (random.unit() * 5e6) as Nanos },
+        lossy,
+        timeout: if random.flip() { 10 * SECOND } else { SECOND },
+        load_end: stop + truth + 2 * SECOND,
+    };
+    let rate = random.log(50.0, 3000.0);
+    let of = |rate| if poisson { Schedule::poisson(rate) } else { Schedule::constant(rate) };
+    let probe_rate = 100.0;
+    let mut calls = toy.stream(&mut random, of(rate), Population::Established, pool);
+    if probe {
+        calls.extend(toy.stream(&mut random, of(probe_rate), Population::Fresh, 4096));
+    }
+    let log: CallLog = calls.into_iter().collect();
+    let events = [
+        Event::new(EventKind::Fired, fired, 0, "toy"),
+        Event::new(EventKind::Completed, toy.resume, 0, "toy"),
+    ];
+    let mut input = ImpactInput::new("toy", &log, &events, toy.load_end);
+    input.established_per_s = Some(rate);
+    input.fresh_per_s = probe.then_some(probe_rate);
+    let outages = impact(&input).migration.outage_ms;
+    // Response times of the toy, with lag and brownout.
+    let response = as_millis(toy.service + toy.jitter + 3 * toy.brownout) + 0.1;
+    for (outage, interval) in
+        [(&outages.established, 1e3 / rate), (&outages.fresh, 1e3 / probe_rate)]
+    {
+        let Some(outage) = outage else { continue };
+        let what = format!(
+            "seed {seed} lossy {lossy} poisson {poisson} probe {probe} pool {pool} rate {rate}: \
+             truth {} ms, {outage:?}",
+            as_millis(truth)
+        );
+        let at_least = outage.interruption_at_least.unwrap();
+        assert!(at_least <= as_millis(truth), "{what}");
+        if outage.longest_gap_is_lower_bound {
+            // Retransmissions that double may outlast the load.
+            assert!(lossy && pool < 6000 && outage.bound.is_none(), "{what}");
+            continue;
+        }
+        let (error, bound) = error_and_bound(outage, truth);
+        assert!(error <= bound, "{what}");
+        // With the probe there is always evidence that is 10 ms old at most.
+        let evidence = if probe { 1e3 / probe_rate } else { 0.0 };
+        if !poisson && (probe || pool > 6000) && !(lossy && pool < 6000) {
+            assert!(bound <= 2.0 * interval + evidence + 3.0 * response + 2.5, "{what}");
+        }
+    }
+}
+
+#[test]
+fn the_truth_is_within_the_bound() {
+    for seed in 0..60 {
+        for lossy in [false, true] {
+            for poisson in [false, true] {
+                world(seed, lossy, poisson, true, 10_000);
+                world(seed, lossy, poisson, false, 10_000);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_truth_is_within_the_bound_when_the_pool_runs_dry() {
+    for seed in 1000..1060 {
+        for lossy in [false, true] {
+            for probe in [false, true] {
+                world(seed, lossy, seed % 2 == 0, probe, 64);
+            }
+        }
+    }
+}
