@@ -1,0 +1,152 @@
+//! The cuts between phases, and what lies in them.
+
+use super::super::marks::Marks;
+use super::*;
+
+fn names(events: &[Event], warmup_end: Nanos) -> Vec<(String, Nanos, Nanos)> {
+    let marks = Marks::new(events, warmup_end * MS, 1_000 * MS);
+    marks.cuts.into_iter().map(|cut| (cut.name, cut.start / MS, cut.end / MS)).collect()
+}
+
+fn check(events: &[(EventKind, Nanos)], expected: &[(&str, Nanos, Nanos)]) {
+    let events: Vec<Event> = events.iter().map(|(k, at)| event(k.clone(), at * MS)).collect();
+    let expected: Vec<_> = expected.iter().map(|(n, s, e)| ((*n).to_owned(), *s, *e)).collect();
+    assert_eq!(names(&events, 50), expected);
+}
+
+#[test]
+fn every_phase_of_a_known_run() {
+    let phases = Run::new().impact().migration.phases;
+    let shape: Vec<_> =
+        phases.iter().map(|p| (p.name.as_str(), p.start_s, p.end_s, p.counts.offered)).collect();
+    assert_eq!(
+        shape,
+        [
+            ("warm-up", 0.0, 1.0, 100),
+            ("before", 1.0, 4.0, 300),
+            ("setup", 4.0, 4.1, 10),
+            ("round 1", 4.1, 4.5, 40),
+            ("round 2", 4.5, 5.0, 50),
+            ("blackout", 5.0, 5.305, 31),
+            ("after", 5.305, 10.0, 469),
+        ]
+    );
+    let dark = &phases[5];
+    let counts = dark.counts;
+    assert_eq!((counts.started, counts.answered, counts.failed), (31, 29, 2));
+    assert_eq!((counts.shed, counts.unfinished, counts.censored), (0, 0, 2));
+    assert_eq!(dark.error_replies, 1);
+    assert_eq!(dark.errors.clone().into_iter().collect::<Vec<_>>(), [("head-timeout".into(), 2)]);
+    // Good ones only: 307 ms down to 37 ms, the median of 28 is 167 ms.
+    assert_eq!(dark.response_time.count, 28);
+    assert!((dark.response_time.p50_us.unwrap() / 167_000.0 - 1.0).abs() < 1e-3);
+    assert!((dark.response_time.max_us.unwrap() / 307_000.0 - 1.0).abs() < 1e-3);
+    assert_eq!((dark.response_time.p90_us, dark.goodput_per_s), (None, Some(0.0)));
+    assert_eq!(dark.bytes_per_s, Some(0.0));
+    let after = &phases[6];
+    assert!((after.goodput_per_s.unwrap() - (28.0 + 469.0) / 4.695).abs() < 1e-9);
+    assert!((after.bytes_per_s.unwrap() - 100.0 * (29.0 + 469.0) / 4.695).abs() < 1e-6);
+    assert!(after.response_time.histogram.is_some());
+}
+
+#[test]
+fn pre_copy_as_qemu_tells_it() {
+    use EventKind::*;
+    check(
+        &[
+            (Fired, 100),
+            (Accepted, 101),
+            (Setup, 102),
+            (Round(1), 110),
+            (Round(2), 290),
+            (Stop, 314),
+            (Round(3), 315),
+            (Completed, 318),
+            (Resume, 330),
+            (Completed, 331),
+        ],
+        &[
+            ("warm-up", 0, 50),
+            ("before", 50, 100),
+            ("setup", 100, 110),
+            ("round 1", 110, 290),
+            ("round 2", 290, 314),
+            ("blackout", 314, 330),
+            ("after", 330, 1000),
+        ],
+    );
+}
+
+#[test]
+fn post_copy_as_qemu_tells_it() {
+    use EventKind::*;
+    check(
+        &[
+            (Fired, 100),
+            (Round(1), 110),
+            (PostCopy, 212),
+            (Stop, 213),
+            (Round(2), 214),
+            (PostCopy, 218),
+            (Resume, 230),
+            (Completed, 300),
+            (Completed, 301),
+        ],
+        &[
+            ("warm-up", 0, 50),
+            ("before", 50, 100),
+            ("setup", 100, 110),
+            ("round 1", 110, 213),
+            ("blackout", 213, 230),
+            ("post-copy", 230, 300),
+            ("after", 300, 1000),
+        ],
+    );
+}
+
+#[test]
+fn stop_and_copy_stays_dark_until_it_resumes() {
+    use EventKind::*;
+    check(
+        &[(Stop, 99), (Fired, 100), (Round(1), 110), (Completed, 290), (Resume, 300)],
+        &[("warm-up", 0, 50), ("before", 50, 100), ("blackout", 100, 300), ("after", 300, 1000)],
+    );
+}
+
+#[test]
+fn triggers_that_tell_little() {
+    use EventKind::*;
+    check(
+        &[(Fired, 100), (Completed, 400)],
+        &[("warm-up", 0, 50), ("before", 50, 100), ("migration", 100, 400), ("after", 400, 1000)],
+    );
+    check(
+        &[(Fired, 100), (Stop, 200), (Resume, 210), (Failed, 211)],
+        &[
+            ("warm-up", 0, 50),
+            ("before", 50, 100),
+            ("migration", 100, 200),
+            ("blackout", 200, 210),
+            ("after", 210, 1000),
+        ],
+    );
+    check(&[(Fired, 100)], &[("warm-up", 0, 50), ("before", 50, 100), ("migration", 100, 1000)]);
+    check(&[], &[("warm-up", 0, 50), ("before", 50, 1000)]);
+    check(&[(Fired, 2000)], &[("warm-up", 0, 50), ("before", 50, 1000)]);
+}
+
+#[test]
+fn more_than_twelve_rounds_are_joined() {
+    let with = |rounds: u32| {
+        let mut events = vec![event(EventKind::Fired, 100 * MS)];
+        events.extend((1..=rounds).map(|k| event(EventKind::Round(k), (100 + u64::from(k)) * MS)));
+        names(&events, 0)
+    };
+    // before, setup, twelve rounds.
+    assert_eq!(with(12).len(), 14);
+    assert_eq!(with(12)[13], ("round 12".to_owned(), 112, 1000));
+    let joined = with(30);
+    assert_eq!(joined.len(), 14);
+    assert_eq!(joined[12].0, "round 11");
+    assert_eq!(joined[13], ("rounds 12–30".to_owned(), 112, 1000));
+}
