@@ -99,7 +99,8 @@ impl Worker {
         let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
         let expires = self.settings.expiry(now, intended);
-        connection.call = Call { intended, sent: now, expires, reused: true, queued, ..Call::default() };
+        connection.call =
+            Call { intended, sent: now, expires, reused: true, queued, ..Call::default() };
         connection.has_call = true;
         connection.parser = ReplyParser::new(self.settings.head_request);
         let stream = &mut self.streams[s];

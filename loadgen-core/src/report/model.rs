@@ -505,7 +505,7 @@ pub struct PhaseReport {
     /// Its end, which is the begin of the next phase, or the end of the load.
     pub end_s: f64,
     /// Its calls by their fate. `connections_opened` holds those that a call of
-    /// the phase was the first on; `reconnects` are not known by phase and are 0.
+    /// the phase was the first on.
     pub counts: Counts,
     /// Response times of its good replies.
     pub response_time: Latency,

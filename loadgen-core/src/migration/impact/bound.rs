@@ -28,8 +28,7 @@
 //! the pause before the answered retransmission was at most `(A + RTO)/2`.
 
 use crate::clock::{MILLISECOND, Nanos, SECOND};
-use crate::record::{CallRecord, Cause, Outcome};
-use crate::record::Population;
+use crate::record::{CallRecord, Cause, Outcome, Population};
 
 use super::outage::Gap;
 use super::view::{View, response};
@@ -89,15 +88,12 @@ pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<I
     })
 }
 
-/// The start of a call, as far as the log tells. A newcomer whose connect lost
-/// its SYN sent its first byte only after the outage; it had asked, in vain, at
-/// its intended start or soon after.
+/// The start of a call, as far as the log tells. A new connection whose connect
+/// lost its SYN sent its first byte only after the outage; it had asked, in vain,
+/// at its intended start or soon after, unless it had to wait for the pool.
 fn start(call: &CallRecord) -> Nanos {
-    if call.population == Population::Fresh && call.sent.saturating_sub(call.intended) >= LOST_SYN {
-        call.intended
-    } else {
-        call.sent
-    }
+    let connecting = call.sent.saturating_sub(call.intended);
+    if !call.reused && !call.queued && connecting >= LOST_SYN { call.intended } else { call.sent }
 }
 
 /// The time that a call needed from its start. For newcomers it holds the

@@ -123,6 +123,8 @@ impl Toy {
             },
             population: p,
             reused: !fresh,
+            retried: false,
+            queued: started > intended + MILLISECOND,
         }
     }
 }

@@ -28,6 +28,8 @@ fn call(intended: Nanos, done: Nanos) -> CallRecord {
         outcome: Outcome::Answered(200),
         population: Population::Established,
         reused: true,
+        retried: false,
+        queued: false,
     }
 }
 
