@@ -5,6 +5,7 @@ mod command;
 mod driver;
 mod impact;
 mod qmp;
+pub mod simulated;
 mod spec;
 mod trigger;
 
@@ -12,5 +13,6 @@ pub use command::CommandTrigger;
 pub use driver::{MigrationError, MigrationRun, Progress, Stage};
 pub use impact::{Impact, ImpactInput, impact};
 pub use qmp::{QmpAddress, QmpOptions};
+pub use simulated::{SimulatedTrigger, SimulatedVm};
 pub use spec::{TriggerSpec, split_words};
 pub use trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts};

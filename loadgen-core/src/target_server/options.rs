@@ -143,14 +143,14 @@ impl TargetOptions {
         if !(200..=599).contains(&self.status) {
             return Err(range("the status", "200 to 599", self.status.to_string()));
         }
-        if let Some(Freeze { length, every }) = self.freeze {
-            if length.is_zero() || length >= every || every > 24 * 60 * minute {
-                return Err(range(
-                    "a freeze",
-                    "longer than 0 and shorter than its period, which is at most a day",
-                    format!("{length:?} every {every:?}"),
-                ));
-            }
+        if let Some(Freeze { length, every }) = self.freeze
+            && (length.is_zero() || length >= every || every > 24 * 60 * minute)
+        {
+            return Err(range(
+                "a freeze",
+                "longer than 0 and shorter than its period, which is at most a day",
+                format!("{length:?} every {every:?}"),
+            ));
         }
         Ok(())
     }
