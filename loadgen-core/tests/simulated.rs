@@ -1,0 +1,272 @@
+//! The simulated migration from end to end, with the machine in its own process.
+//!
+//! This program is both the test and the machine: with [`CHILD`] in its environment it
+//! is the machine. `cargo test -p loadgen-core --test simulated NAME` runs the cases
+//! whose name holds NAME.
+#![allow(clippy::unwrap_used, reason = "a test that fails should stop")]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use loadgen_core::clock::{Clock, MILLISECOND, Nanos};
+use loadgen_core::migration::simulated::serve_child;
+use loadgen_core::migration::{
+    Context, Ending, Settled, SimulatedTrigger, SimulatedVm, Strategy, Trigger, TriggerError,
+};
+use loadgen_core::{Event, EventKind};
+
+const CHILD: &str = "LOADGEN_TEST_SIMULATED_CHILD";
+
+fn main() -> ExitCode {
+    if std::env::var_os(CHILD).is_some() {
+        return match serve_child(std::io::stdin(), std::io::stdout()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let cases: [(&str, fn()); 9] = [
+        ("outage_agrees_with_the_truth_pre_copy", || outage(Strategy::PreCopy)),
+        ("outage_agrees_with_the_truth_post_copy", || outage(Strategy::PostCopy)),
+        ("outage_agrees_with_the_truth_stop_and_copy", || outage(Strategy::StopAndCopy)),
+        ("cancelled_before_the_switch_over", cancelled),
+        ("not_cancelled_after_the_switch_over", not_cancelled),
+        ("a_killed_machine_is_an_error_with_its_cause", killed),
+        ("no_machine_outlives_its_parent", no_orphan),
+        ("a_machine_without_descriptors_serves_on", without_descriptors),
+        ("programs_that_are_no_machine_are_named", wrong_programs),
+    ];
+    let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let chosen = cases.iter().filter(|(name, _)| filter.as_ref().is_none_or(|f| name.contains(f)));
+    for (name, case) in chosen {
+        case();
+        let _ = writeln!(std::io::stdout(), "test {name} ... ok");
+    }
+    ExitCode::SUCCESS
+}
+
+fn program() -> Command {
+    let mut program = Command::new(std::env::current_exe().unwrap());
+    program.env(CHILD, "1");
+    program
+}
+
+fn start(pairs: &[(&str, &str)]) -> (SimulatedTrigger, Clock) {
+    let vm = SimulatedVm::from_pairs(pairs.iter().copied()).unwrap();
+    let mut trigger = SimulatedTrigger::start(program(), vm).unwrap();
+    assert_eq!(trigger.probe().unwrap().running, Some(true));
+    let clock = Clock::start();
+    trigger.arm(&Context::new("test", clock)).unwrap();
+    (trigger, clock)
+}
+
+fn events_to_the_end(trigger: &mut SimulatedTrigger) -> Vec<Event> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut events: Vec<Event> = Vec::new();
+    while !events.last().is_some_and(|event| event.kind.is_final()) {
+        assert!(Instant::now() < deadline, "no end: {events:?}");
+        events.extend(trigger.next_event(Duration::from_millis(100)).unwrap());
+    }
+    events
+}
+
+/// Calls one after the other on one connection: (sent, answered).
+fn client(url: &str, clock: Clock, stop: Arc<AtomicBool>) -> JoinHandle<Vec<(Nanos, Nanos)>> {
+    let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    thread::spawn(move || {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut calls = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let sent = clock.now();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: vm\r\n\r\n").unwrap();
+            let mut reply = Vec::new();
+            while !reply.ends_with(b"x") {
+                let mut buffer = [0; 4096];
+                let n = stream.read(&mut buffer).unwrap();
+                assert!(n > 0, "the machine closed the connection");
+                reply.extend_from_slice(&buffer[..n]);
+                if reply.windows(4).any(|w| w == b"\r\n\r\n") && reply.ends_with(&[b'x'; 100]) {
+                    break;
+                }
+            }
+            calls.push((sent, clock.now()));
+        }
+        calls
+    })
+}
+
+fn migrate(pairs: &[(&str, &str)]) -> (Vec<Event>, Settled, Vec<(Nanos, Nanos)>) {
+    let (mut trigger, clock) = start(pairs);
+    let stop = Arc::new(AtomicBool::new(false));
+    let client = client(trigger.url(), clock, Arc::clone(&stop));
+    thread::sleep(Duration::from_millis(200));
+    trigger.fire().unwrap();
+    let events = events_to_the_end(&mut trigger);
+    let settled = trigger.settle(events.last().unwrap()).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    stop.store(true, Ordering::Relaxed);
+    (events, settled, client.join().unwrap())
+}
+
+fn outage(strategy: Strategy) {
+    for seed in ["1", "2", "3"] {
+        let (events, settled, calls) = migrate(&[
+            ("strategy", strategy.name()),
+            ("memory", "20MiB"),
+            ("bandwidth", "64MiB/s"),
+            ("dirty", "40MiB/s"),
+            ("downtime", "150ms"),
+            ("post-copy-after", "100ms"),
+            ("seed", seed),
+        ]);
+        let truth = settled.truth.unwrap();
+        assert_eq!((settled.ending, settled.on_target), (Ending::Completed, Some(true)));
+
+        let time = |kind: EventKind| events.iter().find(|e| e.kind == kind).unwrap().at;
+        let (stop, resume) = (time(EventKind::Stop), time(EventKind::Resume));
+        assert_eq!(truth.stop_s, stop as f64 / 1e9);
+        assert_eq!(truth.downtime_ms, (resume - stop) as f64 / 1e6);
+        assert!(events.is_sorted_by_key(|event| event.at), "{events:?}");
+        assert_eq!(events[0].kind, EventKind::Fired);
+        assert_eq!(events[1].kind, EventKind::Accepted);
+        let has = |kind: &EventKind| events.iter().any(|e| e.kind == *kind);
+        assert_eq!(has(&EventKind::PostCopy), strategy == Strategy::PostCopy);
+        assert_eq!(has(&EventKind::Round(1)), strategy != Strategy::StopAndCopy);
+
+        // The hypervisor leaves out the time to resume: 10 to 40 ms.
+        let reported_ms = settled.hypervisor_downtime.unwrap().as_secs_f64() * 1e3;
+        let left_out = truth.downtime_ms - reported_ms;
+        assert!((9.9..140.0).contains(&left_out), "{left_out} ms of {truth:?}");
+
+        // One call was under way all through the downtime, and none ended in it.
+        // (A reply may be read a moment after it was sent: 5 ms are generous.)
+        let late = stop + 5 * MILLISECOND;
+        assert!(!calls.iter().any(|(_, end)| (late..resume).contains(end)), "{truth:?}");
+        let longest = calls.iter().map(|(sent, end)| end - sent).max().unwrap();
+        let least = resume - late;
+        assert!(
+            (least..least + 500 * MILLISECOND).contains(&longest),
+            "longest call {longest} ns, downtime {} ns",
+            resume - stop
+        );
+    }
+}
+
+fn cancelled() {
+    let (mut trigger, _) = start(&[]);
+    trigger.fire().unwrap();
+    while trigger.next_event(Duration::from_secs(5)).unwrap().unwrap().kind != EventKind::Round(1) {
+    }
+    trigger.cancel().unwrap();
+    let events = events_to_the_end(&mut trigger);
+    assert_eq!(events.last().unwrap().kind, EventKind::Cancelled);
+    let settled = trigger.settle(events.last().unwrap()).unwrap();
+    assert_eq!((settled.ending, settled.on_target), (Ending::Cancelled, Some(false)));
+    assert!(settled.truth.is_none());
+}
+
+fn not_cancelled() {
+    let (mut trigger, _) = start(&[("strategy", "stop-and-copy"), ("memory", "64MiB")]);
+    trigger.fire().unwrap();
+    while trigger.next_event(Duration::from_secs(5)).unwrap().unwrap().kind != EventKind::Stop {}
+    let error = trigger.cancel().unwrap_err();
+    assert!(matches!(error, TriggerError::Unsupported(_)), "{error}");
+    let events = events_to_the_end(&mut trigger);
+    assert_eq!(events.last().unwrap().kind, EventKind::Completed);
+    let error = trigger.fire().unwrap_err();
+    assert!(error.to_string().contains("once"), "{error}");
+}
+
+fn killed() {
+    let (mut trigger, _) = start(&[]);
+    trigger.fire().unwrap();
+    let kill = format!("kill -9 {}", trigger.pid());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let error = loop {
+        match trigger.next_event(Duration::from_secs(10)) {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the machine's end was not noticed"),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.contains("ended") && error.contains("signal: 9"), "{error}");
+}
+
+fn no_orphan() {
+    let (trigger, _) = start(&[]);
+    let process = format!("/proc/{}", trigger.pid());
+    assert!(std::path::Path::new(&process).exists());
+    drop(trigger);
+    assert!(!std::path::Path::new(&process).exists());
+
+    // A parent that is killed closes the pipe and does nothing else.
+    let mut child = program().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let vm = serde_json::to_string(&SimulatedVm::default()).unwrap();
+    writeln!(input, "{{\"do\":\"be\",\"vm\":{vm}}}").unwrap();
+    writeln!(input, "{{\"do\":\"fire\"}}").unwrap();
+    let mut ready = [0; 8];
+    child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+    assert!(child.try_wait().unwrap().is_none());
+    drop(input);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the machine outlives its parent");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn wrong_programs() {
+    let refused = |program: Command| {
+        SimulatedTrigger::start(program, SimulatedVm::default()).unwrap_err().to_string()
+    };
+    let missing = refused(Command::new("/nonexistent/machine"));
+    assert!(missing.contains("/nonexistent/machine"), "{missing}");
+    let shell = |script: &str| {
+        let mut program = Command::new("sh");
+        program.args(["-c", script]);
+        program
+    };
+    let garbage = refused(shell("echo hello; read line; read line"));
+    assert!(garbage.contains("hello"), "{garbage}");
+    let failing = refused(shell("read line; echo no memory >&2; exit 3"));
+    assert!(failing.contains("exit status: 3") && failing.contains("no memory"), "{failing}");
+    let endless = refused(shell("read line; yes | tr -d '\\n'"));
+    assert!(endless.contains("unexpected line"), "{endless}");
+}
+
+fn without_descriptors() {
+    let (trigger, _) = start(&[]);
+    let limit = format!("prlimit --pid {} --nofile=24:24", trigger.pid());
+    assert!(Command::new("sh").args(["-c", &limit]).status().unwrap().success());
+    let address = trigger.url().trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let connect = || {
+        let stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    };
+    let call = |mut stream: &TcpStream| {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: vm\r\n\r\n").unwrap();
+        let mut start = [0; 15];
+        stream.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200 OK");
+    };
+    let crowd: Vec<_> = (0..60).map(|_| connect()).collect();
+    // The first is served although the last cannot be accepted.
+    call(&crowd[0]);
+    let waiting = crowd.last().unwrap().try_clone().unwrap();
+    waiting.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    (&waiting).write_all(b"GET / HTTP/1.1\r\nHost: vm\r\n\r\n").unwrap();
+    assert!((&waiting).read(&mut [0; 15]).is_err(), "24 descriptors are not 60 connections");
+    drop((crowd, waiting));
+    call(&connect());
+}
