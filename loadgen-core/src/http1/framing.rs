@@ -1,7 +1,7 @@
 //! What the fields of a head say about the body and the connection
 //! (RFC 9112 §6 and §9.3).
 
-use super::reply::ProtocolError;
+use super::error::ProtocolError;
 use super::scan::same_name;
 
 /// How the end of a body is found.

@@ -5,13 +5,17 @@
 //! may be used again. It is not a general parser of headers: other fields are
 //! walked over, and bodies are counted, not kept.
 
+mod error;
 mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod harness;
 mod lines;
+#[cfg(test)]
+mod properties;
 mod reply;
 mod scan;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use reply::{Progress, ProtocolError, ReplyParser, Truncated};
+pub(crate) use error::{ProtocolError, Truncated};
+pub(crate) use reply::{Progress, ReplyParser};
