@@ -1,7 +1,8 @@
 //! Feeds the parser as the engine does, and checks what must hold for any bytes.
 //! Shared by the property tests and the fuzz target; a broken promise panics.
 
-use super::{Progress, ProtocolError, ReplyParser, Truncated};
+use super::error::ProtocolError;
+use super::{Progress, ReplyParser, Truncated};
 
 /// How a reply ended, and all that the engine can know of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,5 +17,5 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::{ProtocolError, Truncated};
+pub(crate) use error::Truncated;
 pub(crate) use reply::{Progress, ReplyParser};
