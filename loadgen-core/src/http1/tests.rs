@@ -1,7 +1,7 @@
 //! A table for each rule of framing. Every reply in it is played in many splits.
 
-use super::harness::{End, Outcome, check_splits};
 use super::error::ProtocolError;
+use super::harness::{End, Outcome, check_splits};
 use super::{Progress, ReplyParser, Truncated};
 
 /// All ways to play the reply agree; the common outcome.
