@@ -50,6 +50,8 @@ struct Toy {
     /// of waiting in the kernel.
     lossy: bool,
     timeout: Nanos,
+    /// From when to when the client itself does not run: it sends and sees later.
+    asleep: (Nanos, Nanos),
     load_end: Nanos,
 }
 
@@ -69,12 +71,16 @@ impl Toy {
             .map(|intended| {
                 let started = intended + (random.unit() * lag) as Nanos;
                 let Reverse(idle) = free.pop().unwrap();
-                let started = started.max(idle);
+                let started = self.awake(started.max(idle));
                 let call = self.call(random, intended, started, population);
                 free.push(Reverse(call.done));
                 call
             })
             .collect()
+    }
+
+    fn awake(&self, at: Nanos) -> Nanos {
+        if self.asleep.0 <= at && at < self.asleep.1 { self.asleep.1 } else { at }
     }
 
     fn call(
@@ -114,8 +120,8 @@ impl Toy {
         let phase = if fresh && self.lossy { Phase::Connect } else { Phase::Head };
         CallRecord {
             intended,
-            sent: if late { started } else { sent },
-            done: done.min(started + self.timeout),
+            sent: if late { started } else { self.awake(sent) },
+            done: self.awake(done.min(started + self.timeout)),
             bytes: if late { 0 } else { 100 },
             outcome: match late {
                 true => Outcome::Failed(Failure::new(phase, Cause::Timeout)),
@@ -141,6 +147,9 @@ fn world(seed: u64, lossy: bool, poisson: bool, probe: bool, pool: usize) {
     let truth = (random.log(5e-3, 2.0) * 1e9) as Nanos;
     let fired = 3 * SECOND;
     let stop = fired + (random.unit() * 1e9) as Nanos;
+    // Asleep around the stop, around the resume, or not at all.
+    let nap = [stop, stop + truth, 0][(random.next() % 3) as usize];
+    let nap = nap.saturating_sub((random.unit() * 20e6) as Nanos);
     let toy = Toy {
         stop,
         resume: stop + truth,
@@ -149,6 +158,7 @@ fn world(seed: u64, lossy: bool, poisson: bool, probe: bool, pool: usize) {
         brownout: if random.flip() { 0 } else { (random.unit() * 5e6) as Nanos },
         lossy,
         timeout: if random.flip() { 10 * SECOND } else { SECOND },
+        asleep: (nap, nap + (random.unit() * 30e6) as Nanos),
         load_end: stop + truth + 2 * SECOND,
     };
     let rate = random.log(50.0, 3000.0);
@@ -189,7 +199,7 @@ fn world(seed: u64, lossy: bool, poisson: bool, probe: bool, pool: usize) {
         assert!(error <= bound, "{what}");
         // With the probe there is always evidence that is 10 ms old at most.
         let evidence = if probe { 1e3 / probe_rate } else { 0.0 };
-        if !poisson && (probe || pool > 6000) && !(lossy && pool < 6000) {
+        if toy.asleep.0 < SECOND && !poisson && (probe || pool > 6000) && !(lossy && pool < 6000) {
             assert!(bound <= 2.0 * interval + evidence + 3.0 * response + 2.5, "{what}");
         }
     }
