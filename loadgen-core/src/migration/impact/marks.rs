@@ -109,6 +109,8 @@ impl<'a> Marks<'a> {
             starts.push((fired, first.to_owned()));
             // An event that another clock puts before the firing happened after it.
             let after = events.iter().map(|e| (e.at.max(fired), &e.kind));
+            // Some triggers tell of post-copy before the stop, some after the resume.
+            let fetches = events.iter().any(|e| e.kind == EventKind::PostCopy);
             let (mut post_copy, mut over) = (false, false);
             for (at, kind) in after {
                 let dark = self.blackouts.iter().find(|b| b.stop <= at && at < b.resume);
@@ -120,7 +122,7 @@ impl<'a> Marks<'a> {
                     _ if dark.is_some() => continue,
                     EventKind::Round(k) if !over && !post_copy => format!("round {k}"),
                     EventKind::Resume if self.blackouts.iter().any(|b| b.resume == at) => {
-                        if post_copy && !over { "post-copy" } else { "after" }.to_owned()
+                        if fetches && !over { "post-copy" } else { "after" }.to_owned()
                     }
                     EventKind::PostCopy if !over && self.stopped().is_none_or(|s| s <= at) => {
                         "post-copy".to_owned()

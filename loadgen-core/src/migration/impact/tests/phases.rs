@@ -105,6 +105,21 @@ fn post_copy_as_qemu_tells_it() {
 }
 
 #[test]
+fn post_copy_told_after_the_resume() {
+    use EventKind::*;
+    let events = [(Fired, 100), (Stop, 110), (Resume, 120), (PostCopy, 122), (Completed, 300)];
+    let expected = [
+        ("warm-up", 0, 50),
+        ("before", 50, 100),
+        ("migration", 100, 110),
+        ("blackout", 110, 120),
+        ("post-copy", 120, 300),
+        ("after", 300, 1000),
+    ];
+    check(&events, &expected);
+}
+
+#[test]
 fn stop_and_copy_stays_dark_until_it_resumes() {
     use EventKind::*;
     check(
