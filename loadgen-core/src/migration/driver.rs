@@ -351,7 +351,11 @@ impl Course {
                 }
                 cancelling = true;
                 give_up = Instant::now() + CANCEL_GRACE;
-                trigger.cancel()?;
+                match trigger.cancel() {
+                    // Past the point of no return: its end is near.
+                    Ok(()) | Err(TriggerError::Unsupported(_)) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
     }
