@@ -14,5 +14,6 @@ pub use driver::{MigrationError, MigrationRun, Progress, Stage};
 pub use impact::{Impact, ImpactInput, impact};
 pub use qmp::{QmpAddress, QmpOptions};
 pub use simulated::{SimulatedTrigger, SimulatedVm};
+pub use qmp::{QmpAddress, QmpOptions, QmpTrigger};
 pub use spec::{TriggerSpec, split_words};
 pub use trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts};

@@ -1,6 +1,30 @@
 //! The `qmp` trigger: QEMU's machine protocol (QMP), spoken to the source and,
 //! when it is given, to the target.
+//!
+//! **Layout**: [`client`] is one connection, [`session`] both of them as one
+//! stream, [`times`] puts foreign times on our clock, [`prepare`] is all before a
+//! migration, [`flight`] the migration itself, [`trigger`] the plug-in.
+//!
+//! What QEMU is known to do, and is handled (seen with 7.2):
+//!
+//! * events come between a request and its reply, also before the reply of the
+//!   request that caused them;
+//! * `migrate` to a refused port returns `{}`; the reason comes later;
+//! * the first `completed` may come with a total time of 0;
+//! * cancelling ends the process of the target;
+//! * a machine that was stopped before it was moved arrives stopped;
+//! * newer versions have more fields, states and events.
 
+mod client;
+mod flight;
 mod options;
+mod prepare;
+mod progress;
+mod session;
+#[cfg(test)]
+mod tests;
+mod times;
+mod trigger;
 
 pub use options::{QmpAddress, QmpOptions};
+pub use trigger::QmpTrigger;

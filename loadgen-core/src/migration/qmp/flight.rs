@@ -1,0 +1,536 @@
+//! A migration under way: turns what QEMU says into events, gives the orders that
+//! a strategy needs on the way, and finds the end.
+//!
+//! The end of a completed migration is told only when the source is done *and*
+//! the target, if we see it, has resumed and is done: so RESUME always comes
+//! before it. Nothing here waits for a reply while the migration runs: an order
+//! that must follow an event is sent as soon as the event is read.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::{Value, json};
+
+use super::client::{QmpError, Received, Side, What};
+use super::progress::progress;
+use super::session::{REPLY_LIMIT, Session};
+use super::times::Mapping;
+use crate::clock::{Clock, Nanos, monotonic_ns};
+use crate::event::{Event, EventKind};
+use crate::migration::trigger::{Strategy, TriggerError};
+
+/// How often progress is asked for, when events tell all that is urgent.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// How often the state is asked for, when QEMU sends no migration events.
+const STATE_EVERY: Duration = Duration::from_millis(50);
+/// How long an event may lag behind a state that a reply told already.
+const EVENT_LAG: Duration = Duration::from_millis(250);
+/// How long the target may need to run after the source is done, and the source
+/// to notice that its target is gone.
+const OTHER_SIDE: Duration = Duration::from_secs(10);
+/// How long a source may need to run again after a migration that failed.
+const RESUME_AGAIN: Duration = Duration::from_secs(2);
+
+/// What is needed to fly.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) clock: Clock,
+    pub(crate) mappings: [Mapping; 2],
+    pub(crate) strategy: Strategy,
+    pub(crate) postcopy_after: Duration,
+    /// Both sides send `MIGRATION` events.
+    pub(crate) events: bool,
+}
+
+/// A request whose reply is still to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    State,
+    RunAtTarget,
+    StartPostcopy,
+    PassSwitchover,
+    GiveUp,
+}
+
+/// When something was, and how sure that is.
+type Moment = (Nanos, Nanos);
+
+#[derive(Debug)]
+struct End {
+    event: Event,
+    /// Until when a stopped source is waited for.
+    until: Instant,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    setup: Setup,
+    out: VecDeque<Event>,
+    asked: Vec<(Side, u64, Asked, Instant)>,
+    next_state: Instant,
+    status: [String; 2],
+    /// A final state that a reply told, before its event came.
+    told_end: Option<(String, u64, Instant)>,
+    source_stopped: bool,
+    postcopy_due: Option<Instant>,
+    postcopy: bool,
+    source_done: Option<(Moment, Instant)>,
+    target_done: Option<Moment>,
+    resumed: Option<Moment>,
+    target_gone: Option<(String, Instant)>,
+    /// Why we gave the migration up ourselves.
+    given_up: Option<String>,
+    end: Option<End>,
+    over: bool,
+}
+
+impl Flight {
+    pub(crate) fn new(setup: Setup, first: impl IntoIterator<Item = Event>) -> Self {
+        Self {
+            setup,
+            out: first.into_iter().collect(),
+            asked: Vec::new(),
+            next_state: Instant::now(),
+            status: [String::new(), String::new()],
+            told_end: None,
+            source_stopped: false,
+            postcopy_due: None,
+            postcopy: false,
+            source_done: None,
+            target_done: None,
+            resumed: None,
+            target_gone: None,
+            given_up: None,
+            end: None,
+            over: false,
+        }
+    }
+
+    /// Whether the final event was made.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(crate) fn next_event(
+        &mut self,
+        session: &mut Session,
+        timeout: Duration,
+    ) -> Result<Option<Event>, TriggerError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if let Some(event) = self.out.pop_front() {
+                return Ok(Some(event));
+            }
+            if self.over {
+                return Ok(None);
+            }
+            let now = Instant::now();
+            let wait = self.next_timer().min(deadline).saturating_duration_since(now);
+            // What has arrived comes first: a timer must not overtake an event.
+            if let Some(received) = session.next(wait) {
+                self.take(session, received);
+            } else {
+                self.on_timers(session)?;
+                if now >= deadline && self.out.is_empty() {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Asks QEMU to give the migration up.
+    pub(crate) fn cancel(&mut self, session: &mut Session) -> Result<(), TriggerError> {
+        if self.over || self.source_done.is_some() {
+            return Ok(());
+        }
+        if self.postcopy {
+            return Err(TriggerError::Unsupported(
+                "a migration cannot be cancelled once post-copy has begun: neither side has all \
+                 of the machine's memory",
+            ));
+        }
+        session.execute(Side::Source, "migrate_cancel", Value::Null).map(|_| ())
+    }
+
+    fn next_timer(&self) -> Instant {
+        let timers = [
+            self.postcopy_due,
+            self.told_end.as_ref().map(|told| told.2),
+            self.source_done.map(|done| done.1),
+            self.target_gone.as_ref().map(|gone| gone.1),
+            self.end.as_ref().map(|end| end.until),
+        ];
+        timers.into_iter().flatten().fold(self.next_state, Instant::min)
+    }
+
+    fn on_timers(&mut self, session: &mut Session) -> Result<(), TriggerError> {
+        let now = Instant::now();
+        let due = |at: Instant| at <= now;
+        if self.end.as_ref().is_some_and(|end| due(end.until)) {
+            self.finish();
+            return Ok(());
+        }
+        if self.postcopy_due.is_some_and(due) {
+            self.postcopy_due = None;
+            self.postcopy = true;
+            self.order(session, Side::Source, Asked::StartPostcopy);
+        }
+        if let Some((status, at_ns, _)) = self.told_end.take_if(|told| due(told.2)) {
+            self.on_status(session, Side::Source, &status, at_ns, None);
+        }
+        if self.source_done.is_some_and(|done| due(done.1)) {
+            self.source_done_but_not_target(session);
+        } else if let Some((why, _)) = self.target_gone.take_if(|gone| due(gone.1)) {
+            self.lost_target(session, &why);
+        }
+        if due(self.next_state) {
+            self.ask_state(session)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for the state of the source, and without events of the target too.
+    fn ask_state(&mut self, session: &mut Session) -> Result<(), TriggerError> {
+        let every = if self.setup.events { PROGRESS_EVERY } else { STATE_EVERY };
+        self.next_state = Instant::now() + every;
+        if let Some((side, _, _, since)) = self.asked.iter().find(|a| a.2 == Asked::State) {
+            let waited = since.elapsed();
+            if waited > 3 * REPLY_LIMIT {
+                let what = format!("query-migrate of {}", session.place(*side));
+                return Err(TriggerError::Silent { what, waited });
+            }
+            return Ok(());
+        }
+        self.order(session, Side::Source, Asked::State);
+        if !self.setup.events && session.has_target() && session.closed(Side::Target).is_none() {
+            self.order(session, Side::Target, Asked::State);
+        }
+        Ok(())
+    }
+
+    /// Sends a request whose reply will be read when it comes. That the socket is
+    /// dead is told by its reader.
+    fn order(&mut self, session: &mut Session, side: Side, asked: Asked) {
+        let (command, arguments) = match asked {
+            Asked::State => ("query-migrate", Value::Null),
+            Asked::RunAtTarget => ("cont", Value::Null),
+            Asked::StartPostcopy => ("migrate-start-postcopy", Value::Null),
+            Asked::PassSwitchover => ("migrate-continue", json!({ "state": "pre-switchover" })),
+            Asked::GiveUp => ("migrate_cancel", Value::Null),
+        };
+        if let Ok(id) = session.send(side, command, arguments) {
+            self.asked.push((side, id, asked, Instant::now()));
+        }
+    }
+
+    fn take(&mut self, session: &mut Session, received: Received) {
+        let Received { side, at_ns, what } = received;
+        match what {
+            What::Greeting(_) => {}
+            What::Closed(why) => self.on_closed(session, side, at_ns, &why),
+            What::Reply { id, result } => {
+                let asked = self
+                    .asked
+                    .iter()
+                    .position(|(s, asked, ..)| *s == side && Some(*asked) == id)
+                    .map(|i| self.asked.swap_remove(i).2);
+                if let Some(asked) = asked {
+                    self.on_reply(session, side, at_ns, asked, result);
+                }
+            }
+            What::Event { name, data, timestamp } => match (name.as_str(), side) {
+                ("STOP", Side::Source) => {
+                    self.source_stopped = true;
+                    self.tell(EventKind::Stop, side, at_ns, timestamp);
+                }
+                ("STOP", Side::Target) => {
+                    let kind = EventKind::Mark("target-stop".to_owned());
+                    self.tell(kind, side, at_ns, timestamp);
+                }
+                ("RESUME", _) => self.on_resume(side, at_ns, timestamp),
+                ("MIGRATION", _) => {
+                    let status = data.get("status").and_then(Value::as_str).unwrap_or_default();
+                    self.on_status(session, side, status, at_ns, timestamp);
+                }
+                ("MIGRATION_PASS", Side::Source) => {
+                    let pass = data.get("pass").and_then(Value::as_u64);
+                    if let Some(pass) = pass.and_then(|pass| u32::try_from(pass).ok()) {
+                        self.tell(EventKind::Round(pass), side, at_ns, timestamp);
+                    }
+                }
+                // Devices, disks and what newer versions tell.
+                _ => {}
+            },
+        }
+    }
+
+    fn on_reply(
+        &mut self,
+        session: &mut Session,
+        side: Side,
+        at_ns: u64,
+        asked: Asked,
+        result: Result<Value, QmpError>,
+    ) {
+        match (asked, result) {
+            (Asked::State, Ok(state)) => self.on_state(session, side, at_ns, &state),
+            (Asked::RunAtTarget, Err(error)) => {
+                let reason = format!("the target cannot run the machine: {}", error.desc);
+                self.begin_end(session, EventKind::Failed, at_ns, None, Some(reason));
+            }
+            (Asked::StartPostcopy, Err(error)) if self.is_flying() => {
+                // What now goes on is a pre-copy, and would pass for a post-copy.
+                self.postcopy = false;
+                self.given_up = Some(format!("post-copy was refused: {}", error.desc));
+                self.order(session, Side::Source, Asked::GiveUp);
+            }
+            (Asked::PassSwitchover, Err(error)) if self.is_flying() => {
+                self.given_up = Some(format!("the switch-over was refused: {}", error.desc));
+                self.order(session, Side::Source, Asked::GiveUp);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_flying(&self) -> bool {
+        self.end.is_none() && !self.over && self.source_done.is_none()
+    }
+
+    /// A reply to `query-migrate`.
+    fn on_state(&mut self, session: &mut Session, side: Side, at_ns: u64, state: &Value) {
+        // No field before the first migration.
+        let status = state["status"].as_str().unwrap_or_default();
+        if side == Side::Source && state.get("ram").is_some() && self.is_flying() {
+            let event = self.event(EventKind::Progress, side, at_ns, None);
+            self.out.push_back(progress(event, status, state));
+        }
+        if status.is_empty() || status == self.status[side as usize] {
+            return;
+        }
+        if !self.setup.events {
+            self.on_status(session, side, status, at_ns, None);
+        } else if side == Side::Source
+            && self.told_end.is_none()
+            && matches!(status, "completed" | "failed" | "cancelled")
+        {
+            self.told_end = Some((status.to_owned(), at_ns, Instant::now() + EVENT_LAG));
+        }
+    }
+
+    fn on_status(
+        &mut self,
+        session: &mut Session,
+        side: Side,
+        status: &str,
+        at_ns: u64,
+        timestamp: Option<SystemTime>,
+    ) {
+        if self.status[side as usize] == status {
+            return;
+        }
+        status.clone_into(&mut self.status[side as usize]);
+        match (side, status) {
+            (Side::Source, "setup") => self.tell(EventKind::Setup, side, at_ns, timestamp),
+            (Side::Source, "pre-switchover") => {
+                // Only with the capability pause-before-switchover: QEMU waits for us.
+                self.order(session, side, Asked::PassSwitchover);
+                self.tell(EventKind::PreSwitchover, side, at_ns, timestamp);
+            }
+            (Side::Source, "postcopy-active") => {
+                self.postcopy = true;
+                self.tell(EventKind::PostCopy, side, at_ns, timestamp);
+            }
+            (Side::Source, "completed") => {
+                let moment = self.moment(side, at_ns, timestamp);
+                self.source_done = Some((moment, Instant::now() + OTHER_SIDE));
+                self.tell_status(side, status, at_ns, timestamp);
+                if let Some((why, _)) = self.target_gone.take() {
+                    self.lost_target(session, &why);
+                }
+                self.complete_if_done(session.has_target());
+            }
+            (Side::Target, "completed") => {
+                if self.setup.strategy == Strategy::StopAndCopy {
+                    self.order(session, side, Asked::RunAtTarget);
+                }
+                self.target_done = Some(self.moment(side, at_ns, timestamp));
+                self.tell_status(side, status, at_ns, timestamp);
+                self.complete_if_done(true);
+            }
+            (Side::Source, "failed") => {
+                let reason = self.given_up.clone();
+                self.begin_end(session, EventKind::Failed, at_ns, timestamp, reason);
+            }
+            (Side::Source, "cancelled") => match self.given_up.clone() {
+                None => self.begin_end(session, EventKind::Cancelled, at_ns, timestamp, None),
+                why => self.begin_end(session, EventKind::Failed, at_ns, timestamp, why),
+            },
+            _ => {
+                if (side, status) == (Side::Source, "active")
+                    && self.setup.strategy == Strategy::PostCopy
+                    && !self.postcopy
+                {
+                    self.postcopy_due = Some(Instant::now() + self.setup.postcopy_after);
+                }
+                self.tell_status(side, status, at_ns, timestamp);
+            }
+        }
+    }
+
+    fn on_resume(&mut self, side: Side, at_ns: u64, timestamp: Option<SystemTime>) {
+        let moment = self.moment(side, at_ns, timestamp);
+        self.tell(EventKind::Resume, side, at_ns, timestamp);
+        match side {
+            Side::Target => {
+                self.resumed.get_or_insert(moment);
+                self.complete_if_done(true);
+            }
+            Side::Source => {
+                self.source_stopped = false;
+                if self.end.is_some() {
+                    self.finish();
+                }
+            }
+        }
+    }
+
+    fn on_closed(&mut self, session: &mut Session, side: Side, at_ns: u64, why: &str) {
+        if self.over || self.end.is_some() {
+            return;
+        }
+        match side {
+            Side::Source if self.source_done.is_some() => {}
+            Side::Source => {
+                let reason = format!(
+                    "the QMP socket of {} ended in mid-migration: {why}",
+                    session.place(side)
+                );
+                self.begin_end(session, EventKind::Failed, at_ns, None, Some(reason));
+            }
+            // A cancelled target ends its process: what the source says counts.
+            Side::Target if self.source_done.is_none() => {
+                self.target_gone = Some((why.to_owned(), Instant::now() + OTHER_SIDE));
+            }
+            Side::Target => self.lost_target(session, why),
+        }
+    }
+
+    fn lost_target(&mut self, session: &mut Session, why: &str) {
+        let reason = format!(
+            "the target went away in mid-migration: the QMP socket of {}: {why}",
+            session.place(Side::Target)
+        );
+        self.begin_end(session, EventKind::Failed, monotonic_ns(), None, Some(reason));
+    }
+
+    /// The source is done since long, but the target did not say that it runs.
+    fn source_done_but_not_target(&mut self, session: &mut Session) {
+        let Some((moment, _)) = self.source_done else { return };
+        let state = session.ask(Side::Target, "query-status", Value::Null);
+        let state = state.ok().and_then(Result::ok).unwrap_or_default();
+        if state["running"].as_bool() == Some(true) {
+            let event = Event::new(EventKind::Completed, moment.0, moment.1, "qmp:source");
+            let note = "the target runs, but not all of its events (RESUME, MIGRATION completed) \
+                        were seen";
+            self.out.push_back(event.with("note", note));
+            self.over = true;
+            return;
+        }
+        let status = state["status"].as_str().unwrap_or("unknown");
+        let reason = format!("the source is done, but the target does not run (it is {status})");
+        self.begin_end(session, EventKind::Failed, monotonic_ns(), None, Some(reason));
+    }
+
+    fn complete_if_done(&mut self, has_target: bool) {
+        let Some((source, _)) = self.source_done.filter(|_| !self.over && self.end.is_none())
+        else {
+            return;
+        };
+        let last = match (has_target, self.target_done, self.resumed) {
+            (false, ..) => (source, Side::Source),
+            (true, Some(target), Some(resumed)) => {
+                let target = target.max(resumed);
+                if target > source { (target, Side::Target) } else { (source, Side::Source) }
+            }
+            (true, ..) => return,
+        };
+        let ((at, uncertainty), side) = last;
+        let mut event = Event::new(EventKind::Completed, at, uncertainty, side.event_source());
+        if self.setup.strategy == Strategy::PostCopy && !self.postcopy {
+            event = event.with("note", "it completed before post-copy began: this was a pre-copy");
+        }
+        self.out.push_back(event);
+        self.over = true;
+    }
+
+    /// The migration did not come about: finds out why, and sees to it that the
+    /// machine runs on where it was.
+    fn begin_end(
+        &mut self,
+        session: &mut Session,
+        kind: EventKind,
+        at_ns: u64,
+        timestamp: Option<SystemTime>,
+        reason: Option<String>,
+    ) {
+        if self.over || self.end.is_some() {
+            return;
+        }
+        let mut event = self.event(kind, Side::Source, at_ns, timestamp);
+        // A source that is done must stay stopped: its machine is elsewhere.
+        let may_run_again = self.source_done.is_none() && session.closed(Side::Source).is_none();
+        let mut reason = reason;
+        if event.kind == EventKind::Failed && session.closed(Side::Source).is_none() {
+            let state = session.ask(Side::Source, "query-migrate", Value::Null);
+            let state = state.ok().and_then(Result::ok).unwrap_or_default();
+            let desc = state["error-desc"].as_str().map(str::to_owned);
+            reason = reason.or(desc).or_else(|| Some("QEMU gives no reason".to_owned()));
+        }
+        if may_run_again && self.setup.strategy == Strategy::StopAndCopy {
+            if let Err(error) = session.execute(Side::Source, "cont", Value::Null) {
+                event = event.with("note", format!("the source stays stopped: {error}"));
+            }
+        }
+        if let Some(reason) = reason {
+            event = event.with("reason", reason);
+        }
+        let wait = may_run_again && self.source_stopped;
+        let until = Instant::now() + if wait { RESUME_AGAIN } else { Duration::ZERO };
+        self.end = Some(End { event, until });
+    }
+
+    fn finish(&mut self) {
+        if let Some(end) = self.end.take() {
+            self.out.push_back(end.event);
+            self.over = true;
+        }
+    }
+
+    fn event(
+        &self,
+        kind: EventKind,
+        side: Side,
+        at_ns: u64,
+        timestamp: Option<SystemTime>,
+    ) -> Event {
+        let mapping = self.setup.mappings[side as usize];
+        mapping.event(kind, side, &self.setup.clock, at_ns, timestamp)
+    }
+
+    fn moment(&self, side: Side, at_ns: u64, t: Option<SystemTime>) -> Moment {
+        let event = self.event(EventKind::Progress, side, at_ns, t);
+        (event.at, event.uncertainty)
+    }
+
+    fn tell(&mut self, kind: EventKind, side: Side, at_ns: u64, timestamp: Option<SystemTime>) {
+        let event = self.event(kind, side, at_ns, timestamp);
+        self.out.push_back(event);
+    }
+
+    /// A state that has no event kind of its own.
+    fn tell_status(&mut self, side: Side, status: &str, at_ns: u64, timestamp: Option<SystemTime>) {
+        let event = self.event(EventKind::Progress, side, at_ns, timestamp);
+        self.out.push_back(event.with("status", status));
+    }
+}

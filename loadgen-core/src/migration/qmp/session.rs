@@ -1,0 +1,233 @@
+//! Both QMP connections of a migration as one stream of what arrives, in the
+//! order of arrival. Events that come while a reply is awaited are kept.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::client::{Client, QmpError, Received, Side, What};
+use super::options::QmpOptions;
+use crate::migration::trigger::TriggerError;
+
+/// How long QEMU may take to answer: it answers in milliseconds, but its main
+/// loop can be held up while a migration completes.
+pub(crate) const REPLY_LIMIT: Duration = Duration::from_secs(10);
+
+/// Events that may wait: some hundred come in the longest migrations.
+const UNDER_WAY: usize = 1024;
+
+/// The connections to the source and, if it was named, the target.
+#[derive(Debug)]
+pub(crate) struct Session {
+    source: Client,
+    target: Option<Client>,
+    closed: [Option<String>; 2],
+    inbox: Receiver<Received>,
+    /// Events, late replies and closings that came while a reply was awaited.
+    kept: VecDeque<Received>,
+    /// Version in the source's greeting.
+    pub(crate) version: String,
+}
+
+impl Session {
+    /// Connects to both sides and leaves QMP's negotiation mode.
+    pub(crate) fn open(options: &QmpOptions) -> Result<Self, TriggerError> {
+        let (sink, inbox) = sync_channel(UNDER_WAY);
+        let source = Client::connect(Side::Source, &options.socket, REPLY_LIMIT, sink.clone())?;
+        let peer = options.peer.as_ref();
+        let target = peer
+            .map(|address| Client::connect(Side::Target, address, REPLY_LIMIT, sink))
+            .transpose()?;
+        let mut session = Self {
+            source,
+            target,
+            closed: [None, None],
+            inbox,
+            kept: VecDeque::new(),
+            version: String::new(),
+        };
+        session.version = session.negotiate(Side::Source)?;
+        if session.target.is_some() {
+            session.negotiate(Side::Target)?;
+        }
+        Ok(session)
+    }
+
+    /// Waits for the greeting and answers it. Returns the version.
+    fn negotiate(&mut self, side: Side) -> Result<String, TriggerError> {
+        let is_greeting =
+            |r: &Received| r.side == side && matches!(r.what, What::Greeting(_) | What::Closed(_));
+        let what = "the greeting (another QMP client may hold the socket: QEMU serves one at a \
+                    time)";
+        match self.wait_for(side, what, is_greeting)?.what {
+            What::Greeting(greeting) => {
+                self.execute(side, "qmp_capabilities", Value::Null)?;
+                Ok(version(&greeting))
+            }
+            What::Closed(why) => Err(self.gone(side, &why)),
+            _ => Ok(String::new()),
+        }
+    }
+
+    /// Whether the target's socket is known.
+    pub(crate) fn has_target(&self) -> bool {
+        self.target.is_some()
+    }
+
+    /// Why a side's connection ended, if it did.
+    pub(crate) fn closed(&self, side: Side) -> Option<&str> {
+        self.closed[side as usize].as_deref()
+    }
+
+    /// Sends a request without waiting: its reply comes from [`Self::next`].
+    pub(crate) fn send(
+        &mut self,
+        side: Side,
+        command: &str,
+        arguments: Value,
+    ) -> Result<u64, TriggerError> {
+        if let Some(why) = self.closed(side) {
+            let why = why.to_owned();
+            return Err(self.gone(side, &why));
+        }
+        self.client(side)?.send(command, arguments)
+    }
+
+    /// Sends a request and waits for its reply.
+    ///
+    /// # Errors
+    /// [`TriggerError::Refused`] with QEMU's reason, and those of [`Self::ask`].
+    pub(crate) fn execute(
+        &mut self,
+        side: Side,
+        command: &str,
+        arguments: Value,
+    ) -> Result<Value, TriggerError> {
+        let reply = self.ask(side, command, arguments)?;
+        let place = self.place(side);
+        reply.map_err(|error| TriggerError::refused(format!("{command} ({place})"), error.desc))
+    }
+
+    /// Sends a request and waits for its reply, which may be an error of QEMU.
+    ///
+    /// # Errors
+    /// [`TriggerError`] if the connection ended, or nothing came in time.
+    pub(crate) fn ask(
+        &mut self,
+        side: Side,
+        command: &str,
+        arguments: Value,
+    ) -> Result<Result<Value, QmpError>, TriggerError> {
+        let id = self.send(side, command, arguments)?;
+        let wanted = |r: &Received| match &r.what {
+            // An error in the request's syntax comes without its id.
+            What::Reply { id: answered, .. } => {
+                r.side == side && answered.is_none_or(|answered| answered == id)
+            }
+            What::Closed(_) => r.side == side,
+            _ => false,
+        };
+        match self.wait_for(side, command, wanted)?.what {
+            What::Reply { result, .. } => Ok(result),
+            What::Closed(why) => Err(self.gone(side, &why)),
+            _ => Err(self.gone(side, "it answered out of order")),
+        }
+    }
+
+    /// The next thing that arrives within `timeout`, oldest first.
+    pub(crate) fn next(&mut self, timeout: Duration) -> Option<Received> {
+        if let Some(kept) = self.kept.pop_front() {
+            return Some(kept);
+        }
+        let received = self.inbox.recv_timeout(timeout).ok()?;
+        self.note_closing(&received);
+        Some(received)
+    }
+
+    /// Forgets what came before now.
+    pub(crate) fn forget(&mut self) {
+        while let Some(received) = self.next(Duration::ZERO) {
+            drop(received);
+        }
+    }
+
+    fn wait_for(
+        &mut self,
+        side: Side,
+        what: &str,
+        wanted: impl Fn(&Received) -> bool,
+    ) -> Result<Received, TriggerError> {
+        let deadline = Instant::now() + REPLY_LIMIT;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.inbox.recv_timeout(left) {
+                Ok(received) => {
+                    self.note_closing(&received);
+                    let closes = matches!(received.what, What::Closed(_));
+                    if wanted(&received) {
+                        if closes {
+                            // Who reads the events needs to know as well.
+                            let Received { side, at_ns, .. } = received;
+                            let why = self.closed(side).unwrap_or_default().to_owned();
+                            let what = What::Closed(why);
+                            self.kept.push_back(Received { side, at_ns, what });
+                        }
+                        return Ok(received);
+                    }
+                    self.kept.push_back(received);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(TriggerError::Silent {
+                        what: format!("{what} of {}", self.place(side)),
+                        waited: REPLY_LIMIT,
+                    });
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.gone(side, "the connection has ended"));
+                }
+            }
+        }
+    }
+
+    fn note_closing(&mut self, received: &Received) {
+        if let What::Closed(why) = &received.what {
+            self.closed[received.side as usize] = Some(why.clone());
+        }
+    }
+
+    fn client(&mut self, side: Side) -> Result<&mut Client, TriggerError> {
+        match side {
+            Side::Source => Ok(&mut self.source),
+            Side::Target => self
+                .target
+                .as_mut()
+                .ok_or(TriggerError::Unsupported("the target's QMP socket is not known")),
+        }
+    }
+
+    /// Where a side's connection leads, for messages.
+    pub(crate) fn place(&self, side: Side) -> String {
+        match (side, &self.target) {
+            (Side::Target, Some(target)) => target.place(),
+            (Side::Target, None) => "the target".to_owned(),
+            (Side::Source, _) => self.source.place(),
+        }
+    }
+
+    fn gone(&self, side: Side, why: &str) -> TriggerError {
+        TriggerError::protocol(format!("QMP of {}", self.place(side)), why)
+    }
+}
+
+fn version(greeting: &Value) -> String {
+    let version = &greeting["version"];
+    let part =
+        |name: &str| version["qemu"][name].as_u64().map_or("?".to_owned(), |n| n.to_string());
+    let text = format!("QEMU {}.{}.{}", part("major"), part("minor"), part("micro"));
+    match version["package"].as_str().map(str::trim).filter(|package| !package.is_empty()) {
+        Some(package) => format!("{text} ({})", package.trim_matches(['(', ')'])),
+        None => text,
+    }
+}

@@ -1,0 +1,138 @@
+//! When an event of QEMU happened, on the clock of the run.
+//!
+//! Over a UNIX socket QEMU's clock is this host's, so the timestamp in the event
+//! counts and the time of receipt is a check. Over TCP the other host's clock is
+//! unknown: the time of receipt counts, minus half of a round trip.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::client::Side;
+use super::options::QmpAddress;
+use crate::clock::{Clock, Nanos, SECOND, as_seconds};
+use crate::event::{Event, EventKind};
+
+/// QMP timestamps count microseconds.
+const TIMESTAMP_RESOLUTION: Nanos = 1000;
+
+/// How long an event may have been under way and its timestamp be believed; 34 ms
+/// were seen on a busy host.
+const OLDEST: Nanos = SECOND;
+
+/// How the times of one side are mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mapping {
+    /// Same host: timestamps count.
+    Local,
+    /// Another host: receipt counts. Round trips in ns, measured beforehand.
+    Remote { shortest: Nanos, longest: Nanos },
+}
+
+impl Mapping {
+    /// The mapping for a socket, given round trips that were measured on it.
+    pub(crate) fn of(address: &QmpAddress, round_trips: &[Nanos]) -> Self {
+        match address {
+            QmpAddress::Unix(_) => Self::Local,
+            QmpAddress::Tcp(_) => Self::Remote {
+                shortest: round_trips.iter().min().copied().unwrap_or(0),
+                longest: round_trips.iter().max().copied().unwrap_or(SECOND),
+            },
+        }
+    }
+
+    /// An event with its time. `received_ns` is a reading of `CLOCK_MONOTONIC`.
+    pub(crate) fn event(
+        self,
+        kind: EventKind,
+        side: Side,
+        clock: &Clock,
+        received_ns: u64,
+        timestamp: Option<SystemTime>,
+    ) -> Event {
+        let received = clock.from_monotonic(received_ns);
+        let event = Event::new(kind, received, 0, side.event_source())
+            .with("received_s", as_seconds(received));
+        match (self, timestamp) {
+            (Self::Local, Some(timestamp)) => local(event, clock, received, timestamp),
+            // A status that was asked for: true when the reply was written.
+            (Self::Local, None) => Event { uncertainty: SECOND / 1000, ..event },
+            (Self::Remote { shortest, longest }, timestamp) => {
+                let mut event = Event {
+                    at: received.saturating_sub(shortest / 2),
+                    uncertainty: longest / 2,
+                    ..event
+                };
+                event.attributes.insert(
+                    "note".to_owned(),
+                    Value::from("time of receipt minus half a round trip: another host's clock"),
+                );
+                if let Some(since) = timestamp.and_then(|t| t.duration_since(UNIX_EPOCH).ok()) {
+                    event = event.with("qmp_timestamp_s", since.as_secs_f64());
+                }
+                event
+            }
+        }
+    }
+}
+
+fn local(event: Event, clock: &Clock, received: Nanos, timestamp: SystemTime) -> Event {
+    let (at, mapping) = clock.from_wall(timestamp);
+    let uncertainty = mapping.saturating_add(TIMESTAMP_RESOLUTION);
+    if at > received.saturating_add(uncertainty) {
+        return event.off_by(at - received, "later than its receipt");
+    }
+    if received - at.min(received) > OLDEST {
+        return event.off_by(received - at, "more than 1 s before its receipt");
+    }
+    Event { at: at.min(received), uncertainty, ..event }
+}
+
+trait OffBy {
+    fn off_by(self, difference: Nanos, how: &str) -> Self;
+}
+
+impl OffBy for Event {
+    /// The time of receipt stays, uncertain by how far the timestamp is off.
+    fn off_by(mut self, difference: Nanos, how: &str) -> Self {
+        self.uncertainty = difference;
+        self.with("note", format!("QEMU's timestamp is {how}, so the time of receipt stands"))
+            .with("timestamp_off_by_s", as_seconds(difference))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn timestamps_are_believed_only_when_they_can_be_true() {
+        let clock = Clock::start();
+        let received = 5 * SECOND;
+        let event = |mapping: Mapping, seconds: f64| {
+            let timestamp = clock.started_at() + Duration::from_secs_f64(seconds);
+            let ns = clock.to_monotonic(received);
+            mapping.event(EventKind::Stop, Side::Source, &clock, ns, Some(timestamp))
+        };
+        let good = event(Mapping::Local, 4.99);
+        assert!(good.at.abs_diff(4_990_000_000) < 1000 && good.uncertainty < SECOND / 20);
+        assert_eq!(good.attributes["received_s"], 5.0);
+        assert!(!good.attributes.contains_key("note"));
+        for (seconds, how) in [(5.5, "later"), (3.5, "more than 1 s before")] {
+            let odd = event(Mapping::Local, seconds);
+            assert_eq!(odd.at, received);
+            assert!(
+                odd.uncertainty.abs_diff(SECOND * if seconds > 5.0 { 1 } else { 3 } / 2) < 1000
+            );
+            assert!(odd.attributes["note"].as_str().unwrap().contains(how));
+        }
+        let trips = [4_000_000, 2_000_000, 10_000_000];
+        let remote = Mapping::of(&QmpAddress::Tcp("h:1".into()), &trips);
+        let far = event(remote, 99.0);
+        assert_eq!((far.at, far.uncertainty), (received - 1_000_000, 5_000_000));
+        assert!(far.attributes["qmp_timestamp_s"].as_f64().unwrap() > 1e9);
+        assert_eq!(Mapping::of(&QmpAddress::Unix("/a".into()), &trips), Mapping::Local);
+    }
+}

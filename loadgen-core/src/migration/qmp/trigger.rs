@@ -1,0 +1,222 @@
+//! [`QmpTrigger`]: puts the parts together. Before the migration is
+//! [`super::prepare`], the migration itself [`super::flight`], the totals here.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use super::client::Side;
+use super::flight::{Flight, Setup};
+use super::options::QmpOptions;
+use super::session::Session;
+use super::{prepare, progress};
+use crate::clock::Clock;
+use crate::event::{Event, EventKind};
+use crate::migration::trigger::{
+    Context, Ending, Settled, Strategy, Trigger, TriggerError, VmFacts,
+};
+
+/// How long the totals may need to appear after the end. QEMU 7.2 may say
+/// `completed` with a total time of 0 at first.
+const TOTALS_LIMIT: Duration = Duration::from_secs(3);
+/// How long the target may need to say that it runs.
+const RUNNING_LIMIT: Duration = Duration::from_secs(2);
+/// How long between two of these questions.
+const AGAIN: Duration = Duration::from_millis(100);
+/// How long an abandoned migration is waited for.
+const ABANDON_LIMIT: Duration = Duration::from_secs(5);
+
+/// Migrates a QEMU virtual machine through QMP.
+///
+/// The source must run. The target, if its socket is given, must wait for a
+/// migration: start it with `-incoming defer`, so that its capabilities can be
+/// set before it listens.
+///
+/// A trigger that is dropped in mid-migration gives the migration up, as far as
+/// that is possible, so that no stopped machine is left behind.
+#[derive(Debug)]
+pub struct QmpTrigger {
+    options: QmpOptions,
+    session: Option<Session>,
+    ready: Option<Setup>,
+    flight: Option<Flight>,
+    /// What was set, for the report.
+    details: Map<String, Value>,
+}
+
+const NOT_FIRED: TriggerError = TriggerError::Unsupported("the migration was not started yet");
+
+impl QmpTrigger {
+    /// A trigger; nothing is connected before [`Trigger::probe`].
+    ///
+    /// # Errors
+    /// [`TriggerError::Spec`] if the options do not go together.
+    pub fn new(options: QmpOptions) -> Result<Self, TriggerError> {
+        options.validate()?;
+        Ok(Self { options, session: None, ready: None, flight: None, details: Map::new() })
+    }
+
+    /// Connects unless that was done.
+    fn connect(&mut self) -> Result<&mut Session, TriggerError> {
+        let options = &self.options;
+        match &mut self.session {
+            Some(session) => Ok(session),
+            none => Ok(none.insert(Session::open(options)?)),
+        }
+    }
+
+    fn prepare(&mut self, clock: Clock) -> Result<Setup, TriggerError> {
+        self.connect()?;
+        let Self { options, session: Some(session), details, .. } = self else {
+            return Err(NOT_FIRED);
+        };
+        let mut events = true;
+        let mut mappings = [super::times::Mapping::Local; 2];
+        for side in prepare::sides(session) {
+            let on = prepare::set_capabilities(session, *side, options)?;
+            events &= on.iter().any(|name| name == "events");
+            let (name, address) = match (side, &options.peer) {
+                (Side::Target, Some(peer)) => ("target_capabilities", peer),
+                _ => ("capabilities", &options.socket),
+            };
+            details.insert(name.to_owned(), on.into());
+            mappings[*side as usize] = prepare::mapping(session, *side, address)?;
+        }
+        let parameters = prepare::set_parameters(session, options)?;
+        details.insert("parameters".to_owned(), parameters.into());
+        if session.has_target() {
+            prepare::listen(session, options)?;
+        }
+        let (strategy, postcopy_after) = (options.strategy, options.postcopy_after);
+        Ok(Setup { clock, mappings, strategy, postcopy_after, events })
+    }
+}
+
+impl Trigger for QmpTrigger {
+    fn name(&self) -> &str {
+        "qmp"
+    }
+
+    fn strategy(&self) -> Option<Strategy> {
+        Some(self.options.strategy)
+    }
+
+    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
+        prepare::look(self.connect()?)
+    }
+
+    fn arm(&mut self, context: &Context) -> Result<(), TriggerError> {
+        self.ready = Some(self.prepare(context.clock)?);
+        Ok(())
+    }
+
+    fn fire(&mut self) -> Result<(), TriggerError> {
+        let (Some(session), Some(setup)) = (&mut self.session, self.ready.take()) else {
+            return Err(TriggerError::Unsupported("the trigger must be armed before it is fired"));
+        };
+        session.forget();
+        let clock = setup.clock;
+        let source = Side::Source.event_source();
+        let fired = Event::new(EventKind::Fired, clock.now(), 0, source);
+        let stops = setup.strategy == Strategy::StopAndCopy;
+        if stops {
+            session.execute(Side::Source, "stop", Value::Null)?;
+        }
+        let sent = clock.now();
+        let migrate = json!({ "uri": self.options.to });
+        if let Err(error) = session.execute(Side::Source, "migrate", migrate) {
+            if stops {
+                // We stopped the machine, and nobody else will start it again.
+                session.execute(Side::Source, "cont", Value::Null)?;
+            }
+            return Err(error);
+        }
+        let replied = clock.now();
+        let accepted = Event::new(EventKind::Accepted, replied, replied - sent, source);
+        self.flight = Some(Flight::new(setup, [fired, accepted]));
+        Ok(())
+    }
+
+    fn next_event(&mut self, timeout: Duration) -> Result<Option<Event>, TriggerError> {
+        match (&mut self.session, &mut self.flight) {
+            (Some(session), Some(flight)) => flight.next_event(session, timeout),
+            _ => Err(NOT_FIRED),
+        }
+    }
+
+    fn cancel(&mut self) -> Result<(), TriggerError> {
+        match (&mut self.session, &mut self.flight) {
+            (Some(session), Some(flight)) => flight.cancel(session),
+            _ => Err(NOT_FIRED),
+        }
+    }
+
+    fn settle(&mut self, last: &Event) -> Result<Settled, TriggerError> {
+        let Some(session) = &mut self.session else { return Err(NOT_FIRED) };
+        let mut settled = Settled::of(last);
+        settled.details.clone_from(&self.details);
+        // A side that is gone cannot be asked; the rest is still worth having.
+        if let Some(state) = final_state(session, settled.ending) {
+            let ms = |name: &str| state[name].as_u64().map(Duration::from_millis);
+            settled.hypervisor_total = ms("total-time").filter(|total| !total.is_zero());
+            if settled.hypervisor_total.is_some() {
+                settled.hypervisor_downtime = ms("downtime");
+            }
+            settled.transferred_bytes = state["ram"]["transferred"].as_u64();
+            settled.details.insert("query_migrate".to_owned(), progress::totals(&state).into());
+        }
+        if session.has_target() {
+            settled.on_target = Some(runs_at_target(session, settled.ending));
+            if let Ok(Ok(state)) = session.ask(Side::Target, "query-migrate", Value::Null) {
+                let kept = progress::totals(&state);
+                settled.details.insert("target_query_migrate".to_owned(), kept.into());
+            }
+        }
+        Ok(settled)
+    }
+}
+
+/// The source's own account, asked for until it is there.
+fn final_state(session: &mut Session, ending: Ending) -> Option<Value> {
+    let deadline = Instant::now() + TOTALS_LIMIT;
+    loop {
+        let state = session.ask(Side::Source, "query-migrate", Value::Null).ok()?.ok()?;
+        let there = state["total-time"].as_u64().is_some_and(|ms| ms > 0);
+        if there || ending != Ending::Completed || Instant::now() >= deadline {
+            return Some(state);
+        }
+        thread::sleep(AGAIN);
+    }
+}
+
+/// Whether the target says that the machine runs there. After a completed
+/// migration it may need a moment.
+fn runs_at_target(session: &mut Session, ending: Ending) -> bool {
+    let deadline = Instant::now() + RUNNING_LIMIT;
+    loop {
+        let Ok(Ok(state)) = session.ask(Side::Target, "query-status", Value::Null) else {
+            return false;
+        };
+        let runs = state["running"].as_bool() == Some(true);
+        if runs || ending != Ending::Completed || Instant::now() >= deadline {
+            return runs;
+        }
+        thread::sleep(AGAIN);
+    }
+}
+
+impl Drop for QmpTrigger {
+    fn drop(&mut self) {
+        let (Some(session), Some(flight)) = (&mut self.session, &mut self.flight) else { return };
+        if flight.is_over() || flight.cancel(session).is_err() {
+            return;
+        }
+        let deadline = Instant::now() + ABANDON_LIMIT;
+        while !flight.is_over() && Instant::now() < deadline {
+            if flight.next_event(session, AGAIN).is_err() {
+                return;
+            }
+        }
+    }
+}
