@@ -7,14 +7,14 @@
 //! that must follow an event is sent as soon as the event is read.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::client::{QmpError, Received, Side, What};
 use super::progress::progress;
 use super::session::{REPLY_LIMIT, Session};
-use super::times::Mapping;
+use super::times::{Mapping, Stamp};
 use crate::clock::{Clock, Nanos, monotonic_ns};
 use crate::event::{Event, EventKind};
 use crate::migration::trigger::{Strategy, TriggerError};
@@ -70,8 +70,10 @@ pub(crate) struct Flight {
     asked: Vec<(Side, u64, Asked, Instant)>,
     next_state: Instant,
     status: [String; 2],
+    /// When the last reply about the state came (`CLOCK_MONOTONIC`).
+    state_told_ns: [u64; 2],
     /// A final state that a reply told, before its event came.
-    told_end: Option<(String, u64, Instant)>,
+    told_end: Option<(String, Stamp, Instant)>,
     source_stopped: bool,
     postcopy_due: Option<Instant>,
     postcopy: bool,
@@ -93,6 +95,7 @@ impl Flight {
             asked: Vec::new(),
             next_state: Instant::now(),
             status: [String::new(), String::new()],
+            state_told_ns: [monotonic_ns(); 2],
             told_end: None,
             source_stopped: false,
             postcopy_due: None,
@@ -176,8 +179,8 @@ impl Flight {
             self.postcopy = true;
             self.order(session, Side::Source, Asked::StartPostcopy);
         }
-        if let Some((status, at_ns, _)) = self.told_end.take_if(|told| due(told.2)) {
-            self.on_status(session, Side::Source, &status, at_ns, None);
+        if let Some((status, stamp, _)) = self.told_end.take_if(|told| due(told.2)) {
+            self.on_status(session, Side::Source, &status, stamp);
         }
         if self.source_done.is_some_and(|done| due(done.1)) {
             self.source_done_but_not_target(session);
@@ -228,7 +231,7 @@ impl Flight {
         let Received { side, at_ns, what } = received;
         match what {
             What::Greeting(_) => {}
-            What::Closed(why) => self.on_closed(session, side, at_ns, &why),
+            What::Closed(why) => self.on_closed(session, side, Stamp::received(at_ns), &why),
             What::Reply { id, result } => {
                 let asked = self
                     .asked
@@ -236,32 +239,46 @@ impl Flight {
                     .position(|(s, asked, ..)| *s == side && Some(*asked) == id)
                     .map(|i| self.asked.swap_remove(i).2);
                 if let Some(asked) = asked {
-                    self.on_reply(session, side, at_ns, asked, result);
+                    self.on_reply(session, side, Stamp::received(at_ns), asked, result);
                 }
             }
-            What::Event { name, data, timestamp } => match (name.as_str(), side) {
-                ("STOP", Side::Source) => {
-                    self.source_stopped = true;
-                    self.tell(EventKind::Stop, side, at_ns, timestamp);
+            What::Event { name, data, timestamp } => {
+                let stamp = Stamp { at_ns, timestamp, slack: 0 };
+                self.on_event(session, side, stamp, &name, &data);
+            }
+        }
+    }
+
+    fn on_event(
+        &mut self,
+        session: &mut Session,
+        side: Side,
+        stamp: Stamp,
+        name: &str,
+        data: &Map<String, Value>,
+    ) {
+        match (name, side) {
+            ("STOP", Side::Source) => {
+                self.source_stopped = true;
+                self.tell(EventKind::Stop, side, stamp);
+            }
+            ("STOP", Side::Target) => {
+                let kind = EventKind::Mark("target-stop".to_owned());
+                self.tell(kind, side, stamp);
+            }
+            ("RESUME", _) => self.on_resume(side, stamp),
+            ("MIGRATION", _) => {
+                let status = data.get("status").and_then(Value::as_str).unwrap_or_default();
+                self.on_status(session, side, status, stamp);
+            }
+            ("MIGRATION_PASS", Side::Source) => {
+                let pass = data.get("pass").and_then(Value::as_u64);
+                if let Some(pass) = pass.and_then(|pass| u32::try_from(pass).ok()) {
+                    self.tell(EventKind::Round(pass), side, stamp);
                 }
-                ("STOP", Side::Target) => {
-                    let kind = EventKind::Mark("target-stop".to_owned());
-                    self.tell(kind, side, at_ns, timestamp);
-                }
-                ("RESUME", _) => self.on_resume(side, at_ns, timestamp),
-                ("MIGRATION", _) => {
-                    let status = data.get("status").and_then(Value::as_str).unwrap_or_default();
-                    self.on_status(session, side, status, at_ns, timestamp);
-                }
-                ("MIGRATION_PASS", Side::Source) => {
-                    let pass = data.get("pass").and_then(Value::as_u64);
-                    if let Some(pass) = pass.and_then(|pass| u32::try_from(pass).ok()) {
-                        self.tell(EventKind::Round(pass), side, at_ns, timestamp);
-                    }
-                }
-                // Devices, disks and what newer versions tell.
-                _ => {}
-            },
+            }
+            // Devices, disks and what newer versions tell.
+            _ => {}
         }
     }
 
@@ -269,15 +286,15 @@ impl Flight {
         &mut self,
         session: &mut Session,
         side: Side,
-        at_ns: u64,
+        stamp: Stamp,
         asked: Asked,
         result: Result<Value, QmpError>,
     ) {
         match (asked, result) {
-            (Asked::State, Ok(state)) => self.on_state(session, side, at_ns, &state),
+            (Asked::State, Ok(state)) => self.on_state(session, side, stamp, &state),
             (Asked::RunAtTarget, Err(error)) => {
                 let reason = format!("the target cannot run the machine: {}", error.desc);
-                self.begin_end(session, EventKind::Failed, at_ns, None, Some(reason));
+                self.begin_end(session, EventKind::Failed, stamp, Some(reason));
             }
             (Asked::StartPostcopy, Err(error)) if self.is_flying() => {
                 // What now goes on is a pre-copy, and would pass for a post-copy.
@@ -298,53 +315,49 @@ impl Flight {
     }
 
     /// A reply to `query-migrate`.
-    fn on_state(&mut self, session: &mut Session, side: Side, at_ns: u64, state: &Value) {
+    fn on_state(&mut self, session: &mut Session, side: Side, stamp: Stamp, state: &Value) {
         // No field before the first migration.
         let status = state["status"].as_str().unwrap_or_default();
         if side == Side::Source && state.get("ram").is_some() && self.is_flying() {
-            let event = self.event(EventKind::Progress, side, at_ns, None);
+            let event = self.event(EventKind::Progress, side, stamp);
             self.out.push_back(progress(event, status, state));
         }
+        // It changed at some time since the reply before.
+        let before = std::mem::replace(&mut self.state_told_ns[side as usize], stamp.at_ns);
+        let changed = Stamp { slack: stamp.at_ns.saturating_sub(before), ..stamp };
         if status.is_empty() || status == self.status[side as usize] {
             return;
         }
         if !self.setup.events {
-            self.on_status(session, side, status, at_ns, None);
+            self.on_status(session, side, status, changed);
         } else if side == Side::Source
             && self.told_end.is_none()
             && matches!(status, "completed" | "failed" | "cancelled")
         {
-            self.told_end = Some((status.to_owned(), at_ns, Instant::now() + EVENT_LAG));
+            self.told_end = Some((status.to_owned(), changed, Instant::now() + EVENT_LAG));
         }
     }
 
-    fn on_status(
-        &mut self,
-        session: &mut Session,
-        side: Side,
-        status: &str,
-        at_ns: u64,
-        timestamp: Option<SystemTime>,
-    ) {
+    fn on_status(&mut self, session: &mut Session, side: Side, status: &str, stamp: Stamp) {
         if self.status[side as usize] == status {
             return;
         }
         status.clone_into(&mut self.status[side as usize]);
         match (side, status) {
-            (Side::Source, "setup") => self.tell(EventKind::Setup, side, at_ns, timestamp),
+            (Side::Source, "setup") => self.tell(EventKind::Setup, side, stamp),
             (Side::Source, "pre-switchover") => {
                 // Only with the capability pause-before-switchover: QEMU waits for us.
                 self.order(session, side, Asked::PassSwitchover);
-                self.tell(EventKind::PreSwitchover, side, at_ns, timestamp);
+                self.tell(EventKind::PreSwitchover, side, stamp);
             }
             (Side::Source, "postcopy-active") => {
                 self.postcopy = true;
-                self.tell(EventKind::PostCopy, side, at_ns, timestamp);
+                self.tell(EventKind::PostCopy, side, stamp);
             }
             (Side::Source, "completed") => {
-                let moment = self.moment(side, at_ns, timestamp);
+                let moment = self.moment(side, stamp);
                 self.source_done = Some((moment, Instant::now() + OTHER_SIDE));
-                self.tell_status(side, status, at_ns, timestamp);
+                self.tell_status(side, status, stamp);
                 if let Some((why, _)) = self.target_gone.take() {
                     self.lost_target(session, &why);
                 }
@@ -354,17 +367,17 @@ impl Flight {
                 if self.setup.strategy == Strategy::StopAndCopy {
                     self.order(session, side, Asked::RunAtTarget);
                 }
-                self.target_done = Some(self.moment(side, at_ns, timestamp));
-                self.tell_status(side, status, at_ns, timestamp);
+                self.target_done = Some(self.moment(side, stamp));
+                self.tell_status(side, status, stamp);
                 self.complete_if_done(true);
             }
             (Side::Source, "failed") => {
                 let reason = self.given_up.clone();
-                self.begin_end(session, EventKind::Failed, at_ns, timestamp, reason);
+                self.begin_end(session, EventKind::Failed, stamp, reason);
             }
             (Side::Source, "cancelled") => match self.given_up.clone() {
-                None => self.begin_end(session, EventKind::Cancelled, at_ns, timestamp, None),
-                why => self.begin_end(session, EventKind::Failed, at_ns, timestamp, why),
+                None => self.begin_end(session, EventKind::Cancelled, stamp, None),
+                why => self.begin_end(session, EventKind::Failed, stamp, why),
             },
             _ => {
                 if (side, status) == (Side::Source, "active")
@@ -373,14 +386,14 @@ impl Flight {
                 {
                     self.postcopy_due = Some(Instant::now() + self.setup.postcopy_after);
                 }
-                self.tell_status(side, status, at_ns, timestamp);
+                self.tell_status(side, status, stamp);
             }
         }
     }
 
-    fn on_resume(&mut self, side: Side, at_ns: u64, timestamp: Option<SystemTime>) {
-        let moment = self.moment(side, at_ns, timestamp);
-        self.tell(EventKind::Resume, side, at_ns, timestamp);
+    fn on_resume(&mut self, side: Side, stamp: Stamp) {
+        let moment = self.moment(side, stamp);
+        self.tell(EventKind::Resume, side, stamp);
         match side {
             Side::Target => {
                 self.resumed.get_or_insert(moment);
@@ -395,7 +408,7 @@ impl Flight {
         }
     }
 
-    fn on_closed(&mut self, session: &mut Session, side: Side, at_ns: u64, why: &str) {
+    fn on_closed(&mut self, session: &mut Session, side: Side, stamp: Stamp, why: &str) {
         if self.over || self.end.is_some() {
             return;
         }
@@ -406,7 +419,7 @@ impl Flight {
                     "the QMP socket of {} ended in mid-migration: {why}",
                     session.place(side)
                 );
-                self.begin_end(session, EventKind::Failed, at_ns, None, Some(reason));
+                self.begin_end(session, EventKind::Failed, stamp, Some(reason));
             }
             // A cancelled target ends its process: what the source says counts.
             Side::Target if self.source_done.is_none() => {
@@ -421,7 +434,7 @@ impl Flight {
             "the target went away in mid-migration: the QMP socket of {}: {why}",
             session.place(Side::Target)
         );
-        self.begin_end(session, EventKind::Failed, monotonic_ns(), None, Some(reason));
+        self.begin_end(session, EventKind::Failed, Stamp::now(), Some(reason));
     }
 
     /// The source is done since long, but the target did not say that it runs.
@@ -439,7 +452,7 @@ impl Flight {
         }
         let status = state["status"].as_str().unwrap_or("unknown");
         let reason = format!("the source is done, but the target does not run (it is {status})");
-        self.begin_end(session, EventKind::Failed, monotonic_ns(), None, Some(reason));
+        self.begin_end(session, EventKind::Failed, Stamp::now(), Some(reason));
     }
 
     fn complete_if_done(&mut self, has_target: bool) {
@@ -470,14 +483,13 @@ impl Flight {
         &mut self,
         session: &mut Session,
         kind: EventKind,
-        at_ns: u64,
-        timestamp: Option<SystemTime>,
+        stamp: Stamp,
         reason: Option<String>,
     ) {
         if self.over || self.end.is_some() {
             return;
         }
-        let mut event = self.event(kind, Side::Source, at_ns, timestamp);
+        let mut event = self.event(kind, Side::Source, stamp);
         // A source that is done must stay stopped: its machine is elsewhere.
         let may_run_again = self.source_done.is_none() && session.closed(Side::Source).is_none();
         let mut reason = reason;
@@ -507,30 +519,24 @@ impl Flight {
         }
     }
 
-    fn event(
-        &self,
-        kind: EventKind,
-        side: Side,
-        at_ns: u64,
-        timestamp: Option<SystemTime>,
-    ) -> Event {
+    fn event(&self, kind: EventKind, side: Side, stamp: Stamp) -> Event {
         let mapping = self.setup.mappings[side as usize];
-        mapping.event(kind, side, &self.setup.clock, at_ns, timestamp)
+        mapping.event(kind, side, &self.setup.clock, stamp)
     }
 
-    fn moment(&self, side: Side, at_ns: u64, t: Option<SystemTime>) -> Moment {
-        let event = self.event(EventKind::Progress, side, at_ns, t);
+    fn moment(&self, side: Side, stamp: Stamp) -> Moment {
+        let event = self.event(EventKind::Progress, side, stamp);
         (event.at, event.uncertainty)
     }
 
-    fn tell(&mut self, kind: EventKind, side: Side, at_ns: u64, timestamp: Option<SystemTime>) {
-        let event = self.event(kind, side, at_ns, timestamp);
+    fn tell(&mut self, kind: EventKind, side: Side, stamp: Stamp) {
+        let event = self.event(kind, side, stamp);
         self.out.push_back(event);
     }
 
     /// A state that has no event kind of its own.
-    fn tell_status(&mut self, side: Side, status: &str, at_ns: u64, timestamp: Option<SystemTime>) {
-        let event = self.event(EventKind::Progress, side, at_ns, timestamp);
+    fn tell_status(&mut self, side: Side, status: &str, stamp: Stamp) {
+        let event = self.event(EventKind::Progress, side, stamp);
         self.out.push_back(event.with("status", status));
     }
 }

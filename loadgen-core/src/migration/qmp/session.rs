@@ -36,20 +36,19 @@ impl Session {
     pub(crate) fn open(options: &QmpOptions) -> Result<Self, TriggerError> {
         let (sink, inbox) = sync_channel(UNDER_WAY);
         let source = Client::connect(Side::Source, &options.socket, REPLY_LIMIT, sink.clone())?;
-        let peer = options.peer.as_ref();
-        let target = peer
-            .map(|address| Client::connect(Side::Target, address, REPLY_LIMIT, sink))
-            .transpose()?;
         let mut session = Self {
             source,
-            target,
+            target: None,
             closed: [None, None],
             inbox,
             kept: VecDeque::new(),
             version: String::new(),
         };
         session.version = session.negotiate(Side::Source)?;
-        if session.target.is_some() {
+        // Only now: a greeting is looked for in what arrives, not in what was kept.
+        if let Some(peer) = &options.peer {
+            let target = Client::connect(Side::Target, peer, REPLY_LIMIT, sink)?;
+            session.target = Some(target);
             session.negotiate(Side::Target)?;
         }
         Ok(session)

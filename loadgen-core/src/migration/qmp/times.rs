@@ -10,15 +10,41 @@ use serde_json::Value;
 
 use super::client::Side;
 use super::options::QmpAddress;
-use crate::clock::{Clock, Nanos, SECOND, as_seconds};
+use crate::clock::{Clock, Nanos, SECOND, as_seconds, monotonic_ns};
 use crate::event::{Event, EventKind};
 
 /// QMP timestamps count microseconds.
 const TIMESTAMP_RESOLUTION: Nanos = 1000;
 
+/// How long a line may need to reach us on the same host.
+const WITHOUT_TIMESTAMP: Nanos = SECOND / 1000;
+
 /// How long an event may have been under way and its timestamp be believed; 34 ms
 /// were seen on a busy host.
 const OLDEST: Nanos = SECOND;
+
+/// What is known of the time of something that QEMU said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    /// `CLOCK_MONOTONIC` when it was received.
+    pub(crate) at_ns: u64,
+    /// QEMU's wall clock, of events.
+    pub(crate) timestamp: Option<SystemTime>,
+    /// How long before it may have been true already, of states asked for.
+    pub(crate) slack: Nanos,
+}
+
+impl Stamp {
+    /// Something received at `at_ns`, without a time of its own.
+    pub(crate) fn received(at_ns: u64) -> Self {
+        Self { at_ns, timestamp: None, slack: 0 }
+    }
+
+    /// Something that we found out just now.
+    pub(crate) fn now() -> Self {
+        Self::received(monotonic_ns())
+    }
+}
 
 /// How the times of one side are mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,26 +67,20 @@ impl Mapping {
         }
     }
 
-    /// An event with its time. `received_ns` is a reading of `CLOCK_MONOTONIC`.
-    pub(crate) fn event(
-        self,
-        kind: EventKind,
-        side: Side,
-        clock: &Clock,
-        received_ns: u64,
-        timestamp: Option<SystemTime>,
-    ) -> Event {
-        let received = clock.from_monotonic(received_ns);
+    /// An event with its time.
+    pub(crate) fn event(self, kind: EventKind, side: Side, clock: &Clock, stamp: Stamp) -> Event {
+        let received = clock.from_monotonic(stamp.at_ns);
         let event = Event::new(kind, received, 0, side.event_source())
             .with("received_s", as_seconds(received));
-        match (self, timestamp) {
+        match (self, stamp.timestamp) {
             (Self::Local, Some(timestamp)) => local(event, clock, received, timestamp),
-            // A status that was asked for: true when the reply was written.
-            (Self::Local, None) => Event { uncertainty: SECOND / 1000, ..event },
+            (Self::Local, None) => {
+                Event { uncertainty: WITHOUT_TIMESTAMP.saturating_add(stamp.slack), ..event }
+            }
             (Self::Remote { shortest, longest }, timestamp) => {
                 let mut event = Event {
                     at: received.saturating_sub(shortest / 2),
-                    uncertainty: longest / 2,
+                    uncertainty: (longest / 2).saturating_add(stamp.slack),
                     ..event
                 };
                 event.attributes.insert(
@@ -113,8 +133,9 @@ mod tests {
         let received = 5 * SECOND;
         let event = |mapping: Mapping, seconds: f64| {
             let timestamp = clock.started_at() + Duration::from_secs_f64(seconds);
-            let ns = clock.to_monotonic(received);
-            mapping.event(EventKind::Stop, Side::Source, &clock, ns, Some(timestamp))
+            let at_ns = clock.to_monotonic(received);
+            let stamp = Stamp { at_ns, timestamp: Some(timestamp), slack: 0 };
+            mapping.event(EventKind::Stop, Side::Source, &clock, stamp)
         };
         let good = event(Mapping::Local, 4.99);
         assert!(good.at.abs_diff(4_990_000_000) < 1000 && good.uncertainty < SECOND / 20);

@@ -86,7 +86,8 @@ impl QmpTrigger {
         let parameters = prepare::set_parameters(session, options)?;
         details.insert("parameters".to_owned(), parameters.into());
         if session.has_target() {
-            prepare::listen(session, options)?;
+            let told = prepare::listen(session, options)?;
+            details.insert("target_listened_already".to_owned(), (!told).into());
         }
         let (strategy, postcopy_after) = (options.strategy, options.postcopy_after);
         Ok(Setup { clock, mappings, strategy, postcopy_after, events })

@@ -1,0 +1,265 @@
+//! The `qmp` trigger against a pair of real QEMUs, without a guest: the firmware
+//! is all that runs, and it migrates like any machine.
+//!
+//! Runs where `qemu-system-x86_64` is on the PATH. Where `CI` is set it must be.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use loadgen_core::clock::Clock;
+use loadgen_core::migration::{
+    Context, Ending, QmpTrigger, Settled, Trigger, TriggerError, TriggerSpec,
+};
+use loadgen_core::{Event, EventKind};
+
+const LIMIT: Duration = Duration::from_secs(60);
+const QEMU: &str = "qemu-system-x86_64";
+
+/// Killed when the test ends, however it ends.
+struct Machine(Child);
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Pair {
+    dir: tempfile::TempDir,
+    source: Machine,
+    _target: Machine,
+}
+
+fn qemu_is_there() -> bool {
+    let there = Command::new(QEMU).arg("--version").stdout(Stdio::null()).status().is_ok();
+    assert!(there || std::env::var_os("CI").is_none(), "CI needs {QEMU} (qemu-system-x86)");
+    if !there {
+        eprintln!("not run: there is no {QEMU} here");
+    }
+    there
+}
+
+fn machine(socket: &Path, extra: &[&str]) -> Machine {
+    let child = Command::new(QEMU)
+        .args(["-machine", "q35,accel=tcg", "-nodefaults", "-no-user-config"])
+        .args(["-display", "none", "-m", "64", "-qmp"])
+        .arg(format!("unix:{},server=on,wait=off", socket.display()))
+        .args(extra)
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let machine = Machine(child);
+    let deadline = Instant::now() + LIMIT;
+    while !socket.exists() {
+        assert!(Instant::now() < deadline, "QEMU made no socket");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    machine
+}
+
+fn pair() -> Pair {
+    let dir = tempfile::tempdir().unwrap();
+    let source = machine(&dir.path().join("src"), &[]);
+    let target = machine(&dir.path().join("dst"), &["-incoming", "defer"]);
+    Pair { dir, source, _target: target }
+}
+
+impl Pair {
+    /// A trigger from this source to this target.
+    fn trigger(&self, rest: &str) -> QmpTrigger {
+        let dir = self.dir.path().display();
+        self.spec(&format!("qmp:{dir}/src,to=unix:{dir}/mig,peer={dir}/dst{rest}"))
+    }
+
+    fn spec(&self, spec: &str) -> QmpTrigger {
+        let TriggerSpec::Qmp(options) = spec.parse().unwrap() else { panic!("not qmp") };
+        QmpTrigger::new(options).unwrap()
+    }
+}
+
+fn fire(trigger: &mut QmpTrigger) -> Result<(), TriggerError> {
+    let facts = trigger.probe()?;
+    assert_eq!(facts.memory_bytes, Some(64 << 20));
+    assert!(facts.hypervisor.unwrap().starts_with("QEMU "));
+    trigger.arm(&Context::new("real", Clock::start()))?;
+    trigger.fire()
+}
+
+fn until(trigger: &mut QmpTrigger, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+    let deadline = Instant::now() + LIMIT;
+    let mut events = Vec::new();
+    loop {
+        assert!(Instant::now() < deadline, "{events:#?}");
+        if let Some(event) = trigger.next_event(Duration::from_millis(100)).unwrap() {
+            let done = wanted(&event) || event.kind.is_final();
+            events.push(event);
+            if done {
+                return events;
+            }
+        }
+    }
+}
+
+fn finish(trigger: &mut QmpTrigger) -> (Vec<Event>, Settled) {
+    let events = until(trigger, |_| false);
+    let settled = trigger.settle(events.last().unwrap()).unwrap();
+    for event in &events {
+        println!(
+            "{:>9.3} ms ±{:>7} ns {:<10} {} {:?}",
+            event.at as f64 / 1e6,
+            event.uncertainty,
+            event.source,
+            event.kind,
+            event.attributes
+        );
+    }
+    println!("{settled:#?}");
+    (events, settled)
+}
+
+fn at(events: &[Event], kind: &EventKind, source: &str) -> u64 {
+    let found: Vec<_> = events.iter().filter(|e| e.kind == *kind && e.source == source).collect();
+    assert_eq!(found.len(), 1, "{kind} of {source}: {events:#?}");
+    assert!(!found[0].attributes.contains_key("note"), "{:?}", found[0]);
+    assert!(found[0].uncertainty < 50_000_000, "{:?}", found[0]);
+    found[0].at
+}
+
+/// What holds for each migration that arrives.
+fn assert_arrived(events: &[Event], settled: &Settled) {
+    assert_eq!(settled.ending, Ending::Completed, "{settled:?}");
+    assert_eq!(settled.on_target, Some(true));
+    assert!(settled.hypervisor_total.unwrap() > Duration::ZERO);
+    assert!(settled.hypervisor_downtime.is_some());
+    assert!(settled.transferred_bytes.unwrap() > 100_000, "at least a byte for each page");
+    let stop = at(events, &EventKind::Stop, "qmp:source");
+    let resume = at(events, &EventKind::Resume, "qmp:target");
+    let last = events.last().unwrap();
+    let fired = at(events, &EventKind::Fired, "qmp:source");
+    assert!(fired <= stop && stop < resume && resume <= last.at, "{events:#?}");
+    assert!(events.iter().any(|e| e.kind == EventKind::Round(1)));
+}
+
+#[test]
+fn pre_copy() {
+    if !qemu_is_there() {
+        return;
+    }
+    let pair = pair();
+    let mut trigger = pair.trigger(",max-bandwidth=1MiB/s,downtime-limit=200ms");
+    fire(&mut trigger).unwrap();
+    let (events, settled) = finish(&mut trigger);
+    assert_arrived(&events, &settled);
+    assert_eq!(settled.details["parameters"]["max-bandwidth"], 1 << 20);
+    assert_eq!(settled.details["parameters"]["downtime-limit"], 200);
+    assert!(events.iter().any(|e| e.attributes.contains_key("remaining_bytes")), "progress");
+}
+
+#[test]
+fn stop_and_copy() {
+    if !qemu_is_there() {
+        return;
+    }
+    let pair = pair();
+    let mut trigger = pair.trigger(",strategy=stop-and-copy,max-bandwidth=1MiB/s");
+    fire(&mut trigger).unwrap();
+    let (events, settled) = finish(&mut trigger);
+    assert_arrived(&events, &settled);
+    let stop = at(&events, &EventKind::Stop, "qmp:source");
+    let resume = at(&events, &EventKind::Resume, "qmp:target");
+    let downtime = Duration::from_nanos(resume - stop);
+    assert!(downtime > settled.hypervisor_downtime.unwrap(), "QEMU does not count the copy");
+    assert!(downtime + Duration::from_millis(5) > settled.hypervisor_total.unwrap());
+}
+
+#[test]
+fn post_copy() {
+    if !qemu_is_there() {
+        return;
+    }
+    let pair = pair();
+    let mut trigger =
+        pair.trigger(",strategy=post-copy,max-bandwidth=100KiB/s,postcopy-after=300ms");
+    match fire(&mut trigger) {
+        Ok(()) => {}
+        // A host that does not let us use userfaultfd says so before the load.
+        Err(error @ TriggerError::Refused { .. }) => {
+            let text = error.to_string();
+            assert!(text.to_lowercase().contains("postcopy"), "{text}");
+            eprintln!("no post-copy on this host: {text}");
+            return;
+        }
+        Err(other) => panic!("{other}"),
+    }
+    let (events, settled) = finish(&mut trigger);
+    assert_arrived(&events, &settled);
+    let begun = at(&events, &EventKind::PostCopy, "qmp:source");
+    assert!(begun < at(&events, &EventKind::Resume, "qmp:target"));
+    assert!(settled.details["target_query_migrate"].get("postcopy-blocktime").is_some());
+}
+
+#[test]
+fn cancelled_on_the_way() {
+    if !qemu_is_there() {
+        return;
+    }
+    let pair = pair();
+    let mut trigger = pair.trigger(",max-bandwidth=20KiB/s,downtime-limit=1ms");
+    fire(&mut trigger).unwrap();
+    until(&mut trigger, |e| e.attributes.get("status").is_some_and(|s| s == "active"));
+    trigger.cancel().unwrap();
+    let (events, settled) = finish(&mut trigger);
+    assert_eq!(settled.ending, Ending::Cancelled, "{events:#?}");
+    assert_eq!(settled.on_target, Some(false));
+    assert!(!events.iter().any(|e| e.kind == EventKind::Stop));
+    drop(trigger);
+    // The source runs on: it can be migrated again (if there were a target).
+    let dir = pair.dir.path().display();
+    let mut again = pair.spec(&format!("qmp:{dir}/src,to=unix:{dir}/nobody"));
+    fire(&mut again).unwrap();
+    let (_, settled) = finish(&mut again);
+    assert_eq!((settled.ending, settled.on_target), (Ending::Failed, None));
+}
+
+#[test]
+fn a_refused_port_leaves_the_source_running() {
+    if !qemu_is_there() {
+        return;
+    }
+    let pair = pair();
+    let dir = pair.dir.path().display();
+    for strategy in ["pre-copy", "stop-and-copy"] {
+        // The target listens elsewhere than where the source is sent. The second
+        // time it listens already, which is taken as it is.
+        let mut trigger = pair.spec(&format!(
+            "qmp:{dir}/src,to=tcp:127.0.0.1:1,peer={dir}/dst,listen=unix:{dir}/x,\
+             strategy={strategy}"
+        ));
+        fire(&mut trigger).unwrap();
+        let (events, settled) = finish(&mut trigger);
+        assert_eq!(settled.ending, Ending::Failed);
+        let reason = settled.reason.unwrap();
+        assert!(reason.contains("refused"), "{reason}");
+        if strategy == "stop-and-copy" {
+            at(&events, &EventKind::Resume, "qmp:source");
+        }
+    }
+}
+
+#[test]
+fn a_source_that_dies_is_a_failure_with_its_name() {
+    if !qemu_is_there() {
+        return;
+    }
+    let mut pair = pair();
+    let mut trigger = pair.trigger(",max-bandwidth=20KiB/s,downtime-limit=1ms");
+    fire(&mut trigger).unwrap();
+    until(&mut trigger, |e| e.attributes.get("status").is_some_and(|s| s == "active"));
+    pair.source.0.kill().unwrap();
+    let (_, settled) = finish(&mut trigger);
+    assert_eq!(settled.ending, Ending::Failed);
+    let reason = settled.reason.unwrap();
+    assert!(reason.contains("the QMP socket of the source") && reason.contains("/src"), "{reason}");
+}
