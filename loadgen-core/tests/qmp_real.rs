@@ -3,6 +3,9 @@
 //!
 //! Runs where `qemu-system-x86_64` is on the PATH. Where `CI` is set it must be.
 
+// A test that fails panics, and tells the log what it saw.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -16,6 +16,8 @@
 //! * newer versions have more fields, states and events.
 
 mod client;
+#[cfg(test)]
+mod fake;
 mod flight;
 mod options;
 mod prepare;

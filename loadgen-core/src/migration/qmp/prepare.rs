@@ -61,9 +61,11 @@ pub(super) fn look(session: &mut Session) -> Result<VmFacts, TriggerError> {
             ));
         }
     }
-    let mut facts = VmFacts::default();
-    facts.hypervisor = Some(session.version.clone());
-    facts.running = Some(true);
+    let mut facts = VmFacts {
+        hypervisor: Some(session.version.clone()),
+        running: Some(true),
+        ..VmFacts::default()
+    };
     // Not known to very old versions; then the size stays unknown.
     if let Ok(memory) = session.ask(Side::Source, "query-memory-size-summary", Value::Null)? {
         let size = |name: &str| memory[name].as_u64();

@@ -13,7 +13,7 @@ use crate::migration::trigger::TriggerError;
 
 /// How long QEMU may take to answer: it answers in milliseconds, but its main
 /// loop can be held up while a migration completes.
-pub(crate) const REPLY_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const REPLY_LIMIT: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
 
 /// Events that may wait: some hundred come in the longest migrations.
 const UNDER_WAY: usize = 1024;

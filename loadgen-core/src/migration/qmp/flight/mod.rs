@@ -6,6 +6,8 @@
 //! before it. Nothing here waits for a reply while the migration runs: an order
 //! that must follow an event is sent as soon as the event is read.
 
+mod ending;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -27,9 +29,7 @@ const STATE_EVERY: Duration = Duration::from_millis(50);
 const EVENT_LAG: Duration = Duration::from_millis(250);
 /// How long the target may need to run after the source is done, and the source
 /// to notice that its target is gone.
-const OTHER_SIDE: Duration = Duration::from_secs(10);
-/// How long a source may need to run again after a migration that failed.
-const RESUME_AGAIN: Duration = Duration::from_secs(2);
+const OTHER_SIDE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
 /// What is needed to fly.
 #[derive(Debug)]
@@ -55,13 +55,6 @@ enum Asked {
 /// When something was, and how sure that is.
 type Moment = (Nanos, Nanos);
 
-#[derive(Debug)]
-struct End {
-    event: Event,
-    /// Until when a stopped source is waited for.
-    until: Instant,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Flight {
@@ -83,7 +76,7 @@ pub(crate) struct Flight {
     target_gone: Option<(String, Instant)>,
     /// Why we gave the migration up ourselves.
     given_up: Option<String>,
-    end: Option<End>,
+    end: Option<ending::End>,
     over: bool,
 }
 
@@ -185,7 +178,7 @@ impl Flight {
         if self.source_done.is_some_and(|done| due(done.1)) {
             self.source_done_but_not_target(session);
         } else if let Some((why, _)) = self.target_gone.take_if(|gone| due(gone.1)) {
-            self.lost_target(session, &why);
+            self.target_stays_gone(session, why);
         }
         if due(self.next_state) {
             self.ask_state(session)?;
@@ -318,7 +311,8 @@ impl Flight {
     fn on_state(&mut self, session: &mut Session, side: Side, stamp: Stamp, state: &Value) {
         // No field before the first migration.
         let status = state["status"].as_str().unwrap_or_default();
-        if side == Side::Source && state.get("ram").is_some() && self.is_flying() {
+        let is_final = matches!(status, "completed" | "failed" | "cancelled");
+        if side == Side::Source && !is_final && state.get("ram").is_some() && self.is_flying() {
             let event = self.event(EventKind::Progress, side, stamp);
             self.out.push_back(progress(event, status, state));
         }
@@ -330,10 +324,7 @@ impl Flight {
         }
         if !self.setup.events {
             self.on_status(session, side, status, changed);
-        } else if side == Side::Source
-            && self.told_end.is_none()
-            && matches!(status, "completed" | "failed" | "cancelled")
-        {
+        } else if side == Side::Source && is_final && self.told_end.is_none() {
             self.told_end = Some((status.to_owned(), changed, Instant::now() + EVENT_LAG));
         }
     }
@@ -426,96 +417,6 @@ impl Flight {
                 self.target_gone = Some((why.to_owned(), Instant::now() + OTHER_SIDE));
             }
             Side::Target => self.lost_target(session, why),
-        }
-    }
-
-    fn lost_target(&mut self, session: &mut Session, why: &str) {
-        let reason = format!(
-            "the target went away in mid-migration: the QMP socket of {}: {why}",
-            session.place(Side::Target)
-        );
-        self.begin_end(session, EventKind::Failed, Stamp::now(), Some(reason));
-    }
-
-    /// The source is done since long, but the target did not say that it runs.
-    fn source_done_but_not_target(&mut self, session: &mut Session) {
-        let Some((moment, _)) = self.source_done else { return };
-        let state = session.ask(Side::Target, "query-status", Value::Null);
-        let state = state.ok().and_then(Result::ok).unwrap_or_default();
-        if state["running"].as_bool() == Some(true) {
-            let event = Event::new(EventKind::Completed, moment.0, moment.1, "qmp:source");
-            let note = "the target runs, but not all of its events (RESUME, MIGRATION completed) \
-                        were seen";
-            self.out.push_back(event.with("note", note));
-            self.over = true;
-            return;
-        }
-        let status = state["status"].as_str().unwrap_or("unknown");
-        let reason = format!("the source is done, but the target does not run (it is {status})");
-        self.begin_end(session, EventKind::Failed, Stamp::now(), Some(reason));
-    }
-
-    fn complete_if_done(&mut self, has_target: bool) {
-        let Some((source, _)) = self.source_done.filter(|_| !self.over && self.end.is_none())
-        else {
-            return;
-        };
-        let last = match (has_target, self.target_done, self.resumed) {
-            (false, ..) => (source, Side::Source),
-            (true, Some(target), Some(resumed)) => {
-                let target = target.max(resumed);
-                if target > source { (target, Side::Target) } else { (source, Side::Source) }
-            }
-            (true, ..) => return,
-        };
-        let ((at, uncertainty), side) = last;
-        let mut event = Event::new(EventKind::Completed, at, uncertainty, side.event_source());
-        if self.setup.strategy == Strategy::PostCopy && !self.postcopy {
-            event = event.with("note", "it completed before post-copy began: this was a pre-copy");
-        }
-        self.out.push_back(event);
-        self.over = true;
-    }
-
-    /// The migration did not come about: finds out why, and sees to it that the
-    /// machine runs on where it was.
-    fn begin_end(
-        &mut self,
-        session: &mut Session,
-        kind: EventKind,
-        stamp: Stamp,
-        reason: Option<String>,
-    ) {
-        if self.over || self.end.is_some() {
-            return;
-        }
-        let mut event = self.event(kind, Side::Source, stamp);
-        // A source that is done must stay stopped: its machine is elsewhere.
-        let may_run_again = self.source_done.is_none() && session.closed(Side::Source).is_none();
-        let mut reason = reason;
-        if event.kind == EventKind::Failed && session.closed(Side::Source).is_none() {
-            let state = session.ask(Side::Source, "query-migrate", Value::Null);
-            let state = state.ok().and_then(Result::ok).unwrap_or_default();
-            let desc = state["error-desc"].as_str().map(str::to_owned);
-            reason = reason.or(desc).or_else(|| Some("QEMU gives no reason".to_owned()));
-        }
-        if may_run_again && self.setup.strategy == Strategy::StopAndCopy {
-            if let Err(error) = session.execute(Side::Source, "cont", Value::Null) {
-                event = event.with("note", format!("the source stays stopped: {error}"));
-            }
-        }
-        if let Some(reason) = reason {
-            event = event.with("reason", reason);
-        }
-        let wait = may_run_again && self.source_stopped;
-        let until = Instant::now() + if wait { RESUME_AGAIN } else { Duration::ZERO };
-        self.end = Some(End { event, until });
-    }
-
-    fn finish(&mut self) {
-        if let Some(end) = self.end.take() {
-            self.out.push_back(end.event);
-            self.over = true;
         }
     }
 

@@ -1,0 +1,270 @@
+//! A scripted QMP server for tests: knows the commands of a migration, and can
+//! be told to answer otherwise, to send events, or to go away.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::{QmpAddress, QmpOptions, QmpTrigger};
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::migration::trigger::{Context, Settled, Strategy, Trigger, TriggerError};
+
+/// The answer of a command; `Err` is the text of a GenericError.
+pub(super) type Answer = Result<Value, String>;
+type Hook = Box<dyn FnMut(&Vm, &str, &Value) -> Option<Answer> + Send>;
+
+/// State of the pretended machine.
+pub(super) struct Inner {
+    pub(super) status: String,
+    /// Answers of `query-migrate`; the last one stays.
+    pub(super) migrate: VecDeque<Value>,
+    pub(super) capabilities: Vec<&'static str>,
+    log: Vec<String>,
+    out: Option<UnixStream>,
+    hook: Option<Hook>,
+}
+
+#[derive(Clone)]
+pub(super) struct Vm(Arc<Mutex<Inner>>);
+
+impl Vm {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
+    }
+
+    /// Answers otherwise: the hook is asked first.
+    pub(super) fn on(
+        &self,
+        hook: impl FnMut(&Self, &str, &Value) -> Option<Answer> + Send + 'static,
+    ) {
+        self.lock().hook = Some(Box::new(hook));
+    }
+
+    pub(super) fn log(&self) -> Vec<String> {
+        self.lock().log.clone()
+    }
+
+    /// Waits until a command has come.
+    pub(super) fn await_command(&self, command: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.log().iter().any(|line| line.starts_with(command)) {
+            assert!(Instant::now() < deadline, "{command} did not come: {:?}", self.log());
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub(super) fn event(&self, name: &str, data: Value) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let micros = now.subsec_micros();
+        let at = json!({ "seconds": now.as_secs(), "microseconds": micros });
+        self.line(&json!({ "event": name, "data": data, "timestamp": at }));
+    }
+
+    pub(super) fn migration(&self, status: &str) {
+        self.event("MIGRATION", json!({ "status": status }));
+    }
+
+    pub(super) fn set_migrate(&self, state: Value) {
+        self.lock().migrate = [state].into();
+    }
+
+    pub(super) fn close(&self) {
+        if let Some(out) = &self.lock().out {
+            let _ = out.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub(super) fn line(&self, value: &Value) {
+        if let Some(out) = &mut self.lock().out {
+            let _ = out.write_all(format!("{value}\r\n").as_bytes());
+        }
+    }
+
+    fn answer(&self, command: &str, arguments: &Value) -> Answer {
+        let hook = self.lock().hook.take();
+        if let Some(mut hook) = hook {
+            let answer = hook(self, command, arguments);
+            self.lock().hook.get_or_insert(hook);
+            if let Some(answer) = answer {
+                return answer;
+            }
+        }
+        match command {
+            "query-status" => {
+                let status = self.lock().status.clone();
+                Ok(json!({ "status": status, "running": status == "running" }))
+            }
+            "query-migrate" => {
+                let mut inner = self.lock();
+                let first = inner.migrate.front().cloned().unwrap_or(json!({}));
+                if inner.migrate.len() > 1 {
+                    inner.migrate.pop_front();
+                }
+                Ok(first)
+            }
+            "query-migrate-capabilities" => Ok(self
+                .lock()
+                .capabilities
+                .iter()
+                .map(|name| json!({ "capability": name, "state": false, "new-field": 1 }))
+                .collect()),
+            "query-migrate-parameters" => {
+                Ok(json!({ "max-bandwidth": 134_217_728, "downtime-limit": 300, "tls-creds": "" }))
+            }
+            "query-memory-size-summary" => {
+                Ok(json!({ "base-memory": 536_870_912, "plugged-memory": 0 }))
+            }
+            "stop" => {
+                "paused".clone_into(&mut self.lock().status);
+                // The event comes before the reply of what caused it.
+                self.event("STOP", json!({}));
+                Ok(json!({}))
+            }
+            "cont" => {
+                "running".clone_into(&mut self.lock().status);
+                self.event("RESUME", json!({}));
+                Ok(json!({}))
+            }
+            "qmp_capabilities"
+            | "migrate"
+            | "migrate-incoming"
+            | "migrate_cancel"
+            | "migrate-set-capabilities"
+            | "migrate-set-parameters"
+            | "migrate-start-postcopy"
+            | "migrate-continue" => Ok(json!({})),
+            other => Err(format!("The command {other} has not been found")),
+        }
+    }
+}
+
+/// A listening fake; serves one client, as QEMU does.
+pub(super) struct Fake {
+    pub(super) vm: Vm,
+    pub(super) path: std::path::PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl Fake {
+    pub(super) fn start(status: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("qmp");
+        let listener = UnixListener::bind(&path).unwrap();
+        let vm = Vm(Arc::new(Mutex::new(Inner {
+            status: status.to_owned(),
+            migrate: VecDeque::new(),
+            capabilities: vec!["xbzrle", "events", "postcopy-ram", "postcopy-blocktime"],
+            log: Vec::new(),
+            out: None,
+            hook: None,
+        })));
+        let served = vm.clone();
+        thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            serve(&served, stream);
+        });
+        Self { vm, path, _dir: dir }
+    }
+}
+
+fn serve(vm: &Vm, stream: UnixStream) {
+    let reader = BufReader::new(stream.try_clone().unwrap());
+    vm.lock().out = Some(stream);
+    vm.line(&json!({ "QMP": {
+        "version": { "qemu": { "micro": 22, "minor": 2, "major": 7 }, "package": "Debian 1:7.2" },
+        "capabilities": ["oob"]
+    }}));
+    for line in reader.lines() {
+        let Ok(line) = line else { break };
+        let request: Value = serde_json::from_str(&line).unwrap();
+        let command = request["execute"].as_str().unwrap();
+        let arguments = &request["arguments"];
+        if !command.starts_with("query-") {
+            vm.lock().log.push(format!("{command} {arguments}"));
+        }
+        let mut reply = match vm.answer(command, arguments) {
+            Ok(value) => json!({ "return": value }),
+            Err(desc) => json!({ "error": { "class": "GenericError", "desc": desc } }),
+        };
+        reply["id"] = request["id"].clone();
+        vm.line(&reply);
+    }
+    vm.lock().out = None;
+}
+
+/// A source and a target, and a trigger between them.
+pub(super) struct Rig {
+    pub(super) source: Vm,
+    pub(super) target: Vm,
+    pub(super) trigger: QmpTrigger,
+    pub(super) _fakes: [Fake; 2],
+}
+
+impl Rig {
+    pub(super) fn new(strategy: Strategy) -> Self {
+        Self::with(|options| options.strategy = strategy)
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut QmpOptions)) -> Self {
+        let (source, target) = (Fake::start("running"), Fake::start("inmigrate"));
+        let mut options = QmpOptions::new(QmpAddress::Unix(source.path.clone()), "tcp:h:4444");
+        options.peer = Some(QmpAddress::Unix(target.path.clone()));
+        options.postcopy_after = Duration::from_millis(10);
+        change(&mut options);
+        let trigger = QmpTrigger::new(options).unwrap();
+        let (src, dst) = (source.vm.clone(), target.vm.clone());
+        Self { source: src, target: dst, trigger, _fakes: [source, target] }
+    }
+
+    /// Runs `script` in a thread of its own once `migrate` has come.
+    pub(super) fn on_migrate(&self, script: impl FnOnce(&Vm, &Vm) + Send + 'static) {
+        let mut script = Some(script);
+        let target = self.target.clone();
+        self.source.on(move |source, command, _| {
+            if command == "migrate"
+                && let Some(script) = script.take()
+            {
+                let (source, target) = (source.clone(), target.clone());
+                thread::spawn(move || script(&source, &target));
+            }
+            None
+        });
+    }
+
+    pub(super) fn fire(&mut self) -> Result<(), TriggerError> {
+        self.trigger.probe()?;
+        self.trigger.arm(&Context::new("fake", Clock::start()))?;
+        self.trigger.fire()
+    }
+
+    /// Events up to the final one, and the totals.
+    pub(super) fn finish(&mut self) -> (Vec<Event>, Settled) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut events = Vec::new();
+        loop {
+            assert!(Instant::now() < deadline, "no end: {events:#?}");
+            if let Some(event) = self.trigger.next_event(Duration::from_millis(50)).unwrap() {
+                let last = event.kind.is_final();
+                events.push(event);
+                if last {
+                    break;
+                }
+            }
+        }
+        let settled = self.trigger.settle(events.last().unwrap()).unwrap();
+        (events, settled)
+    }
+}
+
+/// Names of the events, without progress.
+pub(super) fn names(events: &[Event]) -> Vec<String> {
+    let name = |e: &Event| format!("{} {}", e.source.trim_start_matches("qmp:"), e.kind);
+    events.iter().filter(|e| e.kind.name() != "progress").map(name).collect()
+}
