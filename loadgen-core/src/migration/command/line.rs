@@ -142,7 +142,10 @@ fn place(event: &mut Event, time: SystemTime, resolution: Nanos, on: &Reading) {
     }
     event.at = at;
     event.uncertainty = uncertainty;
-    event.attributes.insert("received_s".to_owned(), as_seconds(on.received).into());
+    // Relative, since the axis of the run may be moved later. Negative for a time
+    // that is cut off at its second, or rounded up.
+    let after = as_seconds(on.received) - as_seconds(at);
+    event.attributes.insert("received_after_s".to_owned(), after.into());
 }
 
 /// The time `t` of a line and the worth of its last digit: `date +%s` cuts the

@@ -81,7 +81,7 @@ fn pre_copy_ends_after_the_target_resumed() {
     assert_eq!(names(&events), wanted);
     let (stop, resume) = (find(&events, &EventKind::Stop), find(&events, &EventKind::Resume));
     assert!(resume.at > stop.at + 5_000_000 && events.last().unwrap().at >= resume.at);
-    assert!(stop.attributes["received_s"].is_f64());
+    assert!(stop.attributes["received_after_s"].is_f64());
     assert_eq!(settled.ending, Ending::Completed);
     assert_eq!(settled.on_target, Some(true));
     assert_eq!(settled.hypervisor_total, Some(4389 * MS));

@@ -70,9 +70,8 @@ impl Mapping {
     /// An event with its time.
     pub(crate) fn event(self, kind: EventKind, side: Side, clock: &Clock, stamp: Stamp) -> Event {
         let received = clock.from_monotonic(stamp.at_ns);
-        let event = Event::new(kind, received, 0, side.event_source())
-            .with("received_s", as_seconds(received));
-        match (self, stamp.timestamp) {
+        let event = Event::new(kind, received, 0, side.event_source());
+        let event = match (self, stamp.timestamp) {
             (Self::Local, Some(timestamp)) => local(event, clock, received, timestamp),
             (Self::Local, None) => {
                 Event { uncertainty: WITHOUT_TIMESTAMP.saturating_add(stamp.slack), ..event }
@@ -92,7 +91,10 @@ impl Mapping {
                 }
                 event
             }
-        }
+        };
+        // Relative, since the axis of the run may be moved later.
+        let after = as_seconds(received.saturating_sub(event.at));
+        event.with("received_after_s", after)
     }
 }
 
@@ -139,7 +141,7 @@ mod tests {
         };
         let good = event(Mapping::Local, 4.99);
         assert!(good.at.abs_diff(4_990_000_000) < 1000 && good.uncertainty < SECOND / 20);
-        assert_eq!(good.attributes["received_s"], 5.0);
+        assert!((good.attributes["received_after_s"].as_f64().unwrap() - 0.01).abs() < 1e-5);
         assert!(!good.attributes.contains_key("note"));
         for (seconds, how) in [(5.5, "later"), (3.5, "more than 1 s before")] {
             let odd = event(Mapping::Local, seconds);
