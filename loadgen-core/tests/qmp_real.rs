@@ -151,11 +151,11 @@ fn pre_copy() {
         return;
     }
     let pair = pair();
-    let mut trigger = pair.trigger(",max-bandwidth=1MiB/s,downtime-limit=200ms");
+    let mut trigger = pair.trigger(",max-bandwidth=256KiB/s,downtime-limit=200ms");
     fire(&mut trigger).unwrap();
     let (events, settled) = finish(&mut trigger);
     assert_arrived(&events, &settled);
-    assert_eq!(settled.details["parameters"]["max-bandwidth"], 1 << 20);
+    assert_eq!(settled.details["parameters"]["max-bandwidth"], 1 << 18);
     assert_eq!(settled.details["parameters"]["downtime-limit"], 200);
     assert!(events.iter().any(|e| e.attributes.contains_key("remaining_bytes")), "progress");
 }

@@ -145,6 +145,17 @@ impl Session {
         Some(received)
     }
 
+    /// Checks that no connection has ended.
+    ///
+    /// # Errors
+    /// [`TriggerError::Protocol`] with the socket and why it ended.
+    pub(crate) fn check_open(&self) -> Result<(), TriggerError> {
+        let ended = [Side::Source, Side::Target]
+            .into_iter()
+            .find_map(|side| self.closed(side).map(|why| self.gone(side, why)));
+        ended.map_or(Ok(()), Err)
+    }
+
     /// Forgets what came before now.
     pub(crate) fn forget(&mut self) {
         while let Some(received) = self.next(Duration::ZERO) {

@@ -494,3 +494,15 @@ fn a_target_that_does_not_say_that_it_runs_is_asked() {
         assert_eq!(settled.on_target, Some(state == "running"));
     }
 }
+
+#[test]
+fn a_target_that_died_before_the_migration_is_noticed_when_it_is_fired() {
+    let mut rig = Rig::new(Strategy::StopAndCopy);
+    rig.trigger.probe().unwrap();
+    rig.trigger.arm(&crate::migration::Context::new("t", crate::clock::Clock::start())).unwrap();
+    rig.target.close();
+    sleep(100 * MS);
+    let error = rig.trigger.fire().unwrap_err().to_string();
+    assert!(error.contains("QMP of the target, /") && error.contains("closed"), "{error}");
+    assert!(!rig.source.log().iter().any(|line| line.starts_with("stop")));
+}

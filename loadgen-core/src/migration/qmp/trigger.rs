@@ -117,6 +117,7 @@ impl Trigger for QmpTrigger {
             return Err(TriggerError::Unsupported("the trigger must be armed before it is fired"));
         };
         session.forget();
+        session.check_open()?;
         let clock = setup.clock;
         let source = Side::Source.event_source();
         let fired = Event::new(EventKind::Fired, clock.now(), 0, source);
@@ -127,9 +128,10 @@ impl Trigger for QmpTrigger {
         let sent = clock.now();
         let migrate = json!({ "uri": self.options.to });
         if let Err(error) = session.execute(Side::Source, "migrate", migrate) {
-            if stops {
-                // We stopped the machine, and nobody else will start it again.
-                session.execute(Side::Source, "cont", Value::Null)?;
+            // We stopped the machine, and nobody else will start it again.
+            if stops && let Err(stays) = session.execute(Side::Source, "cont", Value::Null) {
+                let reason = format!("{error}; and the source stays stopped: {stays}");
+                return Err(TriggerError::refused("migrate", reason));
             }
             return Err(error);
         }
