@@ -1,0 +1,121 @@
+//! Title, plan in a few lines, and verdict.
+
+use super::super::model::{Report, VerdictStatus};
+use super::cell;
+use crate::plan::Stream;
+use crate::schedule::Schedule;
+
+/// What stands above all tables.
+pub(crate) struct Head {
+    pub(crate) title: String,
+    /// Name and value.
+    pub(crate) lines: Vec<(&'static str, String)>,
+    pub(crate) verdict: &'static str,
+    pub(crate) reasons: Vec<String>,
+}
+
+/// The head of a report.
+pub(crate) fn head(report: &Report) -> Head {
+    let plan = &report.plan;
+    let title = match &report.migration {
+        None => "Load run".to_owned(),
+        Some(migration) => {
+            let strategy = migration.strategy.map_or(String::new(), |s| format!(", {s}"));
+            let kind = if migration.simulated {
+                "SIMULATED live migration under load (no virtual machine was moved)"
+            } else {
+                "Live migration under load"
+            };
+            format!("{kind}: trigger {}{strategy}", migration.trigger)
+        }
+    };
+    let mut lines = vec![("target", plan.target.url().to_owned())];
+    lines.push(("load", stream(&plan.load)));
+    if let Some(probe) = &plan.probe {
+        lines.push(("probe", stream(probe)));
+    }
+    lines.push(("duration", duration(report)));
+    lines.push(("limits", limits(report)));
+    if let Some(migration) = &report.migration {
+        lines.push(("machine", machine(report, migration)));
+    }
+    lines.push((
+        "measured by",
+        format!(
+            "{} {}, {} thread(s) on {} CPU(s), started {}, seed {}",
+            report.tool.name,
+            report.tool.version,
+            report.environment.threads,
+            report.environment.cpus,
+            report.started_at,
+            plan.seed
+        ),
+    ));
+    Head {
+        title,
+        lines,
+        verdict: match report.verdict.status {
+            VerdictStatus::Valid => "VALID",
+            VerdictStatus::Degraded => "DEGRADED",
+            VerdictStatus::Invalid => "INVALID",
+        },
+        reasons: report.verdict.reasons.clone(),
+    }
+}
+
+fn stream(stream: &Stream) -> String {
+    let arrivals = match stream.schedule {
+        Schedule::Constant { rate_per_s } => format!("{}, constant gaps", cell::rate(rate_per_s)),
+        Schedule::Poisson { rate_per_s } => {
+            format!("{} on average, Poisson arrivals", cell::rate(rate_per_s))
+        }
+        Schedule::Uniform { rate_per_s } => {
+            format!("{} on average, uniform gaps", cell::rate(rate_per_s))
+        }
+        Schedule::Closed => "closed loop (the server sets the rate)".to_owned(),
+    };
+    let carried = match stream.calls_per_connection {
+        0 => "kept alive".to_owned(),
+        1 => "one call each".to_owned(),
+        n => format!("{} calls each", cell::count(n.into())),
+    };
+    format!(
+        "{} ({arrivals}), at most {} connections, {carried}",
+        stream.population().name(),
+        cell::count(stream.connections.into())
+    )
+}
+
+fn duration(report: &Report) -> String {
+    let planned =
+        report.plan.duration_s.map_or_else(|| "until stopped".to_owned(), cell::setting);
+    let mut text = format!("{planned} planned, {} run", cell::seconds(report.duration_s));
+    if report.plan.warmup_s > 0.0 {
+        text.push_str(&format!(", of it {} warm-up", cell::setting(report.plan.warmup_s)));
+    }
+    text
+}
+
+fn limits(report: &Report) -> String {
+    let timeout = cell::setting(report.plan.timeout_s);
+    let deadline = match report.plan.deadline_s {
+        Some(s) => format!("deadline {} from the intended start", cell::setting(s)),
+        None => "no deadline".to_owned(),
+    };
+    format!("timeout {timeout} from the first byte sent, {deadline}")
+}
+
+fn machine(report: &Report, migration: &super::super::model::Migration) -> String {
+    let mut parts = Vec::new();
+    if migration.simulated {
+        parts.push("simulated".to_owned());
+    }
+    parts.extend(migration.vm.hypervisor.clone());
+    if let Some(memory) = migration.vm.memory_bytes {
+        parts.push(format!("{} memory", cell::bytes(memory as f64)));
+    }
+    if !report.environment.address.is_empty() {
+        parts.push(format!("at {}", report.environment.address));
+    }
+    if parts.is_empty() { cell::NONE.to_owned() } else { parts.join(", ") }
+}

@@ -1,0 +1,313 @@
+//! The load: calls by fate, times, errors, bytes and CPU.
+
+use std::collections::BTreeMap;
+
+use super::super::model::{Counts, Latency, Report};
+use super::{Section, cell};
+
+/// The span and the calls that the summary figures cover.
+fn measured(report: &Report) -> String {
+    let warmup = if report.plan.warmup_s > 0.0 { " after the warm-up" } else { "" };
+    format!("calls with an intended start in the {} measured{warmup}", cell::seconds(report.measured_s))
+}
+
+/// Calls by their fate, and the two identities that they obey.
+pub(super) fn calls(report: &Report) -> Section {
+    let row = |name: &str, counts: &Counts| {
+        vec![
+            name.to_owned(),
+            cell::count(counts.offered),
+            cell::count(counts.started),
+            cell::count(counts.answered),
+            cell::count(counts.failed),
+            cell::count(counts.unfinished),
+            cell::count(counts.shed),
+            cell::count(counts.censored),
+        ]
+    };
+    let mut rows = vec![row("all calls", &report.counts)];
+    if report.populations.len() > 1 {
+        for (name, population) in &report.populations {
+            rows.push(row(name, &population.counts));
+        }
+    }
+    let rates = &report.rates;
+    let mut per_s = vec!["all, per second".to_owned()];
+    per_s.extend(
+        [rates.offered_per_s, rates.started_per_s, rates.answered_per_s].map(cell::rate),
+    );
+    per_s.resize(8, String::new());
+    rows.push(per_s);
+    let c = &report.counts;
+    let notes = vec![
+        format!(
+            "offered {} = started {} + shed {}; started {} = answered {} + failed {} + unfinished {}",
+            cell::count(c.offered),
+            cell::count(c.started),
+            cell::count(c.shed),
+            cell::count(c.started),
+            cell::count(c.answered),
+            cell::count(c.failed),
+            cell::count(c.unfinished)
+        ),
+        format!(
+            "{} connections opened; {} calls sent again because the server had closed the idle \
+             connection (not failures)",
+            cell::count(c.connections_opened),
+            cell::count(c.reconnects)
+        ),
+    ];
+    Section {
+        title: "Calls".to_owned(),
+        scope: format!("{} {}", cell::count(c.offered), measured(report)),
+        columns: vec![
+            "", "offered", "started", "answered", "failed", "unfinished", "shed", "censored",
+        ],
+        rows,
+        text_columns: 0,
+        notes,
+    }
+}
+
+/// The quantiles that tables show.
+pub(super) const QUANTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
+
+/// A row of mean, quantiles and maximum. With `censored` calls, a quantile whose
+/// rank reaches into them is only a lower bound and is marked so.
+fn time_row(name: &str, latency: &Latency, censored: u64) -> Vec<String> {
+    let values =
+        [latency.p50_us, latency.p90_us, latency.p99_us, latency.p99_9_us, latency.p99_99_us];
+    let mut row =
+        vec![name.to_owned(), cell::count(latency.count), cell::micros_or_none(latency.mean_us)];
+    for ((_, q), value) in QUANTILES.into_iter().zip(values) {
+        row.push(lower_bound(value, is_lower_bound(latency.count, censored, q)));
+    }
+    row.push(lower_bound(latency.max_us, censored > 0));
+    row
+}
+
+fn lower_bound(us: Option<f64>, bound: bool) -> String {
+    match us {
+        Some(us) if bound => format!("≥ {}", cell::micros(us)),
+        other => cell::micros_or_none(other),
+    }
+}
+
+/// Whether the `q`-quantile of all calls lies among the censored ones, when these
+/// are counted as the longest.
+pub(super) fn is_lower_bound(answered: u64, censored: u64, q: f64) -> bool {
+    let all = answered + censored;
+    all > 0 && censored as f64 / all as f64 > 1.0 - q
+}
+
+/// What the percentiles do not show of censored calls.
+fn censored_note(name: &str, latency: &Latency, censored: u64) -> Option<String> {
+    if censored == 0 {
+        return None;
+    }
+    let all = latency.count + censored;
+    let mut bounds: Vec<&str> = QUANTILES
+        .into_iter()
+        .filter(|(_, q)| is_lower_bound(latency.count, censored, *q))
+        .map(|(name, _)| name)
+        .collect();
+    bounds.push("max");
+    let (last, first) = bounds.split_last()?;
+    let list = if first.is_empty() {
+        format!("{last} is a lower bound")
+    } else {
+        format!("{} and {last} are lower bounds", first.join(", "))
+    };
+    Some(format!(
+        "{name}: {list} (≥): {} censored ({} of {} calls), known only to have taken longer; the \
+         percentiles are those of answered calls",
+        cell::share(censored, all),
+        cell::count(censored),
+        cell::count(all),
+    ))
+}
+
+/// Response time, service time and lag; per population when there are two.
+pub(super) fn times(report: &Report) -> Section {
+    let mut rows = vec![
+        time_row("response time", &report.response_time, report.counts.censored),
+        time_row("service time", &report.service_time, 0),
+        time_row("lag", &report.lag, 0),
+    ];
+    let mut notes = Vec::new();
+    notes.extend(censored_note("response time", &report.response_time, report.counts.censored));
+    let mut shown = vec![&report.response_time, &report.service_time, &report.lag];
+    if report.populations.len() > 1 {
+        for (name, population) in &report.populations {
+            let censored = population.counts.censored;
+            let parts = [
+                ("response", &population.response_time, censored),
+                ("error status", &population.response_time_error_status, 0),
+                ("service", &population.service_time, 0),
+                ("until failure", &population.time_to_failure, 0),
+            ];
+            for (part, latency, censored) in parts {
+                if latency.count > 0 || part == "response" {
+                    let label = format!("{name}: {part}");
+                    notes.extend(censored_note(&label, latency, censored));
+                    rows.push(time_row(&label, latency, censored));
+                    shown.push(latency);
+                }
+            }
+        }
+    }
+    let too_small = |l: &&Latency| l.count > 0 && (l.p99_us.is_none() || l.p99_99_us.is_none());
+    if shown.iter().any(too_small) {
+        notes.push(format!(
+            "{}: fewer than ten calls lie beyond that percentile, too few to tell",
+            cell::NONE
+        ));
+    }
+    if shown.iter().any(|l| l.count == 0) {
+        notes.push(format!("{} in a row of 0 calls: nothing was measured", cell::NONE));
+    }
+    notes.push(
+        "response time: intended start to reply complete; service time: first byte sent to reply \
+         complete; lag: the generator's own lateness"
+            .to_owned(),
+    );
+    Section {
+        title: "Times".to_owned(),
+        scope: format!("answered {}", measured(report)),
+        columns: vec!["", "calls", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"],
+        rows,
+        text_columns: 0,
+        notes,
+    }
+}
+
+/// Replies by status and failed calls by class; `None` if there were neither.
+pub(super) fn errors(report: &Report) -> Option<Section> {
+    if report.status.is_empty() && report.errors.is_empty() {
+        return None;
+    }
+    let mut rows = Vec::new();
+    for (class, n) in &report.status {
+        let of = cell::share(*n, report.counts.answered);
+        rows.push(vec![
+            format!("status {class}"),
+            cell::count(*n),
+            format!("{of} of answered"),
+            String::new(),
+        ]);
+    }
+    for (class, n) in &report.errors {
+        let of = cell::share(*n, report.counts.started);
+        let first = report.error_examples.iter().find(|e| e.class == *class);
+        let example = first.map_or(String::new(), |example| {
+            let kernel = match (example.errno, &example.message) {
+                (Some(errno), Some(text)) => format!(": {text} (errno {errno})"),
+                (Some(errno), None) => format!(": errno {errno}"),
+                (None, Some(text)) => format!(": {text}"),
+                (None, None) => String::new(),
+            };
+            format!("first at {}{kernel}", cell::seconds(example.at_s))
+        });
+        rows.push(vec![class.clone(), cell::count(*n), format!("{of} of started"), example]);
+    }
+    let mut notes = Vec::new();
+    if report.errors.is_empty() {
+        notes.push("no call failed".to_owned());
+    } else if report.populations.len() > 1 {
+        for (name, population) in &report.populations {
+            notes.push(format!("{name}: {}", class_list(&population.errors)));
+        }
+    }
+    Some(Section {
+        title: "Replies and failures".to_owned(),
+        scope: measured(report),
+        columns: vec!["class", "calls", "share", "first example"],
+        rows,
+        text_columns: 1,
+        notes,
+    })
+}
+
+/// Classes and their counts in one line.
+pub(super) fn class_list(errors: &BTreeMap<String, u64>) -> String {
+    if errors.is_empty() {
+        return "no failures".to_owned();
+    }
+    let parts: Vec<_> =
+        errors.iter().map(|(class, n)| format!("{} {class}", cell::count(*n))).collect();
+    parts.join(", ")
+}
+
+/// Bytes, throughput and the generator's own CPU time.
+pub(super) fn traffic(report: &Report) -> Section {
+    let row = |name: &str, n: u64| {
+        let per_s = if report.measured_s > 0.0 {
+            cell::throughput(n as f64 / report.measured_s)
+        } else {
+            cell::NONE.to_owned()
+        };
+        vec![name.to_owned(), cell::bytes(n as f64), per_s, String::new()]
+    };
+    let cpu = report.cpu.user_s + report.cpu.system_s;
+    let share = if report.duration_s > 0.0 {
+        format!("{:.1} % of one CPU", cpu / report.duration_s * 100.0)
+    } else {
+        cell::NONE.to_owned()
+    };
+    let rows = vec![
+        row("sent", report.bytes.sent),
+        row("received", report.bytes.received),
+        vec![
+            "CPU of the generator".to_owned(),
+            cell::seconds(cpu),
+            share,
+            format!(
+                "user {}, system {}",
+                cell::seconds(report.cpu.user_s),
+                cell::seconds(report.cpu.system_s)
+            ),
+        ],
+    ];
+    Section {
+        title: "Bytes and CPU".to_owned(),
+        scope: format!(
+            "bytes: heads included, TCP and IP headers not, {}; CPU: worker threads, {} run",
+            measured(report),
+            cell::seconds(report.duration_s)
+        ),
+        columns: vec!["", "total", "per second", ""],
+        rows,
+        text_columns: 1,
+        notes: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_quantile_among_the_censored_is_a_lower_bound() {
+        assert!(!is_lower_bound(990, 10, 0.99));
+        assert!(is_lower_bound(987, 13, 0.99));
+        assert!(!is_lower_bound(1000, 0, 0.9999));
+        assert!(!is_lower_bound(0, 0, 0.5));
+        assert!(is_lower_bound(0, 1, 0.5));
+    }
+
+    #[test]
+    fn censored_calls_stand_beside_the_percentiles() {
+        let mut report = sample::plain();
+        report.counts.censored = 29;
+        let section = times(&report);
+        let answered = report.response_time.count;
+        assert_eq!(answered, 2160);
+        assert!(section.notes[0].contains("1.32 % censored (29 of 2,189 calls)"), "{section:?}");
+        assert!(section.notes[0].starts_with("response time: p99, p99.9, p99.99 and max are"));
+        let row = &section.rows[0];
+        assert!(!row[4].starts_with('≥') && row[5].starts_with('≥'), "{row:?}");
+        assert!(row[8].starts_with('≥'), "{row:?}");
+    }
+}
