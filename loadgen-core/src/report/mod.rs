@@ -5,12 +5,23 @@
 
 pub(crate) mod base64_bytes;
 pub(crate) mod latency;
+mod csv;
+mod file;
+mod json;
 mod model;
+#[cfg(test)]
+pub(crate) mod sample;
+mod sections;
+mod text;
 
 pub(crate) use latency::latency;
+pub use csv::render_csv;
+pub use file::{SaveError, Unsaved, WriteError, write_file};
+pub use json::ReportError;
 pub use model::{
     Counts, Cpu, Downtime, Environment, ErrorExample, FailedCall, Latency, Migration, OutageReport,
     Outages, PhaseReport, PopulationReport, PopulationWindow, Rates, Report, SCHEMA,
     TimelineCounters, TimelineReport, Tool, TotalTime, Traffic, Verdict, VerdictStatus,
     WindowReport,
 };
+pub use text::render_text;

@@ -1,0 +1,151 @@
+//! A report as JSON, and back. The JSON Schema is in `docs/report.schema.json`.
+
+use super::model::{Report, SCHEMA};
+
+/// A document that is not a report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The text is not JSON.
+    #[error("not a report: not JSON at line {line}, column {column}: {reason}")]
+    Syntax {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// JSON, but not a report of this program.
+    #[error(
+        "not a report: it has no \"schema\" field; give a file that loadgen wrote with --format json"
+    )]
+    NoSchema,
+    /// A report in another schema.
+    #[error(
+        "the report has schema \"{found}\", but this version reads \"{SCHEMA}\": use the version \
+         of loadgen that wrote it"
+    )]
+    Schema {
+        /// The schema that it names.
+        found: String,
+    },
+    /// A field is missing or has the wrong type.
+    #[error("the report is damaged at {path}: {reason}")]
+    Field {
+        /// Where, such as `migration.phases[2].name`; `.` is the document itself.
+        path: String,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The report has a number that JSON cannot hold.
+    #[error("the report cannot be written as JSON: {0}")]
+    Write(String),
+}
+
+impl Report {
+    /// The report as JSON, indented, with a newline at its end.
+    ///
+    /// # Errors
+    /// [`ReportError::Write`] if a value cannot stand in JSON, which is a defect.
+    pub fn to_json_pretty(&self) -> Result<String, ReportError> {
+        let mut json =
+            serde_json::to_string_pretty(self).map_err(|e| ReportError::Write(e.to_string()))?;
+        json.push('\n');
+        Ok(json)
+    }
+
+    /// Reads a report. Unknown fields are passed over: a later version of the
+    /// same schema may have added them.
+    ///
+    /// # Errors
+    /// [`ReportError`] with the line and column, the schema found, or the path of
+    /// the field.
+    pub fn from_json(text: &str) -> Result<Self, ReportError> {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(syntax)?;
+        match value.get("schema").map(|schema| schema.as_str()) {
+            None => return Err(ReportError::NoSchema),
+            Some(Some(SCHEMA)) => {}
+            Some(found) => {
+                let found = found.unwrap_or("(not a text)");
+                return Err(ReportError::Schema { found: super::sections::cell::clean(found) });
+            }
+        }
+        serde_path_to_error::deserialize(value).map_err(|error| ReportError::Field {
+            path: error.path().to_string(),
+            reason: error.inner().to_string(),
+        })
+    }
+}
+
+fn syntax(error: serde_json::Error) -> ReportError {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    let place = format!(" at line {line} column {column}");
+    let reason = text.strip_suffix(&place).unwrap_or(&text).to_owned();
+    ReportError::Syntax { line, column, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn there_and_back() {
+        let all = [
+            sample::plain(),
+            sample::pre_copy(),
+            sample::stop_and_copy(),
+            sample::empty(),
+            sample::hostile(),
+        ];
+        for report in all {
+            let json = report.to_json_pretty().unwrap();
+            assert!(json.ends_with("}\n"));
+            assert_eq!(Report::from_json(&json).unwrap(), report);
+        }
+    }
+
+    /// The error of a sample whose JSON was changed.
+    fn error(change: impl FnOnce(&mut Value)) -> String {
+        let mut value = serde_json::to_value(sample::stop_and_copy()).unwrap();
+        change(&mut value);
+        Report::from_json(&value.to_string()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let text = Report::from_json("{\n  \"schema\": nope}").unwrap_err().to_string();
+        assert!(text.contains("line 2, column 14"), "{text}");
+        assert_eq!(text.matches("line").count(), 1, "{text}");
+        let text = Report::from_json("").unwrap_err().to_string();
+        assert!(text.contains("line 1, column 0: EOF"), "{text}");
+        let text = Report::from_json("[1]").unwrap_err().to_string();
+        assert!(text.contains("no \"schema\""), "{text}");
+        let text = error(|v| v["schema"] = json!("loadgen-report/2"));
+        assert!(text.contains("loadgen-report/2") && text.contains(SCHEMA), "{text}");
+        let text = error(|v| v["schema"] = json!(1));
+        assert!(text.contains("not a text"), "{text}");
+        let text = error(|v| {
+            v["migration"]["phases"][2].as_object_mut().unwrap().remove("name");
+        });
+        assert!(text.contains("at migration.phases[2]: missing field `name`"), "{text}");
+        let text = error(|v| v["timeline"]["windows"][3]["offered"] = json!(-1));
+        assert!(text.contains("at timeline.windows[3].offered"), "{text}");
+        let text = error(|v| {
+            v.as_object_mut().unwrap().remove("plan");
+        });
+        assert!(text.contains("missing field `plan`"), "{text}");
+    }
+
+    #[test]
+    fn fields_of_later_versions_are_passed_over() {
+        let mut value = serde_json::to_value(sample::plain()).unwrap();
+        value["new_in_1_1"] = json!({"a": 1});
+        value["counts"]["new_count"] = json!(1);
+        assert_eq!(Report::from_json(&value.to_string()).unwrap(), sample::plain());
+    }
+}

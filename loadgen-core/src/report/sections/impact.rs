@@ -1,0 +1,223 @@
+//! The answer: what the migration did to the users, and, for a simulation, how
+//! near that came to the truth.
+
+use super::super::model::{Migration, OutageReport, Report};
+use super::{Section, cell};
+use crate::migration::Ending;
+
+/// Outages, downtimes, total migration time and what followed.
+pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
+    let mut rows = Vec::new();
+    let populations =
+        [("established", &migration.outage_ms.established), ("fresh", &migration.outage_ms.fresh)];
+    for (name, outage) in populations {
+        rows.push(match outage {
+            Some(outage) => outage_row(name, outage),
+            None => row(
+                &format!("outage, {name}"),
+                None,
+                None,
+                "no calls of this population in the run".to_owned(),
+            ),
+        });
+    }
+    let down = &migration.downtime_ms;
+    rows.push(row(
+        "downtime STOP→RESUME",
+        down.events,
+        down.bound,
+        "no virtual CPU ran, by the events".to_owned(),
+    ));
+    rows.push(row(
+        "downtime reported",
+        down.reported,
+        None,
+        "by the hypervisor's own account; often only a part of the truth".to_owned(),
+    ));
+    let total = &migration.total_migration_time_ms;
+    rows.push(row(
+        "total migration time",
+        total.trigger,
+        None,
+        format!("by the trigger ({}): accepted until its final event", migration.trigger),
+    ));
+    rows.push(row("", total.hypervisor, None, "by the hypervisor".to_owned()));
+    rows.push(row(
+        "recovery",
+        migration.recovery_ms,
+        None,
+        match migration.recovery_ms {
+            Some(_) => "until response times were back in the band of before",
+            None => "response times were not seen to come back to the band of before",
+        }
+        .to_owned(),
+    ));
+    rows.push(row(
+        "brownout",
+        migration.brownout_ms,
+        None,
+        "time outside of outages with p95 above twice that of before".to_owned(),
+    ));
+    rows.extend(losses(report, migration));
+    Section {
+        title: "What the users felt".to_owned(),
+        scope: format!(
+            "{}, from firing to the end of the run; gaps are between good replies of one population",
+            ending(migration)
+        ),
+        columns: vec!["", "measured", "bound", "how"],
+        rows,
+        text_columns: 1,
+        notes: Vec::new(),
+    }
+}
+
+/// Calls lost, degradation and memory sent.
+fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>> {
+    let number = |name: &str, value: String, how: &str| {
+        vec![name.to_owned(), value, cell::NONE.to_owned(), how.to_owned()]
+    };
+    let share = cell::share(migration.calls_lost, report.counts.offered);
+    let mut rows = vec![
+        number(
+            "calls lost",
+            cell::count(migration.calls_lost),
+            &format!(
+                "intended between firing and recovery and not answered; {share} of the run's {}",
+                cell::count(report.counts.offered)
+            ),
+        ),
+        number(
+            "replies late or lost",
+            migration
+                .degradation_calls
+                .map_or_else(|| cell::NONE.to_owned(), |n| format!("{n:.1} calls")),
+            "area between offered rate and goodput, firing to recovery",
+        ),
+        number(
+            "response degradation",
+            migration
+                .degradation_response_s2
+                .map_or_else(|| cell::NONE.to_owned(), |n| format!("{n:.3} s²")),
+            "area between response time and its mean before, firing to recovery",
+        ),
+    ];
+    let rounds = match migration.rounds {
+        Some(1) => "by the hypervisor, in 1 pre-copy round".to_owned(),
+        Some(n) => format!("by the hypervisor, in {n} pre-copy rounds"),
+        None => "by the hypervisor".to_owned(),
+    };
+    let sent = migration.transferred_bytes.map_or_else(|| cell::NONE.to_owned(), |n| cell::bytes(n as f64));
+    rows.push(number("memory sent", sent, &rounds));
+    rows
+}
+
+fn row(name: &str, ms: Option<f64>, bound: Option<f64>, how: String) -> Vec<String> {
+    vec![name.to_owned(), cell::millis_or_none(ms), cell::bound(bound), how]
+}
+
+fn outage_row(name: &str, outage: &OutageReport) -> Vec<String> {
+    let mut how = "longest gap between good replies".to_owned();
+    if let Some(at) = outage.longest_gap_start_s {
+        how.push_str(&format!(", from {}", cell::seconds(at)));
+    }
+    if let Some(threshold) = outage.threshold {
+        let gaps = if outage.gaps == 1 { "1 gap" } else { "gaps" };
+        let n = if outage.gaps == 1 { String::new() } else { format!("{} ", outage.gaps) };
+        how.push_str(&format!("; {n}{gaps} above {}", cell::millis(threshold)));
+        if let (Some(sum), true) = (outage.sum_of_gaps, outage.gaps > 0) {
+            how.push_str(&format!(", in all {}", cell::millis(sum)));
+        }
+    }
+    if let Some(normal) = outage.baseline_longest_gap {
+        how.push_str(&format!("; longest before firing {}", cell::millis(normal)));
+    }
+    row(&format!("outage, {name}"), outage.longest_gap, outage.bound, how)
+}
+
+fn ending(migration: &Migration) -> String {
+    let ending = match migration.ending {
+        Some(Ending::Completed) => "the migration completed",
+        Some(Ending::Failed) => "the migration FAILED",
+        Some(Ending::Cancelled) => "the migration was CANCELLED",
+        None => "how the migration ended was NOT LEARNT",
+    };
+    match &migration.reason {
+        Some(reason) => format!("{ending} ({reason})"),
+        None => ending.to_owned(),
+    }
+}
+
+/// Measured against ground truth (simulations only).
+pub(super) fn truth(migration: &Migration) -> Option<Section> {
+    let truth = migration.truth.as_ref()?;
+    let mut rows = Vec::new();
+    let mut compare = |name: &str, measured: Option<f64>, bound: Option<f64>, truth_ms: f64| {
+        let error = measured.map(|ms| ms - truth_ms);
+        let within = match (error, bound) {
+            (Some(error), Some(bound)) if error.abs() <= bound => "yes",
+            (Some(_), Some(_)) => "NO",
+            _ => cell::NONE,
+        };
+        rows.push(vec![
+            name.to_owned(),
+            cell::millis_or_none(measured),
+            cell::millis(truth_ms),
+            error.map_or_else(|| cell::NONE.to_owned(), signed),
+            cell::bound(bound),
+            within.to_owned(),
+        ]);
+    };
+    let outages = &migration.outage_ms;
+    for (name, outage) in
+        [("outage, established", &outages.established), ("outage, fresh", &outages.fresh)]
+    {
+        if let Some(outage) = outage {
+            compare(name, outage.longest_gap, outage.bound, truth.downtime_ms);
+        }
+    }
+    let down = &migration.downtime_ms;
+    compare("downtime STOP→RESUME", down.events, down.bound, truth.downtime_ms);
+    compare("downtime reported", down.reported, None, truth.downtime_ms);
+    compare(
+        "total migration time",
+        migration.total_migration_time_ms.trigger,
+        None,
+        truth.total_migration_time_ms,
+    );
+    Some(Section {
+        title: "Measured against the truth".to_owned(),
+        scope: format!(
+            "ground truth of the simulation: stopped from {} to {}",
+            cell::seconds(truth.stop_s),
+            cell::seconds(truth.resume_s)
+        ),
+        columns: vec!["", "measured", "truth", "error", "bound", "within the bound"],
+        rows,
+        text_columns: 1,
+        notes: Vec::new(),
+    })
+}
+
+fn signed(ms: f64) -> String {
+    if ms < 0.0 { cell::millis(ms) } else { format!("+{}", cell::millis(ms)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn an_error_beyond_the_bound_is_said() {
+        let mut migration = sample::stop_and_copy().migration.unwrap();
+        let verdicts = |migration: &Migration| -> Vec<String> {
+            truth(migration).unwrap().rows.iter().map(|row| row[5].clone()).collect()
+        };
+        // 2987.1 ± 12 and 3021 ± 28 against 2980; the last two have no bound.
+        assert_eq!(verdicts(&migration), ["yes", "NO", "yes", "–", "–"]);
+        migration.outage_ms.established.as_mut().unwrap().bound = Some(7.0);
+        migration.downtime_ms.events = None;
+        assert_eq!(verdicts(&migration), ["NO", "NO", "–", "–", "–"]);
+    }
+}
