@@ -4,20 +4,23 @@
 //! (`null` in JSON), never 0.
 
 pub(crate) mod base64_bytes;
-pub(crate) mod latency;
+mod chart;
 mod csv;
 mod file;
+mod html;
 mod json;
+pub(crate) mod latency;
 mod model;
 #[cfg(test)]
 pub(crate) mod sample;
 mod sections;
 mod text;
 
-pub(crate) use latency::latency;
 pub use csv::render_csv;
 pub use file::{SaveError, Unsaved, WriteError, write_file};
+pub use html::render_html;
 pub use json::ReportError;
+pub(crate) use latency::latency;
 pub use model::{
     Counts, Cpu, Downtime, Environment, ErrorExample, FailedCall, Latency, Migration, OutageReport,
     Outages, PhaseReport, PopulationReport, PopulationWindow, Rates, Report, SCHEMA,

@@ -202,7 +202,9 @@ fn timeline(calls: &[Call], seconds: f64) -> TimelineReport {
 
 fn phase(name: &str, start_s: f64, end_s: f64, calls: &[Call]) -> PhaseReport {
     let own: Vec<&Call> = calls.iter().filter(|c| (start_s..end_s).contains(&c.at_s)).collect();
-    let answered = good(&own).len() as f64;
+    let completed =
+        |c: &&Call| c.end.is_ok_and(|s| (start_s..end_s).contains(&(c.at_s + s)));
+    let answered = calls.iter().filter(completed).count() as f64;
     let long = end_s > start_s;
     PhaseReport {
         name: name.to_owned(),
@@ -211,6 +213,7 @@ fn phase(name: &str, start_s: f64, end_s: f64, calls: &[Call]) -> PhaseReport {
         counts: counts(&own),
         response_time: latency(good(&own)),
         errors: errors(&own),
+        error_replies: 0,
         goodput_per_s: long.then(|| answered / (end_s - start_s)),
         bytes_per_s: long.then(|| answered * 10_940.0 / (end_s - start_s)),
     }
@@ -273,6 +276,7 @@ fn report(story: &Story, warmup_s: f64) -> Report {
         started_at: "2026-11-22T15:00:00.000Z".to_owned(),
         duration_s: story.load_s + 0.012,
         measured_s,
+        interrupted: false,
         verdict: Verdict { status: VerdictStatus::Valid, reasons: Vec::new() },
         counts: counts_,
         rates: Rates {
@@ -348,6 +352,10 @@ pub(crate) fn pre_copy() -> Report {
             threshold: Some(100.0),
             bound: Some(bound),
             baseline_longest_gap: Some(14.2),
+            longest_gap_is_lower_bound: false,
+            switchover_sum_of_gaps: Some(gap),
+            interruption_at_least: Some(gap - bound),
+            interruption_at_most: Some(gap),
         })
     };
     report.migration = Some(Migration {
@@ -367,7 +375,10 @@ pub(crate) fn pre_copy() -> Report {
         outage_ms: Outages { established: outage(180.4, 2.1), fresh: outage(188.9, 10.3) },
         recovery_ms: Some(212.0),
         brownout_ms: Some(7300.0),
+        brownout_share_before: Some(0.013),
         calls_lost: 0,
+        calls_late: 112,
+        error_replies: 0,
         degradation_calls: Some(91.0),
         degradation_response_s2: Some(0.052),
         transferred_bytes: Some(244 << 20),
@@ -420,6 +431,10 @@ pub(crate) fn stop_and_copy() -> Report {
         threshold: Some(100.0),
         bound: Some(bound),
         baseline_longest_gap: Some(9.8),
+        longest_gap_is_lower_bound: false,
+        switchover_sum_of_gaps: Some(gap),
+        interruption_at_least: Some(gap - bound),
+        interruption_at_most: Some(gap),
     };
     report.migration = Some(Migration {
         trigger: "simulated".to_owned(),
@@ -436,7 +451,10 @@ pub(crate) fn stop_and_copy() -> Report {
         },
         recovery_ms: None,
         brownout_ms: Some(0.0),
+        brownout_share_before: Some(0.0),
         calls_lost: lost,
+        calls_late: 231,
+        error_replies: 0,
         degradation_calls: Some(700.5),
         degradation_response_s2: None,
         transferred_bytes: Some(96 << 20),
@@ -483,7 +501,10 @@ pub(crate) fn empty() -> Report {
         outage_ms: Outages::default(),
         recovery_ms: None,
         brownout_ms: None,
+        brownout_share_before: None,
         calls_lost: 0,
+        calls_late: 0,
+        error_replies: 0,
         degradation_calls: None,
         degradation_response_s2: None,
         transferred_bytes: None,

@@ -1,31 +1,13 @@
 //! Figures as the text of a cell, each with its unit.
 
+use crate::units;
+
 /// What stands where nothing was measured.
 pub(crate) const NONE: &str = "–";
 
-/// A number with three significant digits, or all digits before the point.
-fn three_digits(value: f64) -> String {
-    let size = value.abs();
-    let decimals = if size >= 99.95 {
-        0
-    } else if size >= 9.995 {
-        1
-    } else {
-        2
-    };
-    format!("{value:.decimals$}")
-}
-
-/// A time in µs, as µs, ms or s, with the three digits that the histograms hold.
+/// A time in µs, with the three digits that the histograms hold.
 pub(crate) fn micros(us: f64) -> String {
-    let size = us.abs();
-    if size >= 999_500.0 {
-        format!("{} s", three_digits(us / 1e6))
-    } else if size >= 999.5 {
-        format!("{} ms", three_digits(us / 1e3))
-    } else {
-        format!("{} µs", three_digits(us))
-    }
+    units::format_duration_us(us)
 }
 
 /// The same of what may not have been measured.
@@ -73,32 +55,17 @@ pub(crate) fn count(n: u64) -> String {
 
 /// A rate a second.
 pub(crate) fn rate(per_s: f64) -> String {
-    if per_s.abs() >= 999.5 {
-        let sign = if per_s < 0.0 { "-" } else { "" };
-        format!("{sign}{}/s", count(per_s.abs().round() as u64))
-    } else {
-        format!("{}/s", three_digits(per_s))
-    }
+    units::format_rate(per_s)
 }
 
 /// Bytes in units of 1024.
-pub(crate) fn bytes(n: f64) -> String {
-    let mut value = n;
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value.abs() < 1023.5 {
-            return match unit {
-                "B" => format!("{value:.0} B"),
-                _ => format!("{} {unit}", three_digits(value)),
-            };
-        }
-        value /= 1024.0;
-    }
-    format!("{} TiB", three_digits(value))
+pub(crate) fn bytes(n: u64) -> String {
+    units::format_bytes(n)
 }
 
 /// Bytes a second.
 pub(crate) fn throughput(bytes_per_s: f64) -> String {
-    format!("{}/s", bytes(bytes_per_s))
+    units::format_byte_rate(bytes_per_s)
 }
 
 /// A share as per cent. What is not 0 does not become 0, what is not all does
@@ -141,30 +108,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounding_carries_into_the_next_unit() {
-        for (us, text) in [
-            (0.0, "0.00 µs"),
-            (0.412, "0.41 µs"),
-            (9.996, "10.0 µs"),
-            (99.96, "100 µs"),
-            (412.0, "412 µs"),
-            (999.4, "999 µs"),
-            (999.6, "1.00 ms"),
-            (31_100.0, "31.1 ms"),
-            (999_600.0, "1.00 s"),
-            (3_176_500.0, "3.18 s"),
-            (123_000_000.0, "123 s"),
-        ] {
-            assert_eq!(micros(us), text);
-        }
+    fn milliseconds_keep_their_tenths() {
+        assert_eq!(millis(31.14), "31.1 ms");
+        assert_eq!(millis(7645.0), "7645.0 ms");
         assert_eq!(millis(9_999.94), "9999.9 ms");
         assert_eq!(millis(9_999.96), "10.000 s");
-        assert_eq!(bytes(1023.0), "1023 B");
-        assert_eq!(bytes(1023.9), "1.00 KiB");
-        assert_eq!(bytes((512_u64 << 20) as f64), "512 MiB");
-        assert_eq!(bytes(2f64.powi(50)), "1024 TiB");
-        assert_eq!(rate(999.6), "1,000/s");
-        assert_eq!(rate(12.34), "12.3/s");
+        assert_eq!((bound(Some(0.84)), bound(None)), ("± 0.8 ms".to_owned(), NONE.to_owned()));
+        assert_eq!((setting(0.25), setting(10.0)), ("250 ms".to_owned(), "10 s".to_owned()));
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn machine(report: &Report, migration: &super::super::model::Migration) -> Strin
     }
     parts.extend(migration.vm.hypervisor.clone());
     if let Some(memory) = migration.vm.memory_bytes {
-        parts.push(format!("{} memory", cell::bytes(memory as f64)));
+        parts.push(format!("{} memory", cell::bytes(memory)));
     }
     if !report.environment.address.is_empty() {
         parts.push(format!("at {}", report.environment.address));

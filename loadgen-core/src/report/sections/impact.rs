@@ -39,7 +39,7 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         "total migration time",
         total.trigger,
         None,
-        format!("by the trigger ({}): accepted until its final event", migration.trigger),
+        format!("by the trigger ({}): accepted until completed and resumed", migration.trigger),
     ));
     rows.push(row("", total.hypervisor, None, "by the hypervisor".to_owned()));
     rows.push(row(
@@ -56,13 +56,21 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         "brownout",
         migration.brownout_ms,
         None,
-        "time outside of outages with p95 above twice that of before".to_owned(),
+        match migration.brownout_share_before {
+            Some(share) => format!(
+                "time outside of outages with response times above the band of before (by the \
+                 same rule {:.1} % of the time before the firing)",
+                share * 100.0
+            ),
+            None => "time outside of outages with response times above the band of before".into(),
+        },
     ));
     rows.extend(losses(report, migration));
     Section {
         title: "What the users felt".to_owned(),
         scope: format!(
-            "{}, from firing to the end of the run; gaps are between good replies of one population",
+            "{}; from firing to the end of the load; a gap is the time between two successive good \
+             replies (status below 400) of one population",
             ending(migration)
         ),
         columns: vec!["", "measured", "bound", "how"],
@@ -83,23 +91,34 @@ fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>> {
             "calls lost",
             cell::count(migration.calls_lost),
             &format!(
-                "intended between firing and recovery and not answered; {share} of the run's {}",
+                "not answered, intended between firing and recovery (else the end of the load); \
+                 {share} of the run's {}",
                 cell::count(report.counts.offered)
             ),
         ),
         number(
-            "replies late or lost",
+            "calls late",
+            cell::count(migration.calls_late),
+            "of the same span, answered well, but above the band of before",
+        ),
+        number(
+            "error replies",
+            cell::count(migration.error_replies),
+            "of the same span, answered with a status of 400 and above",
+        ),
+        number(
+            "replies missing",
             migration
                 .degradation_calls
                 .map_or_else(|| cell::NONE.to_owned(), |n| format!("{n:.1} calls")),
-            "area between offered rate and goodput, firing to recovery",
+            "at the end of the same span: area between offered rate and goodput",
         ),
         number(
             "response degradation",
             migration
                 .degradation_response_s2
                 .map_or_else(|| cell::NONE.to_owned(), |n| format!("{n:.3} s²")),
-            "area between response time and its mean before, firing to recovery",
+            "area between response time and its mean before, over the same span",
         ),
     ];
     let rounds = match migration.rounds {
@@ -107,7 +126,7 @@ fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>> {
         Some(n) => format!("by the hypervisor, in {n} pre-copy rounds"),
         None => "by the hypervisor".to_owned(),
     };
-    let sent = migration.transferred_bytes.map_or_else(|| cell::NONE.to_owned(), |n| cell::bytes(n as f64));
+    let sent = migration.transferred_bytes.map_or_else(|| cell::NONE.to_owned(), cell::bytes);
     rows.push(number("memory sent", sent, &rounds));
     rows
 }
@@ -117,22 +136,39 @@ fn row(name: &str, ms: Option<f64>, bound: Option<f64>, how: String) -> Vec<Stri
 }
 
 fn outage_row(name: &str, outage: &OutageReport) -> Vec<String> {
-    let mut how = "longest gap between good replies".to_owned();
+    let mut how = "longest gap".to_owned();
     if let Some(at) = outage.longest_gap_start_s {
         how.push_str(&format!(", from {}", cell::seconds(at)));
     }
+    if outage.longest_gap_is_lower_bound {
+        how.push_str(", cut by the end of the load");
+    }
+    if let (Some(least), Some(most)) = (outage.interruption_at_least, outage.interruption_at_most) {
+        how.push_str(&format!(
+            "; the service was interrupted for {} to {}",
+            cell::millis(least),
+            cell::millis(most)
+        ));
+    }
     if let Some(threshold) = outage.threshold {
-        let gaps = if outage.gaps == 1 { "1 gap" } else { "gaps" };
-        let n = if outage.gaps == 1 { String::new() } else { format!("{} ", outage.gaps) };
-        how.push_str(&format!("; {n}{gaps} above {}", cell::millis(threshold)));
+        let gaps = if outage.gaps == 1 { "gap" } else { "gaps" };
+        let n = cell::count(outage.gaps);
+        how.push_str(&format!("; {n} {gaps} above {}", cell::millis(threshold)));
         if let (Some(sum), true) = (outage.sum_of_gaps, outage.gaps > 0) {
             how.push_str(&format!(", in all {}", cell::millis(sum)));
+        }
+        if let (Some(sum), true) = (outage.switchover_sum_of_gaps, outage.gaps > 1) {
+            how.push_str(&format!(", around the switch-over {}", cell::millis(sum)));
         }
     }
     if let Some(normal) = outage.baseline_longest_gap {
         how.push_str(&format!("; longest before firing {}", cell::millis(normal)));
     }
-    row(&format!("outage, {name}"), outage.longest_gap, outage.bound, how)
+    let mut row = row(&format!("outage, {name}"), outage.longest_gap, outage.bound, how);
+    if outage.longest_gap_is_lower_bound {
+        row[1].insert_str(0, "≥ ");
+    }
+    row
 }
 
 fn ending(migration: &Migration) -> String {

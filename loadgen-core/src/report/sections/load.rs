@@ -51,9 +51,10 @@ pub(super) fn calls(report: &Report) -> Section {
             cell::count(c.unfinished)
         ),
         format!(
-            "{} connections opened; {} calls sent again because the server had closed the idle \
-             connection (not failures)",
+            "{} connections opened for calls; {} arrivals had to wait for a free connection; {} \
+             calls sent again because the server had closed the idle connection (not failures)",
             cell::count(c.connections_opened),
+            cell::count(c.queued),
             cell::count(c.reconnects)
         ),
     ];
@@ -87,7 +88,8 @@ fn time_row(name: &str, latency: &Latency, censored: u64) -> Vec<String> {
     row
 }
 
-fn lower_bound(us: Option<f64>, bound: bool) -> String {
+/// A time, marked if it is only a lower bound.
+pub(super) fn lower_bound(us: Option<f64>, bound: bool) -> String {
     match us {
         Some(us) if bound => format!("≥ {}", cell::micros(us)),
         other => cell::micros_or_none(other),
@@ -96,7 +98,7 @@ fn lower_bound(us: Option<f64>, bound: bool) -> String {
 
 /// Whether the `q`-quantile of all calls lies among the censored ones, when these
 /// are counted as the longest.
-pub(super) fn is_lower_bound(answered: u64, censored: u64, q: f64) -> bool {
+pub(crate) fn is_lower_bound(answered: u64, censored: u64, q: f64) -> bool {
     let all = answered + censored;
     all > 0 && censored as f64 / all as f64 > 1.0 - q
 }
@@ -247,7 +249,7 @@ pub(super) fn traffic(report: &Report) -> Section {
         } else {
             cell::NONE.to_owned()
         };
-        vec![name.to_owned(), cell::bytes(n as f64), per_s, String::new()]
+        vec![name.to_owned(), cell::bytes(n), per_s, String::new()]
     };
     let cpu = report.cpu.user_s + report.cpu.system_s;
     let share = if report.duration_s > 0.0 {

@@ -13,6 +13,7 @@ mod load;
 mod phases;
 
 pub(crate) use head::{Head, head};
+pub(crate) use load::is_lower_bound;
 
 use super::model::Report;
 

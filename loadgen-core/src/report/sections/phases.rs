@@ -7,7 +7,7 @@ use hdrhistogram::serialization::Deserializer;
 use serde_json::Value;
 
 use super::super::model::{Latency, Migration, PhaseReport, Report};
-use super::load::class_list;
+use super::load::{class_list, is_lower_bound, lower_bound};
 use super::{Events, Section, cell};
 
 /// Quantiles need this many calls beyond them, as in the report itself.
@@ -22,30 +22,36 @@ pub(super) fn response(report: &Report, migration: &Migration) -> Section {
         .filter(|p| !matches!(p.name.as_str(), "warm-up" | "before" | "after"))
         .collect();
     let mut rows = Vec::new();
-    let mut missing = false;
+    let (mut missing, mut bounds) = (false, false);
     for (name, phases) in [("before", named("before")), ("during", during), ("after", named("after"))]
     {
         let latency = together(&phases);
         missing |= latency.p50_us.is_none() || latency.p99_us.is_none();
+        let censored = phases.iter().map(|p| p.counts.censored).sum();
+        let [mean, p50, p99, max] = times(&latency, censored);
+        bounds |= [&mean, &p50, &p99, &max].iter().any(|time| time.starts_with('≥'));
         let span = phases.first().zip(phases.last());
         rows.push(vec![
             name.to_owned(),
             span.map_or_else(|| cell::NONE.to_owned(), |(a, b)| cell::seconds(b.end_s - a.start_s)),
             cell::count(latency.count),
-            cell::micros_or_none(latency.mean_us),
-            cell::micros_or_none(latency.p50_us),
-            cell::micros_or_none(latency.p99_us),
-            cell::micros_or_none(latency.max_us),
+            mean,
+            p50,
+            p99,
+            max,
             cell::count(phases.iter().map(|p| p.counts.failed).sum()),
             goodput(&phases),
             received(&phases),
         ]);
     }
     let mut notes = vec![
-        "during: from firing to the resume, all phases in between; failed calls have no response \
-         time and are not in it"
+        "during: all phases between before and after; failed calls have no response time and are \
+         not in it"
             .to_owned(),
     ];
+    if bounds {
+        notes.push(LOWER_BOUND.to_owned());
+    }
     if missing {
         notes.push(format!("{}: too few calls to tell, or not measured", cell::NONE));
     }
@@ -62,6 +68,20 @@ pub(super) fn response(report: &Report, migration: &Migration) -> Section {
         text_columns: 0,
         notes,
     }
+}
+
+const LOWER_BOUND: &str =
+    "≥: only a lower bound; so many calls were censored that this one lies among them";
+
+/// Mean, p50, p99 and maximum, marked where they are only lower bounds.
+fn times(latency: &Latency, censored: u64) -> [String; 4] {
+    let beyond = |q| is_lower_bound(latency.count, censored, q);
+    [
+        lower_bound(latency.mean_us, censored > 0),
+        lower_bound(latency.p50_us, beyond(0.5)),
+        lower_bound(latency.p99_us, beyond(0.99)),
+        lower_bound(latency.max_us, censored > 0),
+    ]
 }
 
 /// A rate over several phases, weighted by their lengths.
@@ -126,26 +146,35 @@ fn merged(parts: &[&Latency]) -> Option<Histogram<u64>> {
 pub(super) fn table(migration: &Migration) -> Section {
     let mut rows = Vec::new();
     let mut notes = Vec::new();
+    let mut bounds = false;
     for phase in &migration.phases {
         let counts = &phase.counts;
         let lost = counts.failed + counts.shed + counts.unfinished;
-        let latency = &phase.response_time;
+        let [mean, p50, p99, max] = times(&phase.response_time, counts.censored);
+        bounds |= [&mean, &p50, &p99, &max].iter().any(|time| time.starts_with('≥'));
         rows.push(vec![
             phase.name.clone(),
             cell::seconds(phase.start_s),
             cell::seconds(phase.end_s),
             cell::count(counts.offered),
             cell::count(lost),
-            cell::micros_or_none(latency.mean_us),
-            cell::micros_or_none(latency.p50_us),
-            cell::micros_or_none(latency.p99_us),
-            cell::micros_or_none(latency.max_us),
+            mean,
+            p50,
+            p99,
+            max,
             goodput(&[phase]),
             received(&[phase]),
         ]);
         if !phase.errors.is_empty() {
             notes.push(format!("failed in {}: {}", phase.name, class_list(&phase.errors)));
         }
+        if phase.error_replies > 0 {
+            let n = cell::count(phase.error_replies);
+            notes.push(format!("{}: {n} replies with a status of 400 and above", phase.name));
+        }
+    }
+    if bounds {
+        notes.push(LOWER_BOUND.to_owned());
     }
     notes.push(
         "lost: failed, shed or unfinished; goodput and received by the moment of the reply"
