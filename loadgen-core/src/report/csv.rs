@@ -76,7 +76,8 @@ mod tests {
         let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
         assert_eq!(rows.len(), report.timeline.windows.len());
         assert!(rows.iter().all(|row| row.len() == header.len()));
-        for (name, expected) in [("offered", report.counts.offered), ("failed", report.counts.failed)]
+        for (name, expected) in
+            [("offered", report.counts.offered), ("failed", report.counts.failed)]
         {
             let column = header.iter().position(|h| *h == name).unwrap();
             let sum: u64 = rows.iter().map(|row| row[column].parse::<u64>().unwrap()).sum();

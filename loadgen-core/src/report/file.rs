@@ -35,7 +35,9 @@ impl WriteError {
 fn hint(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::ENOSPC) => "; free some space or choose a place on another disk",
-        Some(libc::EDQUOT | libc::EFBIG) => "; a limit of this user is reached: choose another place",
+        Some(libc::EDQUOT | libc::EFBIG) => {
+            "; a limit of this user is reached: choose another place"
+        }
         Some(libc::ENOENT) => "; its directory does not exist: create it first",
         Some(libc::ENOTDIR) => "; a part of its path is a file, not a directory",
         Some(libc::EISDIR) => "; it is a directory: give the name of a file",

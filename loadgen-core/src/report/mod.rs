@@ -13,6 +13,8 @@ pub(crate) mod latency;
 mod model;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+mod schema_tests;
 mod sections;
 mod text;
 

@@ -56,7 +56,10 @@ impl Story {
                     response += (resume - at_s) + 0.02 * noise(k);
                 }
                 let end = if response > self.timeout_s {
-                    Err((self.timeout_s, if k % 7 == 0 { "connect-refused" } else { "head-timeout" }))
+                    Err((
+                        self.timeout_s,
+                        if k % 7 == 0 { "connect-refused" } else { "head-timeout" },
+                    ))
                 } else {
                     Ok(response)
                 };
@@ -202,8 +205,7 @@ fn timeline(calls: &[Call], seconds: f64) -> TimelineReport {
 
 fn phase(name: &str, start_s: f64, end_s: f64, calls: &[Call]) -> PhaseReport {
     let own: Vec<&Call> = calls.iter().filter(|c| (start_s..end_s).contains(&c.at_s)).collect();
-    let completed =
-        |c: &&Call| c.end.is_ok_and(|s| (start_s..end_s).contains(&(c.at_s + s)));
+    let completed = |c: &&Call| c.end.is_ok_and(|s| (start_s..end_s).contains(&(c.at_s + s)));
     let answered = calls.iter().filter(completed).count() as f64;
     let long = end_s > start_s;
     PhaseReport {
@@ -233,9 +235,8 @@ fn report(story: &Story, warmup_s: f64) -> Report {
     let lag = |calls: &[&Call]| {
         latency((0..calls.len() as u64).map(|k| 2e-6 + 6e-6 * noise(k)).collect())
     };
-    let service = |calls: &[&Call]| {
-        latency(good(calls).into_iter().map(|s| s.min(0.2) * 0.9).collect())
-    };
+    let service =
+        |calls: &[&Call]| latency(good(calls).into_iter().map(|s| s.min(0.2) * 0.9).collect());
     let populations = ["established", "fresh"].map(|name| {
         let own: Vec<&Call> = measured.iter().filter(|c| c.population == name).copied().collect();
         let given_up = own.iter().filter_map(|c| c.end.err().map(|(s, _)| s)).collect();
@@ -385,7 +386,10 @@ pub(crate) fn pre_copy() -> Report {
         rounds: Some(7),
         phases,
         truth: None,
-        details: serde_json::Map::from_iter([("ram".to_owned(), json!({"dirty-pages-rate": 2570}))]),
+        details: serde_json::Map::from_iter([(
+            "ram".to_owned(),
+            json!({"dirty-pages-rate": 2570}),
+        )]),
     });
     report
 }

@@ -7,6 +7,8 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::super::sections::cell;
+
 /// A canvas whose units are half pixels.
 pub(super) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Drawn = Result<(), String>;
@@ -15,9 +17,9 @@ pub(super) type Drawn = Result<(), String>;
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x24, 0x28);
 pub(super) const FAINT: RGBColor = RGBColor(0xe2, 0xe5, 0xea);
 pub(super) const FRAME: RGBColor = RGBColor(0x8d, 0x93, 0x9c);
-pub(super) const FONT: f64 = 24.0;
+pub(super) const FONT: f64 = 26.0;
 /// Half pixels that a character takes, on average.
-const CHARACTER: f64 = 12.6;
+const CHARACTER: f64 = 13.6;
 
 /// How wide a text will be, about.
 pub(super) fn text_width(text: &str, size: f64) -> i32 {
@@ -42,7 +44,8 @@ pub(super) fn text(
     let style = TextStyle::from(("sans-serif", size).into_font())
         .color(&color)
         .pos(Pos::new(side, VPos::Center));
-    canvas.draw(&Text::new(words, at, style)).map_err(failed)
+    // The back end escapes markup, but passes control characters through.
+    canvas.draw(&Text::new(cell::clean(words), at, style)).map_err(failed)
 }
 
 /// One entry of a legend.

@@ -52,7 +52,9 @@ pub(super) fn windows(report: &Report, span: &Range<f64>) -> Series {
         .timeline
         .windows
         .iter()
-        .filter(|w| w.start_s.is_finite() && w.start_s + width_s > span.start && w.start_s < span.end)
+        .filter(|w| {
+            w.start_s.is_finite() && w.start_s + width_s > span.start && w.start_s < span.end
+        })
         .collect();
     let windows_a_point = inside.len().div_ceil(MAX_POINTS).max(1);
     let points = inside.chunks(windows_a_point).map(|chunk| point(chunk, width_s)).collect();

@@ -73,9 +73,8 @@ pub(super) fn draw(report: &Report, view: View, span: &Range<f64>) -> Result<Cha
             cell::millis(report.timeline.counters.step_ms)
         ));
     }
-    let not_kept = report.timeline.failed_calls_total - report.timeline.failed_calls.len().min(
-        usize::try_from(report.timeline.failed_calls_total).unwrap_or(usize::MAX),
-    ) as u64;
+    let kept = report.timeline.failed_calls.len() as u64;
+    let not_kept = report.timeline.failed_calls_total.saturating_sub(kept);
     if not_kept > 0 {
         caption.push_str(&format!(" {} such calls more are not drawn.", cell::count(not_kept)));
     }
@@ -161,21 +160,20 @@ fn draw_response(
     }
     keys.push(Key { words: "no reply".to_owned(), color: FAILED, shape: Shape::Cross });
     panel.header(canvas, "Response time", &keys)?;
-    let decades: Vec<_> = (panel.y.start as i32..=panel.y.end as i32)
-        .map(|k| (f64::from(k), decade(k)))
-        .collect();
+    let decades: Vec<_> =
+        (panel.y.start as i32..=panel.y.end as i32).map(|k| (f64::from(k), decade(k))).collect();
     panel.grid(canvas, &decades, x_ticks)?;
     let log = |us: Option<f64>| us.filter(|us| *us > 0.0).map(f64::log10);
     for (name, (_, color)) in &named {
-        let values = points.iter().map(|p| {
-            (p.middle_s(), p.response.get(*name).and_then(|(_, p99)| log(*p99)))
-        });
+        let values = points
+            .iter()
+            .map(|p| (p.middle_s(), p.response.get(*name).and_then(|(_, p99)| log(*p99))));
         panel.curve(canvas, values, *color, 3)?;
     }
     for (name, (color, _)) in &named {
-        let values = points.iter().map(|p| {
-            (p.middle_s(), p.response.get(*name).and_then(|(p50, _)| log(*p50)))
-        });
+        let values = points
+            .iter()
+            .map(|p| (p.middle_s(), p.response.get(*name).and_then(|(p50, _)| log(*p50))));
         panel.curve(canvas, values, *color, 3)?;
     }
     // Marks that would lie on the same spot are drawn once.
@@ -315,7 +313,7 @@ fn bands(canvas: &Canvas<'_>, report: &Report, panels: &[Panel], span: &Range<f6
                 fill(canvas, (from, panel.top), (to, panel.bottom), color, opacity)?;
             }
         }
-        let name = cell::clean(&phase.name);
+        let name = phase.name.clone();
         let short = name.strip_prefix("round ").unwrap_or(&name).to_owned();
         let middle = i32::midpoint(from, to);
         let size = FONT - 2.0;
@@ -336,14 +334,13 @@ fn bands(canvas: &Canvas<'_>, report: &Report, panels: &[Panel], span: &Range<f6
 /// their names where there is room.
 fn marks(canvas: &Canvas<'_>, report: &Report, panels: &[Panel], span: &Range<f64>) -> Drawn {
     let (Some(first), Some(last)) = (panels.first(), panels.last()) else { return Ok(()) };
-    let mut events: Vec<_> =
-        report.events.iter().filter(|e| span.contains(&e.at_s)).collect();
+    let mut events: Vec<_> = report.events.iter().filter(|e| span.contains(&e.at_s)).collect();
     events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
     let size = FONT - 3.0;
     let mut label_end = 0;
     for event in events {
         let x = first.px(event.at_s);
-        let name = cell::clean(&event.name);
+        let name = event.name.clone();
         match event.name.as_str() {
             "stop" | "resume" => {
                 line(canvas, &[(x, 58), (x, first.top - TITLE)], MARK, 3)?;
@@ -353,8 +350,7 @@ fn marks(canvas: &Canvas<'_>, report: &Report, panels: &[Panel], span: &Range<f6
                 // Away from each other, since they may be one pixel apart.
                 let words = name.to_uppercase();
                 let left = event.name == "stop" && x - text_width(&words, size) > LEFT;
-                let (at, side) =
-                    if left { (x - 8, HPos::Right) } else { (x + 8, HPos::Left) };
+                let (at, side) = if left { (x - 8, HPos::Right) } else { (x + 8, HPos::Left) };
                 text(canvas, &words, (at, 66), side, MARK, size)?;
             }
             "progress" => {

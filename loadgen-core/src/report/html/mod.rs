@@ -179,7 +179,9 @@ fn figure(page: &mut String, report: &Report, view: View, title: &str) {
         Ok(None) => return,
         Err(reason) => {
             let reason = escape(&reason);
-            page.push_str(&format!("<section><p>No chart could be drawn: {reason}</p></section>\n"));
+            page.push_str(&format!(
+                "<section><p>No chart could be drawn: {reason}</p></section>\n"
+            ));
             return;
         }
     };

@@ -87,8 +87,7 @@ fn stream(stream: &Stream) -> String {
 }
 
 fn duration(report: &Report) -> String {
-    let planned =
-        report.plan.duration_s.map_or_else(|| "until stopped".to_owned(), cell::setting);
+    let planned = report.plan.duration_s.map_or_else(|| "until stopped".to_owned(), cell::setting);
     let mut text = format!("{planned} planned, {} run", cell::seconds(report.duration_s));
     if report.plan.warmup_s > 0.0 {
         text.push_str(&format!(", of it {} warm-up", cell::setting(report.plan.warmup_s)));

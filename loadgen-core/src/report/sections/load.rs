@@ -8,7 +8,10 @@ use super::{Section, cell};
 /// The span and the calls that the summary figures cover.
 fn measured(report: &Report) -> String {
     let warmup = if report.plan.warmup_s > 0.0 { " after the warm-up" } else { "" };
-    format!("calls with an intended start in the {} measured{warmup}", cell::seconds(report.measured_s))
+    format!(
+        "calls with an intended start in the {} measured{warmup}",
+        cell::seconds(report.measured_s)
+    )
 }
 
 /// Calls by their fate, and the two identities that they obey.
@@ -33,9 +36,7 @@ pub(super) fn calls(report: &Report) -> Section {
     }
     let rates = &report.rates;
     let mut per_s = vec!["all, per second".to_owned()];
-    per_s.extend(
-        [rates.offered_per_s, rates.started_per_s, rates.answered_per_s].map(cell::rate),
-    );
+    per_s.extend([rates.offered_per_s, rates.started_per_s, rates.answered_per_s].map(cell::rate));
     per_s.resize(8, String::new());
     rows.push(per_s);
     let c = &report.counts;
@@ -62,7 +63,14 @@ pub(super) fn calls(report: &Report) -> Section {
         title: "Calls".to_owned(),
         scope: format!("{} {}", cell::count(c.offered), measured(report)),
         columns: vec![
-            "", "offered", "started", "answered", "failed", "unfinished", "shed", "censored",
+            "",
+            "offered",
+            "started",
+            "answered",
+            "failed",
+            "unfinished",
+            "shed",
+            "censored",
         ],
         rows,
         text_columns: 0,

@@ -23,7 +23,8 @@ pub(super) fn response(report: &Report, migration: &Migration) -> Section {
         .collect();
     let mut rows = Vec::new();
     let (mut missing, mut bounds) = (false, false);
-    for (name, phases) in [("before", named("before")), ("during", during), ("after", named("after"))]
+    for (name, phases) in
+        [("before", named("before")), ("during", during), ("after", named("after"))]
     {
         let latency = together(&phases);
         missing |= latency.p50_us.is_none() || latency.p99_us.is_none();

@@ -1,0 +1,217 @@
+//! The published JSON Schema against real reports, and both against the model.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{Report, sample};
+
+fn schema() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report.schema.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn samples() -> Vec<Value> {
+    let mut deadline = sample::plain();
+    deadline.plan = deadline.plan.with_deadline(std::time::Duration::from_secs(2)).with_request(
+        crate::Request::get()
+            .with_method("POST")
+            .with_header("X-A", "b")
+            .with_body(b"abc".to_vec()),
+    );
+    let times = deadline.response_time.clone();
+    if let Some(fresh) = deadline.populations.get_mut("fresh") {
+        fresh.response_time_error_status = times;
+    }
+    // The path has no setter yet; reading refuses it if the request has none.
+    let mut deadline = serde_json::to_value(deadline).unwrap();
+    deadline["plan"]["request"]["path"] = json!("/other");
+    let deadline = Report::from_json(&deadline.to_string()).unwrap();
+    let mut closed = sample::plain();
+    closed.plan = crate::Plan::new(
+        crate::Target::parse("http://[::1]/")
+            .unwrap()
+            .with_connect_to("127.0.0.1:80".parse().unwrap())
+            .with_source_addresses(vec!["127.0.0.2".parse().unwrap()]),
+        crate::Stream::established(crate::Schedule::Closed),
+    );
+    let reports = [
+        sample::plain(),
+        sample::pre_copy(),
+        sample::stop_and_copy(),
+        sample::empty(),
+        sample::hostile(),
+        deadline,
+        closed,
+    ];
+    reports.iter().map(|report| serde_json::to_value(report).unwrap()).collect()
+}
+
+/// The same schema with unknown fields refused. The published one lets them
+/// pass, since later versions may add some.
+fn strict(mut node: Value) -> Value {
+    match &mut node {
+        Value::Object(object) => {
+            for (_, value) in object.iter_mut() {
+                *value = strict(value.take());
+            }
+            if object.get("properties").is_some_and(Value::is_object)
+                && object.get("type") == Some(&json!("object"))
+            {
+                object.insert("additionalProperties".to_owned(), json!(false));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = strict(item.take())),
+        _ => {}
+    }
+    node
+}
+
+fn validate(schema: &Value, report: &Value) {
+    let validator = jsonschema::validator_for(schema).unwrap();
+    let errors: Vec<_> = validator
+        .iter_errors(report)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .map(|error| error.chars().take(300).collect::<String>())
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn reports_keep_to_the_schema_and_have_no_field_that_it_lacks() {
+    let strict = strict(schema());
+    for report in samples() {
+        validate(&schema(), &report);
+        validate(&strict, &report);
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_is_not_a_report() {
+    let schema = schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let good = serde_json::to_value(sample::stop_and_copy()).unwrap();
+    assert!(validator.is_valid(&good));
+    let changes: [fn(&mut Value); 6] = [
+        |v| v["schema"] = json!("loadgen-report/2"),
+        |v| v["counts"]["offered"] = json!(-1),
+        |v| v["verdict"]["status"] = json!("perhaps"),
+        |v| v["migration"]["strategy"] = json!("teleport"),
+        |v| v["timeline"]["windows"][0]["populations"]["fresh"]["p50_us"] = json!("1"),
+        |v| {
+            v["migration"]["phases"][0].as_object_mut().unwrap().remove("counts");
+        },
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let mut bad = good.clone();
+        change(&mut bad);
+        assert!(!validator.is_valid(&bad), "change {i}");
+    }
+}
+
+/// Every property path of the schema, such as `migration.phases[].name`.
+fn paths(root: &Value, node: &Value, at: &str, into: &mut BTreeSet<String>) {
+    if let Some(name) = node.get("$ref").and_then(Value::as_str) {
+        let target = root.pointer(name.trim_start_matches('#')).unwrap();
+        return paths(root, target, at, into);
+    }
+    for part in node.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+        paths(root, part, at, into);
+    }
+    if let Some(items) = node.get("items") {
+        paths(root, items, &format!("{at}[]"), into);
+    }
+    if let Some(values) = node.get("additionalProperties").filter(|v| v.is_object()) {
+        paths(root, values, &format!("{at}.*"), into);
+    }
+    for (name, value) in node.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+        into.insert(path.clone());
+        paths(root, value, &path, into);
+    }
+}
+
+/// Whether a path of the schema leads to a field of a report.
+fn leads(value: &Value, path: &str) -> bool {
+    let Some((step, rest)) = path.split_once('.').or(Some((path, ""))) else { return false };
+    let (name, list) = step.strip_suffix("[]").map_or((step, false), |name| (name, true));
+    let follow = |next: &Value| rest.is_empty() || leads(next, rest);
+    let object: Option<&Map<String, Value>> = value.as_object();
+    let nexts: Vec<&Value> = match object {
+        Some(object) if name == "*" => object.values().collect(),
+        Some(object) => object.get(name).into_iter().collect(),
+        None => return false,
+    };
+    if list && !rest.is_empty() {
+        return nexts.iter().filter_map(|v| v.as_array()).flatten().any(follow);
+    }
+    nexts.into_iter().any(follow)
+}
+
+#[test]
+fn the_schema_has_no_field_that_reports_lack() {
+    let schema = schema();
+    let mut all = BTreeSet::new();
+    paths(&schema, &schema, "", &mut all);
+    assert!(all.len() > 150, "{}", all.len());
+    let samples = samples();
+    let missing: Vec<_> =
+        all.iter().filter(|path| !samples.iter().any(|report| leads(report, path))).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn required_fields_are_those_that_reading_requires() {
+    // What the schema lets be left out, reading must do without.
+    let mut value = serde_json::to_value(sample::stop_and_copy()).unwrap();
+    value.as_object_mut().unwrap().remove("migration");
+    validate(&schema(), &value);
+    assert!(Report::from_json(&value.to_string()).unwrap().migration.is_none());
+}
+
+#[test]
+fn the_contract_paths_exist() {
+    let report = serde_json::to_value(sample::stop_and_copy()).unwrap();
+    let times = "{count,min_us,mean_us,p50_us,p90_us,p99_us,p99_9_us,p99_99_us,max_us,histogram}";
+    let outage = "{longest_gap,sum_of_gaps,gaps,bound}";
+    let contract = [
+        "schema,tool.{name,version},plan.seed,environment.{kernel,cpu,threads},started_at,duration_s",
+        "verdict.{status,reasons}",
+        "counts.{offered,started,answered,failed,shed,censored,reconnects}",
+        "rates.{offered_per_s,started_per_s,answered_per_s}",
+        &format!("response_time.{times},service_time.{times},lag.{times}"),
+        "status.2xx,errors.head-timeout,bytes.{sent,received},cpu.{user_s,system_s}",
+        "populations.{established,fresh},timeline.{window_ms,windows}",
+        "events[].{name,at_s,uncertainty_s,source,attributes}",
+        "migration.{trigger,strategy,simulated,recovery_ms,calls_lost}",
+        "migration.total_migration_time_ms.{trigger,hypervisor}",
+        "migration.downtime_ms.{reported,events,bound}",
+        &format!("migration.outage_ms.established.{outage},migration.outage_ms.fresh.{outage}"),
+        "migration.phases[].{name,start_s,end_s,counts,response_time,errors,bytes_per_s}",
+        "migration.truth.downtime_ms",
+    ];
+    let mut paths = Vec::new();
+    for line in contract {
+        // Commas inside of braces separate names, outside of them paths.
+        let mut rest = line;
+        while !rest.is_empty() {
+            let brace = rest.find('{').filter(|b| rest.find(',').is_none_or(|comma| *b < comma));
+            let end = match brace {
+                Some(_) => rest.find('}').unwrap() + 1,
+                None => rest.find(',').unwrap_or(rest.len()),
+            };
+            let (path, next) = rest.split_at(end);
+            match brace {
+                Some(brace) => paths.extend(
+                    path[brace + 1..end - 1].split(',').map(|n| format!("{}{n}", &path[..brace])),
+                ),
+                None => paths.push(path.to_owned()),
+            }
+            rest = next.trim_start_matches(',');
+        }
+    }
+    assert!(paths.len() > 80, "{}", paths.len());
+    for path in paths {
+        assert!(leads(&report, &path), "{path}");
+    }
+}
