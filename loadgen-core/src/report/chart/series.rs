@@ -14,7 +14,7 @@ pub(super) const MAX_POINTS: usize = 1200;
 pub(super) struct Point {
     pub(super) start_s: f64,
     pub(super) end_s: f64,
-    /// Largest of the windows, per second.
+    /// Mean of the windows, per second.
     pub(super) offered_per_s: f64,
     /// Mean and smallest of the windows, per second. A silence stays visible
     /// however many windows become one point.
@@ -65,7 +65,6 @@ fn point(windows: &[&WindowReport], width_s: f64) -> Point {
     let start_s = windows.first().map_or(0.0, |w| w.start_s);
     let span_s = width_s * windows.len() as f64;
     let sum = |figure: fn(&WindowReport) -> u64| windows.iter().map(|w| figure(w)).sum::<u64>();
-    let largest = |figure: fn(&WindowReport) -> u64| windows.iter().map(|w| figure(w)).max();
     let least = windows.iter().map(|w| w.answered).min().unwrap_or(0);
     let mut response: BTreeMap<String, (Option<f64>, Option<f64>)> = BTreeMap::new();
     for (name, population) in windows.iter().flat_map(|w| &w.populations) {
@@ -76,7 +75,7 @@ fn point(windows: &[&WindowReport], width_s: f64) -> Point {
     Point {
         start_s,
         end_s: start_s + span_s,
-        offered_per_s: largest(|w| w.offered).unwrap_or(0) as f64 / width_s,
+        offered_per_s: sum(|w| w.offered) as f64 / span_s,
         answered_per_s: sum(|w| w.answered) as f64 / span_s,
         least_answered_per_s: least as f64 / width_s,
         failed: sum(|w| w.failed),

@@ -16,7 +16,7 @@ use super::{Chart, View};
 
 const WIDTH: i32 = 2200;
 const LEFT: i32 = 136;
-const RIGHT: i32 = WIDTH - 24;
+const RIGHT: i32 = WIDTH - 56;
 /// Height of the strip of phase names and event marks.
 const STRIP: i32 = 118;
 const TITLE: i32 = 48;
@@ -40,7 +40,8 @@ const POPULATIONS: [(RGBColor, RGBColor); 3] = [
 const BANDS: [RGBColor; 2] = [RGBColor(0x54, 0x9c, 0xe8), RGBColor(0x2f, 0x6f, 0xbf)];
 
 pub(super) fn draw(report: &Report, view: View, span: &Range<f64>) -> Result<Chart, String> {
-    let height = STRIP + PANELS.iter().sum::<i32>() + 4 * TITLE + 3 * GAP + AXIS;
+    let strip = strip(report);
+    let height = strip + PANELS.iter().sum::<i32>() + 4 * TITLE + 3 * GAP + AXIS;
     let mut svg = String::new();
     let series = series::windows(report, span);
     {
@@ -56,7 +57,7 @@ pub(super) fn draw(report: &Report, view: View, span: &Range<f64>) -> Result<Cha
     let mut caption = if series.windows_a_point > 1 {
         format!(
             "Each point stands for {} windows of {window}: response times are the largest of \
-             them, the answered rate is shown by its mean and its minimum, failures are sums.",
+             them, rates are means (and the minimum of the answered rate), failures are sums.",
             series.windows_a_point
         )
     } else {
@@ -81,6 +82,11 @@ pub(super) fn draw(report: &Report, view: View, span: &Range<f64>) -> Result<Cha
     Ok(Chart { svg, caption })
 }
 
+/// Height of the strip of this report; 0 where it would be empty.
+fn strip(report: &Report) -> i32 {
+    if report.events.is_empty() && report.migration.is_none() { 0 } else { STRIP }
+}
+
 fn draw_all(
     canvas: &Canvas<'_>,
     report: &Report,
@@ -96,7 +102,7 @@ fn draw_all(
         .iter()
         .filter(|call| span.contains(&call.at_s) && call.waited_s.is_finite())
         .collect();
-    let mut top = STRIP + TITLE;
+    let mut top = strip(report) + TITLE;
     let mut panels = Vec::new();
     let rates_top = points
         .iter()
@@ -155,6 +161,7 @@ fn draw_response(
     let named: Vec<_> = names.into_iter().zip(POPULATIONS).collect();
     let mut keys = Vec::new();
     for (name, (p50, p99)) in &named {
+        let name: String = name.chars().take(16).collect();
         keys.push(Key { words: format!("{name} p50"), color: *p50, shape: Shape::Line(4) });
         keys.push(Key { words: format!("{name} p99"), color: *p99, shape: Shape::Line(4) });
     }

@@ -121,7 +121,11 @@ fn migration_tiles(report: &Report, migration: &Migration) -> Vec<Tile> {
     {
         if let Some(outage) = outage {
             let bound = cell::bound(outage.bound);
-            tiles.push((cell::millis_or_none(outage.longest_gap), bound, what));
+            let mut gap = cell::millis_or_none(outage.longest_gap);
+            if outage.longest_gap_is_lower_bound {
+                gap.insert_str(0, "≥ ");
+            }
+            tiles.push((gap, bound, what));
         }
     }
     let down = &migration.downtime_ms;
@@ -154,8 +158,10 @@ fn run_tiles(report: &Report) -> Vec<Tile> {
     let p50 = cell::micros_or_none(report.response_time.p50_us);
     let calls = format!("{} answered calls", cell::count(report.response_time.count));
     let mut p99 = calls.clone();
+    let mut value = cell::micros_or_none(report.response_time.p99_us);
     if sections::is_lower_bound(report.response_time.count, counts.censored, 0.99) {
         p99.push_str("; lower bound: see Times");
+        value.insert_str(0, "≥ ");
     }
     vec![
         (
@@ -164,7 +170,7 @@ fn run_tiles(report: &Report) -> Vec<Tile> {
             "answered rate",
         ),
         (p50, calls, "response time, p50"),
-        (cell::micros_or_none(report.response_time.p99_us), p99, "response time, p99"),
+        (value, p99, "response time, p99"),
         (
             cell::count(lost),
             format!("{} of {}", cell::share(lost, counts.offered), cell::count(counts.offered)),

@@ -252,7 +252,11 @@ mod tests {
         };
         // 2987.1 ± 12 and 3021 ± 28 against 2980; the last two have no bound.
         assert_eq!(verdicts(&migration), ["yes", "NO", "yes", "–", "–"]);
-        migration.outage_ms.established.as_mut().unwrap().bound = Some(7.0);
+        let outage = migration.outage_ms.established.as_mut().unwrap();
+        outage.bound = Some(7.0);
+        outage.longest_gap_is_lower_bound = true;
+        let row = outage_row("established", outage);
+        assert!(row[1].starts_with("≥ 2987.1") && row[3].contains("cut by the end"), "{row:?}");
         migration.downtime_ms.events = None;
         assert_eq!(verdicts(&migration), ["NO", "NO", "–", "–", "–"]);
     }
