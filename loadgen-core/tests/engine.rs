@@ -1,6 +1,8 @@
 //! The engine against real sockets: the built-in server where it does, hand-made
 //! misbehaving servers where it does not.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;

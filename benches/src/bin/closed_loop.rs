@@ -2,6 +2,7 @@
 //! on one core, client on the other, in turn with wrk (both from Debian packages).
 //!
 //!     cargo run --release -p loadgen-benches --bin closed_loop
+#![expect(clippy::print_stdout, reason = "the table is the result")]
 
 use std::fs;
 use std::net::TcpStream;

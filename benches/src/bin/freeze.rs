@@ -3,6 +3,7 @@
 //! against the analytic value for the pool in force.
 //!
 //!     cargo run --release -p loadgen-benches --bin freeze
+#![expect(clippy::print_stdout, reason = "the table is the result")]
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 //! held, and at the peak (which both reach when they make the report).
 //!
 //!     cargo run --release -p loadgen-benches --bin memory
+#![expect(clippy::print_stdout, reason = "the table is the result")]
 
 use std::process::Command;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 //! the server's side (arrival times on the same clock), with the CPU it took.
 //!
 //!     cargo run --release -p loadgen-benches --bin starts
+#![expect(clippy::print_stdout, reason = "the table is the result")]
 
 use std::time::Duration;
 
