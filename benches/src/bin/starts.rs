@@ -63,7 +63,7 @@ fn one(args: &Args, precision: Precision, run: u32) -> Result<()> {
         .map(|line| line.parse().context("arrival times are whole numbers"))
         .collect::<Result<_>>()?;
     // Calls over several connections may be read out of order by a few µs.
-    let mut sorted = arrivals.clone();
+    let mut sorted = arrivals;
     sorted.sort_unstable();
     let mut late: Vec<i64> = sorted
         .iter()
