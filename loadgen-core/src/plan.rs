@@ -286,6 +286,12 @@ impl Plan {
         self.duration_s.map(Duration::from_secs_f64)
     }
 
+    /// How much of the beginning is left out of the summary.
+    #[must_use]
+    pub fn warmup(&self) -> Duration {
+        Duration::from_secs_f64(self.warmup_s)
+    }
+
     /// Time limit of a call from its first byte sent.
     #[must_use]
     pub fn timeout(&self) -> Duration {

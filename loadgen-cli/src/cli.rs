@@ -1,0 +1,41 @@
+//! The command line as a whole: the list of subcommands and what `--help` says
+//! of the program. The options of each subcommand stand in its own file.
+
+use clap::{Parser, Subcommand};
+
+use crate::command::{completions, man, migrate, report, run, target};
+
+/// Load an HTTP server, live-migrate its virtual machine, report what its users felt
+#[derive(Debug, Parser)]
+#[command(name = "loadgen", version, propagate_version = true, after_long_help = AFTER)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(Box<run::Args>),
+    Migrate(Box<migrate::Args>),
+    Target(target::Args),
+    Report(report::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+const AFTER: &str = "\
+Results go to stdout, progress and messages to stderr.
+
+Exit codes:
+  0        done (a degraded run too: the reservations are on stderr)
+  1        the run failed, or its report could not be written where it should
+  2        usage: the command line or a file named by it makes no sense
+  3        an objective (--slo) was breached or could not be judged
+  4        the run is not valid: its figures do not say what they seem to say
+  130/143  interrupted by SIGINT/SIGTERM; the partial report was written
+
+Examples:
+  loadgen migrate                              a simulated migration under load
+  loadgen run http://127.0.0.1:8080/ --rate 1000 --duration 30s
+  loadgen migrate http://10.0.0.5/ --trigger qmp:/run/vm.sock,to=tcp:10.0.0.2:4444
+  loadgen report report.json --html report.html";

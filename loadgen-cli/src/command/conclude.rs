@@ -1,0 +1,94 @@
+//! The end of every run: deliver the report, say what limits it, judge the
+//! objectives, choose the exit code.
+
+use loadgen_core::report::VerdictStatus;
+use loadgen_core::{Report, Slo, SloOutcome};
+
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::messages::{note, warning};
+use crate::output::{Delivery, Sink};
+
+/// What came to pass, from which the exit code follows.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    delivery: Delivery,
+    interrupted: Option<Exit>,
+    verdict: VerdictStatus,
+    breached: bool,
+}
+
+impl End {
+    /// The first of these that applies: a report that is not in its place must
+    /// not be missed, and figures that are not valid must not be judged.
+    fn exit(self) -> Exit {
+        if self.delivery == Delivery::Elsewhere {
+            Exit::NotWritten
+        } else if let Some(interrupted) = self.interrupted {
+            interrupted
+        } else if self.verdict == VerdictStatus::Invalid {
+            Exit::Invalid
+        } else if self.breached {
+            Exit::Breached
+        } else {
+            Exit::Done
+        }
+    }
+}
+
+/// Ends a run that has a report.
+pub(super) fn conclude(
+    report: &Report,
+    slos: &[Slo],
+    sink: &Sink,
+    interrupt: &Interrupt,
+    quiet: bool,
+) -> Result<Exit, Failure> {
+    let delivery = sink.deliver(report)?;
+    let verdict = report.verdict.status;
+    for reason in &report.verdict.reasons {
+        match verdict {
+            VerdictStatus::Valid => {}
+            VerdictStatus::Degraded => warning(&format!("the run is degraded: {reason}")),
+            VerdictStatus::Invalid => warning(&format!("the run is not valid: {reason}")),
+        }
+    }
+    let interrupted = interrupt.exit();
+    let mut breached = false;
+    if interrupted.is_none() && verdict != VerdictStatus::Invalid {
+        for judgement in slos.iter().map(|slo| slo.judge(report)) {
+            if judgement.outcome != SloOutcome::Held {
+                breached = true;
+                warning(&format!("objective {}", judgement.text));
+            } else if !quiet {
+                note(&format!("objective {}", judgement.text));
+            }
+        }
+    } else if !slos.is_empty() {
+        let why = if interrupted.is_some() { "interrupted" } else { "not valid" };
+        warning(&format!("the objectives were not judged: the run was {why}"));
+    }
+    Ok(End { delivery, interrupted, verdict, breached }.exit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_by_precedence() {
+        let end = |delivery, interrupted, verdict, breached| {
+            End { delivery, interrupted, verdict, breached }.exit().code()
+        };
+        let signal = Some(Exit::Interrupted(2));
+        use Delivery::{Elsewhere, InPlace};
+        use VerdictStatus::{Degraded, Invalid, Valid};
+        assert_eq!(end(InPlace, None, Valid, false), 0);
+        assert_eq!(end(InPlace, None, Degraded, false), 0);
+        assert_eq!(end(InPlace, None, Degraded, true), 3);
+        assert_eq!(end(InPlace, None, Invalid, true), 4);
+        assert_eq!(end(InPlace, signal, Invalid, true), 130);
+        assert_eq!(end(InPlace, Some(Exit::Interrupted(15)), Valid, false), 143);
+        assert_eq!(end(Elsewhere, signal, Invalid, true), 1);
+    }
+}

@@ -1,0 +1,188 @@
+//! `loadgen migrate`: one migration under load.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context;
+use loadgen_core::migration::{
+    CommandTrigger, MigrationError, MigrationRun, QmpTrigger, SimulatedTrigger, SimulatedVm,
+    Trigger, TriggerError, TriggerSpec,
+};
+use loadgen_core::units::{parse_duration, parse_rate};
+use loadgen_core::{Plan, Schedule, Stream};
+
+use super::conclude::conclude;
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::options::{ConnectionOptions, LoadOptions, OutputOptions, TargetOptions};
+use crate::output::Sink;
+use crate::progress::Progress;
+
+/// Migrate a virtual machine under load and report what its users felt
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER)]
+pub(crate) struct Args {
+    /// http:// URL of the server in the machine that is migrated
+    ///
+    /// The simulated migration brings its own server: leave the URL out.
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+
+    /// What migrates the machine: simulated:…, command:PROGRAM ARGS, or qmp:SOCKET,to=URI,…
+    ///
+    /// simulated:[strategy=pre-copy|post-copy|stop-and-copy][,memory=512MiB][,dirty=10MiB/s]
+    /// [,bandwidth=64MiB/s][,downtime=300ms]: a server of its own that behaves like a machine
+    /// under migration; moves nothing. Also: working-set, max-rounds=30, post-copy-after=1s,
+    /// brownout=2ms, faults=20ms, delay=1ms, body=100B, seed (default: that of --seed).
+    ///
+    /// command:PROGRAM ARGS: runs a program. Exit 0 means that the migration completed; lines of
+    /// JSON on its stdout are events; SIGTERM asks it to cancel.
+    ///
+    /// qmp:SOCKET,to=URI[,peer=SOCKET][,strategy=…][,max-bandwidth=…]: QEMU. SOCKET (a path, or
+    /// HOST:PORT) is the QMP socket of the source, peer that of the target, URI where the target
+    /// waits for the migration.
+    #[arg(long, value_name = "SPEC", default_value = "simulated", help_heading = "Migration")]
+    trigger: TriggerSpec,
+
+    /// Load before the migration (after the warm-up), which later figures are compared with
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration,
+          help_heading = "Migration")]
+    before: Duration,
+
+    /// Load after the end of the migration, to see the recovery
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration,
+          help_heading = "Migration")]
+    after: Duration,
+
+    /// Cancel a migration that has not ended this long after its start
+    #[arg(long, value_name = "TIME", default_value = "600s", value_parser = parse_duration,
+          help_heading = "Migration")]
+    migration_limit: Duration,
+
+    /// Calls a second of the load, in all threads together, such as 1000, 3k or 60/m
+    ///
+    /// Open loop: the schedule alone says when a call starts, and no slow reply moves it.
+    #[arg(long, short, value_name = "RATE", default_value = "100", value_parser = parse_rate,
+          help_heading = "Load")]
+    rate: f64,
+
+    /// Second stream beside the load: calls a second, each over a fresh connection; 0: none
+    ///
+    /// Kept-alive clients and newcomers feel different outages. The denser the calls, the
+    /// tighter the bound of the outage.
+    #[arg(long, value_name = "RATE", default_value = "100", value_parser = parse_rate,
+          help_heading = "Load")]
+    probe_rate: f64,
+
+    #[command(flatten)]
+    load: LoadOptions,
+    #[command(flatten)]
+    connections: ConnectionOptions,
+    #[command(flatten)]
+    target: TargetOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+const AFTER: &str = "\
+The first SIGINT or SIGTERM cancels a migration under way (where its trigger can) and reports what
+was measured; the second one leaves at once, and the migration to itself.
+
+Examples:
+  loadgen migrate                                            simulated, about 30 s
+  loadgen migrate --rate 1000 --trigger simulated:strategy=post-copy,memory=1GiB -o report.json
+  loadgen migrate http://10.0.0.5/ --rate 500 \\
+      --trigger qmp:/run/source.sock,to=tcp:10.0.0.2:4444,peer=/run/target.sock
+  loadgen migrate http://10.0.0.5/ --trigger 'command:./migrate.sh web1 node2' --before 30s";
+
+pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::install("stopping: reporting what was measured so far")?;
+    let sink = Sink::prepare(&args.output)?;
+    let (trigger, url) = args.trigger()?;
+    let plan = args.plan(&url)?;
+    plan.validate()?;
+    let run = MigrationRun::new(plan, trigger)
+        .with_before(args.before)
+        .with_after(args.after)
+        .with_limit(args.migration_limit);
+    let quiet = args.output.quiet;
+    let mut progress = Progress::new(quiet, None);
+    let outcome = run.run(interrupt.flag(), &mut |now| {
+        if let Some(event) = now.event {
+            progress.event(event);
+        }
+        progress.update(&now.snapshot, now.stage.name());
+    });
+    progress.finish();
+    let report = match outcome {
+        Ok(report) => report,
+        Err(error) if interrupt.is_raised() => return Ok(interrupt.before_the_load(&error)),
+        Err(MigrationError::Run(error)) => return Err(error.into()),
+        Err(error) => return Err(Failure::Run(error.into())),
+    };
+    conclude(&report, &args.load.slo, &sink, &interrupt, quiet)
+}
+
+impl Args {
+    /// The trigger, and the URL of the server that it migrates.
+    fn trigger(&self) -> Result<(Box<dyn Trigger>, String), Failure> {
+        if let TriggerSpec::Simulated(settings) = &self.trigger {
+            if let Some(url) = &self.url {
+                return Err(Failure::usage(format!(
+                    "nothing here migrates the machine behind '{url}': give --trigger command:… or \
+                     qmp:…, or leave the URL out for the simulated migration, which brings its \
+                     own server"
+                )));
+            }
+            if self.target.connects_elsewhere() {
+                return Err(Failure::usage(
+                    "--connect-to leads away from the server of the simulated migration: leave it \
+                     out, or give another --trigger",
+                ));
+            }
+            let program = std::env::current_exe().context("cannot find this program itself")?;
+            let mut child = Command::new(program);
+            child.args(["target", "--simulated-vm"]);
+            let own_seed = settings.iter().any(|(key, _)| key == "seed");
+            let vm = SimulatedVm::from_pairs(settings.iter().map(|(key, value)| (key, value)));
+            let vm = vm.map_err(as_failure)?;
+            let vm = if own_seed { vm } else { vm.with_seed(self.load.seed) };
+            let simulated = SimulatedTrigger::start(child, vm).map_err(as_failure)?;
+            let url = simulated.url().to_owned();
+            return Ok((Box::new(simulated), url));
+        }
+        let Some(url) = self.url.clone() else {
+            return Err(Failure::usage(
+                "the trigger needs the URL of the server in the machine that it migrates: loadgen \
+                 migrate URL --trigger SPEC",
+            ));
+        };
+        let trigger: Box<dyn Trigger> = match self.trigger.clone() {
+            TriggerSpec::Command { argv } => {
+                Box::new(CommandTrigger::new(argv).map_err(as_failure)?)
+            }
+            TriggerSpec::Qmp(options) => Box::new(QmpTrigger::new(options).map_err(as_failure)?),
+            other => return Err(Failure::usage(format!("this version cannot run {other:?}"))),
+        };
+        Ok((trigger, url))
+    }
+
+    fn plan(&self, url: &str) -> Result<Plan, Failure> {
+        let stream = self.connections.stream(self.load.schedule(self.rate));
+        let plan = Plan::new(self.target.target(url)?, stream).with_request(self.target.request()?);
+        let plan = self.load.apply(plan);
+        Ok(if self.probe_rate > 0.0 {
+            plan.with_probe(Stream::fresh(Schedule::constant(self.probe_rate)))
+        } else {
+            plan
+        })
+    }
+}
+
+/// A wrong specification is a matter of usage, anything else of the machine.
+fn as_failure(error: TriggerError) -> Failure {
+    match error {
+        TriggerError::Spec(_) => Failure::usage(error),
+        error => Failure::Run(error.into()),
+    }
+}

@@ -1,0 +1,25 @@
+//! The subcommands, one file each.
+
+pub(crate) mod completions;
+mod conclude;
+pub(crate) mod man;
+pub(crate) mod migrate;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod target;
+
+use loadgen_core::Report;
+
+use crate::exit::Failure;
+
+/// Reads a report from a file, or from stdin for `-`.
+fn read_report(path: &std::path::Path) -> Result<Report, Failure> {
+    let text = if path == std::path::Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text =
+        text.map_err(|e| Failure::usage(format!("cannot read '{}': {e}", path.display())))?;
+    Report::from_json(&text).map_err(|e| Failure::usage(format!("'{}': {e}", path.display())))
+}

@@ -1,0 +1,195 @@
+//! `loadgen run`: one load on one URL.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use loadgen_core::units::{parse_duration, parse_rate};
+use loadgen_core::{Engine, Plan, Report, RunHandle, Schedule, Stream};
+
+use super::conclude::conclude;
+use super::read_report;
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::options::{ConnectionOptions, Given, LoadOptions, OutputOptions, TargetOptions};
+use crate::output::Sink;
+use crate::progress::Progress;
+
+/// Put a load on a URL and report response times
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER)]
+pub(crate) struct Args {
+    /// http:// URL to load, or the JSON report of a run that is to be repeated
+    ///
+    /// A name that ends in .json without a scheme, or an existing file, is a report: its plan
+    /// (target, request, rate, seed and all) is repeated. Only --slo and the options of the
+    /// output can stand beside it.
+    #[arg(value_name = "URL|REPORT.json")]
+    url: String,
+
+    /// Calls a second, in all threads together, such as 1000, 3k or 60/m
+    ///
+    /// Open loop: the schedule alone says when a call starts, and no slow reply moves it.
+    #[arg(long, short, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
+    rate: Option<f64>,
+
+    /// Closed loop: each connection starts its next call when its last one has ended
+    ///
+    /// A slow server then lowers the load instead of showing as response time: use it to find
+    /// out how much a server can do, not what its users feel.
+    #[arg(long, conflicts_with_all = ["rate", "arrival"], help_heading = "Load")]
+    closed: bool,
+
+    /// How long calls are started
+    #[arg(long, short, value_name = "TIME", default_value = "10s", value_parser = parse_duration,
+          help_heading = "Load")]
+    duration: Duration,
+
+    /// Second stream beside the load: calls a second, each over a fresh connection [default: none]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
+    probe_rate: Option<f64>,
+
+    #[command(flatten)]
+    load: LoadOptions,
+    #[command(flatten)]
+    connections: ConnectionOptions,
+    #[command(flatten)]
+    target: TargetOptions,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+const AFTER: &str = "\
+Response time runs from the intended start of a call to its complete reply, service time from
+its first byte sent. --timeout counts from the first byte sent, --deadline from the intended
+start.
+
+Examples:
+  loadgen run http://127.0.0.1:8080/ --rate 1000 --duration 30s
+  loadgen run 127.0.0.1:8080 --rate 3k --arrival poisson --seed 7 --slo 'p99<20ms' \\
+      --slo 'error-rate<0.1%'
+  loadgen run http://10.0.0.5/ --closed --connections 64 --duration 1m -o report.json
+  loadgen run http://10.0.0.5/api --rate 50 --body-file order.json -H 'Content-Type: application/json'
+  loadgen run report.json -o again.json        the same again";
+
+/// Options that may stand beside the report of a run that is repeated.
+const WITH_REPORT: [&str; 5] = ["url", "slo", "format", "output", "quiet"];
+
+pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
+    let interrupt = &Interrupt::install("stopping: reporting what was measured so far")?;
+    let sink = Sink::prepare(&args.output)?;
+    let plan = if is_report(&args.url) { args.repeated(given)? } else { args.plan()? };
+    plan.validate()?;
+    let (length, warmup) = (plan.duration(), plan.warmup());
+    let handle = match Engine::new(plan).and_then(Engine::start) {
+        Ok(handle) => handle,
+        Err(error) if interrupt.is_raised() => return Ok(interrupt.before_the_load(&error)),
+        Err(error) => return Err(error.into()),
+    };
+    let progress = Progress::new(args.output.quiet, length);
+    let report = watch(handle, progress, warmup, length, interrupt)?;
+    conclude(&report, &args.load.slo, &sink, interrupt, args.output.quiet)
+}
+
+impl Args {
+    fn plan(&self) -> Result<Plan, Failure> {
+        let schedule = match (self.rate, self.closed) {
+            (Some(rate), _) => self.load.schedule(rate),
+            (None, true) => Schedule::Closed,
+            (None, false) => {
+                return Err(Failure::usage(
+                    "the load needs a rate: give --rate RATE (calls a second), or --closed for as \
+                     many calls as the connections carry",
+                ));
+            }
+        };
+        let target = self.target.target(&self.url)?;
+        let plan = Plan::new(target, self.connections.stream(schedule))
+            .with_request(self.target.request()?)
+            .with_duration(self.duration);
+        let plan = self.load.apply(plan);
+        Ok(match self.probe_rate {
+            Some(rate) => plan.with_probe(Stream::fresh(Schedule::constant(rate))),
+            None => plan,
+        })
+    }
+
+    /// The plan of the report that stands in place of the URL.
+    fn repeated(&self, given: &Given) -> Result<Plan, Failure> {
+        let other = given.other_than(&WITH_REPORT);
+        if !other.is_empty() {
+            return Err(Failure::usage(format!(
+                "the plan of '{}' is repeated as it is: it cannot be changed by {}; give a URL and \
+                 all options instead",
+                self.url,
+                other.join(", ")
+            )));
+        }
+        let report = read_report(Path::new(&self.url))?;
+        if report.migration.is_some() {
+            return Err(Failure::usage(format!(
+                "'{}' is the report of a migration, which 'run' cannot repeat: use 'loadgen \
+                 migrate' with its options",
+                self.url
+            )));
+        }
+        Ok(report.plan)
+    }
+}
+
+/// Whether the positional argument is a report, not a URL.
+fn is_report(url: &str) -> bool {
+    !url.contains("://") && (url.ends_with(".json") || Path::new(url).is_file())
+}
+
+/// Shows the progress of a run until it ends or is interrupted.
+fn watch(
+    handle: RunHandle,
+    mut progress: Progress,
+    warmup: Duration,
+    length: Option<Duration>,
+    interrupt: &Interrupt,
+) -> Result<Report, Failure> {
+    let mut stopping = Stopping::default();
+    while !handle.is_finished() {
+        stopping.follow(interrupt, &handle);
+        let now = handle.snapshot();
+        let phase = if stopping.since.is_some() || length.is_some_and(|end| now.elapsed >= end) {
+            "drain"
+        } else if now.elapsed < warmup {
+            "warm-up"
+        } else {
+            "load"
+        };
+        progress.update(&now, phase);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    progress.finish();
+    Ok(handle.join()?)
+}
+
+/// How long replies under way are waited for after an interrupt.
+const SHORT_DRAIN: Duration = Duration::from_secs(1);
+
+/// An interrupt on its way to the engine.
+#[derive(Debug, Default)]
+struct Stopping {
+    since: Option<Instant>,
+    cut: bool,
+}
+
+impl Stopping {
+    /// Stops the starts when interrupted, and the drain when it takes long.
+    fn follow(&mut self, interrupt: &Interrupt, handle: &RunHandle) {
+        match self.since {
+            None if interrupt.is_raised() => {
+                handle.stop();
+                self.since = Some(Instant::now());
+            }
+            Some(since) if !self.cut && since.elapsed() >= SHORT_DRAIN => {
+                handle.stop();
+                self.cut = true;
+            }
+            _ => {}
+        }
+    }
+}

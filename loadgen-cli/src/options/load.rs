@@ -1,0 +1,116 @@
+//! How the load arrives, and when calls are given up.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use loadgen_core::units::parse_duration;
+use loadgen_core::{Plan, Precision, Schedule, Slo};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub(crate) struct LoadOptions {
+    /// Gaps between starts: all equal, exponential (mean 1/rate), or uniform (0 to 2/rate)
+    #[arg(long, value_enum, default_value_t = Arrival::Constant)]
+    arrival: Arrival,
+
+    /// Leave calls that start in this first part out of the summary
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    pub(crate) warmup: Duration,
+
+    /// Give a call up this long after its first byte was sent; also limits connecting
+    ///
+    /// The clock starts when the first byte of the request is sent (before that, when
+    /// connecting starts). Time that the call waited for a free connection does not count:
+    /// see --deadline.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    timeout: Duration,
+
+    /// Give a call up this long after its intended start, sent or not [default: none]
+    ///
+    /// The clock starts when the schedule says that the call starts, so that waiting for a
+    /// free connection counts.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    deadline: Option<Duration>,
+
+    /// Wait this long for replies under way after the last start [default: the timeout]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    drain: Option<Duration>,
+
+    /// Worker threads; each sends its stripe of the one schedule
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: u32,
+
+    /// How exactly calls start, and what it costs
+    #[arg(long, value_enum, default_value_t = PrecisionArg::Normal)]
+    precision: PrecisionArg,
+
+    /// Seed of all that is random; the same seed gives the same starts
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Objective to hold, such as 'p99<20ms' (repeatable); exit code 3 if it is not
+    ///
+    /// METRIC<LIMIT or METRIC<=LIMIT. Metrics: p50, p90, p99, p99.9 or any other pN, max, and
+    /// mean of the response time, with a limit in us, ms or s; error-rate (calls without a good
+    /// reply by calls offered), with a share or a percentage. A call that brought no reply
+    /// counts as longer than any limit in pN and max; mean is that of the answered calls.
+    /// Interrupted runs and runs that are not valid are not judged.
+    #[arg(long, value_name = "OBJECTIVE")]
+    pub(crate) slo: Vec<Slo>,
+}
+
+impl LoadOptions {
+    /// The open-loop schedule of this rate.
+    pub(crate) fn schedule(&self, rate_per_s: f64) -> Schedule {
+        match self.arrival {
+            Arrival::Constant => Schedule::constant(rate_per_s),
+            Arrival::Poisson => Schedule::poisson(rate_per_s),
+            Arrival::Uniform => Schedule::uniform(rate_per_s),
+        }
+    }
+
+    /// The plan with the settings of this group.
+    pub(crate) fn apply(&self, plan: Plan) -> Plan {
+        let plan = plan
+            .with_warmup(self.warmup)
+            .with_timeout(self.timeout)
+            .with_threads(self.threads)
+            .with_precision(self.precision.into())
+            .with_seed(self.seed);
+        let plan = match self.deadline {
+            Some(deadline) => plan.with_deadline(deadline),
+            None => plan,
+        };
+        match self.drain {
+            Some(drain) => plan.with_drain(drain),
+            None => plan,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Arrival {
+    Constant,
+    Poisson,
+    Uniform,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PrecisionArg {
+    /// Sleep to the start: late by tens of µs, least CPU
+    Low,
+    /// Sleep to 50 µs before, then poll: late by about 1 µs, 15 % of a core at 3000/s
+    Normal,
+    /// Never sleep: late by less than 1 µs, one whole core a thread
+    High,
+}
+
+impl From<PrecisionArg> for Precision {
+    fn from(precision: PrecisionArg) -> Self {
+        match precision {
+            PrecisionArg::Low => Self::Low,
+            PrecisionArg::Normal => Self::Normal,
+            PrecisionArg::High => Self::High,
+        }
+    }
+}

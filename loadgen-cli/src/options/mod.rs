@@ -1,0 +1,39 @@
+//! Options that several subcommands share, in groups that are headings of the
+//! help. Quantities are parsed by `loadgen_core::units`, so that they are
+//! written the same way everywhere.
+
+mod connections;
+mod load;
+mod output;
+mod target;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+pub(crate) use connections::ConnectionOptions;
+pub(crate) use load::LoadOptions;
+pub(crate) use output::{Format, OutputOptions};
+pub(crate) use target::TargetOptions;
+
+/// The options that stand on the command line, as opposed to defaults.
+#[derive(Debug)]
+pub(crate) struct Given(Vec<String>);
+
+impl Given {
+    /// The ids of the options given to the subcommand.
+    pub(crate) fn of(matches: &ArgMatches) -> Self {
+        let Some((_, matches)) = matches.subcommand() else { return Self(Vec::new()) };
+        let given = |id: &&clap::Id| {
+            matches.try_contains_id(id.as_str()).unwrap_or(false)
+                && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+        };
+        Self(matches.ids().filter(given).map(|id| id.as_str().replace('_', "-")).collect())
+    }
+
+    /// Options given that are not among `allowed`, as they are written.
+    pub(crate) fn other_than(&self, allowed: &[&str]) -> Vec<String> {
+        let other =
+            |id: &&String| !allowed.contains(&id.as_str()) && !id.starts_with(char::is_uppercase);
+        self.0.iter().filter(other).map(|id| format!("--{id}")).collect()
+    }
+}

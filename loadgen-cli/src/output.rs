@@ -1,0 +1,126 @@
+//! Delivering the result. The place is checked before a run starts; when it
+//! fails afterwards all the same, the result goes elsewhere and the user is told
+//! where: nothing measured is lost.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use loadgen_core::Report;
+use loadgen_core::report::{render_text, write_file};
+
+use crate::exit::Failure;
+use crate::messages::{error, note};
+use crate::options::{Format, OutputOptions};
+
+/// Where a report goes, and in which form.
+#[derive(Debug)]
+pub(crate) struct Sink {
+    file: Option<PathBuf>,
+    format: Format,
+    quiet: bool,
+}
+
+/// Whether the result is where the user wanted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    InPlace,
+    Elsewhere,
+}
+
+impl Sink {
+    /// Checks that the place can be written, before anything is measured.
+    pub(crate) fn prepare(options: &OutputOptions) -> Result<Self, Failure> {
+        let file = options.file().map(Path::to_owned);
+        if let Some(path) = &file {
+            check_writable(path)?;
+        }
+        Ok(Self { file, format: options.format()?, quiet: options.quiet })
+    }
+
+    /// Writes the report; if it cannot be written where it should be, it goes to
+    /// stdout, and if that fails too, as JSON to a file of temporary files.
+    pub(crate) fn deliver(&self, report: &Report) -> Result<Delivery, Failure> {
+        let text = render(report, self.format)?;
+        let Some(path) = &self.file else { return to_stdout_or_saved(&text, report) };
+        match write_file(path, text.as_bytes()) {
+            Ok(()) => {
+                if !self.quiet {
+                    note(&format!("report written to {}", path.display()));
+                }
+                Ok(Delivery::InPlace)
+            }
+            Err(reason) => {
+                error(&format!("{reason}\nThe report goes to stdout instead."));
+                to_stdout_or_saved(&text, report)?;
+                Ok(Delivery::Elsewhere)
+            }
+        }
+    }
+}
+
+/// The report in one of the forms.
+pub(crate) fn render(report: &Report, format: Format) -> anyhow::Result<String> {
+    match format {
+        Format::Text => Ok(render_text(report)),
+        Format::Json => Ok(report.to_json_pretty()?),
+    }
+}
+
+/// Refuses a place that cannot be written, without touching what is there.
+pub(crate) fn check_writable(path: &Path) -> Result<(), Failure> {
+    let refuse = |reason: String| {
+        Failure::usage(format!("the result cannot be written to '{}': {reason}", path.display()))
+    };
+    if path.as_os_str().is_empty() {
+        return Err(refuse("the name is empty".to_owned()));
+    }
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            return Err(refuse("it is a directory; give the name of a file".to_owned()));
+        }
+        // A device or a pipe is opened only once there is something to write.
+        Ok(found) if !found.is_file() => return Ok(()),
+        _ => {}
+    }
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // The result is written aside and renamed, so the directory decides.
+    tempfile::Builder::new().prefix(".loadgen-check-").tempfile_in(directory).map_err(|cause| {
+        // The error of the system, without the temporary name that tempfile adds.
+        let cause = cause.raw_os_error().map_or(cause, io::Error::from_raw_os_error);
+        refuse(format!("{cause} (directory '{}')", directory.display()))
+    })?;
+    Ok(())
+}
+
+/// Writes to stdout. A reader that went away (`| head`) is no failure.
+pub(crate) fn to_stdout(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn to_stdout_or_saved(text: &str, report: &Report) -> Result<Delivery, Failure> {
+    let Err(reason) = to_stdout(text) else { return Ok(Delivery::InPlace) };
+    let saved = save_somewhere(report)
+        .with_context(|| format!("cannot write the report to stdout ({reason}), nor save it"))?;
+    error(&format!(
+        "cannot write the report to stdout: {reason}\nThe report was saved to {} instead.",
+        saved.display()
+    ));
+    Ok(Delivery::Elsewhere)
+}
+
+fn save_somewhere(report: &Report) -> anyhow::Result<PathBuf> {
+    let json = report.to_json_pretty()?;
+    let mut file = tempfile::Builder::new().prefix("loadgen-report-").suffix(".json").tempfile()?;
+    file.write_all(json.as_bytes())?;
+    file.as_file().sync_all()?;
+    let (_, path) = file.keep()?;
+    Ok(path)
+}

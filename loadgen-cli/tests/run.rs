@@ -1,0 +1,151 @@
+//! `loadgen run` against `loadgen target`: results, forms, repeats, objectives.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use common::{Target, loadgen, run, saved};
+
+#[test]
+fn text_on_stdout_and_nothing_else() {
+    let target = Target::start(&["--delay", "1ms"]);
+    let outcome = run(["run", &target.url, "-r", "200", "-d", "1s", "-q"]).exits_with(0);
+    assert!(outcome.stdout.contains("p99"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains(&target.url), "{}", outcome.stdout);
+    let warnings_only = outcome.stderr.lines().all(|line| line.contains("warning: "));
+    assert!(warnings_only, "{}", outcome.stderr);
+}
+
+#[test]
+fn json_counts_agree_with_the_server() {
+    let target = Target::start(&["--delay", "1ms", "--body", "1KiB"]);
+    let outcome =
+        run(["run", &target.url, "-r", "200", "-d", "1s", "--format", "json"]).exits_with(0);
+    let report = outcome.json();
+    assert_eq!(report["counts"]["offered"], 200);
+    assert_eq!(report["counts"]["answered"], 200);
+    assert_eq!(report["status"]["2xx"], 200);
+    assert!(report["response_time"]["min_us"].as_f64().unwrap() >= 1000.0);
+    assert!(report["bytes"]["received"].as_u64().unwrap() > 200 * 1024);
+    assert!(outcome.stderr.contains("answered"), "no progress: {}", outcome.stderr);
+    let truth = target.end().exits_with(0).json();
+    // One more connection than the load's: the check before the run.
+    assert_eq!(truth["requests_read"], 200);
+    assert_eq!(truth["replies_sent"], 200);
+}
+
+#[test]
+fn every_option_reaches_the_plan() {
+    let target = Target::start(&[]);
+    let outcome = run([
+        "run",
+        &target.url,
+        "--rate",
+        "6k/m",
+        "--duration",
+        "1s",
+        "--arrival",
+        "poisson",
+        "--seed",
+        "9",
+        "--connections",
+        "7",
+        "--warm-connections",
+        "3",
+        "--calls-per-connection",
+        "5",
+        "--backlog",
+        "50",
+        "--timeout",
+        "2s",
+        "--deadline",
+        "3s",
+        "--drain",
+        "4s",
+        "--warmup",
+        "100ms",
+        "--threads",
+        "2",
+        "--precision",
+        "low",
+        "--method",
+        "PUT",
+        "-H",
+        "X-A: b",
+        "--body",
+        "hello",
+        "--source-address",
+        "127.0.0.1,127.0.0.2",
+        "--probe-rate",
+        "20",
+        "--format",
+        "json",
+    ])
+    .exits_with(0);
+    let plan = &outcome.json()["plan"];
+    assert_eq!(plan["load"]["schedule"]["arrival"], "poisson");
+    assert_eq!(plan["load"]["schedule"]["rate_per_s"], 100.0);
+    assert_eq!(plan["load"]["connections"], 7);
+    assert_eq!(plan["load"]["warm_connections"], 3);
+    assert_eq!(plan["load"]["calls_per_connection"], 5);
+    assert_eq!(plan["load"]["backlog"], 50);
+    assert_eq!(plan["probe"]["schedule"]["rate_per_s"], 20.0);
+    assert_eq!(plan["probe"]["calls_per_connection"], 1);
+    for (key, value) in [
+        ("seed", 9.0),
+        ("timeout_s", 2.0),
+        ("deadline_s", 3.0),
+        ("drain_s", 4.0),
+        ("warmup_s", 0.1),
+        ("duration_s", 1.0),
+        ("threads", 2.0),
+    ] {
+        assert_eq!(plan[key].as_f64(), Some(value), "{key}");
+    }
+    assert_eq!(plan["precision"], "low");
+    assert_eq!(plan["request"]["method"], "PUT");
+    assert_eq!(plan["request"]["headers"][0][1], "b");
+    assert_eq!(plan["target"]["source_addresses"][1], "127.0.0.2");
+}
+
+#[test]
+fn a_report_is_repeated() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (dir.path().join("a.json"), dir.path().join("b.json"));
+    let (first_arg, second_arg) = (first.to_str().unwrap(), second.to_str().unwrap());
+    let first_run = ["run", &target.url, "-r", "50", "-d", "500ms", "--seed", "3", "-o", first_arg];
+    let outcome = run(first_run).exits_with(0).says(&["report written to"]);
+    assert_eq!(outcome.stdout, "");
+    run(["run", first_arg, "-o", second_arg]).exits_with(0);
+    assert_eq!(saved(&first)["plan"], saved(&second)["plan"]);
+    run(["run", first_arg, "--rate", "7", "--closed"]).exits_with(2).says(&["--rate"]);
+    run(["run", first_arg, "--seed", "7"]).exits_with(2).says(&["--seed", "repeated as it is"]);
+    run(["run", dir.path().join("none.json").to_str().unwrap()])
+        .exits_with(2)
+        .says(&["none.json", "No such file"]);
+}
+
+#[test]
+fn closed_loop_needs_no_rate() {
+    let target = Target::start(&["--delay", "10ms"]);
+    let args = ["run", &target.url, "--closed", "-c", "4", "-d", "500ms", "--format", "json"];
+    let report = run(args).exits_with(0).json();
+    // 4 connections, 10 ms a call: at most 200 calls in 500 ms, some of them late.
+    let answered = report["counts"]["answered"].as_u64().unwrap();
+    assert!((4..=204).contains(&answered), "{answered}");
+}
+
+#[test]
+fn objectives_decide_the_exit_code() {
+    let target = Target::start(&["--delay", "5ms"]);
+    let load = ["run", &target.url, "-r", "200", "-d", "1s"];
+    let judged = |slos: &[&str]| {
+        let slos = slos.iter().flat_map(|slo| ["--slo", slo]);
+        common::finish(loadgen(load.into_iter().chain(slos)).spawn().unwrap())
+    };
+    judged(&["p50<10s", "error-rate<=0"]).exits_with(0).says(&["p50<10s: held"]);
+    judged(&["p50<10s", "p50<4ms"])
+        .exits_with(3)
+        .says(&["warning: objective p50<4ms: breached, p50 was 5."]);
+    judged(&["p99.99<10s"]).exits_with(3).says(&["cannot be judged", "200 calls are too few"]);
+}

@@ -1,0 +1,131 @@
+//! SIGINT and SIGTERM at any moment: the report of what was measured is saved,
+//! the exit code tells the signal. Twice: the process ends at once.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Target, Watched, is_alive, loadgen, saved};
+
+const MIGRATION: &str = "simulated:memory=256MiB,dirty=8MiB/s,bandwidth=32MiB/s";
+
+/// Interrupts a simulated migration once stderr has the word.
+fn interrupt_migration(word: &str, signal: &str, code: i32) -> serde_json::Value {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("report.json");
+    let args = ["migrate", "--warmup", "2s", "--before", "2s", "--after", "20s", "--trigger"];
+    let args = args.into_iter().chain([MIGRATION, "-o", file.to_str().unwrap()]);
+    let mut running = Watched::spawn(loadgen(args));
+    running.wait_for(word);
+    running.signal(signal);
+    running.finish().exits_with(code).says(&["report written to"]);
+    saved(&file)
+}
+
+#[test]
+fn ctrl_c_before_the_load() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    // A QMP socket that is accepted and never greets: the preparation hangs in it.
+    let socket = dir.path().join("qmp.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let spec = format!("qmp:{},to=tcp:127.0.0.1:4444", socket.display());
+    let running = Watched::spawn(loadgen(["migrate", &target.url, "--trigger", &spec]));
+    let silent = listener.accept().unwrap();
+    running.signal("INT");
+    running.finish().exits_with(130).says(&["stopping", "nothing was measured"]);
+    drop(silent);
+    assert_eq!(target.end().json()["requests_read"], 0);
+}
+
+#[test]
+fn ctrl_c_while_warming_up() {
+    let report = interrupt_migration("warm-up", "INT", 130);
+    assert_eq!(report["verdict"]["status"], "invalid");
+    assert!(report["migration"]["ending"].is_null(), "{}", report["migration"]);
+}
+
+#[test]
+fn ctrl_c_before_the_migration() {
+    let report = interrupt_migration("before", "INT", 130);
+    assert!(report["migration"]["ending"].is_null(), "{}", report["migration"]);
+    assert_eq!(report["verdict"]["status"], "invalid");
+}
+
+#[test]
+fn ctrl_c_in_the_migration() {
+    let report = interrupt_migration("round 1", "INT", 130);
+    assert_ne!(report["migration"]["ending"], "completed");
+    assert!(report["counts"]["answered"].as_u64().unwrap() > 100);
+    assert!(report["events"].as_array().unwrap().iter().any(|e| e["name"] == "round"));
+}
+
+#[test]
+fn terminate_after_the_migration() {
+    let report = interrupt_migration("simulated: completed", "TERM", 143);
+    assert_eq!(report["migration"]["ending"], "completed");
+    assert!(report["migration"]["downtime_ms"]["events"].as_f64().is_some());
+}
+
+#[test]
+fn ctrl_c_in_a_run_keeps_its_first_part() {
+    let target = Target::start(&["--delay", "1ms"]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("report.json");
+    let args = ["run", &target.url, "-r", "200", "-d", "60s", "--slo", "p50<1us", "-o"];
+    let mut running = Watched::spawn(loadgen(args.into_iter().chain([file.to_str().unwrap()])));
+    running.wait_for("   1.");
+    running.signal("INT");
+    running.finish().exits_with(130).says(&["stopping", "objectives were not judged"]);
+    let report = saved(&file);
+    let offered = report["counts"]["offered"].as_u64().unwrap();
+    assert!((200..6000).contains(&offered), "{offered}");
+    assert_eq!(report["counts"]["answered"], offered);
+}
+
+#[test]
+fn ctrl_c_in_the_drain_of_a_silent_server() {
+    let target = Target::start(&["--delay", "50s"]);
+    let args = ["run", &target.url, "-r", "100", "-d", "2s", "--timeout", "40s"];
+    let mut running = Watched::spawn(loadgen(args.into_iter().chain(["--format", "json"])));
+    running.wait_for("drain");
+    let asked = Instant::now();
+    running.signal("INT");
+    let outcome = running.finish().exits_with(130);
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    let report = outcome.json();
+    assert!(report["counts"]["unfinished"].as_u64().unwrap() > 0, "{}", report["counts"]);
+}
+
+#[test]
+fn twice_leaves_at_once_and_takes_the_machine_along() {
+    let args = ["migrate", "--before", "60s", "--trigger", MIGRATION];
+    let mut running = Watched::spawn(loadgen(args));
+    running.wait_for("before");
+    let children = children_of(running.child.id());
+    assert_eq!(children.len(), 1, "{children:?}");
+    running.signal("STOP");
+    running.signal("INT");
+    running.signal("TERM");
+    running.signal("CONT");
+    let outcome = running.finish();
+    assert!(matches!(outcome.code(), Some(130 | 143)), "{outcome:?}");
+    common::wait_until("the simulated machine ends", || !is_alive(children[0]));
+}
+
+#[test]
+fn a_target_ends_with_its_truth() {
+    let target = Target::start(&["--freeze", "10ms/100ms"]);
+    common::run(["run", &target.url, "-r", "100", "-d", "500ms", "-q"]).exits_with(0);
+    let outcome = target.end().exits_with(0);
+    let truth = outcome.json();
+    assert_eq!(truth["requests_read"], 50);
+    assert!(!truth["freezes"].as_array().unwrap().is_empty());
+}
+
+fn children_of(pid: u32) -> Vec<u32> {
+    let list = format!("/proc/{pid}/task/{pid}/children");
+    let text = std::fs::read_to_string(list).unwrap();
+    text.split_whitespace().map(|child| child.parse().unwrap()).collect()
+}

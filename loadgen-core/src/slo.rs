@@ -1,0 +1,279 @@
+//! Service level objectives: what a run has to hold, such as `p99<20ms`.
+//!
+//! **It is** a limit on one metric of a [`Report`], parsed from text and judged
+//! after the run. **It is not** part of the measurement: nothing here changes a
+//! figure.
+//!
+//! Invariant: a call without a reply counts as *longer than any limit* in the
+//! quantiles and the maximum, so that a server cannot hold `p99<20ms` by losing
+//! its slow calls. What cannot be judged (too few calls) is never "held".
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+
+use crate::report::Report;
+use crate::units::parse_duration;
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum SloMetric {
+    /// A quantile of the response time, `0 < q < 1`, over all calls offered.
+    Quantile(f64),
+    /// The longest response time, over all calls offered.
+    Max,
+    /// The mean response time of the answered calls alone.
+    Mean,
+    /// The share of offered calls without a good reply (status below 400), 0 to 1.
+    ErrorRate,
+}
+
+/// One objective: a metric and its limit. Text form: `METRIC<LIMIT` or
+/// `METRIC<=LIMIT`; see [`Slo::from_str`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slo {
+    metric: SloMetric,
+    /// Microseconds for times, a share (0 to 1) for the error rate.
+    limit: f64,
+    /// Whether the limit itself still holds (`<=`).
+    inclusive: bool,
+    text: String,
+}
+
+/// Whether an objective was held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SloOutcome {
+    /// The metric was within its limit.
+    Held,
+    /// The metric was beyond its limit.
+    Breached,
+    /// The run had too few calls to tell.
+    Unknown,
+}
+
+/// The judgement of one objective.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SloJudgement {
+    /// Whether it was held.
+    pub outcome: SloOutcome,
+    /// What was measured, in words, such as `p99<20ms: breached, p99 was 31.2 ms`.
+    pub text: String,
+}
+
+/// A text that is not an objective.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{text}' is not an objective ({reason}): write METRIC<LIMIT, such as p99<20ms, max<1s, \
+     mean<=5ms or error-rate<0.1%; metrics are p50, p90, p99, p99.9 (any pN with 0 < N < 100), \
+     max, mean, error-rate"
+)]
+pub struct SloError {
+    text: String,
+    reason: &'static str,
+}
+
+impl FromStr for Slo {
+    type Err = SloError;
+
+    fn from_str(text: &str) -> Result<Self, SloError> {
+        let bad = |reason| SloError { text: text.to_owned(), reason };
+        let (metric, limit) = text.split_once('<').ok_or_else(|| bad("it has no '<'"))?;
+        let (limit, inclusive) = match limit.strip_prefix('=') {
+            Some(limit) => (limit.trim(), true),
+            None => (limit.trim(), false),
+        };
+        let metric = metric_of(metric.trim()).ok_or_else(|| bad("unknown metric"))?;
+        let limit = match metric {
+            SloMetric::ErrorRate => share_of(limit).ok_or_else(|| {
+                bad("the limit of error-rate is a share from 0 to 1 or a percentage")
+            })?,
+            _ => microseconds_of(limit).ok_or_else(|| {
+                bad("the limit is not a time above 0 with its unit: us, ms, s, m or h")
+            })?,
+        };
+        Ok(Self { metric, limit, inclusive, text: text.trim().to_owned() })
+    }
+}
+
+impl fmt::Display for Slo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Slo {
+    /// What is limited.
+    #[must_use]
+    pub fn metric(&self) -> SloMetric {
+        self.metric
+    }
+
+    /// The limit: microseconds, or a share for [`SloMetric::ErrorRate`].
+    #[must_use]
+    pub fn limit(&self) -> f64 {
+        self.limit
+    }
+
+    /// Judges a report. It says nothing about the report's verdict: figures of an
+    /// invalid run should not be judged at all.
+    #[must_use]
+    pub fn judge(&self, report: &Report) -> SloJudgement {
+        match self.measured(report) {
+            Measured::Value(value) => {
+                let held = if self.inclusive { value <= self.limit } else { value < self.limit };
+                let outcome = if held { SloOutcome::Held } else { SloOutcome::Breached };
+                let word = if held { "held" } else { "breached" };
+                let text = format!("{self}: {word}, {} was {}", self.name(), self.show(value));
+                SloJudgement { outcome, text }
+            }
+            Measured::Endless { lost, offered } => SloJudgement {
+                outcome: SloOutcome::Breached,
+                text: format!(
+                    "{self}: breached, {} is beyond any limit: {lost} of {offered} calls brought \
+                     no reply",
+                    self.name()
+                ),
+            },
+            Measured::TooFew { offered } => SloJudgement {
+                outcome: SloOutcome::Unknown,
+                text: format!(
+                    "{self}: cannot be judged, {offered} calls are too few for {}: run longer",
+                    self.name()
+                ),
+            },
+        }
+    }
+
+    fn measured(&self, report: &Report) -> Measured {
+        let counts = &report.counts;
+        let offered = counts.offered.max(counts.started + counts.shed);
+        let lost = offered.saturating_sub(counts.answered);
+        if offered == 0 {
+            return Measured::TooFew { offered };
+        }
+        match self.metric {
+            SloMetric::ErrorRate => {
+                let bad_status: u64 =
+                    ["4xx", "5xx"].iter().filter_map(|class| report.status.get(*class)).sum();
+                Measured::Value((lost + bad_status) as f64 / offered as f64)
+            }
+            SloMetric::Mean => known(report.response_time.mean_us, offered),
+            SloMetric::Max if lost > 0 => Measured::Endless { lost, offered },
+            SloMetric::Max => known(report.response_time.max_us, offered),
+            SloMetric::Quantile(q) => {
+                // Nearest rank over all that was offered; replies come first, what
+                // brought none is longer than each of them. The small step down takes
+                // back what the rounding of q may have added.
+                let rank = (q * offered as f64 - 1e-6).ceil().max(1.0) as u64;
+                if offered - rank.min(offered) < 1 {
+                    return Measured::TooFew { offered };
+                }
+                if rank > counts.answered {
+                    return Measured::Endless { lost, offered };
+                }
+                known(quantile_at_rank(report, rank), offered)
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        match self.metric {
+            SloMetric::Quantile(q) => format!("p{}", trim_float(q * 100.0)),
+            SloMetric::Max => "max".to_owned(),
+            SloMetric::Mean => "the mean".to_owned(),
+            SloMetric::ErrorRate => "the error rate".to_owned(),
+        }
+    }
+
+    fn show(&self, value: f64) -> String {
+        match self.metric {
+            SloMetric::ErrorRate => format!("{} %", trim_float(value * 100.0)),
+            _ => format!("{} ms", trim_float(value / 1000.0)),
+        }
+    }
+}
+
+/// What a report says of a metric.
+enum Measured {
+    /// Microseconds, or a share.
+    Value(f64),
+    /// The rank falls on a call without a reply.
+    Endless { lost: u64, offered: u64 },
+    /// Not enough calls.
+    TooFew { offered: u64 },
+}
+
+fn known(value: Option<f64>, offered: u64) -> Measured {
+    value.map_or(Measured::TooFew { offered }, Measured::Value)
+}
+
+/// The response time at a rank (1 = shortest) in µs, from the report's histogram.
+fn quantile_at_rank(report: &Report, rank: u64) -> Option<f64> {
+    let histogram = decode_histogram(report.response_time.histogram.as_deref()?)?;
+    if rank > histogram.len() {
+        return None;
+    }
+    let mut seen = 0;
+    for bucket in histogram.iter_recorded() {
+        seen += bucket.count_since_last_iteration();
+        if seen >= rank {
+            let highest = histogram.highest_equivalent(bucket.value_iterated_to());
+            return Some(highest.min(histogram.max()) as f64 / 1000.0);
+        }
+    }
+    None
+}
+
+/// The histogram of a [`Latency`](crate::report::Latency): base64 of HdrHistogram V2.
+fn decode_histogram(text: &str) -> Option<Histogram<u64>> {
+    let bytes = STANDARD.decode(text).ok()?;
+    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+}
+
+fn metric_of(text: &str) -> Option<SloMetric> {
+    match text {
+        "max" => Some(SloMetric::Max),
+        "mean" => Some(SloMetric::Mean),
+        "error-rate" => Some(SloMetric::ErrorRate),
+        _ => {
+            let percent = plain_number(text.strip_prefix('p')?)?;
+            (percent > 0.0 && percent < 100.0).then_some(SloMetric::Quantile(percent / 100.0))
+        }
+    }
+}
+
+fn share_of(text: &str) -> Option<f64> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => plain_number(percent.trim_end())? / 100.0,
+        None => plain_number(text)?,
+    };
+    (0.0..=1.0).contains(&share).then_some(share)
+}
+
+fn microseconds_of(text: &str) -> Option<f64> {
+    // A plain number would be seconds elsewhere; a limit of latency without a
+    // unit is more likely a slip.
+    text.ends_with(char::is_alphabetic).then_some(())?;
+    let limit = parse_duration(text).ok()?;
+    (!limit.is_zero()).then_some(limit.as_secs_f64() * 1e6)
+}
+
+/// Digits with at most one point; no sign, exponent, `inf` or `nan`.
+fn plain_number(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// At most three decimals, without trailing zeros.
+fn trim_float(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Runs every test of loadgen. On Debian it first installs the packages that the
+# tests need (as root), or says which are missing (as anybody else).
+#
+#   ./test.sh            all tests, and one real QEMU migration
+#   ./test.sh --no-lab   without the QEMU migration
+set -euo pipefail
+cd "$(dirname "$0")"
+
+lab=yes
+for argument in "$@"; do
+    case $argument in
+        --no-lab) lab=no ;;
+        -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) echo "test.sh: unknown argument '$argument' (known: --no-lab)" >&2; exit 2 ;;
+    esac
+done
+
+step() {
+    local name=$1 started=$SECONDS
+    shift
+    echo "==> $name" >&2
+    "$@"
+    echo "==> $name: $((SECONDS - started)) s" >&2
+}
+
+# Package names from the given lists: one a line, # begins a comment.
+wanted() {
+    sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$@"
+}
+
+install_packages() {
+    local lists=(tests/packages.txt) missing=() package
+    if [[ $lab == yes ]]; then
+        lists+=(examples/migration-lab/packages.txt)
+    fi
+    if ! command -v dpkg-query >/dev/null; then
+        echo "test.sh: not a Debian system; the tests need what these packages hold:" >&2
+        wanted "${lists[@]}" | paste -sd ' ' >&2
+        return
+    fi
+    while read -r package; do
+        dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+            missing+=("$package")
+    done < <(wanted "${lists[@]}" | sort -u)
+    if [[ ${#missing[@]} == 0 ]]; then
+        return
+    fi
+    if [[ $EUID != 0 ]]; then
+        echo "test.sh: packages are missing; install them first:" >&2
+        echo "    sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+        exit 1
+    fi
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "${missing[@]}" \
+        </dev/null
+}
+
+# Under this variable a test that lacks a tool fails instead of passing by.
+export CI=true
+
+step "packages" install_packages
+step "tests" cargo test --workspace --locked
+if [[ $lab == yes ]]; then
+    step "release build" cargo build --release --locked -p loadgen-cli
+    step "a real QEMU migration" \
+        examples/migration-lab/run.sh --sizes 512 --rate 100 --out target/migration-lab
+fi
+echo "all tests passed in $SECONDS s" >&2
