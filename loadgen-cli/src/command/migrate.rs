@@ -29,19 +29,8 @@ pub(crate) struct Args {
     url: Option<String>,
 
     /// What migrates the machine: simulated:…, command:PROGRAM ARGS, or qmp:SOCKET,to=URI,…
-    ///
-    /// simulated:[strategy=pre-copy|post-copy|stop-and-copy][,memory=512MiB][,dirty=10MiB/s]
-    /// [,bandwidth=64MiB/s][,downtime=300ms]: a server of its own that behaves like a machine
-    /// under migration; moves nothing. Also: working-set, max-rounds=30, post-copy-after=1s,
-    /// brownout=2ms, faults=20ms, delay=1ms, body=100B, seed (default: that of --seed).
-    ///
-    /// command:PROGRAM ARGS: runs a program. Exit 0 means that the migration completed; lines of
-    /// JSON on its stdout are events; SIGTERM asks it to cancel.
-    ///
-    /// qmp:SOCKET,to=URI[,peer=SOCKET][,strategy=…][,max-bandwidth=…]: QEMU. SOCKET (a path, or
-    /// HOST:PORT) is the QMP socket of the source, peer that of the target, URI where the target
-    /// waits for the migration.
-    #[arg(long, value_name = "SPEC", default_value = "simulated", help_heading = "Migration")]
+    #[arg(long, value_name = "SPEC", default_value = "simulated", help_heading = "Migration",
+          long_help = TRIGGER)]
     trigger: TriggerSpec,
 
     /// Load before the migration (after the warm-up), which later figures are compared with
@@ -83,6 +72,25 @@ pub(crate) struct Args {
     #[command(flatten)]
     output: OutputOptions,
 }
+
+const TRIGGER: &str = "\
+What migrates the machine
+
+simulated:[KEY=VALUE,…]  A server of its own that behaves like a machine under migration; nothing \
+is moved. strategy=pre-copy (or post-copy, stop-and-copy), memory=512MiB, dirty=10MiB/s, \
+working-set=MEMORY, bandwidth=64MiB/s, downtime=300ms, max-rounds=30, post-copy-after=1s, \
+brownout=2ms, faults=20ms, delay=1ms, body=100B, seed=SEED.
+
+command:PROGRAM [ARGS]  Any program. Exit 0 means that the migration completed, any other code \
+that it failed; what it prints to stdout must be events, a JSON object a line; SIGTERM asks it to \
+give the migration up. Words are split as by a shell, but no shell runs. Its environment has \
+LOADGEN_RUN_ID and LOADGEN_TRIAL.
+
+qmp:SOCKET,to=URI[,KEY=VALUE…]  QEMU. SOCKET (a path, or tcp:HOST:PORT) is the QMP socket of the \
+source, URI the place to migrate to, such as tcp:10.0.0.2:4444. peer=SOCKET (QMP of the target; \
+without it neither RESUME nor the arrival is seen), listen=URI, strategy=pre-copy (or post-copy, \
+stop-and-copy), max-bandwidth=32MiB/s, max-postcopy-bandwidth=RATE, downtime-limit=300ms, \
+postcopy-after=1s, capability=NAME (may come again).";
 
 const AFTER: &str = "\
 The first SIGINT or SIGTERM cancels a migration under way (where its trigger can) and reports what
