@@ -119,6 +119,7 @@ fn a_target_ends_with_its_truth() {
     let target = Target::start(&["--freeze", "10ms/100ms"]);
     common::run(["run", &target.url, "-r", "100", "-d", "500ms", "-q"]).exits_with(0);
     let outcome = target.end().exits_with(0);
+    assert_eq!(outcome.stderr, "loadgen: ending the server (again to leave at once)\n");
     let truth = outcome.json();
     assert_eq!(truth["requests_read"], 50);
     assert!(!truth["freezes"].as_array().unwrap().is_empty());

@@ -78,7 +78,7 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     for file in [&args.output, &args.arrivals].into_iter().flatten() {
         check_writable(file)?;
     }
-    let interrupt = Interrupt::install("ending the server (again to leave at once)")?;
+    let interrupt = Interrupt::install("ending the server")?;
     let server = TargetServer::bind(args.options()).map_err(as_failure)?;
     to_stdout(&format!("{}\n", server.url())).context("cannot write the URL to stdout")?;
     let stopper = server.stopper();
