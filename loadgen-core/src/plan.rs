@@ -188,7 +188,8 @@ impl Plan {
         self
     }
 
-    /// Adds a second stream beside the main load.
+    /// Adds a second stream beside the main load. Its schedule begins half a mean
+    /// interval later, so that streams of equal rates do not start in pairs.
     #[must_use]
     pub fn with_probe(mut self, probe: Stream) -> Self {
         self.probe = Some(probe);

@@ -92,12 +92,16 @@ without it neither RESUME nor the arrival is seen), listen=URI, strategy=pre-cop
 stop-and-copy), max-bandwidth=32MiB/s, max-postcopy-bandwidth=RATE, downtime-limit=300ms, \
 postcopy-after=1s, capability=NAME (may come again).";
 
+/// The first calls of a process meet cold caches and connections; they would make
+/// the baseline look unsteady.
+const WARM_UP: Duration = Duration::from_secs(1);
+
 const AFTER: &str = "\
 The first SIGINT or SIGTERM cancels a migration under way (where its trigger can) and reports what
 was measured; the second one leaves at once, and the migration to itself.
 
 Examples:
-  loadgen migrate                                            simulated, about 30 s
+  loadgen migrate                                            simulated, about 20 s
   loadgen migrate --rate 1000 --trigger simulated:strategy=post-copy,memory=1GiB -o report.json
   loadgen migrate http://10.0.0.5/ --rate 500 \\
       --trigger qmp:/run/source.sock,to=tcp:10.0.0.2:4444,peer=/run/target.sock
@@ -176,9 +180,9 @@ impl Args {
     }
 
     fn plan(&self, url: &str) -> Result<Plan, Failure> {
-        let stream = self.connections.stream(self.load.schedule(self.rate));
+        let stream = self.connections.warm_stream(self.load.schedule(self.rate));
         let plan = Plan::new(self.target.target(url)?, stream).with_request(self.target.request()?);
-        let plan = self.load.apply(plan);
+        let plan = self.load.apply(plan, WARM_UP);
         Ok(if self.probe_rate > 0.0 {
             plan.with_probe(Stream::fresh(Schedule::constant(self.probe_rate)))
         } else {

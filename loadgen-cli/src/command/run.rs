@@ -106,7 +106,7 @@ impl Args {
         let plan = Plan::new(target, self.connections.stream(schedule))
             .with_request(self.target.request()?)
             .with_duration(self.duration);
-        let plan = self.load.apply(plan);
+        let plan = self.load.apply(plan, Duration::ZERO);
         Ok(match self.probe_rate {
             Some(rate) => plan.with_probe(Stream::fresh(Schedule::constant(rate))),
             None => plan,

@@ -1,7 +1,7 @@
 //! Over which connections the calls go.
 
 use clap::Args;
-use loadgen_core::{Schedule, Stream};
+use loadgen_core::{Population, Schedule, Stream};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connections")]
@@ -10,9 +10,9 @@ pub(crate) struct ConnectionOptions {
     #[arg(long, short, value_name = "N")]
     connections: Option<u32>,
 
-    /// Connections opened before the load starts
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    warm_connections: u32,
+    /// Connections opened before the load starts [default: 0; in `migrate`: all]
+    #[arg(long, value_name = "N")]
+    warm_connections: Option<u32>,
 
     /// Close a connection after this many calls; 0: when the server does
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -35,7 +35,21 @@ impl ConnectionOptions {
         let connections = self.connections.unwrap_or(stream.connections());
         stream
             .with_connections(connections)
-            .with_warm_connections(self.warm_connections)
+            .with_warm_connections(self.warm_connections.unwrap_or(0))
             .with_backlog(self.backlog)
+    }
+
+    /// The same, with every connection open before the load unless the user says
+    /// otherwise: a kept-alive client that had to connect in the middle of an
+    /// outage would feel that of a newcomer.
+    pub(crate) fn warm_stream(&self, schedule: Schedule) -> Stream {
+        let stream = self.stream(schedule);
+        match (self.warm_connections, stream.population()) {
+            (None, Population::Established) => {
+                let all = stream.connections();
+                stream.with_warm_connections(all)
+            }
+            _ => stream,
+        }
     }
 }

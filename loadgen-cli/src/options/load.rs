@@ -13,9 +13,9 @@ pub(crate) struct LoadOptions {
     #[arg(long, value_enum, default_value_t = Arrival::Constant)]
     arrival: Arrival,
 
-    /// Leave calls that start in this first part out of the summary
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
-    pub(crate) warmup: Duration,
+    /// Leave calls that start in this first part out of the summary [default: 0s; in `migrate`: 1s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    warmup: Option<Duration>,
 
     /// Give a call up this long after its first byte was sent; also limits connecting
     ///
@@ -69,10 +69,11 @@ impl LoadOptions {
         }
     }
 
-    /// The plan with the settings of this group.
-    pub(crate) fn apply(&self, plan: Plan) -> Plan {
+    /// The plan with the settings of this group, and with this warm-up unless the
+    /// user gives another.
+    pub(crate) fn apply(&self, plan: Plan, warmup: Duration) -> Plan {
         let plan = plan
-            .with_warmup(self.warmup)
+            .with_warmup(self.warmup.unwrap_or(warmup))
             .with_timeout(self.timeout)
             .with_threads(self.threads)
             .with_precision(self.precision.into())

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::pool::List;
-use crate::clock::{MILLISECOND, Nanos};
+use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::plan::{Plan, Stream};
 use crate::record::Population;
 use crate::schedule::{Schedule, Starts};
@@ -20,11 +20,21 @@ pub(crate) struct RequestBytes {
     pub(crate) last: Vec<u8>,
 }
 
+/// A second stream starts half an interval after the first: with equal constant
+/// rates their calls would otherwise always start together, and two calls at one
+/// moment see no more of an outage than one.
+fn shift(schedule: Schedule, index: u64) -> Nanos {
+    let half = |rate: f64| (SECOND as f64 / rate / 2.0) as Nanos;
+    if index == 0 { 0 } else { schedule.rate_per_s().map_or(0, half) }
+}
+
 /// State of one stream in one worker.
 pub(crate) struct StreamState {
     pub(crate) population: Population,
     pub(crate) closed_loop: bool,
     starts: Starts,
+    /// Added to every start.
+    shift: Nanos,
     next: Option<Nanos>,
     /// Arrivals waiting for a connection, in order (intended starts).
     pub(crate) due: VecDeque<Nanos>,
@@ -50,11 +60,13 @@ impl StreamState {
         // Streams of one plan must not share their random gaps.
         let seed = plan.seed.wrapping_add(index.wrapping_mul(0x9e37_79b9));
         let mut starts = stream.schedule.starts(seed, u64::from(shard), u64::from(shards));
-        let next = starts.next();
+        let shift = shift(stream.schedule, index);
+        let next = starts.next().map(|at| at + shift);
         Self {
             population: stream.population(),
             closed_loop: matches!(stream.schedule, Schedule::Closed),
             starts,
+            shift,
             next,
             due: VecDeque::with_capacity(share(stream.backlog).min(4096) as usize),
             backlog: share(stream.backlog) as usize,
@@ -76,7 +88,7 @@ impl StreamState {
 
     /// Takes the next intended start off the schedule.
     pub(crate) fn advance(&mut self) {
-        self.next = self.starts.next();
+        self.next = self.starts.next().map(|at| at + self.shift);
     }
 
     /// Makes an arrival wait; `false` if the backlog is full.
