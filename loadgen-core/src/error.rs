@@ -2,7 +2,7 @@
 //! [`Failure`](crate::Failure).
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A plan that cannot be carried out as written.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum PlanError {
         value: String,
     },
     /// The rate is not one.
-    #[error("the rate must be above 0 and at most 100,000,000 per second, not {rate_per_s}")]
+    #[error("the rate must be above 0 and at most 10,000,000 per second, not {rate_per_s}")]
     Rate {
         /// The rate as given.
         rate_per_s: f64,
@@ -68,6 +68,18 @@ pub enum RunError {
         /// The last address tried.
         address: SocketAddr,
         /// Why the last try failed.
+        source: io::Error,
+    },
+    /// A source address that connections cannot come from.
+    #[error(
+        "cannot connect from {source_address} to {address}: {source}; is it an address of this machine, and of the same family?"
+    )]
+    Source {
+        /// The source address.
+        source_address: IpAddr,
+        /// The address of the target.
+        address: SocketAddr,
+        /// What the kernel said.
         source: io::Error,
     },
     /// The plan needs more descriptors than this process may open.

@@ -284,19 +284,19 @@ impl Plan {
     /// How long calls are started; `None`: until stopped.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
-        self.duration_s.map(Duration::from_secs_f64)
+        self.duration_s.map(seconds)
     }
 
     /// How much of the beginning is left out of the summary.
     #[must_use]
     pub fn warmup(&self) -> Duration {
-        Duration::from_secs_f64(self.warmup_s)
+        seconds(self.warmup_s)
     }
 
     /// Time limit of a call from its first byte sent.
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        Duration::from_secs_f64(self.timeout_s)
+        seconds(self.timeout_s)
     }
 
     /// The streams of the plan.
@@ -357,6 +357,12 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Seconds as a duration. A plan that has not been validated may hold any number;
+/// one that is no duration is taken as zero.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 /// Seconds of a validated plan as nanoseconds.

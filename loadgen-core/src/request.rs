@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::PlanError;
 use crate::target::Target;
 
+/// Largest body that can be sent, in bytes.
+const MAX_BODY: usize = 1 << 30;
+
 /// One HTTP/1.1 request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +94,13 @@ impl Request {
             if value.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
                 return Err(bad("header value", value));
             }
+        }
+        if self.body.len() > MAX_BODY {
+            return Err(PlanError::Range {
+                what: "the request's body",
+                range: "at most 1 GiB",
+                value: format!("{} bytes", self.body.len()),
+            });
         }
         Ok(())
     }

@@ -75,7 +75,7 @@ impl Schedule {
 
     pub(crate) fn validate(&self) -> Result<(), PlanError> {
         match self.rate_per_s() {
-            Some(rate) if !(rate.is_finite() && rate > 0.0 && rate <= 1e8) => {
+            Some(rate) if !(rate.is_finite() && rate > 0.0 && rate <= 1e7) => {
                 Err(PlanError::Rate { rate_per_s: rate })
             }
             _ => Ok(()),

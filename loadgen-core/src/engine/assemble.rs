@@ -25,11 +25,14 @@ pub(super) fn assemble(
     environment: Environment,
     clock: Clock,
     harvests: Vec<Harvest>,
+    panicked: u32,
     marks: &[Event],
 ) -> Result<Finished, RunError> {
     let load_end = harvests.iter().map(|h| h.load_end).max().unwrap_or(0);
     let finished = harvests.iter().map(|h| h.finished).max().unwrap_or(0);
-    let busiest = harvests.iter().map(|h| h.cpu.0 + h.cpu.1).max().unwrap_or(0);
+    let busiest_cpu = harvests.iter().map(|h| h.cpu_of_load).max().unwrap_or(0);
+    let broken: Vec<String> =
+        harvests.iter().filter_map(|h| h.broken.as_ref().map(io::Error::to_string)).collect();
     let cpu = harvests.iter().fold((0, 0), |sum, h| (sum.0 + h.cpu.0, sum.1 + h.cpu.1));
     let mut recorders = harvests.into_iter().map(|h| h.recorder);
     // A plan has at least one thread.
@@ -44,12 +47,15 @@ pub(super) fn assemble(
         lag: &whole.lag,
         errors: &whole.errors,
         warm_failures: recorder.warm_failures,
-        busiest_cpu: busiest,
-        finished,
+        waiting_at_end: recorder.waiting_at_end,
+        busiest_cpu,
+        load_end,
         measured,
+        panicked,
+        broken: &broken,
     });
     let counts = counts(&whole.tally);
-    let per_second = |n: u64| if measured > 0 { n as f64 / as_seconds(measured) } else { 0.0 };
+    let per_second = |n: u64| (measured > 0).then(|| n as f64 / as_seconds(measured));
     let populations = Population::ALL
         .into_iter()
         .filter_map(|p| Some((p.name().to_owned(), population_report(recorder.population(p)?))))
@@ -66,8 +72,8 @@ pub(super) fn assemble(
         counts,
         rates: Rates {
             offered_per_s: per_second(counts.offered),
-            started_per_s: per_second(counts.started),
-            answered_per_s: per_second(counts.answered),
+            started_per_s: per_second(whole.tally.started_in_span),
+            answered_per_s: per_second(whole.tally.answered_in_span),
         },
         response_time: latency(&whole.response, true),
         service_time: latency(&whole.service, true),

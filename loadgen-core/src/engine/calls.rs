@@ -16,8 +16,15 @@ use crate::record::{CallRecord, Cause, Failure, Outcome, Phase};
 /// one read of the buffer is as cheap.
 const DISCARD_FROM: u64 = BUFFER as u64;
 
-/// Most bytes dropped at once, so that other connections get their turn.
-const DISCARD_AT_ONCE: u64 = 4 * 1024 * 1024;
+/// Most bytes dropped at once.
+const DISCARD_AT_ONCE: u64 = 1024 * 1024;
+
+/// Reads of one connection before the others get their turn.
+const READS_AT_ONCE: u32 = 16;
+
+/// A FIN or RST that was under way when the request left comes within a round
+/// trip. A connection that breaks later carried a call that has failed.
+const STALE_WITHIN: Nanos = 250 * MILLISECOND;
 
 /// How long a server that is to close a connection is waited for.
 const LINGER: Nanos = 100 * MILLISECOND;
@@ -183,8 +190,9 @@ impl Worker {
             connection.state = State::Waiting;
         }
         if taken > 0 {
-            let sent = connection.call.sent;
-            self.recorder.sent_bytes(sent, taken);
+            let first = u64::from(connection.call.written) == taken;
+            let at = if first { connection.call.sent } else { self.now() };
+            self.recorder.sent_bytes(at, taken);
         }
         if let Some(error) = failed {
             self.broken(index, Failure::from_io(Phase::Send, &error));
@@ -194,7 +202,7 @@ impl Worker {
     /// Reads until the socket has nothing more. Events are edge-triggered: after
     /// a short read a new event will come, unless the peer has hung up already.
     fn read(&mut self, index: u32, hung_up: bool) {
-        loop {
+        for _ in 0..READS_AT_ONCE {
             let connection = &mut self.slab[index];
             let Some(fd) = &connection.fd else { return };
             if !matches!(connection.state, State::Sending | State::Waiting) {
@@ -207,7 +215,7 @@ impl Worker {
                     Some(n) => {
                         let progress = self.slab[index].parser.discarded(n as u64);
                         if matches!(progress, Progress::Done) {
-                            return self.complete(index, true);
+                            return self.complete(index, !hung_up);
                         }
                         continue;
                     }
@@ -228,7 +236,10 @@ impl Worker {
             let filled = kept + n;
             let connection = &mut self.slab[index];
             match connection.parser.advance(&self.buffer[..filled]) {
-                Ok((consumed, Progress::Done)) => return self.complete(index, consumed == filled),
+                // After a FIN nothing can be asked on this connection any more.
+                Ok((consumed, Progress::Done)) => {
+                    return self.complete(index, consumed == filled && !hung_up);
+                }
                 Ok((consumed, Progress::More)) => {
                     if consumed < filled {
                         connection.partial = Some(self.buffer[consumed..filled].into());
@@ -242,6 +253,13 @@ impl Worker {
             if n < room && !hung_up {
                 return;
             }
+        }
+        // There may be more; the event that told of it is used up.
+        let token = self.slab.token(index);
+        if let Some(fd) = &self.slab[index].fd
+            && let Err(error) = self.poll.rearm(fd.as_fd(), token)
+        {
+            self.fail(index, Failure::from_io(self.phase(index), &error));
         }
     }
 
@@ -369,7 +387,8 @@ impl Worker {
     /// new connection (RFC 9112 §9.3.1). Otherwise it has failed.
     fn broken(&mut self, index: u32, failure: Failure) {
         let call = self.slab[index].call;
-        let stale = call.reused && call.received == 0 && !call.retried;
+        let young = self.now().saturating_sub(call.sent) <= STALE_WITHIN;
+        let stale = young && call.reused && call.received == 0 && !call.retried;
         let closed = matches!(failure.cause, Cause::Reset | Cause::ClosedEarly);
         if !(stale && closed && self.settings.idempotent) {
             return self.fail(index, failure);

@@ -26,8 +26,8 @@ use worker::{Harvest, Worker};
 use crate::clock::{Clock, Nanos};
 use crate::error::RunError;
 use crate::event::{Event, EventKind};
-use crate::net::limits;
 use crate::net::poll::Poll;
+use crate::net::{limits, socket};
 use crate::plan::{Plan, nanos};
 use crate::record::{CallLog, Recorder};
 use crate::report::{Environment, Report};
@@ -55,7 +55,9 @@ impl Engine {
         let connections = sum(|stream| stream.connections);
         // Connections that wait for the server to close come on top.
         let closing = sum(|s| if s.calls_per_connection > 0 { s.connections } else { 0 });
-        let wanted = connections + closing + limits::SPARE_DESCRIPTORS;
+        // Every worker has an epoll instance.
+        let own = u64::from(plan.threads) + limits::SPARE_DESCRIPTORS;
+        let wanted = connections + closing + own;
         let descriptor_limit = limits::raise_descriptor_limit(wanted);
         if descriptor_limit < wanted {
             return Err(RunError::Descriptors { wanted, limit: descriptor_limit });
@@ -66,6 +68,7 @@ impl Engine {
             return Err(RunError::Ports { wanted: connections, available });
         }
         let address = reach(&plan)?;
+        check_sources(&plan, address)?;
         Ok(Self { plan, address, descriptor_limit })
     }
 
@@ -99,15 +102,16 @@ impl Engine {
         for shard in 0..plan.threads {
             let spawned = Poll::new(plan.precision).and_then(|poll| {
                 let worker = self.worker(shard, poll, &settings, &shared);
-                let line = Arc::clone(&line);
+                let (line, shared) = (Arc::clone(&line), Arc::clone(&shared));
                 thread::Builder::new()
                     .name(format!("loadgen-{shard}"))
-                    .spawn(move || carry_out(worker, &line))
+                    .spawn(move || carry_out(worker, &line, &shared))
             });
             match spawned {
                 Ok(worker) => workers.push(worker),
                 Err(source) => {
                     line.abandon();
+                    shared.cut();
                     return Err(RunError::Setup { what: "a worker thread", source });
                 }
             }
@@ -176,24 +180,46 @@ fn reach(plan: &Plan) -> Result<SocketAddr, RunError> {
     }))
 }
 
+/// Makes sure that connections can come from each of the source addresses.
+fn check_sources(plan: &Plan, address: SocketAddr) -> Result<(), RunError> {
+    for &source_address in plan.target.source_addresses() {
+        socket::check_source(address, source_address).map_err(|source| RunError::Source {
+            source_address,
+            address,
+            source,
+        })?;
+    }
+    Ok(())
+}
+
 /// The life of a worker thread. `None`: the start was abandoned.
-fn carry_out(mut worker: Worker, line: &StartingLine) -> std::io::Result<Option<Harvest>> {
-    /// Lets nobody wait for a worker that panicked.
-    struct Guard<'a>(&'a StartingLine);
+fn carry_out(
+    mut worker: Worker,
+    line: &StartingLine,
+    shared: &Shared,
+) -> std::io::Result<Option<Harvest>> {
+    /// Lets nobody wait for a worker that panicked, nor go on without it.
+    struct Guard<'a>(&'a StartingLine, &'a Shared);
     impl Drop for Guard<'_> {
         fn drop(&mut self) {
             if thread::panicking() {
                 self.0.abandon();
+                self.1.cut();
             }
         }
     }
-    let _guard = Guard(line);
+    let _guard = Guard(line, shared);
     let warmed = worker.warm_up();
     if warmed.is_err() {
         line.abandon();
+        shared.cut();
     }
     warmed?;
-    line.ready().map(|origin| worker.run(origin)).transpose()
+    let harvest = line.ready().map(|origin| worker.run(origin));
+    if harvest.as_ref().is_some_and(|harvest| harvest.broken.is_some()) {
+        shared.cut();
+    }
+    Ok(harvest)
 }
 
 /// Counters of a run under way, at most 100 ms old. They include the warm-up.
@@ -287,8 +313,9 @@ impl RunHandle {
         self.workers.iter().all(JoinHandle::is_finished)
     }
 
-    /// Starts no further calls and waits for those under way, for the plan's drain
-    /// time. A second call waits for nothing any more. Returns at once.
+    /// Ends the schedules in about 0.1 s: no further arrivals, but those that wait
+    /// are served and calls under way awaited, for the plan's drain time. A second
+    /// call waits for nothing any more. Returns at once.
     pub fn stop(&self) {
         self.shared.stop_more();
     }
@@ -301,21 +328,23 @@ impl RunHandle {
         self.finish().map(|finished| finished.report)
     }
 
+    /// What the workers that did not panic brought home becomes the report: a
+    /// defect in one must not take away what the others measured.
     pub(crate) fn finish(self) -> Result<Finished, RunError> {
         let mut harvests = Vec::new();
+        let mut panicked = 0;
         for worker in self.workers {
-            let harvest = worker.join().map_err(|_| RunError::WorkerPanicked)?;
-            harvests.push(
-                harvest
-                    .map_err(|source| RunError::Setup { what: "waiting for sockets", source })?,
-            );
+            match worker.join() {
+                Ok(Ok(harvest)) => harvests.extend(harvest),
+                Ok(Err(source)) => {
+                    return Err(RunError::Setup { what: "opening connections", source });
+                }
+                Err(_) => panicked += 1,
+            }
         }
-        // An abandoned start has no harvest, and its cause was returned above.
-        let harvests: Option<Vec<_>> = harvests.into_iter().collect();
-        let harvests = harvests.ok_or(RunError::WorkerPanicked)?;
-        let clock =
-            self.line.known_origin().map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
+        let origin = self.line.known_origin();
+        let clock = origin.map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
         let marks = self.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
-        assemble::assemble(self.plan, self.environment, clock, harvests, &marks)
+        assemble::assemble(self.plan, self.environment, clock, harvests, panicked, &marks)
     }
 }

@@ -6,13 +6,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use super::stream::RequestBytes;
-use crate::clock::Nanos;
+use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
 use crate::record::Tally;
 
 /// No wish to stop.
 pub(crate) const RUN: u8 = 0;
 /// Wait for nothing. In between: start no further calls, wait for those under way.
 pub(crate) const CUT: u8 = 2;
+
+/// How often counters are published, and the longest sleep of a worker.
+pub(crate) const PUBLISH_EVERY: Nanos = 100 * MILLISECOND;
+
+/// From the wish to stop to the end of the schedules.
+const STOP_AHEAD: Nanos = PUBLISH_EVERY + 20 * MILLISECOND;
 
 /// The plan, as far as a worker needs it, in ns.
 #[derive(Debug)]
@@ -80,6 +86,8 @@ impl Published {
 #[derive(Debug)]
 pub(crate) struct Shared {
     stop: AtomicU8,
+    /// When the schedules are to end, on `CLOCK_MONOTONIC`; `u64::MAX`: as planned.
+    stop_at: AtomicU64,
     pub(crate) published: Vec<Published>,
 }
 
@@ -87,14 +95,31 @@ impl Shared {
     pub(crate) fn new(workers: u32) -> Self {
         Self {
             stop: AtomicU8::new(RUN),
+            stop_at: AtomicU64::new(u64::MAX),
             published: (0..workers).map(|_| Published::default()).collect(),
         }
     }
 
     /// Asks for more haste: the first call stops the schedules, the second cuts
     /// the drain.
+    ///
+    /// The end lies a little ahead, so that all workers, which look ten times a
+    /// second, end their schedules at the same moment.
     pub(crate) fn stop_more(&self) {
+        let at = monotonic_ns() + STOP_AHEAD;
+        let _ = self.stop_at.compare_exchange(u64::MAX, at, Relaxed, Relaxed);
         let _ = self.stop.fetch_update(Relaxed, Relaxed, |stop| Some((stop + 1).min(CUT)));
+    }
+
+    /// Ends everything at once.
+    pub(crate) fn cut(&self) {
+        self.stop_more();
+        self.stop_more();
+    }
+
+    /// When the schedules are to end, on `CLOCK_MONOTONIC`.
+    pub(crate) fn stop_at(&self) -> u64 {
+        self.stop_at.load(Relaxed)
     }
 
     pub(crate) fn stop(&self) -> u8 {

@@ -2,6 +2,7 @@
 //! itself the bottleneck.
 
 use crate::clock::{MILLISECOND, Nanos, SECOND};
+use crate::net::poll::SPIN_WINDOW_NS;
 use crate::plan::{Plan, Precision};
 use crate::record::{Cause, Failure, Histogram, Phase, Tally};
 use crate::report::{Verdict, VerdictStatus};
@@ -26,10 +27,15 @@ pub(super) struct Evidence<'a> {
     pub(super) lag: &'a Histogram,
     pub(super) errors: &'a [[u64; Cause::ALL.len()]; Phase::ALL.len()],
     pub(super) warm_failures: (u64, Option<Failure>),
-    /// CPU time of the busiest worker.
+    pub(super) waiting_at_end: u64,
+    /// CPU time of the busiest worker, to the end of the load.
     pub(super) busiest_cpu: Nanos,
-    pub(super) finished: Nanos,
+    pub(super) load_end: Nanos,
     pub(super) measured: Nanos,
+    /// Workers that panicked.
+    pub(super) panicked: u32,
+    /// Why other workers ended before their time.
+    pub(super) broken: &'a [String],
 }
 
 pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
@@ -37,6 +43,19 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     let mut find = |status, reason| findings.push((status, reason));
     let tally = evidence.tally;
 
+    if evidence.panicked > 0 {
+        find(
+            VerdictStatus::Invalid,
+            format!(
+                "{} worker threads panicked (a defect of loadgen: please report it); their calls \
+                 are missing",
+                evidence.panicked
+            ),
+        );
+    }
+    for reason in evidence.broken {
+        find(VerdictStatus::Invalid, format!("a worker thread broke down: {reason}"));
+    }
     let client_side = client_side_failures(evidence.errors);
     if client_side > 0 {
         find(
@@ -70,12 +89,26 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
             ),
         );
     }
+    if evidence.waiting_at_end as f64 > (1.0 - STARTED_LEAST) * tally.offered as f64 {
+        find(
+            VerdictStatus::Degraded,
+            format!(
+                "{} arrivals were still waiting for a connection when the load ended, and were \
+                 served afterwards: the rate was not held; allow more --connections or ask for less",
+                evidence.waiting_at_end
+            ),
+        );
+    }
     let open_loop = evidence.plan.streams().any(|s| s.schedule() != Schedule::Closed);
-    let cpu = evidence.busiest_cpu as f64 / evidence.finished.max(1) as f64;
+    let cpu = evidence.busiest_cpu as f64 / evidence.load_end.max(1) as f64;
+    // Polling before each start fills a core from about 18,000 starts a second on:
+    // only together with lag does a full core mean that it was not enough.
+    let late = !evidence.lag.is_empty() && evidence.lag.value_at_quantile(0.99) > SPIN_WINDOW_NS;
     if open_loop
+        && late
         && cpu > CPU_DEGRADED
         && evidence.plan.precision != Precision::High
-        && evidence.finished > SECOND
+        && evidence.load_end > SECOND
     {
         find(
             VerdictStatus::Degraded,

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::pool::Slab;
-use super::shared::{CUT, Published, RUN, Settings, Shared};
+use super::shared::{CUT, PUBLISH_EVERY, Published, RUN, Settings, Shared};
 use super::stream::StreamState;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::poll::Poll;
@@ -21,9 +21,6 @@ pub(super) const BUFFER: usize = 64 * 1024;
 /// Arrivals taken up before sockets are looked at again, so that catching up
 /// after a stall does not delay the reading of replies.
 const BATCH: u32 = 64;
-
-/// How often counters are published, and the longest sleep.
-const PUBLISH_EVERY: Nanos = 100 * MILLISECOND;
 
 /// Handshakes under way at once while connections are opened before the load:
 /// below the backlog of common servers (511, older ones 128).
@@ -41,7 +38,8 @@ pub(crate) struct Worker {
     pub(super) buffer: Box<[u8]>,
     /// `CLOCK_MONOTONIC` at time 0 of the run.
     origin: u64,
-    /// No call is started at or after this time.
+    /// No arrivals at or after this time. Those that wait then are still served in
+    /// the drain.
     pub(super) end: Nanos,
     pub(super) next_source: usize,
     /// Connections that are being opened before the load starts.
@@ -51,8 +49,12 @@ pub(crate) struct Worker {
 /// What a worker brings home.
 pub(crate) struct Harvest {
     pub(crate) recorder: Recorder,
-    /// User and system CPU time from the start of the load, in ns.
+    /// User and system CPU time from the start of the load to the end of the drain.
     pub(crate) cpu: (u64, u64),
+    /// The sum of both to the end of the load.
+    pub(crate) cpu_of_load: u64,
+    /// What ended this worker before its time.
+    pub(crate) broken: Option<io::Error>,
     /// When the schedules ended.
     pub(crate) load_end: Nanos,
     /// When the drain ended.
@@ -113,21 +115,40 @@ impl Worker {
         Ok(())
     }
 
-    /// Carries out the load. `origin` is time 0 on `CLOCK_MONOTONIC`.
-    pub(crate) fn run(mut self, origin: u64) -> io::Result<Harvest> {
+    /// Carries out the load. `origin` is time 0 on `CLOCK_MONOTONIC`. What was
+    /// recorded comes back even if the loop breaks.
+    pub(crate) fn run(mut self, origin: u64) -> Harvest {
         self.origin = origin;
-        while sys::monotonic_ns() < origin {
-            let wait = origin.saturating_sub(sys::monotonic_ns());
+        let (user, system) = sys::thread_cpu_ns();
+        let mut cpu_of_load = None;
+        let broken = self.work(&mut cpu_of_load).err();
+        let finished = self.now();
+        self.end = self.end.min(finished);
+        self.give_up_the_rest(finished);
+        self.publish(finished);
+        let (user_end, system_end) = sys::thread_cpu_ns();
+        let cpu = (user_end - user, system_end - system);
+        let cpu_of_load = cpu_of_load.map_or(cpu.0 + cpu.1, |at_end: u64| at_end - user - system);
+        Harvest { recorder: self.recorder, cpu, cpu_of_load, broken, load_end: self.end, finished }
+    }
+
+    /// The loop, to the end of the drain. `cpu_at_end` takes the thread's CPU time
+    /// when the load (before the drain) ends.
+    fn work(&mut self, cpu_at_end: &mut Option<u64>) -> io::Result<()> {
+        while sys::monotonic_ns() < self.origin {
+            let wait = self.origin.saturating_sub(sys::monotonic_ns());
             self.handle_events(wait)?;
         }
-        let (user, system) = sys::thread_cpu_ns();
+        self.recorder.load_end = self.end;
         self.start_closed_loops();
         let mut publish_at = 0;
         loop {
             let now = self.now();
             let stop = self.shared.stop();
             if stop != RUN {
-                self.end = self.end.min(now);
+                let at = self.shared.stop_at().saturating_sub(self.origin);
+                self.end = self.end.min(if stop == CUT { now.min(at) } else { at });
+                self.recorder.load_end = self.end;
             }
             let behind = self.take_arrivals(now);
             self.expire(now);
@@ -135,25 +156,23 @@ impl Worker {
                 self.publish(now);
                 publish_at = now + PUBLISH_EVERY;
             }
-            if now >= self.end && !behind {
-                let drained = self.streams.iter().all(|s| s.active.is_empty() && s.due.is_empty());
+            if now >= self.end {
+                if cpu_at_end.is_none() {
+                    let (user, system) = sys::thread_cpu_ns();
+                    *cpu_at_end = Some(user + system);
+                    self.recorder.waiting_at_end =
+                        self.streams.iter().map(|s| s.due.len() as u64).sum();
+                }
+                let idle = |s: &StreamState| s.active.is_empty() && s.due.is_empty();
+                let drained = !behind && self.streams.iter().all(idle);
                 if drained || stop == CUT || now - self.end >= self.settings.drain {
-                    break;
+                    return Ok(());
                 }
             }
-            let wait = if behind { 0 } else { self.next_deadline(publish_at).saturating_sub(now) };
-            self.handle_events(wait)?;
+            // The clock is read again: starting the calls that were due took time.
+            let next = self.next_deadline(publish_at, now);
+            self.handle_events(if behind { 0 } else { next.saturating_sub(self.now()) })?;
         }
-        let finished = self.now();
-        self.give_up_the_rest(finished);
-        self.publish(finished);
-        let (user_end, system_end) = sys::thread_cpu_ns();
-        Ok(Harvest {
-            recorder: self.recorder,
-            cpu: (user_end - user, system_end - system),
-            load_end: self.end,
-            finished,
-        })
     }
 
     fn start_closed_loops(&mut self) {
@@ -202,6 +221,10 @@ impl Worker {
     pub(super) fn arrive(&mut self, s: usize, intended: Nanos, lag: Option<Nanos>) {
         let stream = &mut self.streams[s];
         self.recorder.offered(stream.population, intended, lag);
+        if self.is_past_deadline(intended) {
+            return self.shed(s, intended, false);
+        }
+        let stream = &self.streams[s];
         // Who came earlier is served earlier.
         if stream.due.is_empty() && self.can_start(s) {
             return self.start(s, intended, false);
@@ -218,8 +241,16 @@ impl Worker {
     pub(super) fn serve(&mut self, s: usize) {
         while self.can_start(s) {
             let Some(intended) = self.streams[s].due.pop_front() else { return };
-            self.start(s, intended, true);
+            if self.is_past_deadline(intended) {
+                self.shed(s, intended, true);
+            } else {
+                self.start(s, intended, true);
+            }
         }
+    }
+
+    fn is_past_deadline(&self, intended: Nanos) -> bool {
+        self.settings.deadline.is_some_and(|deadline| intended + deadline <= self.now())
     }
 
     fn can_start(&self, s: usize) -> bool {
@@ -271,8 +302,9 @@ impl Worker {
     }
 
     /// The next moment at which something is to be done without an event.
-    fn next_deadline(&self, publish_at: Nanos) -> Nanos {
-        let mut next = publish_at;
+    fn next_deadline(&self, publish_at: Nanos, now: Nanos) -> Nanos {
+        let end = if now < self.end { self.end } else { self.end + self.settings.drain };
+        let mut next = publish_at.min(end);
         for stream in &self.streams {
             let expiry = |index: u32| self.slab[index].call.expires;
             let due = stream.due.front().zip(self.settings.deadline).map(|(at, d)| at + d);
@@ -320,6 +352,10 @@ impl Worker {
     /// What is still open or waiting at the end is counted, not dropped.
     fn give_up_the_rest(&mut self, now: Nanos) {
         for s in 0..self.streams.len() {
+            while let Some(intended) = self.streams[s].next_start(self.end) {
+                self.streams[s].advance();
+                self.recorder.never_taken_up(self.streams[s].population, intended);
+            }
             while let Some(intended) = self.streams[s].due.pop_front() {
                 self.shed(s, intended, true);
             }

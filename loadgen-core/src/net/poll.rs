@@ -9,7 +9,10 @@ use crate::plan::Precision;
 
 /// How long before a deadline [`Precision::Normal`] stops sleeping. About the
 /// time that an idle (virtual) CPU needs to wake up.
-const SPIN_WINDOW_NS: u64 = 50_000;
+pub(crate) const SPIN_WINDOW_NS: u64 = 50_000;
+
+/// Both directions and the hang-up, edge-triggered.
+const INTEREST: libc::c_int = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;
 
 /// Readiness of one registered descriptor.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +69,12 @@ impl Poll {
     /// Registers a socket for its whole life, edge-triggered and in both
     /// directions, so that no further `epoll_ctl` is needed in steady state.
     pub(crate) fn register(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
-        let events = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;
-        sys::epoll_add(&self.epoll, fd, events as u32, token)
+        sys::epoll_add(&self.epoll, fd, INTEREST as u32, token)
+    }
+
+    /// Announces a registered socket again if it is still ready.
+    pub(crate) fn rearm(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+        sys::epoll_modify(&self.epoll, fd, INTEREST as u32, token)
     }
 
     /// Registers a descriptor that only wakes the loop (level-triggered reads).

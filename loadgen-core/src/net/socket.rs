@@ -31,6 +31,15 @@ pub(crate) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result
     Ok(socket.into())
 }
 
+/// Whether connections to `address` can come from `source`.
+pub(crate) fn check_source(address: SocketAddr, source: IpAddr) -> io::Result<()> {
+    if address.is_ipv4() != source.is_ipv4() {
+        return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
+    }
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.bind(&SocketAddr::new(source, 0).into())
+}
+
 /// The pending error of a socket (`SO_ERROR`), such as that of a failed connect.
 pub(crate) fn take_error(fd: &OwnedFd) -> io::Result<Option<io::Error>> {
     socket2::SockRef::from(fd).take_error()

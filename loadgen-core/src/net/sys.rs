@@ -65,11 +65,32 @@ pub(crate) fn epoll_add(
     events: u32,
     token: u64,
 ) -> io::Result<()> {
+    epoll_control(epoll, libc::EPOLL_CTL_ADD, fd, events, token)
+}
+
+/// Changes what is waited for on a descriptor of an epoll instance; with
+/// edge-triggered events, one that is ready is announced again.
+pub(crate) fn epoll_modify(
+    epoll: &OwnedFd,
+    fd: BorrowedFd<'_>,
+    events: u32,
+    token: u64,
+) -> io::Result<()> {
+    epoll_control(epoll, libc::EPOLL_CTL_MOD, fd, events, token)
+}
+
+fn epoll_control(
+    epoll: &OwnedFd,
+    operation: libc::c_int,
+    fd: BorrowedFd<'_>,
+    events: u32,
+    token: u64,
+) -> io::Result<()> {
     let mut event = libc::epoll_event { events, u64: token };
     // SAFETY: both descriptors are open for the length of the call; the kernel
     // copies `event` and keeps no pointer to it.
     check(unsafe {
-        libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &raw mut event)
+        libc::epoll_ctl(epoll.as_raw_fd(), operation, fd.as_raw_fd(), &raw mut event)
     })?;
     Ok(())
 }

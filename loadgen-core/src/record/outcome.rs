@@ -132,7 +132,9 @@ impl Cause {
             Some(libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EHOSTDOWN | libc::ENETDOWN) => {
                 Self::Unreachable
             }
-            Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE | libc::EAGAIN) => Self::AddressUnavailable,
+            Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE | libc::EAGAIN | libc::EAFNOSUPPORT) => {
+                Self::AddressUnavailable
+            }
             Some(libc::EMFILE | libc::ENFILE) => Self::DescriptorsExhausted,
             Some(libc::ENOBUFS | libc::ENOMEM) => Self::OutOfMemory,
             _ => Self::Other,

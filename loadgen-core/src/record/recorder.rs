@@ -32,6 +32,10 @@ pub(crate) struct Tally {
     pub(crate) reconnects: u64,
     pub(crate) queued: u64,
     pub(crate) opened: u64,
+    /// Started and answered between the end of the warm-up and the end of the
+    /// load, whenever they were to start: what rates are made of.
+    pub(crate) started_in_span: u64,
+    pub(crate) answered_in_span: u64,
 }
 
 impl Tally {
@@ -46,6 +50,8 @@ impl Tally {
         self.reconnects += other.reconnects;
         self.queued += other.queued;
         self.opened += other.opened;
+        self.started_in_span += other.started_in_span;
+        self.answered_in_span += other.answered_in_span;
     }
 }
 
@@ -128,8 +134,12 @@ pub(crate) struct Recorder {
     pub(crate) bytes_received: u64,
     /// Warm connections that could not be opened, and why the first one failed.
     pub(crate) warm_failures: (u64, Option<Failure>),
+    /// Arrivals that waited for a connection when the load ended.
+    pub(crate) waiting_at_end: u64,
     /// Calls with an earlier intended start are left out of the summary.
     warmup_end: Nanos,
+    /// No arrivals from here on; what happens later does not count for rates.
+    pub(crate) load_end: Nanos,
 }
 
 impl Recorder {
@@ -154,7 +164,9 @@ impl Recorder {
             bytes_sent: 0,
             bytes_received: 0,
             warm_failures: (0, None),
+            waiting_at_end: 0,
             warmup_end,
+            load_end: Nanos::MAX,
         }
     }
 
@@ -168,6 +180,11 @@ impl Recorder {
             return None;
         }
         self.populations[population as usize].as_deref_mut()
+    }
+
+    /// Whether a moment lies in the span that rates are taken over.
+    fn in_span(&self, at: Nanos) -> bool {
+        (self.warmup_end..self.load_end).contains(&at)
     }
 
     /// An arrival of the schedule. `lag` is how late the worker took it up, in
@@ -184,6 +201,21 @@ impl Recorder {
         }
     }
 
+    /// An arrival that the worker never came to: it was behind its schedule when
+    /// the run was cut short. Counted, not kept one by one.
+    pub(crate) fn never_taken_up(&mut self, population: Population, intended: Nanos) {
+        let step = self.timeline.at(intended);
+        step.offered += 1;
+        step.shed += 1;
+        self.totals.offered += 1;
+        self.totals.shed += 1;
+        self.bad_calls_total += 1;
+        if let Some(record) = self.record(population, intended) {
+            record.tally.offered += 1;
+            record.tally.shed += 1;
+        }
+    }
+
     /// An arrival has to wait for a connection.
     pub(crate) fn queued(&mut self, population: Population, intended: Nanos) {
         if let Some(record) = self.record(population, intended) {
@@ -196,6 +228,10 @@ impl Recorder {
     pub(crate) fn started(&mut self, population: Population, intended: Nanos, now: Nanos) {
         self.timeline.at(now).started += 1;
         self.totals.started += 1;
+        let in_span = self.in_span(now);
+        if let Some(record) = &mut self.populations[population as usize] {
+            record.tally.started_in_span += u64::from(in_span);
+        }
         if let Some(record) = self.record(population, intended) {
             record.tally.started += 1;
         }
@@ -242,6 +278,10 @@ impl Recorder {
         if let Outcome::Answered(status) = call.outcome {
             self.timeline.at(call.done).answered += 1;
             self.totals.answered += 1;
+            let in_span = self.in_span(call.done);
+            if let Some(record) = &mut self.populations[population as usize] {
+                record.tally.answered_in_span += u64::from(in_span);
+            }
             self.timeline.response(population, call.intended, response);
             if let Some(record) = self.record(population, call.intended) {
                 record.tally.answered += 1;
@@ -268,7 +308,9 @@ impl Recorder {
             Outcome::Failed(failure) => {
                 self.timeline.at(call.done).failed += 1;
                 self.totals.failed += 1;
-                self.example(failure, call.done);
+                if call.intended >= self.warmup_end {
+                    self.example(failure, call.done);
+                }
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.failed += 1;
                     record.tally.timed_out += u64::from(failure.is_censored());
@@ -316,12 +358,14 @@ impl Recorder {
         self.log.merge(other.log);
         self.bad_calls_total += other.bad_calls_total;
         self.bad_calls.extend(other.bad_calls);
+        self.bad_calls.sort_by_key(|call| call.done);
         self.bad_calls.truncate(MAX_BAD_CALLS);
         for (failure, at) in other.examples {
             self.example(failure, at);
         }
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
+        self.waiting_at_end += other.waiting_at_end;
         self.warm_failures.0 += other.warm_failures.0;
         self.warm_failures.1 = self.warm_failures.1.or(other.warm_failures.1);
     }

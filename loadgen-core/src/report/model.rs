@@ -159,16 +159,18 @@ pub struct Counts {
     pub connections_opened: u64,
 }
 
-/// Calls per second of `measured_s`.
+/// Calls per second of `measured_s`, by the moment at which it happened: what was
+/// started or answered only in the drain does not count. `None`: nothing was
+/// measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rates {
     /// By the schedule.
-    pub offered_per_s: f64,
-    /// Started.
-    pub started_per_s: f64,
-    /// Answered.
-    pub answered_per_s: f64,
+    pub offered_per_s: Option<f64>,
+    /// Started from the end of the warm-up to the end of the load.
+    pub started_per_s: Option<f64>,
+    /// Answered in the same span.
+    pub answered_per_s: Option<f64>,
 }
 
 /// A distribution of times, from an HDR histogram with 3 significant digits.

@@ -165,8 +165,8 @@ fn run_tiles(report: &Report) -> Vec<Tile> {
     }
     vec![
         (
-            cell::rate(rates.answered_per_s),
-            format!("{} offered", cell::rate(rates.offered_per_s)),
+            cell::rate_or_none(rates.answered_per_s),
+            format!("{} offered", cell::rate_or_none(rates.offered_per_s)),
             "answered rate",
         ),
         (p50, calls, "response time, p50"),

@@ -276,9 +276,9 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         verdict: Verdict { status: VerdictStatus::Valid, reasons: Vec::new() },
         counts: counts_,
         rates: Rates {
-            offered_per_s: counts_.offered as f64 / measured_s,
-            started_per_s: counts_.started as f64 / measured_s,
-            answered_per_s: counts_.answered as f64 / measured_s,
+            offered_per_s: Some(counts_.offered as f64 / measured_s),
+            started_per_s: Some(counts_.started as f64 / measured_s),
+            answered_per_s: Some(counts_.answered as f64 / measured_s),
         },
         response_time: latency(good(&measured)),
         service_time: service(&measured),

@@ -58,6 +58,11 @@ pub(crate) fn rate(per_s: f64) -> String {
     units::format_rate(per_s)
 }
 
+/// A rate a second, if it was measured.
+pub(crate) fn rate_or_none(per_s: Option<f64>) -> String {
+    per_s.map_or_else(|| NONE.to_owned(), rate)
+}
+
 /// Bytes in units of 1024.
 pub(crate) fn bytes(n: u64) -> String {
     units::format_bytes(n)

@@ -36,7 +36,9 @@ pub(super) fn calls(report: &Report) -> Section {
     }
     let rates = &report.rates;
     let mut per_s = vec!["all, per second".to_owned()];
-    per_s.extend([rates.offered_per_s, rates.started_per_s, rates.answered_per_s].map(cell::rate));
+    per_s.extend(
+        [rates.offered_per_s, rates.started_per_s, rates.answered_per_s].map(cell::rate_or_none),
+    );
     per_s.resize(8, String::new());
     rows.push(per_s);
     let c = &report.counts;
@@ -51,6 +53,9 @@ pub(super) fn calls(report: &Report) -> Section {
             cell::count(c.failed),
             cell::count(c.unfinished)
         ),
+        "rates: started and answered within the measured span; what was left to the drain does not \
+         count"
+            .to_owned(),
         format!(
             "{} connections opened for calls; {} arrivals had to wait for a free connection; {} \
              calls sent again because the server had closed the idle connection (not failures)",
