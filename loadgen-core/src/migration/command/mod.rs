@@ -312,26 +312,13 @@ impl Run {
 
     /// Lets the program end by itself for a while, else ends it, and reaps it.
     fn finish(&mut self, grace: Duration) -> std::io::Result<ExitStatus> {
-        if !self.ended_within(grace) {
+        if !self.process.ended_within(grace) {
             self.process.signal(libc::SIGTERM)?;
-            if !self.ended_within(grace) {
+            if !self.process.ended_within(grace) {
                 self.process.signal(libc::SIGKILL)?;
             }
         }
         self.process.reap()
-    }
-
-    /// Reads on (a full pipe would keep the program alive) until it has ended.
-    fn ended_within(&mut self, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
-        while self.process.ended_at().is_none() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            let _ = self.process.next_line(left);
-        }
-        true
     }
 }
 

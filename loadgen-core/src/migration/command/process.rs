@@ -3,7 +3,9 @@
 //!
 //! Invariants: memory is bounded (lines by [`LINE_LIMIT`], lines under way by
 //! [`LINES_UNDER_WAY`], kept standard error by [`STDERR_LINES`]); signals are
-//! sent only while the child is not reaped, so they never hit a stranger.
+//! sent only while the child is not reaped, so they never hit a stranger; no wait
+//! is without a limit, since a child may be out of our reach (another user's, as
+//! with sudo) or asleep in the kernel.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
@@ -23,6 +25,9 @@ const LINES_UNDER_WAY: usize = 64;
 /// Lines of standard error that are kept (the last ones), and their length.
 const STDERR_LINES: usize = 10;
 const STDERR_LINE_BYTES: usize = 400;
+/// How long a child is given to end after SIGKILL. One that sleeps in the kernel
+/// may take for ever.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// What came from the child.
 #[derive(Debug)]
@@ -51,6 +56,9 @@ pub(crate) struct Process {
     ended_at: Option<Nanos>,
     signalled: bool,
     reaped: Option<ExitStatus>,
+    /// As if the child were another user's.
+    #[cfg(test)]
+    pub(crate) out_of_reach: bool,
 }
 
 impl Process {
@@ -70,6 +78,8 @@ impl Process {
             ended_at: None,
             signalled: false,
             reaped: None,
+            #[cfg(test)]
+            out_of_reach: false,
         };
         // If a thread cannot be had, `process` is dropped here and kills the child.
         if let Some(stdout) = stdout {
@@ -148,6 +158,10 @@ impl Process {
         if self.reaped.is_some() {
             return Ok(());
         }
+        #[cfg(test)]
+        if self.out_of_reach {
+            return Err(io::Error::from_raw_os_error(libc::EPERM));
+        }
         self.signalled = true;
         match sys::signal_group(self.child.id(), signal) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
@@ -155,16 +169,43 @@ impl Process {
         }
     }
 
-    /// Reaps the child, waiting for it if need be. If its group was signalled,
-    /// what is left of the group is killed first; the children that a program
-    /// left behind when it ended by itself (a daemon) are let live.
+    /// Reads on (a full pipe would keep the program alive) until it has ended.
+    pub(crate) fn ended_within(&mut self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while self.ended_at.is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            if self.next_line(left).is_none() && self.ended_at.is_none() {
+                // Without the threads that tell, it returns at once.
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        true
+    }
+
+    /// Reaps the child, which has ended or was killed. If its group was
+    /// signalled, what is left of the group is killed first; the children that a
+    /// program left behind when it ended by itself (a daemon) are let live.
+    ///
+    /// # Errors
+    /// `TimedOut` if it does not end within [`LAST_WAIT`].
     pub(crate) fn reap(&mut self) -> io::Result<ExitStatus> {
         if let Some(status) = self.reaped {
             return Ok(status);
         }
-        if self.signalled && self.ended_at.is_some() {
-            self.signal(libc::SIGKILL)?;
+        if !self.ended_within(LAST_WAIT) {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "it did not end, though it was killed: it still runs",
+            ));
         }
+        if self.signalled {
+            // What is left of the group may be out of our reach, and stays then.
+            let _ = self.signal(libc::SIGKILL);
+        }
+        // It has ended: this returns at once.
         let status = self.child.wait()?;
         self.reaped = Some(status);
         Ok(status)
@@ -172,21 +213,27 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// Nobody listens any more: SIGTERM, a moment to obey, SIGKILL.
+    /// Nobody listens any more: SIGTERM, a moment to obey, SIGKILL. A child that
+    /// does not end then is left to itself, and later to init.
     fn drop(&mut self) {
         const PATIENCE: Duration = Duration::from_secs(2);
         if self.reaped.is_some() {
             return;
         }
-        if self.ended_at.is_none() {
-            let _ = self.signal(libc::SIGTERM);
-            let deadline = Instant::now() + PATIENCE;
-            while self.ended_at.is_none() && Instant::now() < deadline {
-                self.next_line(deadline.saturating_duration_since(Instant::now()));
-            }
-            let _ = self.signal(libc::SIGKILL);
-        }
-        let _ = self.reap();
+        let ended = self.ended_at.is_some()
+            || self
+                .signal(libc::SIGTERM)
+                .and_then(|()| {
+                    if self.ended_within(PATIENCE) { Ok(()) } else { self.signal(libc::SIGKILL) }
+                })
+                .is_ok();
+        let why = match ended.then(|| self.reap()) {
+            Some(Ok(_)) => return,
+            Some(Err(error)) => error.to_string(),
+            None => "it may not be signalled".to_owned(),
+        };
+        let pid = self.child.id();
+        tracing::warn!(target: "loadgen::trigger", "the program {pid} is left running: {why}");
     }
 }
 

@@ -228,3 +228,20 @@ fn missing_programs_are_found_out_before_the_load() {
     }
     assert!(CommandTrigger::new(vec![]).is_err());
 }
+
+#[test]
+fn a_program_out_of_reach_holds_nothing_up() {
+    let mut trigger = fired(trigger("sleep 300").with_grace(Duration::from_millis(10)));
+    let process = &mut trigger.run.as_mut().unwrap().process;
+    process.out_of_reach = true;
+    let pid = process.id();
+    assert_eq!(process.reap().unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    let refused = trigger.cancel().unwrap_err().to_string();
+    assert!(refused.contains("not permitted"), "{refused}");
+    let last = Event::new(EventKind::Completed, 0, 0, "test");
+    assert!(trigger.settle(&last).is_err());
+    let asked = Instant::now();
+    drop(trigger);
+    assert!(asked.elapsed() < LIMIT, "{:?}", asked.elapsed());
+    crate::net::sys::signal_group(pid, libc::SIGKILL).unwrap();
+}

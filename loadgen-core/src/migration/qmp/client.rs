@@ -101,6 +101,11 @@ impl Client {
         }
     }
 
+    /// Sending may take no time from now on: what does not fit at once is refused.
+    pub(crate) fn hurry(&self) {
+        self.stream.limit_writes(Duration::from_millis(100));
+    }
+
     /// Sends a request and returns its id. Does not wait for the reply.
     pub(crate) fn send(&mut self, command: &str, arguments: Value) -> Result<u64, TriggerError> {
         let id = self.next_id;
@@ -167,6 +172,13 @@ impl Stream {
             Self::Unix(stream) => stream.write_all(bytes),
             Self::Tcp(stream) => stream.write_all(bytes),
         }
+    }
+
+    fn limit_writes(&self, limit: Duration) {
+        let _ = match self {
+            Self::Unix(stream) => stream.set_write_timeout(Some(limit)),
+            Self::Tcp(stream) => stream.set_write_timeout(Some(limit)),
+        };
     }
 
     fn shutdown(&self) {

@@ -13,7 +13,7 @@ use crate::migration::trigger::TriggerError;
 
 /// How long QEMU may take to answer: it answers in milliseconds, but its main
 /// loop can be held up while a migration completes.
-pub(crate) const REPLY_LIMIT: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
+pub(crate) const REPLY_LIMIT: Duration = Duration::from_secs(if cfg!(test) { 6 } else { 10 });
 
 /// Events that may wait: some hundred come in the longest migrations.
 const UNDER_WAY: usize = 1024;
@@ -27,6 +27,8 @@ pub(crate) struct Session {
     inbox: Receiver<Received>,
     /// Events, late replies and closings that came while a reply was awaited.
     kept: VecDeque<Received>,
+    /// When no reply is waited for any more, whatever [`REPLY_LIMIT`] allows.
+    end_by: Option<Instant>,
     /// Version in the source's greeting.
     pub(crate) version: String,
 }
@@ -42,6 +44,7 @@ impl Session {
             closed: [None, None],
             inbox,
             kept: VecDeque::new(),
+            end_by: None,
             version: String::new(),
         };
         session.version = session.negotiate(Side::Source)?;
@@ -67,6 +70,15 @@ impl Session {
             }
             What::Closed(why) => Err(self.gone(side, &why)),
             _ => Ok(String::new()),
+        }
+    }
+
+    /// From now on nothing is waited for beyond `limit`, all in all.
+    pub(crate) fn end_within(&mut self, limit: Duration) {
+        self.end_by = Some(Instant::now() + limit);
+        self.source.hurry();
+        if let Some(target) = &self.target {
+            target.hurry();
         }
     }
 
@@ -169,7 +181,8 @@ impl Session {
         what: &str,
         wanted: impl Fn(&Received) -> bool,
     ) -> Result<Received, TriggerError> {
-        let deadline = Instant::now() + REPLY_LIMIT;
+        let begun = Instant::now();
+        let deadline = self.end_by.map_or(begun + REPLY_LIMIT, |end| end.min(begun + REPLY_LIMIT));
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.inbox.recv_timeout(left) {
@@ -191,7 +204,7 @@ impl Session {
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(TriggerError::Silent {
                         what: format!("{what} of {}", self.place(side)),
-                        waited: REPLY_LIMIT,
+                        waited: deadline.saturating_duration_since(begun),
                     });
                 }
                 Err(RecvTimeoutError::Disconnected) => {
