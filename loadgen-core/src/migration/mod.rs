@@ -12,7 +12,7 @@ mod trigger;
 pub use command::CommandTrigger;
 pub use driver::{MigrationError, MigrationRun, Progress, Stage};
 pub use impact::{Impact, ImpactInput, impact};
-pub use qmp::{QmpAddress, QmpOptions, QmpTrigger};
+pub use qmp::{QmpAddress, QmpClock, QmpOptions, QmpTrigger};
 pub use simulated::{SimulatedTrigger, SimulatedVm};
 pub use spec::{TriggerSpec, split_words};
 pub use trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts};

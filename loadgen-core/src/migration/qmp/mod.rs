@@ -28,5 +28,5 @@ mod tests;
 mod times;
 mod trigger;
 
-pub use options::{QmpAddress, QmpOptions};
+pub use options::{QmpAddress, QmpClock, QmpOptions};
 pub use trigger::QmpTrigger;

@@ -47,6 +47,35 @@ impl FromStr for QmpAddress {
     }
 }
 
+/// Whose clock the events of a QEMU are told by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QmpClock {
+    /// [`Self::Local`] over a UNIX socket, [`Self::Remote`] over TCP.
+    #[default]
+    Auto,
+    /// QEMU runs on this host: its timestamps count.
+    Local,
+    /// QEMU runs on another host (a UNIX socket may be forwarded from it): the
+    /// time of receipt counts, minus half a round trip.
+    Remote,
+}
+
+impl FromStr for QmpClock {
+    type Err = TriggerError;
+
+    fn from_str(text: &str) -> Result<Self, TriggerError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "local" => Ok(Self::Local),
+            "remote" => Ok(Self::Remote),
+            _ => Err(spec(format!(
+                "clock must be auto, local or remote, not '{}'",
+                text.escape_debug()
+            ))),
+        }
+    }
+}
+
 /// A migration through QMP: `SOCKET,to=URI[,KEY=VALUE…]`.
 ///
 /// | key | meaning | default |
@@ -59,6 +88,7 @@ impl FromStr for QmpAddress {
 /// | `max-postcopy-bandwidth` | limit of post-copy | as QEMU has it |
 /// | `downtime-limit` | such as `300ms` | as QEMU has it |
 /// | `postcopy-after` | pre-copy for so long before post-copy | 1 s |
+/// | `clock` | auto, local or remote; remote for a UNIX socket that is forwarded from another host | auto |
 /// | `capability` | switches one on, at both sides; may come again | none |
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -81,12 +111,14 @@ pub struct QmpOptions {
     pub downtime_limit: Option<Duration>,
     /// How long pre-copy goes on before post-copy begins.
     pub postcopy_after: Duration,
+    /// Whose clock the events of both sides are told by.
+    pub clock: QmpClock,
     /// Migration capabilities to switch on, by QEMU's names.
     pub capabilities: Vec<String>,
 }
 
 const KEYS: &str = "to, peer, listen, strategy, max-bandwidth, max-postcopy-bandwidth, \
-                    downtime-limit, postcopy-after, capability";
+                    downtime-limit, postcopy-after, clock, capability";
 
 impl QmpOptions {
     /// Pre-copy from the QEMU at `socket` to the migration URI `to`.
@@ -101,6 +133,7 @@ impl QmpOptions {
             max_postcopy_bandwidth: None,
             downtime_limit: None,
             postcopy_after: Duration::from_secs(1),
+            clock: QmpClock::Auto,
             capabilities: Vec::new(),
         }
     }
@@ -180,6 +213,7 @@ impl QmpOptions {
                 self.downtime_limit = Some(limit);
             }
             "postcopy-after" => self.postcopy_after = parse_duration(value).map_err(of_key)?,
+            "clock" => self.clock = value.parse()?,
             "capability" => self.capabilities.push(value.to_owned()),
             _ => {
                 return Err(spec(format!(
@@ -213,7 +247,7 @@ mod tests {
     fn all_keys() {
         let text = "unix:/a.sock,to=tcp:10.0.0.2:4444,peer=tcp:[::1]:7,listen=tcp:0.0.0.0:4444,\
                     strategy=post-copy,max-bandwidth=32MiB/s,max-postcopy-bandwidth=0,\
-                    downtime-limit=300ms,postcopy-after=2s,capability=auto-converge,\
+                    downtime-limit=300ms,postcopy-after=2s,clock=remote,capability=auto-converge,\
                     capability=xbzrle";
         let mut wanted = QmpOptions::new(QmpAddress::Unix("/a.sock".into()), "tcp:10.0.0.2:4444");
         wanted.peer = Some(QmpAddress::Tcp("[::1]:7".into()));
@@ -223,6 +257,7 @@ mod tests {
         wanted.max_postcopy_bandwidth = Some(0);
         wanted.downtime_limit = Some(Duration::from_millis(300));
         wanted.postcopy_after = Duration::from_secs(2);
+        wanted.clock = QmpClock::Remote;
         wanted.capabilities = vec!["auto-converge".into(), "xbzrle".into()];
         assert_eq!(text.parse::<QmpOptions>().unwrap(), wanted);
     }
@@ -242,6 +277,7 @@ mod tests {
             ("/a,to=x,max-bandwidth=0", "1B/s or more"),
             ("/a,to=x,downtime-limit=1.5ms", "whole milliseconds"),
             ("/a,to=x,downtime-limit=3000s", "up to 2000s"),
+            ("/a,to=x,clock=utc", "auto, local or remote"),
             ("/a,to=x,postcopy-after=1s", "needs strategy=post-copy"),
             ("tcp:host,to=x", "not tcp:HOST:PORT"),
             ("tcp::1,to=x", "not tcp:HOST:PORT"),

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::client::Side;
-use super::options::{QmpAddress, QmpOptions};
+use super::options::{QmpAddress, QmpClock, QmpOptions};
 use super::session::Session;
 use super::times::Mapping;
 use crate::clock::{Nanos, monotonic_ns};
@@ -171,6 +171,7 @@ pub(super) fn mapping(
     session: &mut Session,
     side: Side,
     address: &QmpAddress,
+    clock: QmpClock,
 ) -> Result<Mapping, TriggerError> {
     let mut trips: Vec<Nanos> = Vec::with_capacity(ROUND_TRIPS);
     for _ in 0..ROUND_TRIPS {
@@ -178,5 +179,5 @@ pub(super) fn mapping(
         session.execute(side, "query-status", Value::Null)?;
         trips.push(monotonic_ns() - sent);
     }
-    Ok(Mapping::of(address, &trips))
+    Ok(Mapping::of(address, clock, &trips))
 }

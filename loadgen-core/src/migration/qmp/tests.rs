@@ -506,3 +506,24 @@ fn a_target_that_died_before_the_migration_is_noticed_when_it_is_fired() {
     assert!(error.contains("QMP of the target, /") && error.contains("closed"), "{error}");
     assert!(!rig.source.log().iter().any(|line| line.starts_with("stop")));
 }
+
+#[test]
+fn dropping_does_not_wait_for_a_qemu_that_hangs() {
+    let mut rig = Rig::new(Strategy::PreCopy);
+    let (release, hold) = std::sync::mpsc::channel::<()>();
+    rig.source.on(move |source, command, _| {
+        match command {
+            "migrate" => source.migration("active"),
+            "migrate_cancel" => drop(hold.recv_timeout(Duration::from_secs(60))),
+            _ => {}
+        }
+        None
+    });
+    rig.fire().unwrap();
+    let Rig { trigger, _fakes, .. } = rig;
+    let asked = std::time::Instant::now();
+    drop(trigger);
+    let took = asked.elapsed();
+    drop(release);
+    assert!(took < session::REPLY_LIMIT, "{took:?}");
+}

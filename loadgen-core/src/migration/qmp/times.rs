@@ -1,15 +1,18 @@
 //! When an event of QEMU happened, on the clock of the run.
 //!
-//! Over a UNIX socket QEMU's clock is this host's, so the timestamp in the event
-//! counts and the time of receipt is a check. Over TCP the other host's clock is
-//! unknown: the time of receipt counts, minus half of a round trip.
+//! Over a UNIX socket QEMU's clock is this host's (unless the socket is forwarded
+//! from another one, which only the user knows: `clock=remote`), so the timestamp
+//! in the event counts and the time of receipt is a check. Over TCP the other
+//! host's clock is unknown: the time of receipt counts, minus half of a round
+//! trip. Its uncertainty is half of the longest round trip before the migration;
+//! queueing on the link during the migration is not counted.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use super::client::Side;
-use super::options::QmpAddress;
+use super::options::{QmpAddress, QmpClock};
 use crate::clock::{Clock, Nanos, SECOND, as_seconds, monotonic_ns};
 use crate::event::{Event, EventKind};
 
@@ -57,10 +60,10 @@ pub(crate) enum Mapping {
 
 impl Mapping {
     /// The mapping for a socket, given round trips that were measured on it.
-    pub(crate) fn of(address: &QmpAddress, round_trips: &[Nanos]) -> Self {
-        match address {
-            QmpAddress::Unix(_) => Self::Local,
-            QmpAddress::Tcp(_) => Self::Remote {
+    pub(crate) fn of(address: &QmpAddress, clock: QmpClock, round_trips: &[Nanos]) -> Self {
+        match (clock, address) {
+            (QmpClock::Local, _) | (QmpClock::Auto, QmpAddress::Unix(_)) => Self::Local,
+            (QmpClock::Remote, _) | (QmpClock::Auto, QmpAddress::Tcp(_)) => Self::Remote {
                 shortest: round_trips.iter().min().copied().unwrap_or(0),
                 longest: round_trips.iter().max().copied().unwrap_or(SECOND),
             },
@@ -84,7 +87,10 @@ impl Mapping {
                 };
                 event.attributes.insert(
                     "note".to_owned(),
-                    Value::from("time of receipt minus half a round trip: another host's clock"),
+                    Value::from(
+                        "time of receipt minus half a round trip: another host's clock; not \
+                         counting queueing on the link",
+                    ),
                 );
                 if let Some(since) = timestamp.and_then(|t| t.duration_since(UNIX_EPOCH).ok()) {
                     event = event.with("qmp_timestamp_s", since.as_secs_f64());
@@ -152,10 +158,14 @@ mod tests {
             assert!(odd.attributes["note"].as_str().unwrap().contains(how));
         }
         let trips = [4_000_000, 2_000_000, 10_000_000];
-        let remote = Mapping::of(&QmpAddress::Tcp("h:1".into()), &trips);
+        let tcp = QmpAddress::Tcp("h:1".into());
+        let unix = QmpAddress::Unix("/a".into());
+        let remote = Mapping::of(&tcp, QmpClock::Auto, &trips);
+        assert_eq!(Mapping::of(&unix, QmpClock::Remote, &trips), remote);
+        assert_eq!(Mapping::of(&tcp, QmpClock::Local, &trips), Mapping::Local);
         let far = event(remote, 99.0);
         assert_eq!((far.at, far.uncertainty), (received - 1_000_000, 5_000_000));
         assert!(far.attributes["qmp_timestamp_s"].as_f64().unwrap() > 1e9);
-        assert_eq!(Mapping::of(&QmpAddress::Unix("/a".into()), &trips), Mapping::Local);
+        assert_eq!(Mapping::of(&unix, QmpClock::Auto, &trips), Mapping::Local);
     }
 }

@@ -24,8 +24,8 @@ const TOTALS_LIMIT: Duration = Duration::from_secs(3);
 const RUNNING_LIMIT: Duration = Duration::from_secs(2);
 /// How long between two of these questions.
 const AGAIN: Duration = Duration::from_millis(100);
-/// How long an abandoned migration is waited for.
-const ABANDON_LIMIT: Duration = Duration::from_secs(5);
+/// How long an abandoned migration is waited for, all in all: the report waits.
+const ABANDON_LIMIT: Duration = Duration::from_secs(2);
 
 /// Migrates a QEMU virtual machine through QMP.
 ///
@@ -81,7 +81,7 @@ impl QmpTrigger {
                 _ => ("capabilities", &options.socket),
             };
             details.insert(name.to_owned(), on.into());
-            mappings[*side as usize] = prepare::mapping(session, *side, address)?;
+            mappings[*side as usize] = prepare::mapping(session, *side, address, options.clock)?;
         }
         let parameters = prepare::set_parameters(session, options)?;
         details.insert("parameters".to_owned(), parameters.into());
@@ -212,10 +212,14 @@ fn runs_at_target(session: &mut Session, ending: Ending) -> bool {
 impl Drop for QmpTrigger {
     fn drop(&mut self) {
         let (Some(session), Some(flight)) = (&mut self.session, &mut self.flight) else { return };
-        if flight.is_over() || flight.cancel(session).is_err() {
+        if flight.is_over() {
             return;
         }
         let deadline = Instant::now() + ABANDON_LIMIT;
+        session.end_within(ABANDON_LIMIT);
+        if flight.cancel(session).is_err() {
+            return;
+        }
         while !flight.is_over() && Instant::now() < deadline {
             if flight.next_event(session, AGAIN).is_err() {
                 return;
