@@ -4,7 +4,8 @@
 //! reservation.
 
 use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
-use crate::migration::Ending;
+use crate::event::EventKind;
+use crate::migration::{Ending, Strategy};
 use crate::record::{CallRecord, Outcome, Population};
 use crate::report::{Migration, VerdictStatus};
 
@@ -103,6 +104,7 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
             )),
         }
     }
+    reasons.extend(of_post_copy(view, migration));
     if view.marks.unpaired {
         reasons.push((
             Degraded,
@@ -113,6 +115,30 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
         ));
     }
     reasons
+}
+
+/// Whether a post-copy was one: pre-copy may end before post-copy was to begin.
+fn of_post_copy(view: &View<'_>, migration: &Migration) -> Option<Reason> {
+    let was_to_be = migration.strategy == Some(Strategy::PostCopy)
+        && migration.ending == Some(Ending::Completed);
+    let any = |is: fn(&EventKind) -> bool| view.input.events.iter().any(|e| is(&e.kind));
+    if !was_to_be || any(|kind| *kind == EventKind::PostCopy) {
+        return None;
+    }
+    // A program that prints no events leaves it unknown.
+    let told = any(|kind| {
+        use EventKind::{PreSwitchover, Resume, Round, Setup, Stop};
+        matches!(kind, Setup | Round(_) | PreSwitchover | Stop | Resume)
+    });
+    Some(if told {
+        let text = "post-copy never began: this was a pre-copy; let post-copy begin sooner \
+                    (postcopy-after=) or give the machine more memory to send";
+        (Invalid, text.to_owned())
+    } else {
+        let text = "it could not be verified that post-copy began, since the trigger told no \
+                    steps of the migration: let it print its events";
+        (Degraded, text.to_owned())
+    })
 }
 
 /// Whether the log is whole and the client without fault.

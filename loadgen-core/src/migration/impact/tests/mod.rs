@@ -17,6 +17,7 @@ struct Run {
     settled: Option<Settled>,
     load_end: Nanos,
     limit: Option<u64>,
+    strategy: Strategy,
 }
 
 fn call(intended: Nanos, done: Nanos) -> CallRecord {
@@ -71,7 +72,14 @@ impl Run {
         // Out of order, as merged logs are.
         let mut calls: Vec<_> = calls.collect();
         calls.reverse();
-        Self { calls, events, settled: Some(settled), load_end: 10_000 * MS, limit: None }
+        Self {
+            calls,
+            events,
+            settled: Some(settled),
+            load_end: 10_000 * MS,
+            limit: None,
+            strategy: Strategy::PreCopy,
+        }
     }
 
     /// The same with calls changed or (`None`) left out.
@@ -96,7 +104,7 @@ impl Run {
         self.calls.iter().for_each(|call| log.push(*call));
         let mut input = ImpactInput::new("test", &log, &self.events, self.load_end);
         input.settled = self.settled.as_ref();
-        input.strategy = Some(Strategy::PreCopy);
+        input.strategy = Some(self.strategy);
         input.warmup_end = 1_000 * MS;
         input.established_per_s = Some(100.0);
         if self.calls.iter().any(|call| call.population == Population::Fresh) {
