@@ -373,7 +373,8 @@ pub struct Migration {
     /// outside of the outages, in windows of 100 ms in which the p95 of a
     /// population was above its band. Calls are counted by intended start; those
     /// that were open during an outage are left out. `None`: nothing is known of
-    /// the time before.
+    /// the time before, or nothing was answered after the firing and there was no
+    /// outage either.
     pub brownout_ms: Option<f64>,
     /// The share of the time before the firing that the same rule calls brownout:
     /// what of `brownout_ms` is noise.
@@ -381,13 +382,15 @@ pub struct Migration {
     pub brownout_share_before: Option<f64>,
     /// Calls with an intended start between firing and recovery (or, without one,
     /// the end of the load) that were not answered: failed, shed or unfinished.
-    pub calls_lost: u64,
+    /// `None`, here and below: nothing was fired under load.
+    #[serde(default)]
+    pub calls_lost: Option<u64>,
     /// Calls of the same span that were answered well, but above the band.
     #[serde(default)]
-    pub calls_late: u64,
+    pub calls_late: Option<u64>,
     /// Calls of the same span that were answered with a status of 400 and above.
     #[serde(default)]
-    pub error_replies: u64,
+    pub error_replies: Option<u64>,
     /// ∫ (offered − goodput) dt over the same span, in calls: how many good
     /// replies were missing at its end. Replies that came late, but within the
     /// span, cancel out; they are `calls_late`.
@@ -471,8 +474,9 @@ pub struct OutageReport {
     /// RESUME events.
     #[serde(default)]
     pub switchover_sum_of_gaps: Option<f64>,
-    /// How many gaps were above `threshold`.
-    pub gaps: u64,
+    /// How many gaps were above `threshold`. `None` where `longest_gap` is.
+    #[serde(default)]
+    pub gaps: Option<u64>,
     /// The gap from which silence counts as an outage: the largest of three times
     /// the 99th percentile of the gaps before the firing, three mean intended
     /// gaps, and 20 ms (100 ms where there are no gaps before the firing).

@@ -119,7 +119,7 @@ pub(super) fn report(outage: &Outage, marks: &Marks<'_>, recovered: Nanos) -> Ou
         longest_gap_is_lower_bound: outage.longest.is_some_and(|gap| gap.cut),
         sum_of_gaps: outage.longest.map(|_| sum(&mut outage.above.iter())),
         switchover_sum_of_gaps: switchover.filter(|_| outage.longest.is_some()),
-        gaps: outage.above.len() as u64,
+        gaps: outage.longest.map(|_| outage.above.len() as u64),
         threshold: Some(as_millis(outage.threshold)),
         bound: outage
             .longest

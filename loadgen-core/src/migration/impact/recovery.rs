@@ -26,9 +26,9 @@ pub(super) struct Recovery {
     pub(super) end: Nanos,
     pub(super) brownout: Option<Nanos>,
     pub(super) brownout_share_before: Option<f64>,
-    pub(super) lost: u64,
-    pub(super) late: u64,
-    pub(super) error_replies: u64,
+    pub(super) lost: Option<u64>,
+    pub(super) late: Option<u64>,
+    pub(super) error_replies: Option<u64>,
     pub(super) degradation_calls: Option<f64>,
     pub(super) degradation_response_s2: Option<f64>,
 }
@@ -50,19 +50,23 @@ pub(super) fn recovery(view: &View<'_>, outages: &[Option<&Outage>]) -> Recovery
     let end = origin.zip(time).map_or(load_end, |(origin, time)| origin + time);
     let span = view.intended(fired, end);
     let normal = Population::ALL.iter().any(|p| view.baseline(*p).is_some());
+    let count =
+        |is: &dyn Fn(&CallRecord) -> bool| Some(span.iter().filter(|call| is(call)).count() as u64);
     let replies: usize = Population::ALL.iter().map(|p| view.completed(*p, fired, end).len()).sum();
     Recovery {
         time,
         end,
-        brownout: normal.then(|| brownout(view, fired, end, &dark).0),
+        brownout: normal
+            .then(|| brownout(view, fired, end, &dark))
+            .filter(|(_, seen)| *seen > 0 || !dark.is_empty())
+            .map(|(brown, _)| brown),
         brownout_share_before: view.before().filter(|_| normal).and_then(|(start, end)| {
             let (brown, seen) = brownout(view, start, end, &[]);
             (seen > 0).then(|| brown as f64 / seen as f64)
         }),
-        lost: span.iter().filter(|call| is_lost(call)).count() as u64,
-        late: span.iter().filter(|call| call.outcome.is_good() && is_slow(view, call)).count()
-            as u64,
-        error_replies: span.iter().filter(|call| is_error_reply(call)).count() as u64,
+        lost: count(&is_lost),
+        late: count(&|call| call.outcome.is_good() && is_slow(view, call)),
+        error_replies: count(&is_error_reply),
         degradation_calls: Some(span.len() as f64 - replies as f64),
         degradation_response_s2: response_area(view, fired, end),
     }

@@ -142,10 +142,11 @@ fn migration_tiles(report: &Report, migration: &Migration) -> Vec<Tile> {
         (None, other) => (other, "by the hypervisor"),
     };
     tiles.push((cell::millis_or_none(ms), by.to_owned(), "total migration time"));
-    let share = cell::share(migration.calls_lost, report.counts.offered);
     tiles.push((
-        cell::count(migration.calls_lost),
-        format!("{share} of the calls of the run"),
+        migration.calls_lost.map_or_else(|| cell::NONE.to_owned(), cell::count),
+        migration.calls_lost.map_or_else(String::new, |lost| {
+            format!("{} of the calls of the run", cell::share(lost, report.counts.offered))
+        }),
         "calls lost",
     ));
     tiles

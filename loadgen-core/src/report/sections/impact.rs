@@ -85,25 +85,28 @@ fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>> {
     let number = |name: &str, value: String, how: &str| {
         vec![name.to_owned(), value, cell::NONE.to_owned(), how.to_owned()]
     };
-    let share = cell::share(migration.calls_lost, report.counts.offered);
+    let count = |n: Option<u64>| n.map_or_else(|| cell::NONE.to_owned(), cell::count);
+    let share = migration.calls_lost.map_or_else(String::new, |lost| {
+        let share = cell::share(lost, report.counts.offered);
+        format!("; {share} of the run's {}", cell::count(report.counts.offered))
+    });
     let mut rows = vec![
         number(
             "calls lost",
-            cell::count(migration.calls_lost),
+            count(migration.calls_lost),
             &format!(
-                "not answered, intended between firing and recovery (else the end of the load); \
-                 {share} of the run's {}",
-                cell::count(report.counts.offered)
+                "not answered, intended between firing and recovery (else the end of the load)\
+                 {share}"
             ),
         ),
         number(
             "calls late",
-            cell::count(migration.calls_late),
+            count(migration.calls_late),
             "of the same span, answered well, but above the band of before",
         ),
         number(
             "error replies",
-            cell::count(migration.error_replies),
+            count(migration.error_replies),
             "of the same span, answered with a status of 400 and above",
         ),
         number(
@@ -150,14 +153,14 @@ fn outage_row(name: &str, outage: &OutageReport) -> Vec<String> {
             cell::millis(most)
         ));
     }
-    if let Some(threshold) = outage.threshold {
-        let gaps = if outage.gaps == 1 { "gap" } else { "gaps" };
-        let n = cell::count(outage.gaps);
+    if let (Some(threshold), Some(count)) = (outage.threshold, outage.gaps) {
+        let gaps = if count == 1 { "gap" } else { "gaps" };
+        let n = cell::count(count);
         how.push_str(&format!("; {n} {gaps} above {}", cell::millis(threshold)));
-        if let (Some(sum), true) = (outage.sum_of_gaps, outage.gaps > 0) {
+        if let (Some(sum), true) = (outage.sum_of_gaps, count > 0) {
             how.push_str(&format!(", in all {}", cell::millis(sum)));
         }
-        if let (Some(sum), true) = (outage.switchover_sum_of_gaps, outage.gaps > 1) {
+        if let (Some(sum), true) = (outage.switchover_sum_of_gaps, count > 1) {
             how.push_str(&format!(", around the switch-over {}", cell::millis(sum)));
         }
     }

@@ -49,6 +49,8 @@ fn a_migration_that_was_never_fired() {
     assert_eq!(migration.outage_ms, Outages::default());
     assert_eq!(migration.total_migration_time_ms.trigger, None);
     assert_eq!(migration.degradation_calls, None);
+    assert_eq!((migration.calls_lost, migration.calls_late), (None, None));
+    assert_eq!((migration.error_replies, migration.brownout_ms), (None, None));
 
     let mut run = Run::new();
     run.load_end = 3_000 * MS;
@@ -63,6 +65,18 @@ fn the_machine_must_be_seen_at_the_target() {
     let mut run = Run::new();
     run.settled = None;
     only(&run, Degraded, &["could not be verified"]);
+}
+
+#[test]
+fn a_post_copy_must_be_one() {
+    let mut run = Run::new();
+    run.strategy = Strategy::PostCopy;
+    only(&run, Invalid, &["post-copy never began", "postcopy-after="]);
+    let began = run.clone().with(EventKind::PostCopy, 5_000 * MS);
+    assert_eq!(began.impact().reasons, []);
+    // Nothing but the exit of a program is known.
+    run.events.retain(|event| matches!(event.kind, EventKind::Fired | EventKind::Completed));
+    only(&run, Degraded, &["could not be verified that post-copy began"]);
 }
 
 #[test]
@@ -138,7 +152,7 @@ fn an_outage_shorter_than_the_resolution() {
     only(&run, Degraded, &["4.000 ms", "10.000 ms", "above 250 a second"]);
     // A run without an outage has none, and says so with a bound.
     let outage = run.impact().migration.outage_ms.established.unwrap();
-    assert_eq!((outage.gaps, outage.sum_of_gaps), (0, Some(0.0)));
+    assert_eq!((outage.gaps, outage.sum_of_gaps), (Some(0), Some(0.0)));
     assert_eq!((outage.longest_gap, outage.interruption_at_least), (Some(10.0), Some(0.0)));
     assert_eq!(outage.bound, Some(10.0));
 }
