@@ -324,37 +324,54 @@ impl Course {
         trigger.fire()?;
         self.take(watch, moment(EventKind::Accepted));
         let mut give_up = Instant::now() + limit;
-        let mut cancelling = false;
+        let (mut cancelling, mut late_at_all) = (false, false);
+        let mut stuck: Option<String> = None;
         loop {
             watch.show(Stage::Migrating, None);
             if let Some(event) = trigger.next_event(TURN)? {
                 let last = event.kind.is_final().then(|| event.clone());
                 self.take(watch, event);
                 if let Some(last) = last {
+                    self.trouble.extend(stuck.filter(|_| late_at_all));
                     self.settled = Some(trigger.settle(&last)?);
                     return Ok(());
                 }
             }
             let late = Instant::now() >= give_up;
             if late && cancelling {
+                if let Some(stuck) = stuck {
+                    self.trouble.push(format!("{stuck} and may still be going on"));
+                    return Ok(());
+                }
                 return Err(TriggerError::Silent {
                     what: "cancelling the migration".to_owned(),
                     waited: CANCEL_GRACE,
                 });
             }
             if (late || watch.interrupted()) && !cancelling {
-                if late {
-                    self.trouble.push(format!(
-                        "the migration did not end within {} s and was cancelled (--migration-limit)",
-                        limit.as_secs_f64()
-                    ));
-                }
                 cancelling = true;
                 give_up = Instant::now() + CANCEL_GRACE;
+                let why = if late {
+                    let limit = limit.as_secs_f64();
+                    format!("the migration did not end within {limit} s (--migration-limit)")
+                } else {
+                    "the run was interrupted in the migration".to_owned()
+                };
                 match trigger.cancel() {
-                    // Past the point of no return: its end is near.
-                    Ok(()) | Err(TriggerError::Unsupported(_)) => {}
-                    Err(error) => return Err(error),
+                    Ok(()) if late => {
+                        self.trouble.push(format!("{why}: it was asked to be cancelled"));
+                    }
+                    Ok(()) => {}
+                    Err(error) => {
+                        let told = format!("{why}: it could not be cancelled ({error})");
+                        if !matches!(error, TriggerError::Unsupported(_)) {
+                            self.trouble.push(format!("{told} and may still be going on"));
+                            return Ok(());
+                        }
+                        // Past the point of no return: its end is near.
+                        stuck = Some(told);
+                        late_at_all = late;
+                    }
                 }
             }
         }
