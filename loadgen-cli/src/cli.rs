@@ -27,12 +27,12 @@ const AFTER: &str = "\
 Results go to stdout, progress and messages to stderr.
 
 Exit codes:
-  0        done (a degraded run too: the reservations are on stderr)
-  1        the run failed, or its report could not be written where it should
-  2        usage: the command line or a file named by it makes no sense
-  3        an objective (--slo) was breached or could not be judged
-  4        the run is not valid: its figures do not say what they seem to say
-  130/143  interrupted by SIGINT/SIGTERM; the partial report was written
+  0            done (a degraded run too: the reservations are on stderr)
+  1            the run failed, or its report could not be written where it should
+  2            usage: the command line or a file named by it makes no sense
+  3            an objective (--slo) was breached or could not be judged
+  4            the run is not valid: its figures do not say what they seem to say
+  129/130/143  interrupted by SIGHUP/SIGINT/SIGTERM; the partial report was written
 
 Examples:
   loadgen migrate                              a simulated migration under load

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use loadgen_core::Report;
-use loadgen_core::report::{render_text, write_file};
+use loadgen_core::report::{is_stream, render_text, write_file};
 
 use crate::exit::Failure;
 use crate::messages::{error, note};
@@ -42,7 +42,7 @@ impl Sink {
     /// stdout, and if that fails too, as JSON to a file of temporary files.
     pub(crate) fn deliver(&self, report: &Report) -> Result<Delivery, Failure> {
         let text = render(report, self.format)?;
-        let Some(path) = &self.file else { return to_stdout_or_saved(&text, report) };
+        let Some(path) = &self.file else { return self.to_stdout_or_saved(&text, report) };
         match write_file(path, text.as_bytes()) {
             Ok(()) => {
                 if !self.quiet {
@@ -52,10 +52,27 @@ impl Sink {
             }
             Err(reason) => {
                 error(&format!("{reason}\nThe report goes to stdout instead."));
-                to_stdout_or_saved(&text, report)?;
+                self.to_stdout_or_saved(&text, report)?;
                 Ok(Delivery::Elsewhere)
             }
         }
+    }
+
+    fn to_stdout_or_saved(&self, text: &str, report: &Report) -> Result<Delivery, Failure> {
+        let written = match self.format {
+            Format::Text => to_stdout(text),
+            // Half of it is of no use: a reader that went away has lost it.
+            Format::Json => all_to_stdout(text),
+        };
+        let Err(reason) = written else { return Ok(Delivery::InPlace) };
+        let saved = save_somewhere(report).with_context(|| {
+            format!("cannot write the report to stdout ({reason}), nor save it")
+        })?;
+        error(&format!(
+            "cannot write the report to stdout: {reason}\nThe report was saved to {} instead.",
+            saved.display()
+        ));
+        Ok(Delivery::Elsewhere)
     }
 }
 
@@ -75,6 +92,11 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Failure> {
     if path.as_os_str().is_empty() {
         return Err(refuse("the name is empty".to_owned()));
     }
+    // Its directory says nothing of a stream, which is continued.
+    if is_stream(path) {
+        return Ok(());
+    }
+    let path = &behind_links(path);
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => {
             return Err(refuse("it is a directory; give the name of a file".to_owned()));
@@ -96,24 +118,27 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The file that a path leads to, which may be yet to be made.
+fn behind_links(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.read_link()) {
+        (Ok(real), _) => real,
+        // From the directory of the link; an absolute one stands for itself.
+        (Err(_), Ok(target)) => path.parent().unwrap_or(Path::new("")).join(target),
+        (Err(_), Err(_)) => path.to_owned(),
+    }
+}
+
 /// Writes to stdout. A reader that went away (`| head`) is no failure.
 pub(crate) fn to_stdout(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match all_to_stdout(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
 }
 
-fn to_stdout_or_saved(text: &str, report: &Report) -> Result<Delivery, Failure> {
-    let Err(reason) = to_stdout(text) else { return Ok(Delivery::InPlace) };
-    let saved = save_somewhere(report)
-        .with_context(|| format!("cannot write the report to stdout ({reason}), nor save it"))?;
-    error(&format!(
-        "cannot write the report to stdout: {reason}\nThe report was saved to {} instead.",
-        saved.display()
-    ));
-    Ok(Delivery::Elsewhere)
+fn all_to_stdout(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
 }
 
 fn save_somewhere(report: &Report) -> anyhow::Result<PathBuf> {

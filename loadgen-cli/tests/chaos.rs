@@ -66,8 +66,10 @@ fn reasons_say(report: &Value, words: &[&str]) {
 
 #[test]
 fn a_program_that_migrates() {
-    let (report, _) = by_program("sleep 0.5; exit 0", &[], 0);
+    let script = "sleep 0.5; test \"$LOADGEN_STRATEGY\" = stop-and-copy";
+    let (report, _) = by_program(script, &["--strategy", "stop-and-copy"], 0);
     assert_eq!(report["migration"]["ending"], "completed");
+    assert_eq!(report["migration"]["strategy"], "stop-and-copy");
     let total = report["migration"]["total_migration_time_ms"]["trigger"].as_f64().unwrap();
     assert!(total >= 500.0, "{total}");
 }
@@ -96,7 +98,7 @@ fn a_program_that_hangs_is_asked_then_killed() {
     let script =
         format!("echo $$ > {}; trap '' TERM; while :; do sleep 0.1; done", pid_file.display());
     let (report, stderr) = by_program(&script, &["--migration-limit", "1s"], 4);
-    reasons_say(&report, &["did not end within 1 s"]);
+    reasons_say(&report, &["did not end within 1 s", "asked to be cancelled"]);
     assert_ne!(report["migration"]["ending"], "completed");
     assert!(stderr.contains("--migration-limit"), "{stderr}");
     let pid: u32 = std::fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap();

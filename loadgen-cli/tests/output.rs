@@ -75,7 +75,8 @@ fn a_full_disk_sends_the_report_to_stdout_and_leaves_nothing_behind() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let target = Target::start(&[]);
-    let mut child = loadgen(["run", &target.url].into_iter().chain(LOAD)).spawn().unwrap();
+    let args = ["run", &target.url, "-r", "50", "-d", "500ms"];
+    let mut child = loadgen(args).spawn().unwrap();
     drop(child.stdout.take());
     let outcome = finish(child).exits_with(0);
     assert!(!outcome.stderr.contains("error"), "{outcome:?}");
@@ -85,6 +86,38 @@ fn a_reader_that_goes_away_is_no_failure() {
         let outcome = finish(child);
         assert!(!outcome.stderr.contains("panicked"), "{args:?} {outcome:?}");
     }
+}
+
+#[test]
+fn a_reader_that_goes_away_loses_no_json() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = loadgen(["run", &target.url].into_iter().chain(LOAD));
+    let mut child = command.env("TMPDIR", dir.path()).spawn().unwrap();
+    drop(child.stdout.take());
+    finish(child).exits_with(1).says(&["Broken pipe", "was saved to"]);
+    let file = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap();
+    assert_eq!(common::saved(&file.path())["counts"]["answered"], 25);
+}
+
+#[test]
+fn stdout_can_be_named_and_links_are_followed() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let load = || ["run", &target.url].into_iter().chain(LOAD);
+    // A redirection: the directory of /dev/stdout says nothing of it.
+    let redirected = dir.path().join("redirected.json");
+    let mut command = loadgen(load().chain(["-o", "/dev/stdout"]));
+    command.stdout(std::fs::File::create(&redirected).unwrap());
+    finish(command.spawn().unwrap()).exits_with(0);
+    assert_eq!(common::saved(&redirected)["counts"]["answered"], 25);
+    // A link into a directory that is not there is found before the run.
+    let link = dir.path().join("link.json");
+    std::os::unix::fs::symlink("no/such.json", &link).unwrap();
+    run(load().chain(["-o", link.to_str().unwrap()])).exits_with(2).says(&["No such file"]);
+    std::fs::create_dir(dir.path().join("no")).unwrap();
+    run(load().chain(["-o", link.to_str().unwrap()])).exits_with(0);
+    assert_eq!(common::saved(&dir.path().join("no/such.json"))["counts"]["answered"], 25);
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! SIGINT and SIGTERM at any moment: the report of what was measured is saved,
-//! the exit code tells the signal. Twice: the process ends at once.
+//! SIGINT, SIGTERM and SIGHUP at any moment: the report of what was measured is
+//! saved, the exit code tells the signal. Twice: the process ends at once.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::{Target, Watched, is_alive, loadgen, saved};
@@ -20,7 +21,9 @@ fn interrupt_migration(word: &str, signal: &str, code: i32) -> serde_json::Value
     running.wait_for(word);
     running.signal(signal);
     running.finish().exits_with(code).says(&["report written to"]);
-    saved(&file)
+    let report = saved(&file);
+    assert_eq!(report["interrupted"], true);
+    report
 }
 
 #[test]
@@ -79,6 +82,8 @@ fn ctrl_c_in_a_run_keeps_its_first_part() {
     running.signal("INT");
     running.finish().exits_with(130).says(&["stopping", "objectives were not judged"]);
     let report = saved(&file);
+    assert_eq!(report["interrupted"], true);
+    assert_ne!(report["verdict"]["status"], "valid");
     let offered = report["counts"]["offered"].as_u64().unwrap();
     assert!((200..6000).contains(&offered), "{offered}");
     assert_eq!(report["counts"]["answered"], offered);
@@ -99,18 +104,62 @@ fn ctrl_c_in_the_drain_of_a_silent_server() {
 }
 
 #[test]
-fn twice_leaves_at_once_and_takes_the_machine_along() {
-    let args = ["migrate", "--before", "60s", "--trigger", MIGRATION];
+fn a_terminal_that_goes_away_in_the_migration() {
+    let report = interrupt_migration("round 1", "HUP", 129);
+    assert_ne!(report["migration"]["ending"], "completed");
+}
+
+#[test]
+fn nohup_outlives_the_terminal() {
+    let target = Target::start(&[]);
+    let script = format!(
+        "trap '' HUP; exec {} run {} -r 100 -d 60s --format json",
+        env!("CARGO_BIN_EXE_loadgen"),
+        target.url
+    );
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &script]).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Watched::spawn(command);
+    running.wait_for("   0.");
+    running.signal("HUP");
+    running.wait_for("   2.");
+    running.signal("TERM");
+    let outcome = running.finish().exits_with(143);
+    assert!(outcome.json()["counts"]["answered"].as_u64().unwrap() > 100);
+}
+
+/// `timeout` signals its child and then its whole group.
+#[test]
+fn two_signals_at_once_are_one_request() {
+    let args = ["migrate", "--before", "60s", "--format", "json", "--trigger", MIGRATION];
     let mut running = Watched::spawn(loadgen(args));
     running.wait_for("before");
-    let children = children_of(running.child.id());
-    assert_eq!(children.len(), 1, "{children:?}");
     running.signal("STOP");
     running.signal("INT");
     running.signal("TERM");
     running.signal("CONT");
     let outcome = running.finish();
     assert!(matches!(outcome.code(), Some(130 | 143)), "{outcome:?}");
+    assert_eq!(outcome.json()["interrupted"], true);
+}
+
+#[test]
+fn twice_leaves_at_once_and_takes_the_machine_along() {
+    let args = ["migrate", "--before", "1s", "--trigger", MIGRATION];
+    let mut running = Watched::spawn(loadgen(args));
+    running.wait_for("round 1");
+    let children = children_of(running.child.id());
+    assert_eq!(children.len(), 1, "{children:?}");
+    // It then answers no cancelling, which is waited for until the second signal.
+    common::signal(children[0], "STOP");
+    running.signal("INT");
+    running.wait_for("stopping");
+    std::thread::sleep(Duration::from_millis(600));
+    running.signal("TERM");
+    let outcome = running.finish().exits_with(143);
+    assert_eq!(outcome.stdout, "");
+    common::signal(children[0], "CONT");
     common::wait_until("the simulated machine ends", || !is_alive(children[0]));
 }
 

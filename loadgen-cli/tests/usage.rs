@@ -37,6 +37,15 @@ fn run_names_the_offending_value() {
 }
 
 #[test]
+fn strategy_is_for_programs() {
+    for trigger in ["simulated", "qmp:/no.sock,to=tcp:a:1"] {
+        let args = ["migrate", "http://127.0.0.1:9/", "--strategy", "post-copy"];
+        let args = [&args[..], &["--trigger", trigger]].concat();
+        refused(&args, &["--strategy is for command:", "strategy=post-copy"]);
+    }
+}
+
+#[test]
 fn places_that_cannot_be_written_are_found_before_the_run() {
     // Nobody listens at this URL: had the run begun, the exit code would be 1.
     let run_to = |out: &'static str| ["run", "http://127.0.0.1:9/", "-r", "5", "-o", out];

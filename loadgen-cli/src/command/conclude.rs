@@ -46,14 +46,17 @@ pub(super) fn conclude(
 ) -> Result<Exit, Failure> {
     let delivery = sink.deliver(report)?;
     let verdict = report.verdict.status;
-    for reason in &report.verdict.reasons {
-        match verdict {
-            VerdictStatus::Valid => {}
-            VerdictStatus::Degraded => warning(&format!("the run is degraded: {reason}")),
-            VerdictStatus::Invalid => warning(&format!("the run is not valid: {reason}")),
-        }
+    let heading = match verdict {
+        VerdictStatus::Valid => None,
+        VerdictStatus::Degraded => Some("the run is degraded:"),
+        VerdictStatus::Invalid => Some("the run is not valid:"),
+    };
+    if let Some(heading) = heading {
+        let reasons = report.verdict.reasons.iter().map(|reason| format!("\n  {reason}"));
+        warning(&format!("{heading}{}", reasons.collect::<String>()));
     }
-    let interrupted = interrupt.exit();
+    // A signal that came when the run was complete has cut nothing short.
+    let interrupted = interrupt.exit().filter(|_| report.interrupted);
     let mut breached = false;
     if interrupted.is_none() && verdict != VerdictStatus::Invalid {
         for judgement in slos.iter().map(|slo| slo.judge(report)) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use loadgen_core::migration::{
     CommandTrigger, MigrationError, MigrationRun, QmpTrigger, SimulatedTrigger, SimulatedVm,
-    Trigger, TriggerError, TriggerSpec,
+    Strategy, Trigger, TriggerError, TriggerSpec,
 };
 use loadgen_core::units::{parse_duration, parse_rate};
 use loadgen_core::{Plan, Schedule, Stream};
@@ -32,6 +32,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SPEC", default_value = "simulated", help_heading = "Migration",
           long_help = TRIGGER)]
     trigger: TriggerSpec,
+
+    /// How a command: trigger is to move the machine: pre-copy, post-copy or stop-and-copy
+    ///
+    /// The program is told by LOADGEN_STRATEGY, and the report says it. The other triggers have
+    /// a key strategy= of their own. [default: nothing is told]
+    #[arg(long, value_name = "STRATEGY", help_heading = "Migration")]
+    strategy: Option<Strategy>,
 
     /// Load before the migration (after the warm-up), which later figures are compared with
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration,
@@ -84,20 +91,22 @@ brownout=2ms, faults=20ms, delay=1ms, body=100B, seed=SEED.
 command:PROGRAM [ARGS]  Any program. Exit 0 means that the migration completed, any other code \
 that it failed; what it prints to stdout must be events, a JSON object a line; SIGTERM asks it to \
 give the migration up. Words are split as by a shell, but no shell runs. Its environment has \
-LOADGEN_RUN_ID and LOADGEN_TRIAL.
+LOADGEN_RUN_ID, LOADGEN_TRIAL and, with --strategy, LOADGEN_STRATEGY.
 
 qmp:SOCKET,to=URI[,KEY=VALUE…]  QEMU. SOCKET (a path, or tcp:HOST:PORT) is the QMP socket of the \
 source, URI the place to migrate to, such as tcp:10.0.0.2:4444. peer=SOCKET (QMP of the target; \
 without it neither RESUME nor the arrival is seen), listen=URI, strategy=pre-copy (or post-copy, \
 stop-and-copy), max-bandwidth=32MiB/s, max-postcopy-bandwidth=RATE, downtime-limit=300ms, \
-postcopy-after=1s, capability=NAME (may come again).";
+postcopy-after=1s, capability=NAME (may come again), clock=auto (or local, remote: whether the \
+timestamps of QEMU count, or when they were received; auto is local for a path and remote for tcp: \
+say remote when the path is forwarded from another host).";
 
 /// The first calls of a process meet cold caches and connections; they would make
 /// the baseline look unsteady.
 const WARM_UP: Duration = Duration::from_secs(1);
 
 const AFTER: &str = "\
-The first SIGINT or SIGTERM cancels a migration under way (where its trigger can) and reports what
+The first SIGINT, SIGTERM or SIGHUP cancels a migration under way (where its trigger can) and reports what
 was measured; the second one leaves at once, and the migration to itself.
 
 Examples:
@@ -138,6 +147,12 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
 impl Args {
     /// The trigger, and the URL of the server that it migrates.
     fn trigger(&self) -> Result<(Box<dyn Trigger>, String), Failure> {
+        if self.strategy.is_some() && !matches!(self.trigger, TriggerSpec::Command { .. }) {
+            return Err(Failure::usage(
+                "--strategy is for command: triggers; give this one its key, as in \
+                 --trigger simulated:strategy=post-copy",
+            ));
+        }
         if let TriggerSpec::Simulated(settings) = &self.trigger {
             if let Some(url) = &self.url {
                 return Err(Failure::usage(format!(
@@ -171,7 +186,11 @@ impl Args {
         };
         let trigger: Box<dyn Trigger> = match self.trigger.clone() {
             TriggerSpec::Command { argv } => {
-                Box::new(CommandTrigger::new(argv).map_err(as_failure)?)
+                let trigger = CommandTrigger::new(argv).map_err(as_failure)?;
+                Box::new(match self.strategy {
+                    Some(strategy) => trigger.with_strategy(strategy),
+                    None => trigger,
+                })
             }
             TriggerSpec::Qmp(options) => Box::new(QmpTrigger::new(options).map_err(as_failure)?),
             other => return Err(Failure::usage(format!("this version cannot run {other:?}"))),

@@ -164,7 +164,12 @@ fn watch(
         std::thread::sleep(Duration::from_millis(50));
     }
     progress.finish();
-    Ok(handle.join()?)
+    let mut report = handle.join()?;
+    // A signal after the run's own end has cut nothing short.
+    if stopping.since.is_some() {
+        report.set_interrupted();
+    }
+    Ok(report)
 }
 
 /// How long replies under way are waited for after an interrupt.

@@ -13,7 +13,7 @@ use loadgen_core::units::{parse_bytes, parse_duration, parse_interval_pair};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::{error, note};
-use crate::options::Format;
+use crate::options::{Format, PrecisionArg};
 use crate::output::{check_writable, to_stdout};
 
 /// Serve one programmed reply, to check a measurement against the truth
@@ -46,6 +46,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     arrivals: Option<PathBuf>,
 
+    /// How exactly replies are sent when due, and what it costs
+    #[arg(long, value_enum, default_value_t = PrecisionArg::Normal)]
+    precision: PrecisionArg,
+
     /// Form of the ground truth
     #[arg(long, value_enum, default_value_t = Format::Json, help_heading = "Output")]
     format: Format,
@@ -64,7 +68,7 @@ pub(crate) struct Args {
 }
 
 const AFTER: &str = "\
-The first line on stdout is the URL. SIGINT or SIGTERM ends the server: it then prints what it
+The first line on stdout is the URL. SIGINT, SIGTERM or SIGHUP ends the server: it then prints what it
 really did (the ground truth) and exits with 0.
 
 Examples:
@@ -156,7 +160,8 @@ impl Args {
             .with_listen(self.listen)
             .with_delay(self.delay)
             .with_body_bytes(self.body)
-            .with_status(self.status);
+            .with_status(self.status)
+            .with_precision(self.precision.into());
         if let Some((length, every)) = self.freeze {
             options = options.with_freeze(length, every);
         }

@@ -97,7 +97,7 @@ enum Arrival {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PrecisionArg {
+pub(crate) enum PrecisionArg {
     /// Sleep to the start: late by tens of µs, least CPU
     Low,
     /// Sleep to 50 µs before, then poll: late by about 1 µs, 15 % of a core at 3000/s

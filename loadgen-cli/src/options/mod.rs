@@ -11,7 +11,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 pub(crate) use connections::ConnectionOptions;
-pub(crate) use load::LoadOptions;
+pub(crate) use load::{LoadOptions, PrecisionArg};
 pub(crate) use output::{Format, OutputOptions};
 pub(crate) use target::TargetOptions;
 

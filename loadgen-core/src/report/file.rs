@@ -98,13 +98,15 @@ pub fn write_file(path: &Path, contents: &[u8]) -> Result<(), WriteError> {
         .map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
+/// Whether a path leads to a stream of the caller (such as a redirection), which
+/// is continued by [`write_file`], not replaced, whatever directory it is in.
+#[must_use]
+pub fn is_stream(path: &Path) -> bool {
+    ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|stream| path.starts_with(stream))
+}
+
 fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    // Behind these names is a file of the caller (such as of a redirection),
-    // which is to be continued, not replaced.
-    let is_stream = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"]
-        .iter()
-        .any(|stream| path.starts_with(stream));
-    if is_stream {
+    if is_stream(path) {
         return fill(&mut OpenOptions::new().append(true).open(path)?);
     }
     match fs::metadata(path) {

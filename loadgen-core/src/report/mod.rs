@@ -19,7 +19,7 @@ mod sections;
 mod text;
 
 pub use csv::render_csv;
-pub use file::{SaveError, Unsaved, WriteError, write_file};
+pub use file::{SaveError, Unsaved, WriteError, is_stream, write_file};
 pub use html::render_html;
 pub use json::ReportError;
 pub(crate) use latency::latency;
