@@ -24,7 +24,7 @@ leave() {
     trap '' INT TERM HUP
     if [[ -n $loadgen ]]; then
         # It saves what it has measured so far, and tells QEMU to cancel.
-        end_process "$loadgen" 100
+        end_process "$loadgen" 400
     fi
     end_vms
     exit "$status"
@@ -63,10 +63,11 @@ measure() {
     trigger+=",strategy=$LAB_STRATEGY,max-bandwidth=$LAB_BANDWIDTH,downtime-limit=$LAB_DOWNTIME_LIMIT"
     started=$(now)
     say "$size MB: load of $LAB_RATE/s, migration after $LAB_BEFORE s"
-    timeout --kill-after=20 "$LAB_MAX_TIME" \
+    timeout --foreground --kill-after=60 "$((LAB_MAX_TIME + 120))" \
         "$LAB_LOADGEN" migrate "http://$GUEST_ADDRESS/" \
         --rate "$LAB_RATE" --probe-rate "$LAB_PROBE_RATE" \
         --before "${LAB_BEFORE}s" --after "${LAB_AFTER}s" \
+        --migration-limit "${LAB_MAX_TIME}s" \
         --trigger "$trigger" --format json -o "$out/report.json" &
     loadgen=$!
     wait "$loadgen" 2>/dev/null
