@@ -93,7 +93,7 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Failure> {
         return Err(refuse("the name is empty".to_owned()));
     }
     // Its directory says nothing of a stream, which is continued.
-    if is_stream(path) {
+    if is_stream(path) && path.exists() {
         return Ok(());
     }
     let path = &behind_links(path);

@@ -106,8 +106,8 @@ say remote when the path is forwarded from another host).";
 const WARM_UP: Duration = Duration::from_secs(1);
 
 const AFTER: &str = "\
-The first SIGINT, SIGTERM or SIGHUP cancels a migration under way (where its trigger can) and reports what
-was measured; the second one leaves at once, and the migration to itself.
+The first SIGINT, SIGTERM or SIGHUP cancels a migration under way (where its trigger can) and
+reports what was measured; a second one leaves at once, and the migration to itself.
 
 Examples:
   loadgen migrate                                            simulated, about 20 s
