@@ -30,11 +30,12 @@
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::record::{CallRecord, Cause, Outcome, Population};
 
+use super::catch_up::CatchUp;
 use super::outage::Gap;
 use super::view::{View, response};
 
 /// Calls before the silence from which *X* is taken.
-const CALLS_BEFORE: usize = 50;
+pub(super) const CALLS_BEFORE: usize = 50;
 /// Calls after the silence from which *X'* is taken, and how many there must be.
 const CALLS_AFTER: usize = 20;
 const LEAST_AFTER: usize = 3;
@@ -76,10 +77,11 @@ pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<I
         .filter(|start| *start > stop_least)
         .min()
         .map_or(gap.end, |start| start + need);
+    let catch_up = CatchUp::new(view, gap);
     let resume_least = Population::ALL
         .into_iter()
-        .filter_map(|q| latest_unanswered(view, q, gap))
-        .chain(retransmission(view, p, gap))
+        .filter_map(|q| latest_unanswered(view, q, gap, catch_up))
+        .chain(retransmission(view, p, gap, catch_up))
         .max()
         .unwrap_or(gap.start);
     Some(Interruption {
@@ -91,14 +93,14 @@ pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<I
 /// The start of a call, as far as the log tells. A new connection whose connect
 /// lost its SYN sent its first byte only after the outage; it had asked, in vain,
 /// at its intended start or soon after, unless it had to wait for the pool.
-fn start(call: &CallRecord) -> Nanos {
+pub(super) fn start(call: &CallRecord) -> Nanos {
     let connecting = call.sent.saturating_sub(call.intended);
     if !call.reused && !call.queued && connecting >= LOST_SYN { call.intended } else { call.sent }
 }
 
 /// The time that a call needed from its start. For newcomers it holds the
 /// connect, which in the log lies between intended start and first byte.
-fn need(call: &CallRecord) -> Nanos {
+pub(super) fn need(call: &CallRecord) -> Nanos {
     match call.population {
         Population::Established => call.done.saturating_sub(call.sent),
         Population::Fresh => response(call),
@@ -130,25 +132,26 @@ fn need_around(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
 
 /// Half as long again and a ms: the call that is judged may be the slowest of
 /// many, and one such call must not count as evidence of a standstill.
-fn generous(longest: Nanos) -> Nanos {
+pub(super) fn generous(longest: Nanos) -> Nanos {
     longest + longest / 2 + MILLISECOND
 }
 
 /// *v* of one population: the latest start of a call that a running service
 /// would have answered before the end of the gap, and did not.
-fn latest_unanswered(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
-    unanswered(view, p, gap).map(start).max()
+fn latest_unanswered(view: &View<'_>, p: Population, gap: Gap, end: CatchUp) -> Option<Nanos> {
+    unanswered(view, p, gap, end).map(start).max()
 }
 
 /// The least *r* by TCP's rule of retransmission, from the youngest call that the
 /// service had not answered by the end of the gap though it still waited.
-fn retransmission(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
+fn retransmission(view: &View<'_>, p: Population, gap: Gap, end: CatchUp) -> Option<Nanos> {
     let need = need_around(view, p, gap)?;
-    let youngest =
-        unanswered(view, p, gap).filter(|call| call.done >= gap.end).max_by_key(|c| c.sent)?;
+    let youngest = unanswered(view, p, gap, end)
+        .filter(|call| call.done >= end.first)
+        .max_by_key(|c| c.sent)?;
     let rto = if youngest.reused { RTO } else { SYN_RTO };
     let pause = (gap.end.saturating_sub(youngest.sent) + rto) / 2;
-    (!gap.cut).then(|| gap.end.saturating_sub(need + pause))
+    (!gap.cut).then(|| end.seen_by().saturating_sub(need + pause))
 }
 
 /// The calls of a population that a running service would have answered before
@@ -158,6 +161,7 @@ fn unanswered<'a>(
     view: &'a View<'_>,
     p: Population,
     gap: Gap,
+    end: CatchUp,
 ) -> impl Iterator<Item = &'a CallRecord> {
     let need = need_around(view, p, gap);
     view.calls.iter().filter(move |call| {
@@ -171,13 +175,13 @@ fn unanswered<'a>(
         };
         call.population == p
             && !never_sent(call)
-            && start(call) + need < gap.end
-            && (call.done >= gap.end || in_vain)
+            && start(call) + need < end.seen_by()
+            && (call.done >= end.first || in_vain)
     })
 }
 
 /// Whether nothing of the call ever left: it is no evidence of the service.
-fn never_sent(call: &CallRecord) -> bool {
+pub(super) fn never_sent(call: &CallRecord) -> bool {
     match call.outcome {
         Outcome::Shed => true,
         Outcome::Failed(failure) => failure.is_client_side(),

@@ -12,6 +12,7 @@
 //! interruption lies, from evidence of single calls ([`bound`]).
 
 mod bound;
+mod catch_up;
 mod marks;
 mod outage;
 mod phases;
@@ -20,6 +21,8 @@ mod recovery;
 mod tests;
 #[cfg(test)]
 mod toy;
+#[cfg(test)]
+mod toy_pile;
 mod verdict;
 mod view;
 
