@@ -486,8 +486,11 @@ pub struct OutageReport {
     /// interval below. `None` where the end of the interruption was not seen.
     pub bound: Option<f64>,
     /// The service was interrupted at least so long: from the first call that a
-    /// running service would have answered to the last one. 0: the gap needs no
-    /// interruption to explain it.
+    /// running service would have answered to the last one. Before its first
+    /// reply a service is taken to have worked through what had piled up for at
+    /// most three times as long as it then took to answer that; one that needed
+    /// longer counts as interrupted meanwhile. 0: the gap needs no interruption
+    /// to explain it.
     #[serde(default)]
     pub interruption_at_least: Option<f64>,
     /// The service was interrupted at most so long: from the latest start of a

@@ -16,10 +16,19 @@
 //!   *v*, it would have been answered by `v + X' < b`. *X'* is the longest
 //!   response of that population's calls right after *b* and before *a*.
 //!
+//! The last one needs care. A service that comes back works through what has
+//! piled up before it gives its first reply, of whatever population, at *b₀ ≤ b*:
+//! it ran at *v* and was silent all the same. With *C*, the time that it then took
+//! to answer the pile ([`super::catch_up`]), a call counts only if
+//! `v + X' + 3·C < b₀` and it was not answered before *b₀*. This is an assumption,
+//! not a proof: a service that needs longer than 3·*C* + *X'* before its first
+//! reply is reported as interrupted for longer than it was. A client that slept
+//! until *b₀* saw nothing in its sleep: then `v + X'` must lie before the sleep.
+//!
 //! So `v − (u + X) ≤ D ≤ b − s₀`. With calls every *d*: `u ≤ s₀ + d` and
-//! `v ≥ b − X' − d`, hence `D − X ≤ G ≤ D + 2d + X + X'`. (Where the waiting calls
-//! are answered in the moment of *r*, one of the two *d* falls away.) Nothing of
-//! this needs the rate: gaps of a Poisson stream and starts that came late are
+//! `v ≥ b − X' − d` (without a pile), hence `D − X ≤ G ≤ D + 2d + X + X'`. (Where
+//! the waiting calls are answered in the moment of *r*, one of the two *d* falls
+//! away.) Nothing of this needs the rate: gaps of a Poisson stream and starts that came late are
 //! taken as they were.
 //!
 //! A full pool starts no calls, so its own *v* may lie far back: then the probe's

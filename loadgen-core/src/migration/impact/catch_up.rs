@@ -19,8 +19,9 @@ use super::bound::{CALLS_BEFORE, generous, need, never_sent, start};
 use super::outage::Gap;
 use super::view::{View, rank};
 
-/// How much longer than for all of its replies a service may need before the
-/// first of them, for reading what has piled up.
+/// How many times as long as for all of its replies a service may need before the
+/// first of them, for reading what has piled up. Measured with 267 waiting calls
+/// and a server in the same process: 0.1 to 3.0 times.
 const READING: Nanos = 3;
 /// A first reply of the other population this long before the end of a gap is
 /// of the same return of the service: the least retransmission timeout.
