@@ -40,11 +40,11 @@ struct Figures {
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    println!("{}", machine());
     let folder = tempfile::tempdir()?;
     let _nginx = Nginx::start(folder.path(), args.port)?;
     pin(CLIENT_CORE)?;
     let url = format!("http://127.0.0.1:{}/", args.port);
-    println!("{}", machine());
     println!(
         "nginx on core {SERVER_CORE}, client on core {CLIENT_CORE}; {} connections, one thread, \
          100-byte reply, {} pairs of {} s\n",
@@ -102,7 +102,7 @@ fn loadgen(args: &Args, url: &str) -> Result<Figures> {
 
 fn wrk(args: &Args, url: &str) -> Result<Figures> {
     let output = Command::new("bash")
-        .args(["-c", "TIMEFORMAT='cpu %3U %3S'; time exec wrk \"$@\"", "wrk", "-t1"])
+        .args(["-c", "TIMEFORMAT='cpu %3U %3S'; time wrk \"$@\"", "wrk", "-t1"])
         .args([format!("-c{}", args.connections), format!("-d{}s", args.duration), url.to_owned()])
         .output()
         .context("cannot run bash")?;

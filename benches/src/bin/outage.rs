@@ -20,6 +20,9 @@ struct Args {
     /// Runs for each strategy, with the seeds 1, 2, 3, …
     #[arg(long, default_value_t = 20)]
     runs: u64,
+    /// Strategies [default: all]
+    #[arg(long)]
+    strategy: Vec<Strategy>,
     /// Calls a second of kept-alive clients, and as many of newcomers
     #[arg(long, default_value_t = 100)]
     rate: u32,
@@ -57,7 +60,8 @@ fn main() -> Result<ExitCode> {
     );
     println!("|---|---|---|---|---|---|");
     let mut all_hold = true;
-    for strategy in Strategy::ALL {
+    let all = Strategy::ALL.to_vec();
+    for &strategy in if args.strategy.is_empty() { &all } else { &args.strategy } {
         let reports = (1..=args.runs)
             .map(|seed| migrate(&args, strategy, seed))
             .collect::<Result<Vec<_>>>()?;
