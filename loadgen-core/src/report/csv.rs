@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::model::Report;
+use super::Report;
 
 /// The timeline as CSV. Response times have three columns a population.
 #[must_use]

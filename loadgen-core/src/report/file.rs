@@ -9,8 +9,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::Report;
 use super::json::ReportError;
-use super::model::Report;
 
 /// A result that could not be written to a file.
 #[derive(Debug, thiserror::Error)]

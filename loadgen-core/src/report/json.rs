@@ -1,6 +1,6 @@
 //! A report as JSON, and back. The JSON Schema is in `docs/report.schema.json`.
 
-use super::model::{Report, SCHEMA};
+use super::{Report, SCHEMA};
 
 /// A document that is not a report.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,7 @@ mod html;
 mod json;
 pub(crate) mod latency;
 mod model;
+mod model_migration;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -24,9 +25,9 @@ pub use html::render_html;
 pub use json::ReportError;
 pub(crate) use latency::latency;
 pub use model::{
-    Counts, Cpu, Downtime, Environment, ErrorExample, FailedCall, Latency, Migration, OutageReport,
-    Outages, PhaseReport, PopulationReport, PopulationWindow, Rates, Report, SCHEMA,
-    TimelineCounters, TimelineReport, Tool, TotalTime, Traffic, Verdict, VerdictStatus,
-    WindowReport,
+    Counts, Cpu, Environment, ErrorExample, FailedCall, Latency, PopulationReport,
+    PopulationWindow, Rates, Report, SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic,
+    Verdict, VerdictStatus, WindowReport,
 };
+pub use model_migration::{Downtime, Migration, OutageReport, Outages, PhaseReport, TotalTime};
 pub use text::render_text;

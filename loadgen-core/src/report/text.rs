@@ -1,7 +1,7 @@
 //! The report that a person reads in a terminal: aligned, at most 100 columns
 //! where the figures allow it, no colours, no box characters.
 
-use super::model::Report;
+use super::Report;
 use super::sections::{self, Events, Section, cell};
 
 /// Where long text is broken.

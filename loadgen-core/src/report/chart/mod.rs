@@ -10,7 +10,7 @@ mod timeline;
 
 use std::ops::Range;
 
-use super::model::Report;
+use super::Report;
 
 /// Which part of a run a chart shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

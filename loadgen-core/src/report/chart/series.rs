@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::super::model::{Report, WindowReport};
+use super::super::{Report, WindowReport};
 
 /// Most points of one line.
 pub(super) const MAX_POINTS: usize = 1200;

@@ -6,8 +6,8 @@ use std::ops::Range;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::super::model::{FailedCall, Report};
 use super::super::sections::cell;
+use super::super::{FailedCall, Report};
 use super::panel::{
     Canvas, Drawn, FONT, INK, Key, Panel, Shape, cross, failed, fill, line, text, text_width,
 };

@@ -9,8 +9,8 @@ mod tests;
 mod words;
 
 use super::chart::{self, View};
-use super::model::{Migration, Report, VerdictStatus};
 use super::sections::{self, Events, Section, cell};
+use super::{Migration, Report, VerdictStatus};
 
 const STYLE: &str = include_str!("style.css");
 

@@ -2,7 +2,7 @@
 
 use roxmltree::{Document, ParsingOptions};
 
-use super::super::model::WindowReport;
+use super::super::WindowReport;
 use super::super::sample;
 use super::*;
 

@@ -6,7 +6,7 @@ mod story;
 use serde_json::json;
 use story::{Story, phase, report};
 
-use super::model::*;
+use super::*;
 use crate::event::{Event, EventKind, EventReport};
 use crate::migration::{Ending, Strategy, Truth, VmFacts};
 use crate::target::Target;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::model::*;
+use super::super::*;
 use crate::plan::{Plan, Stream};
 use crate::schedule::Schedule;
 use crate::target::Target;

@@ -1,6 +1,6 @@
 //! Title, plan in a few lines, and verdict.
 
-use super::super::model::{Report, VerdictStatus};
+use super::super::{Report, VerdictStatus};
 use super::cell;
 use crate::plan::Stream;
 use crate::schedule::Schedule;
@@ -104,7 +104,7 @@ fn limits(report: &Report) -> String {
     format!("timeout {timeout} from the first byte sent, {deadline}")
 }
 
-fn machine(report: &Report, migration: &super::super::model::Migration) -> String {
+fn machine(report: &Report, migration: &super::super::Migration) -> String {
     let mut parts = Vec::new();
     if migration.simulated {
         parts.push("simulated".to_owned());

@@ -1,7 +1,7 @@
 //! The answer: what the migration did to the users, and, for a simulation, how
 //! near that came to the truth.
 
-use super::super::model::{Migration, OutageReport, Report};
+use super::super::{Migration, OutageReport, Report};
 use super::{Section, cell};
 use crate::migration::Ending;
 

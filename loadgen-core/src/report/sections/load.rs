@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::model::{Counts, Latency, Report};
+use super::super::{Counts, Latency, Report};
 use super::{Section, cell};
 
 /// The span and the calls that the summary figures cover.

@@ -15,7 +15,7 @@ mod phases;
 pub(crate) use head::{Head, head};
 pub(crate) use load::is_lower_bound;
 
-use super::model::Report;
+use super::Report;
 
 /// One titled table with remarks.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use serde_json::Value;
 
-use super::super::model::{Latency, Migration, PhaseReport, Report};
+use super::super::{Latency, Migration, PhaseReport, Report};
 use super::load::{class_list, is_lower_bound, lower_bound};
 use super::{Events, Section, cell};
 

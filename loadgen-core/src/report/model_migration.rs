@@ -1,0 +1,201 @@
+//! The fields of a report that tell what a migration did. Their JSON paths are a
+//! contract, as those of [`Report`](super::Report) are.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Counts, Latency};
+use crate::migration::{Ending, Strategy, Truth, VmFacts};
+
+/// What a migration did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Migration {
+    /// Kind of the trigger.
+    pub trigger: String,
+    /// How the machine was moved.
+    pub strategy: Option<Strategy>,
+    /// No virtual machine was moved: a simulation.
+    pub simulated: bool,
+    /// How it ended; `None` if that was never learnt.
+    pub ending: Option<Ending>,
+    /// Why it did not complete.
+    pub reason: Option<String>,
+    /// What was known of the machine before.
+    pub vm: VmFacts,
+    /// Total migration time.
+    pub total_migration_time_ms: TotalTime,
+    /// No virtual CPU ran: the hypervisor's view.
+    pub downtime_ms: Downtime,
+    /// No call was answered: the clients' view.
+    pub outage_ms: Outages,
+    /// From the last resume (where that is not known: from the end of the last
+    /// outage above the threshold; without one, from the final event) to the
+    /// begin of the first window of 500 ms, on a grid of 100 ms, in which every
+    /// population is back in its band: p95 of the response times of the calls
+    /// that were to start in it is at most twice the p95 before the firing, or
+    /// at most 1 ms above it. Calls without a good reply are above any band. 0:
+    /// back at once. `None`: not seen to recover while the load lasted.
+    pub recovery_ms: Option<f64>,
+    /// Time, from firing to recovery (or, without one, to the end of the load),
+    /// outside of the outages, in windows of 100 ms in which the p95 of a
+    /// population was above its band. Calls are counted by intended start; those
+    /// that were open during an outage are left out. `None`: nothing is known of
+    /// the time before, or nothing was answered after the firing and there was no
+    /// outage either.
+    pub brownout_ms: Option<f64>,
+    /// The share of the time before the firing that the same rule calls brownout:
+    /// what of `brownout_ms` is noise.
+    #[serde(default)]
+    pub brownout_share_before: Option<f64>,
+    /// Calls with an intended start between firing and recovery (or, without one,
+    /// the end of the load) that were not answered: failed, shed or unfinished.
+    /// `None`, here and below: nothing was fired under load.
+    #[serde(default)]
+    pub calls_lost: Option<u64>,
+    /// Calls of the same span that were answered well, but above the band.
+    #[serde(default)]
+    pub calls_late: Option<u64>,
+    /// Calls of the same span that were answered with a status of 400 and above.
+    #[serde(default)]
+    pub error_replies: Option<u64>,
+    /// ∫ (offered − goodput) dt over the same span, in calls: how many good
+    /// replies were missing at its end. Replies that came late, but within the
+    /// span, cancel out; they are `calls_late`.
+    pub degradation_calls: Option<f64>,
+    /// ∫ (response time − mean before) dt over the same span, in second·seconds,
+    /// by the mean response time of windows of 100 ms (by intended start). Calls
+    /// that were waited for in vain count with the time waited, a lower bound. A
+    /// window without calls is as the one before it.
+    pub degradation_response_s2: Option<f64>,
+    /// Memory sent, by the hypervisor.
+    pub transferred_bytes: Option<u64>,
+    /// Pre-copy rounds seen.
+    pub rounds: Option<u32>,
+    /// The run cut at the events of the migration, by intended start.
+    pub phases: Vec<PhaseReport>,
+    /// Ground truth (simulations only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truth: Option<Truth>,
+    /// Anything else that the trigger said.
+    #[serde(default)]
+    pub details: Map<String, Value>,
+}
+
+/// Total migration time by two accounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TotalTime {
+    /// From our command's acceptance (where that is not told: from the firing) to
+    /// the completion or the last resume, whichever is later, on our clock.
+    /// `None` unless the migration completed.
+    pub trigger: Option<f64>,
+    /// By the hypervisor.
+    pub hypervisor: Option<f64>,
+}
+
+/// Downtime by two accounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Downtime {
+    /// By the hypervisor's own account; often only a part of the truth.
+    pub reported: Option<f64>,
+    /// From the STOP event to the RESUME event after it; the sum, if there were
+    /// several.
+    pub events: Option<f64>,
+    /// How far off `events` may be, either way: the sum of the uncertainties of
+    /// all these events.
+    pub bound: Option<f64>,
+}
+
+/// Outages by population; `None` where there was no such load.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Outages {
+    /// Of clients with kept-alive connections.
+    pub established: Option<OutageReport>,
+    /// Of newcomers.
+    pub fresh: Option<OutageReport>,
+}
+
+/// The outage that one population saw.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OutageReport {
+    /// Longest time between the completions of two successive good replies
+    /// (status below 400), the later after the firing, the earlier before the end
+    /// of the load. The end of the load cuts the last one, which counts only if
+    /// it is above `threshold`. `None`: not one good reply before the end of the
+    /// load.
+    pub longest_gap: Option<f64>,
+    /// When it began, in seconds from the start of the load.
+    pub longest_gap_start_s: Option<f64>,
+    /// The end of the load cut it: it lasted longer than `longest_gap`.
+    #[serde(default)]
+    pub longest_gap_is_lower_bound: bool,
+    /// Sum of the gaps above `threshold`, from firing to the end of the load: how
+    /// long nobody was answered.
+    pub sum_of_gaps: Option<f64>,
+    /// Sum of those of them that overlap the time from 500 ms before the STOP
+    /// event to the recovery. After post-copy one stray reply may split the
+    /// outage, so that `longest_gap` is only a part of it. `None`: no STOP and
+    /// RESUME events.
+    #[serde(default)]
+    pub switchover_sum_of_gaps: Option<f64>,
+    /// How many gaps were above `threshold`. `None` where `longest_gap` is.
+    #[serde(default)]
+    pub gaps: Option<u64>,
+    /// The gap from which silence counts as an outage: the largest of three times
+    /// the 99th percentile of the gaps before the firing, three mean intended
+    /// gaps, and 20 ms (100 ms where there are no gaps before the firing).
+    pub threshold: Option<f64>,
+    /// How far `longest_gap` may be off the true length of the interruption of
+    /// the service, either way: its larger distance to the two ends of the
+    /// interval below. `None` where the end of the interruption was not seen.
+    pub bound: Option<f64>,
+    /// The service was interrupted at least so long: from the first call that a
+    /// running service would have answered to the last one. Before its first
+    /// reply a service is taken to have worked through what had piled up for at
+    /// most three times as long as it then took to answer that; one that needed
+    /// longer counts as interrupted meanwhile. 0: the gap needs no interruption
+    /// to explain it.
+    #[serde(default)]
+    pub interruption_at_least: Option<f64>,
+    /// The service was interrupted at most so long: from the latest start of a
+    /// call that was answered before the gap to the end of the gap.
+    #[serde(default)]
+    pub interruption_at_most: Option<f64>,
+    /// Longest gap from the end of the warm-up to the firing: what is normal.
+    pub baseline_longest_gap: Option<f64>,
+}
+
+/// The calls whose intended start lies in one phase.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PhaseReport {
+    /// `warm-up`, `before`, `setup`, `round 1`… (from the twelfth on joined, as
+    /// `rounds 12–30`), or `migration` where the trigger tells of no rounds;
+    /// `blackout`, `post-copy`, `after`.
+    pub name: String,
+    /// Its begin, in seconds from the start of the load.
+    pub start_s: f64,
+    /// Its end, which is the begin of the next phase, or the end of the load.
+    pub end_s: f64,
+    /// Its calls by their fate. `connections_opened` holds those that a call of
+    /// the phase was the first on.
+    pub counts: Counts,
+    /// Response times of its good replies.
+    pub response_time: Latency,
+    /// Its failed calls by class.
+    pub errors: BTreeMap<String, u64>,
+    /// Its calls that were answered with a status of 400 and above.
+    #[serde(default)]
+    pub error_replies: u64,
+    /// Good replies completed in it, per second.
+    pub goodput_per_s: Option<f64>,
+    /// Bytes received per second: those of each call count in the phase in which
+    /// the call ended.
+    pub bytes_per_s: Option<f64>,
+}
