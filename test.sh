@@ -64,6 +64,7 @@ step "tests" cargo test --workspace --locked
 if [[ $lab == yes ]]; then
     step "release build" cargo build --release --locked -p loadgen-cli
     step "a real QEMU migration" \
-        examples/migration-lab/run.sh --sizes 512 --rate 100 --out target/migration-lab
+        examples/migration-lab/run.sh --sizes 512 --rate 50 --probe-rate 25 \
+        --out target/migration-lab
 fi
 echo "all tests passed in $SECONDS s" >&2

@@ -59,7 +59,7 @@ impl Failure {
                 ExitCode::from(2)
             }
             Self::Run(reason) => {
-                error(&format!("{reason:#}"));
+                error(&whole_story(reason));
                 ExitCode::from(1)
             }
         }
@@ -69,6 +69,18 @@ impl Failure {
     pub(crate) fn usage(reason: impl ToString) -> Self {
         Self::Usage(reason.to_string())
     }
+}
+
+/// An error with its causes. The errors of the library name theirs already; a
+/// cause that has been said is not said again.
+fn whole_story(reason: &anyhow::Error) -> String {
+    let mut story = reason.to_string();
+    for cause in reason.chain().skip(1).map(ToString::to_string) {
+        if !story.contains(&cause) {
+            story = format!("{story}: {cause}");
+        }
+    }
+    story
 }
 
 impl From<anyhow::Error> for Failure {
@@ -89,5 +101,19 @@ impl From<RunError> for Failure {
             RunError::Plan(error) => error.into(),
             error => Self::Run(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || anyhow::anyhow!("connection refused");
+        let tells = cause().context("cannot connect: connection refused; is it running?");
+        assert_eq!(whole_story(&tells), "cannot connect: connection refused; is it running?");
+        let silent = cause().context("cannot connect");
+        assert_eq!(whole_story(&silent), "cannot connect: connection refused");
     }
 }
