@@ -20,7 +20,7 @@ use crate::target::Target;
 pub enum Precision {
     /// Sleep to the deadline: late by the wake-up time of the CPU, tens of µs.
     Low,
-    /// Sleep to 50 µs before the deadline, then poll: late by a µs, about 15 % of
+    /// Sleep to 50 µs before the deadline, then poll: late by a µs, about 20 % of
     /// a core at 3000/s.
     #[default]
     Normal,
