@@ -11,6 +11,7 @@ use crate::error::PlanError;
 use crate::record::Population;
 use crate::request::Request;
 use crate::schedule::Schedule;
+use crate::session::Sessions;
 use crate::target::Target;
 
 /// How exactly calls are started, and what it costs. Figures: 3000 starts a
@@ -141,6 +142,9 @@ pub struct Plan {
     /// A second stream beside it, whose users feel other things than those of
     /// the main load (newcomers beside kept-alive clients).
     pub(crate) probe: Option<Stream>,
+    /// What an arrival of the main load does; `None`: one call of `request`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sessions: Option<Box<Sessions>>,
     /// How long calls are started; `None`: until stopped.
     pub(crate) duration_s: Option<f64>,
     /// Calls with an intended start before this are sent but left out of the
@@ -169,6 +173,7 @@ impl Plan {
             request: Request::get(),
             load,
             probe: None,
+            sessions: None,
             duration_s: None,
             warmup_s: 0.0,
             timeout_s: 10.0,
@@ -193,6 +198,16 @@ impl Plan {
     #[must_use]
     pub fn with_probe(mut self, probe: Stream) -> Self {
         self.probe = Some(probe);
+        self
+    }
+
+    /// Makes every arrival of the main load a session in place of a call of the
+    /// plan's request. Sessions have connections, requests and time limits of their
+    /// own: those of the plan do not concern them, and there is no probe, no
+    /// warm-up and no drain.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: Sessions) -> Self {
+        self.sessions = Some(Box::new(sessions));
         self
     }
 
@@ -281,6 +296,12 @@ impl Plan {
         self.probe.as_ref()
     }
 
+    /// What an arrival does, if it is more than one call.
+    #[must_use]
+    pub fn sessions(&self) -> Option<&Sessions> {
+        self.sessions.as_deref()
+    }
+
     /// How long calls are started; `None`: until stopped.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
@@ -316,6 +337,12 @@ impl Plan {
     /// [`PlanError`] with the offending value.
     pub fn validate(&self) -> Result<(), PlanError> {
         self.target.validate()?;
+        if self.target.is_tls() && self.sessions.is_none() {
+            return Err(PlanError::Url {
+                url: self.target.url().to_owned(),
+                reason: "https is not supported here yet: use an http:// URL",
+            });
+        }
         self.request.validate()?;
         for stream in self.streams() {
             stream.validate()?;
@@ -349,6 +376,14 @@ impl Plan {
                 range: "from 1 to 1024",
                 value: self.threads.to_string(),
             });
+        }
+        if let Some(sessions) = &self.sessions {
+            sessions.validate()?;
+            if self.probe.is_some() || self.warmup_s > 0.0 || self.deadline_s.is_some() {
+                return Err(PlanError::Conflict(
+                    "a plan with sessions has no probe, no warm-up and no deadline",
+                ));
+            }
         }
         if self.streams().any(|stream| stream.connections < self.threads) {
             return Err(PlanError::Conflict(

@@ -87,6 +87,7 @@ pub(super) fn assemble(
         timeline: timeline_report(&mut recorder),
         events: marks.iter().map(EventReport::from).collect(),
         migration: None,
+        sessions: None,
         plan,
     };
     Ok(Finished { report, log: recorder.log, load_end })

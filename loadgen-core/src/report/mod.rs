@@ -12,6 +12,7 @@ mod json;
 pub(crate) mod latency;
 mod model;
 mod model_migration;
+mod model_sessions;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -30,4 +31,8 @@ pub use model::{
     Verdict, VerdictStatus, WindowReport,
 };
 pub use model_migration::{Downtime, Migration, OutageReport, Outages, PhaseReport, TotalTime};
+pub use model_sessions::{
+    ConnectionFailures, ConnectionFigures, Moments, ReplyFigures, RequestFigures, SessionOutcomes,
+    SessionsReport,
+};
 pub use text::render_text;

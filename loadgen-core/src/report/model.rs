@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Migration;
+use super::{Migration, SessionsReport};
 use crate::event::EventReport;
 use crate::plan::Plan;
 
@@ -66,6 +66,9 @@ pub struct Report {
     /// What the migration did, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
+    /// What a plan with sessions measured of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SessionsReport>,
 }
 
 impl Report {

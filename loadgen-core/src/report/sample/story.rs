@@ -292,5 +292,6 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         timeline: timeline(&calls, story.load_s),
         events: Vec::new(),
         migration: None,
+        sessions: None,
     }
 }

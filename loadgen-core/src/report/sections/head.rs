@@ -3,7 +3,7 @@
 use super::super::{Report, VerdictStatus};
 use super::cell;
 use crate::plan::Stream;
-use crate::schedule::Schedule;
+use crate::schedule::{GapLaw, Schedule};
 
 /// What stands above all tables.
 pub(crate) struct Head {
@@ -71,6 +71,15 @@ fn stream(stream: &Stream) -> String {
         }
         Schedule::Uniform { rate_per_s } => {
             format!("{} on average, uniform gaps", cell::rate(rate_per_s))
+        }
+        Schedule::Drawn(gaps) => {
+            let law = match gaps.law {
+                GapLaw::Constant { .. } => "constant gaps",
+                GapLaw::Uniform { .. } => "uniform gaps",
+                GapLaw::Exponential { .. } => "exponential gaps",
+                GapLaw::Steps { .. } => "gaps in steps",
+            };
+            format!("{} on average, {law}", cell::rate(1.0 / gaps.mean_s()))
         }
         Schedule::Closed => "closed loop (the server sets the rate)".to_owned(),
     };

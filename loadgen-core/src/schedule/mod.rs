@@ -5,13 +5,18 @@
 //! *k ≡ i (mod n)*, so that *n* threads or *n* machines send exactly what one
 //! big machine would.
 
+mod gaps;
+
 use serde::{Deserialize, Serialize};
+
+pub use gaps::{GapLaw, GapStep, GapSteps, Gaps};
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
 
 /// The arrival process of a stream of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "a schedule stays Copy; there are one or two")]
 #[serde(tag = "arrival", rename_all = "lowercase", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Schedule {
@@ -30,6 +35,8 @@ pub enum Schedule {
         /// Mean calls a second, in all.
         rate_per_s: f64,
     },
+    /// Open loop, gaps as httperf draws them.
+    Drawn(Gaps),
     /// Closed loop: every connection starts its next call when the last one has
     /// ended. The intended start of a call is then the moment of its sending, so
     /// a stalled server lowers the load instead of showing as a response time.
@@ -62,6 +69,7 @@ impl Schedule {
             Self::Constant { rate_per_s }
             | Self::Poisson { rate_per_s }
             | Self::Uniform { rate_per_s } => Some(rate_per_s),
+            Self::Drawn(gaps) => Some(1.0 / gaps.mean_s()),
             Self::Closed => None,
         }
     }
@@ -70,11 +78,18 @@ impl Schedule {
     /// end. Empty for [`Schedule::Closed`].
     #[must_use]
     pub fn starts(&self, seed: u64, shard: u64, shards: u64) -> Starts {
-        Starts { schedule: *self, seed, next: 0, at_s: 0.0, shard, shards: shards.max(1) }
+        let walk = match *self {
+            Self::Drawn(gaps) => Some(Box::new(gaps::Walk::new(gaps))),
+            _ => None,
+        };
+        Starts { schedule: *self, seed, next: 0, at_s: 0.0, walk, shard, shards: shards.max(1) }
     }
 
     pub(crate) fn validate(&self) -> Result<(), PlanError> {
         match self.rate_per_s() {
+            Some(rate) if matches!(self, Self::Drawn(gaps) if !gaps.is_sound()) => {
+                Err(PlanError::Rate { rate_per_s: rate })
+            }
             Some(rate) if !(rate.is_finite() && rate > 0.0 && rate <= 1e7) => {
                 Err(PlanError::Rate { rate_per_s: rate })
             }
@@ -92,6 +107,7 @@ pub struct Starts {
     next: u64,
     /// Sum of the gaps before `next`, in seconds (random schedules).
     at_s: f64,
+    walk: Option<Box<gaps::Walk>>,
     shard: u64,
     shards: u64,
 }
@@ -102,6 +118,7 @@ impl Iterator for Starts {
     fn next(&mut self) -> Option<Nanos> {
         match self.schedule {
             Schedule::Closed => None,
+            Schedule::Drawn(_) => self.drawn(),
             Schedule::Constant { rate_per_s } => {
                 let k = self.next + self.shard;
                 self.next += self.shards;
@@ -115,6 +132,18 @@ impl Iterator for Starts {
 }
 
 impl Starts {
+    /// The next arrival of this shard in the sequence of a [`Gaps`].
+    fn drawn(&mut self) -> Option<Nanos> {
+        loop {
+            let k = self.next;
+            self.next += 1;
+            let at = self.walk.as_mut()?.next()?;
+            if k % self.shards == self.shard {
+                return Some(at);
+            }
+        }
+    }
+
     /// Walks the whole schedule up to the next arrival of this shard.
     fn walk(&mut self, gap_s: impl Fn(f64) -> f64) -> Nanos {
         loop {
@@ -144,9 +173,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_open() -> impl Strategy<Value = Schedule> {
-        (0..3, 1.0..1e6_f64).prop_map(|(kind, rate)| match kind {
+        (0..4, 1.0..1e6_f64).prop_map(|(kind, rate)| match kind {
             0 => Schedule::constant(rate),
             1 => Schedule::poisson(rate),
+            2 => {
+                Schedule::Drawn(Gaps { law: GapLaw::Exponential { mean_s: 1.0 / rate }, client: 1 })
+            }
             _ => Schedule::uniform(rate),
         })
     }

@@ -1,0 +1,216 @@
+//! What an arrival does when it is more than one call: a [`Sessions`] plan makes
+//! every arrival of the load a session, a scripted sequence of bursts of calls
+//! with think times over connections of its own, as httperf knows them.
+//!
+//! The calls of a plain [`Stream`](crate::Stream) share a pool of connections; a
+//! session brings its own and closes them at its end.
+
+mod observer;
+mod raw_text;
+mod script;
+mod tls;
+mod uris;
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use observer::{Notice, Observer, ReplySizes, Sample};
+pub use raw_text::RawText;
+pub use script::{Burst, Script, ScriptedCall, ScriptedSession};
+pub use tls::{Tls, TlsVersion};
+pub use uris::Uris;
+
+use crate::error::PlanError;
+
+/// What every arrival of the load does, and how its connections behave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Sessions {
+    /// Arrivals in all; `None`: until stopped.
+    pub count: Option<u64>,
+    /// The calls of a session.
+    pub script: Script,
+    /// The URIs of calls to which the script gives none.
+    pub uris: Uris,
+    /// The bytes of each request around method and URI.
+    pub head: Head,
+    /// Most connections of a session at once.
+    pub connections: u32,
+    /// Most calls in flight on a connection (pipelining, RFC 9112 §9.3.2).
+    pub calls_in_flight: u32,
+    /// Most connections open at once in the whole run; an arrival that finds as
+    /// many is shed. `None`: no limit.
+    pub open_connections: Option<u32>,
+    /// What becomes of the unanswered calls of a connection that broke.
+    pub retry: Retry,
+    /// A reply with this status makes its session fail.
+    pub failure_status: Option<u32>,
+    /// Sends the cookie that the server set (`Set-Cookie`) with the later calls of
+    /// a session.
+    pub cookies: bool,
+    /// Limits in seconds; see [`Limits`].
+    pub limits: Limits,
+    /// Options of the sockets.
+    pub socket: SocketOptions,
+    /// Names of servers that connections go to in turn, each with its own `Host`
+    /// line; empty: the plan's target alone.
+    pub servers: Vec<String>,
+    /// TLS on every connection; `None`: plain TCP.
+    pub tls: Option<Tls>,
+    /// When rates are sampled.
+    pub sampling: Sampling,
+}
+
+/// What stands around method and URI in each request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// The method of calls to which the script gives none.
+    pub method: RawText,
+    /// Minor version of HTTP/1: 0 or 1. With 0 every connection is closed after
+    /// its reply in sessions.
+    pub minor_version: u8,
+    /// Lines between the request line and the `Host` line, each with its line end.
+    pub before_host: RawText,
+    /// The value of the `Host` line; `None`: no such line.
+    pub host: Option<RawText>,
+    /// Lines after the `Host` line, verbatim, each with its line end.
+    pub after_host: RawText,
+}
+
+/// What becomes of the unanswered calls of a connection that broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// They are lost, and the session ends.
+    Never,
+    /// They are sent again on a new connection if the broken one had delivered a
+    /// reply; else the session fails.
+    AfterReply,
+    /// They are sent again on a new connection, and so is a call that was answered
+    /// with the failure status.
+    Always,
+}
+
+/// Time limits in seconds; 0: none.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// For connecting (with the TLS handshake), and without progress in sending.
+    pub timeout_s: f64,
+    /// Added to `timeout_s` from the complete sending of a request to the end of
+    /// its reply. There is no limit on replies if both are 0.
+    pub think_s: f64,
+}
+
+/// Options of the sockets, set before they connect.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SocketOptions {
+    /// `SO_SNDBUF` in bytes; `None`: as the kernel has it.
+    pub send_buffer: Option<u32>,
+    /// `SO_RCVBUF` in bytes; `None`: as the kernel has it.
+    pub receive_buffer: Option<u32>,
+    /// Every close sends RST (`SO_LINGER` of 0 s): no port is left in TIME_WAIT,
+    /// and the server sees a broken connection.
+    pub close_with_reset: bool,
+    /// Local ports from 1024 on are taken in order, not chosen by the kernel.
+    pub choose_ports: bool,
+    /// Local addresses that connections come from, in turn; empty: the kernel
+    /// chooses.
+    pub sources: Vec<IpAddr>,
+}
+
+/// When the rates of replies and sessions are sampled, in seconds from the start.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sampling {
+    /// The first sample.
+    pub first_s: f64,
+    /// From one sample to the next.
+    pub every_s: f64,
+}
+
+impl Sessions {
+    /// One connection an arrival, which carries `calls` calls one after the other
+    /// and is closed; no limits, the kernel's buffers, samples every 5 s.
+    #[must_use]
+    pub fn connections(calls: u64) -> Self {
+        Self {
+            count: None,
+            script: Script::Connection { calls, burst: 1 },
+            uris: Uris::Fixed { uri: "/".into() },
+            head: Head {
+                method: "GET".into(),
+                minor_version: 1,
+                before_host: RawText::default(),
+                host: None,
+                after_host: RawText::default(),
+            },
+            connections: 1,
+            calls_in_flight: u32::MAX,
+            open_connections: None,
+            retry: Retry::Never,
+            failure_status: None,
+            cookies: false,
+            limits: Limits { timeout_s: 0.0, think_s: 0.0 },
+            socket: SocketOptions::default(),
+            servers: Vec::new(),
+            tls: None,
+            sampling: Sampling { first_s: 5.0, every_s: 5.0 },
+        }
+    }
+
+    /// Sessions of a script: up to 4 connections, 32 calls in flight on each,
+    /// retried after a reply.
+    #[must_use]
+    pub fn scripted(script: Script) -> Self {
+        Self {
+            script,
+            connections: 4,
+            calls_in_flight: 32,
+            retry: Retry::AfterReply,
+            ..Self::connections(1)
+        }
+    }
+
+    /// Whether arrivals are sessions in httperf's sense, not mere connections.
+    #[must_use]
+    pub fn are_scripted(&self) -> bool {
+        !matches!(self.script, Script::Connection { .. })
+    }
+
+    /// Checks that the sessions can be carried out.
+    ///
+    /// # Errors
+    /// [`PlanError`] with the offending value.
+    pub(crate) fn validate(&self) -> Result<(), PlanError> {
+        let range = |what, range, value: String| Err(PlanError::Range { what, range, value });
+        for (what, value) in [
+            ("the timeout", self.limits.timeout_s),
+            ("the think timeout", self.limits.think_s),
+            ("the first sample", self.sampling.first_s),
+        ] {
+            if !(0.0..=1e7).contains(&value) {
+                return range(what, "from 0 s to 10,000,000 s", format!("{value} s"));
+            }
+        }
+        if !(1e-3..=1e7).contains(&self.sampling.every_s) {
+            return range("the sampling interval", "from 1 ms", self.sampling.every_s.to_string());
+        }
+        if self.connections == 0 {
+            return range("the connections of a session", "at least 1", "0".to_owned());
+        }
+        if self.calls_in_flight == 0 {
+            return range("the calls in flight on a connection", "at least 1", "0".to_owned());
+        }
+        if self.head.minor_version > 1 {
+            let value = format!("1.{}", self.head.minor_version);
+            return range("the HTTP version", "1.0 or 1.1", value);
+        }
+        self.script.validate()?;
+        self.uris.validate()
+    }
+}

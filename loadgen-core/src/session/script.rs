@@ -1,0 +1,111 @@
+//! The calls of a session, burst by burst.
+
+use serde::{Deserialize, Serialize};
+
+use super::RawText;
+use crate::error::PlanError;
+
+/// The calls of a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Script {
+    /// One connection; `burst` calls are sent at once, the next burst when all are
+    /// answered. 0 calls: the connection is opened and left alone.
+    Connection {
+        /// Calls in all.
+        calls: u64,
+        /// Calls sent together.
+        burst: u64,
+    },
+    /// Bursts with think time between them. The first call of a burst is sent
+    /// alone; its reply releases the others.
+    Bursts {
+        /// Calls of a session.
+        calls: u64,
+        /// Calls of a burst; the last may be shorter.
+        burst: u64,
+        /// From the end of a burst to the next one.
+        think_s: f64,
+    },
+    /// Each session is the next one of a list, from its beginning again after the
+    /// last.
+    Log {
+        /// At least one.
+        sessions: Vec<ScriptedSession>,
+    },
+    /// Pages: the reply of each visit is searched for embedded objects, which are
+    /// fetched as far as there is room.
+    Pages {
+        /// Visits of a session.
+        visits: u64,
+        /// From the end of a visit to the next one.
+        think_s: f64,
+    },
+}
+
+/// A session of a log.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptedSession {
+    /// In order.
+    pub bursts: Vec<Burst>,
+}
+
+/// Calls that belong together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Burst {
+    /// At least one.
+    pub calls: Vec<ScriptedCall>,
+    /// From the end of this burst to the next one.
+    pub think_s: f64,
+}
+
+/// A call of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptedCall {
+    /// The method.
+    pub method: String,
+    /// What stands in the request line.
+    pub uri: RawText,
+    /// Sent with a `Content-length` line of its own if not empty.
+    #[serde(default)]
+    pub body: RawText,
+}
+
+impl Script {
+    pub(crate) fn validate(&self) -> Result<(), PlanError> {
+        let range = |what, range, value: String| Err(PlanError::Range { what, range, value });
+        let think = |think_s: f64| {
+            if (0.0..=1e7).contains(&think_s) {
+                return Ok(());
+            }
+            range("the think time", "from 0 s to 10,000,000 s", format!("{think_s} s"))
+        };
+        match self {
+            Self::Connection { burst, .. } | Self::Bursts { burst, .. } if *burst == 0 => {
+                range("the calls of a burst", "at least 1", "0".to_owned())
+            }
+            Self::Connection { .. } => Ok(()),
+            Self::Bursts { think_s, .. } | Self::Pages { think_s, .. } => think(*think_s),
+            Self::Log { sessions } => {
+                if sessions.is_empty() || sessions.iter().any(|s| s.bursts.is_empty()) {
+                    return range(
+                        "the sessions of a log",
+                        "at least one burst each",
+                        "none".into(),
+                    );
+                }
+                for burst in sessions.iter().flat_map(|session| &session.bursts) {
+                    think(burst.think_s)?;
+                    if burst.calls.is_empty() {
+                        return range("the calls of a burst", "at least 1", "0".to_owned());
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
