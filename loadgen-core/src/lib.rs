@@ -15,6 +15,7 @@ mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http1;
+pub mod httperf;
 pub mod migration;
 mod net;
 mod plan;

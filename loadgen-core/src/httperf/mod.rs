@@ -1,0 +1,1 @@
+//! The command line, workloads and report of httperf, as data.
