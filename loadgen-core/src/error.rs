@@ -105,6 +105,9 @@ pub enum RunError {
         /// Ports of all source addresses.
         available: u64,
     },
+    /// This build cannot encrypt.
+    #[error("this build of loadgen has no TLS: build it with the feature 'tls'")]
+    NoTls,
     /// The kernel refused something that a worker cannot do without.
     #[error("cannot set up the load engine ({what}): {source}")]
     Setup {

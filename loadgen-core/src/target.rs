@@ -91,9 +91,13 @@ impl Target {
     }
 
     /// The host of the URL, an IPv6 address without its brackets.
-    #[expect(dead_code, reason = "for the sessions of the engine, under way")]
     pub(crate) fn host(&self) -> &str {
         self.parts().map_or("", |parts| parts.host)
+    }
+
+    /// The port of the URL, or that of its scheme.
+    pub(crate) fn port(&self) -> u16 {
+        self.parts().map_or(0, |parts| parts.port)
     }
 
     /// Host and port for the `Host` header (RFC 9110 §7.2).

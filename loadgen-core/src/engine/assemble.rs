@@ -13,18 +13,19 @@ use crate::event::{Event, EventReport};
 use crate::plan::{Plan, nanos};
 use crate::record::{
     CallRecord, Cause, Histogram, Outcome, Phase, Population, PopulationRecord, Recorder,
-    STEPS_PER_WINDOW, Tally, Timeline,
+    STEPS_PER_WINDOW, SessionRecord, Tally, Timeline,
 };
 use crate::report::{
     Counts, Cpu, Environment, ErrorExample, FailedCall, PopulationReport, PopulationWindow, Rates,
-    Report, SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic, WindowReport, latency,
+    Report, SCHEMA, SessionsReport, TimelineCounters, TimelineReport, Tool, Traffic, WindowReport,
+    latency,
 };
 
 pub(super) fn assemble(
     plan: Plan,
     environment: Environment,
     clock: Clock,
-    harvests: Vec<Harvest>,
+    mut harvests: Vec<Harvest>,
     panicked: u32,
     marks: &[Event],
 ) -> Result<Finished, RunError> {
@@ -34,6 +35,7 @@ pub(super) fn assemble(
     let broken: Vec<String> =
         harvests.iter().filter_map(|h| h.broken.as_ref().map(io::Error::to_string)).collect();
     let cpu = harvests.iter().fold((0, 0), |sum, h| (sum.0 + h.cpu.0, sum.1 + h.cpu.1));
+    let sessions = sessions(&plan, &mut harvests, finished);
     let mut recorders = harvests.into_iter().map(|h| h.recorder);
     // A plan has at least one thread.
     let mut recorder = recorders.next().ok_or(RunError::WorkerPanicked)?;
@@ -87,10 +89,23 @@ pub(super) fn assemble(
         timeline: timeline_report(&mut recorder),
         events: marks.iter().map(EventReport::from).collect(),
         migration: None,
-        sessions: None,
+        sessions,
         plan,
     };
     Ok(Finished { report, log: recorder.log, load_end })
+}
+
+/// The figures of sessions, if the plan has any.
+fn sessions(plan: &Plan, harvests: &mut [Harvest], finished: Nanos) -> Option<SessionsReport> {
+    let given = plan.sessions()?;
+    let mut whole = SessionRecord::default();
+    for record in harvests.iter_mut().filter_map(|harvest| harvest.sessions.take()) {
+        whole.merge(&record);
+    }
+    let sampling = given.sampling;
+    let first = nanos(sampling.first_s);
+    let samples = finished.checked_sub(first).map_or(0, |rest| rest / nanos(sampling.every_s) + 1);
+    Some(whole.report(finished, samples as usize, given.are_scripted()))
 }
 
 /// Both populations as one; its `response` holds all answered calls, whatever

@@ -140,7 +140,7 @@ impl Worker {
 
     fn connected(&mut self, index: u32) {
         let error = match &self.slab[index].fd {
-            Some(fd) => socket::take_error(fd).unwrap_or_else(Some),
+            Some(fd) => socket::take_error(fd.as_fd()).unwrap_or_else(Some),
             None => None,
         };
         if let Some(error) = error {

@@ -7,6 +7,7 @@ mod assemble;
 mod calls;
 mod environment;
 mod pool;
+mod session;
 mod shared;
 mod starting_line;
 mod stream;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use session::SessionWorker;
 use shared::{Settings, Shared};
 use starting_line::StartingLine;
 use stream::{RequestBytes, StreamState};
@@ -31,6 +33,7 @@ use crate::net::{limits, socket};
 use crate::plan::{Plan, nanos};
 use crate::record::{CallLog, Recorder};
 use crate::report::{Environment, Report};
+use crate::session::Observer;
 
 /// A plan that is ready to run: checked, its target resolved and reachable.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub struct Engine {
     plan: Plan,
     address: SocketAddr,
     descriptor_limit: u64,
+    /// For a plan with sessions.
+    sessions: Option<session::Settings>,
 }
 
 impl Engine {
@@ -49,6 +54,9 @@ impl Engine {
     /// to the target but one connect.
     pub fn new(plan: Plan) -> Result<Self, RunError> {
         plan.validate()?;
+        if let Some(sessions) = plan.sessions() {
+            return Self::of_sessions(session::Settings::new(&plan, sessions)?, plan);
+        }
         let sum = |count: fn(&crate::Stream) -> u32| -> u64 {
             plan.streams().map(|stream| u64::from(count(stream))).sum()
         };
@@ -69,7 +77,25 @@ impl Engine {
         }
         let address = reach(&plan)?;
         check_sources(&plan, address)?;
-        Ok(Self { plan, address, descriptor_limit })
+        Ok(Self { plan, address, descriptor_limit, sessions: None })
+    }
+
+    /// A plan with sessions: what its connections meet is the result, so none is
+    /// tried, and it may open as many as the process is allowed to.
+    fn of_sessions(settings: session::Settings, plan: Plan) -> Result<Self, RunError> {
+        let address = settings.address().ok_or_else(|| RunError::Resolve {
+            url: plan.target.url().to_owned(),
+            source: std::io::Error::other("the name has no address"),
+        })?;
+        let descriptor_limit = limits::raise_to_hard_limit();
+        Ok(Self { plan, address, descriptor_limit, sessions: Some(settings) })
+    }
+
+    /// The most files that this process may open, connections among them, after
+    /// the limit was raised.
+    #[must_use]
+    pub fn descriptor_limit(&self) -> u64 {
+        self.descriptor_limit
     }
 
     /// The plan.
@@ -93,6 +119,23 @@ impl Engine {
     /// # Errors
     /// [`RunError::Setup`] if the kernel refuses a thread or an epoll instance.
     pub fn start(self) -> Result<RunHandle, RunError> {
+        self.launch(None)
+    }
+
+    /// As [`Self::start`], with someone who watches sessions. The observer of a plan
+    /// without sessions is told nothing.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_observed(self, observer: Box<dyn Observer>) -> Result<RunHandle, RunError> {
+        self.launch(Some(observer))
+    }
+
+    fn launch(mut self, observer: Option<Box<dyn Observer>>) -> Result<RunHandle, RunError> {
+        let common = self
+            .sessions
+            .take()
+            .map(|settings| Arc::new(session::Common::new(settings, self.plan.threads, observer)));
         let plan = &self.plan;
         let settings = Arc::new(self.settings());
         let environment = environment::read(plan.threads, self.address, self.descriptor_limit);
@@ -101,11 +144,19 @@ impl Engine {
         let mut workers = Vec::new();
         for shard in 0..plan.threads {
             let spawned = Poll::new(plan.precision).and_then(|poll| {
-                let worker = self.worker(shard, poll, &settings, &shared);
-                let (line, shared) = (Arc::clone(&line), Arc::clone(&shared));
-                thread::Builder::new()
-                    .name(format!("loadgen-{shard}"))
-                    .spawn(move || carry_out(worker, &line, &shared))
+                let thread = thread::Builder::new().name(format!("loadgen-{shard}"));
+                let line = Arc::clone(&line);
+                let shared = Arc::clone(&shared);
+                match &common {
+                    None => {
+                        let worker = self.worker(shard, poll, &settings, &shared);
+                        thread.spawn(move || carry_out(worker, &line, &shared))
+                    }
+                    Some(common) => {
+                        let worker = self.session_worker(shard, poll, common, &shared);
+                        thread.spawn(move || carry_out(worker, &line, &shared))
+                    }
+                }
             });
             match spawned {
                 Ok(worker) => workers.push(worker),
@@ -151,13 +202,39 @@ impl Engine {
             .zip(0..)
             .map(|(stream, i)| StreamState::new(plan, stream, i, shard, plan.threads))
             .collect();
-        let recorder = Recorder::new(
+        let recorder = self.recorder();
+        Worker::new(Arc::clone(settings), Arc::clone(shared), shard, poll, streams, recorder)
+    }
+
+    fn session_worker(
+        &self,
+        shard: u32,
+        poll: Poll,
+        common: &Arc<session::Common>,
+        shared: &Arc<Shared>,
+    ) -> SessionWorker {
+        let plan = &self.plan;
+        let starts =
+            plan.load.schedule.starts(plan.seed, u64::from(shard), u64::from(plan.threads));
+        SessionWorker::new(
+            Arc::clone(common),
+            Arc::clone(shared),
+            shard,
+            plan.threads,
+            poll,
+            starts,
+            self.recorder(),
+        )
+    }
+
+    fn recorder(&self) -> Recorder {
+        let plan = &self.plan;
+        Recorder::new(
             plan.streams().map(crate::Stream::population),
             nanos(plan.warmup_s),
             plan.duration_s.map_or(0, |duration| nanos(duration + plan.drain_s)),
             CallLog::with_limit(plan.call_log / u64::from(plan.threads)),
-        );
-        Worker::new(Arc::clone(settings), Arc::clone(shared), shard, poll, streams, recorder)
+        )
     }
 }
 
@@ -192,9 +269,36 @@ fn check_sources(plan: &Plan, address: SocketAddr) -> Result<(), RunError> {
     Ok(())
 }
 
+/// What a thread of a run does.
+trait Work: Sized {
+    /// Everything that comes before the load.
+    fn prepare(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// The load. `origin` is time 0 on `CLOCK_MONOTONIC`.
+    fn run(self, origin: u64) -> Harvest;
+}
+
+impl Work for Worker {
+    fn prepare(&mut self) -> std::io::Result<()> {
+        self.warm_up()
+    }
+
+    fn run(self, origin: u64) -> Harvest {
+        Self::run(self, origin)
+    }
+}
+
+impl Work for SessionWorker {
+    fn run(self, origin: u64) -> Harvest {
+        Self::run(self, origin)
+    }
+}
+
 /// The life of a worker thread. `None`: the start was abandoned.
 fn carry_out(
-    mut worker: Worker,
+    mut worker: impl Work,
     line: &StartingLine,
     shared: &Shared,
 ) -> std::io::Result<Option<Harvest>> {
@@ -209,7 +313,7 @@ fn carry_out(
         }
     }
     let _guard = Guard(line, shared);
-    let warmed = worker.warm_up();
+    let warmed = worker.prepare();
     if warmed.is_err() {
         line.abandon();
         shared.cut();

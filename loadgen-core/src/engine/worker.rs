@@ -13,7 +13,7 @@ use super::stream::StreamState;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::poll::Poll;
 use crate::net::sys;
-use crate::record::{CallRecord, Failure, Outcome, Recorder};
+use crate::record::{CallRecord, Failure, Outcome, Recorder, SessionRecord};
 
 /// Bytes taken from a socket at once. One buffer serves all connections.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -59,6 +59,8 @@ pub(crate) struct Harvest {
     pub(crate) load_end: Nanos,
     /// When the drain ended.
     pub(crate) finished: Nanos,
+    /// What a worker of sessions counted beside.
+    pub(crate) sessions: Option<SessionRecord>,
 }
 
 impl Worker {
@@ -129,7 +131,15 @@ impl Worker {
         let (user_end, system_end) = sys::thread_cpu_ns();
         let cpu = (user_end - user, system_end - system);
         let cpu_of_load = cpu_of_load.map_or(cpu.0 + cpu.1, |at_end: u64| at_end - user - system);
-        Harvest { recorder: self.recorder, cpu, cpu_of_load, broken, load_end: self.end, finished }
+        Harvest {
+            recorder: self.recorder,
+            cpu,
+            cpu_of_load,
+            broken,
+            load_end: self.end,
+            finished,
+            sessions: None,
+        }
     }
 
     /// The loop, to the end of the drain. `cpu_at_end` takes the thread's CPU time

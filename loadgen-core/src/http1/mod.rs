@@ -16,11 +16,8 @@ mod reply;
 mod scan;
 #[cfg(test)]
 mod tests;
-#[cfg_attr(
-    not(any(test, feature = "fuzzing")),
-    expect(dead_code, reason = "the engine of sessions reads replies with it")
-)]
 pub(crate) mod tolerant;
 
 pub(crate) use error::Truncated;
 pub(crate) use reply::{Progress, ReplyParser};
+pub(crate) use tolerant::{Sink, TolerantReader};

@@ -22,6 +22,12 @@ pub(crate) fn raise_descriptor_limit(wanted: u64) -> u64 {
     if sys::set_descriptor_limit(reachable, hard).is_ok() { reachable } else { soft }
 }
 
+/// Raises `RLIMIT_NOFILE` to the hard limit; returns the limit in force afterwards.
+pub(crate) fn raise_to_hard_limit() -> u64 {
+    let Ok((soft, hard)) = sys::descriptor_limit() else { return 0 };
+    if sys::set_descriptor_limit(hard, hard).is_ok() { hard } else { soft }
+}
+
 /// How many local ports the kernel chooses from, for one source address and one
 /// destination (`net.ipv4.ip_local_port_range`, used for IPv6 too).
 pub(crate) fn ephemeral_ports() -> u64 {

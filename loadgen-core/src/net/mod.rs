@@ -5,5 +5,4 @@ pub(crate) mod limits;
 pub(crate) mod poll;
 pub(crate) mod socket;
 pub(crate) mod sys;
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine of sessions uses it"))]
 pub(crate) mod transport;

@@ -4,9 +4,11 @@
 mod calls;
 mod outcome;
 mod recorder;
+mod sessions;
 mod timeline;
 
 pub use calls::{CallLog, CallRecord};
 pub use outcome::{Cause, Failure, Outcome, Phase, Population};
 pub(crate) use recorder::{Histogram, PopulationRecord, Recorder, Tally, add};
+pub(crate) use sessions::SessionRecord;
 pub(crate) use timeline::{Counters, STEPS_PER_WINDOW, Timeline};

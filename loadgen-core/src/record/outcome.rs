@@ -60,6 +60,8 @@ pub enum Cause {
     ClosedEarly,
     /// The reply is not HTTP/1.
     Protocol,
+    /// TLS could not be spoken with the server, or its certificate was refused.
+    Tls,
     /// No route to the host or its network.
     Unreachable,
     /// Client side: no local port or address is free.
@@ -90,13 +92,14 @@ impl Phase {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Refused,
         Self::Reset,
         Self::Timeout,
         Self::Deadline,
         Self::ClosedEarly,
         Self::Protocol,
+        Self::Tls,
         Self::Unreachable,
         Self::AddressUnavailable,
         Self::DescriptorsExhausted,
@@ -114,6 +117,7 @@ impl Cause {
             Self::Deadline => "deadline",
             Self::ClosedEarly => "closed-early",
             Self::Protocol => "protocol",
+            Self::Tls => "tls",
             Self::Unreachable => "unreachable",
             Self::AddressUnavailable => "address-unavailable",
             Self::DescriptorsExhausted => "descriptors-exhausted",

@@ -20,6 +20,9 @@ pub struct SessionsReport {
     pub replies: ReplyFigures,
     /// Connections that failed, by cause.
     pub failures: ConnectionFailures,
+    /// Why TLS could not be spoken, of the first connection that failed so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_failure: Option<String>,
     /// Arrivals that were shed because too many connections were open.
     pub arrivals_shed: u64,
     /// Complete replies per second, one value a sampling interval; the last,

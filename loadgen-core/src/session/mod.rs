@@ -5,7 +5,9 @@
 //! The calls of a plain [`Stream`](crate::Stream) share a pool of connections; a
 //! session brings its own and closes them at its end.
 
+mod cookie;
 mod observer;
+mod page;
 mod raw_text;
 mod script;
 mod tls;
@@ -15,10 +17,13 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use cookie::CookieJar;
 pub use observer::{Notice, Observer, ReplySizes, Sample};
+pub(crate) use page::{Found, PageScanner};
 pub use raw_text::RawText;
 pub use script::{Burst, Script, ScriptedCall, ScriptedSession};
 pub use tls::{Tls, TlsVersion};
+pub(crate) use uris::UriWalker;
 pub use uris::Uris;
 
 use crate::error::PlanError;

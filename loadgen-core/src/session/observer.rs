@@ -36,6 +36,15 @@ pub trait Observer: Send {
     /// A sample of the rates, over all workers.
     fn sample(&mut self, sample: Sample) {}
 
+    /// How often [`Self::statuses`] is wanted, in seconds; `None`: never.
+    fn statuses_every_s(&self) -> Option<f64> {
+        None
+    }
+
+    /// Complete replies by status since the last time, over all workers, without
+    /// statuses that had none; `at_s` is the time from the start of the run.
+    fn statuses(&mut self, at_s: f64, counts: &[(u32, u64)]) {}
+
     /// Something that a person should know of, but that is no failure of a call by
     /// itself.
     fn notice(&mut self, notice: Notice<'_>) {}

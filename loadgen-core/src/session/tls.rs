@@ -39,6 +39,8 @@ pub struct Tls {
     /// The name told to the server (SNI, RFC 6066) and checked against its
     /// certificate; `None`: no name is told, and the target's is checked.
     pub server_name: Option<String>,
+    /// The run ends with the first connection that cannot be made or encrypted.
+    pub stop_on_failure: bool,
     /// The connections of a session resume the TLS session of its first one.
     pub resume: bool,
 }

@@ -56,3 +56,26 @@ impl Uris {
         }
     }
 }
+
+/// Stub until the real one lands.
+#[derive(Debug, Clone)]
+pub(crate) struct UriWalker(Uris);
+
+impl UriWalker {
+    pub(crate) fn new(uris: &Uris) -> Self {
+        Self(uris.clone())
+    }
+    pub(crate) fn uri(&mut self, index: u64, into: &mut Vec<u8>) -> bool {
+        match &self.0 {
+            Uris::Fixed { uri } => into.extend_from_slice(uri),
+            Uris::List { uris, wrap } => {
+                if index as usize >= uris.len() && !wrap {
+                    return false;
+                }
+                into.extend_from_slice(&uris[index as usize % uris.len()]);
+            }
+            Uris::Set { prefix, .. } => into.extend_from_slice(prefix),
+        }
+        true
+    }
+}

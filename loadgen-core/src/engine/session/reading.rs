@@ -1,0 +1,277 @@
+//! Reading the replies of a connection of a session.
+
+use std::io;
+
+use super::SessionWorker;
+use super::parts::{Call, NEVER};
+use super::settings::Common;
+use super::wire::page;
+use crate::engine::worker::BUFFER;
+use crate::http1::{Progress, Sink, TolerantReader, Truncated};
+use crate::record::{Cause, Failure, Outcome, Phase};
+use crate::session::{CookieJar, Found, Notice, PageScanner};
+
+/// From this many body bytes on the kernel is told to drop them unread.
+const DISCARD_FROM: u64 = BUFFER as u64;
+
+/// Most bytes dropped at once.
+const DISCARD_AT_ONCE: u64 = 1024 * 1024;
+
+/// Reads of one connection before the others get their turn.
+const READS_AT_ONCE: u32 = 16;
+
+/// Where the parts of a reply go.
+struct Parts<'a> {
+    common: &'a Common,
+    call: u64,
+    cookie: Option<&'a mut CookieJar>,
+    page: Option<&'a mut PageScanner>,
+    found: Vec<Vec<u8>>,
+}
+
+impl Sink for Parts<'_> {
+    fn line(&mut self, line: &[u8]) {
+        if self.common.wants_messages {
+            self.common.tell(|observer| observer.reply_line(self.call, line));
+        }
+        if let Some(jar) = &mut self.cookie
+            && let Some(notice) = jar.take(line)
+        {
+            self.common.tell(|observer| observer.notice(notice));
+        }
+        if let Some(page) = &mut self.page {
+            page.header(line, &mut |found| keep(self.common, &mut self.found, &found));
+        }
+    }
+
+    fn body(&mut self, bytes: &[u8]) {
+        if self.common.wants_messages {
+            self.common.tell(|observer| observer.reply_body(self.call, bytes));
+        }
+        if let Some(page) = &mut self.page {
+            page.scan(bytes, &mut |found| keep(self.common, &mut self.found, &found));
+        }
+    }
+
+    fn notice(&mut self, notice: Notice<'_>) {
+        self.common.tell(|observer| observer.notice(notice));
+    }
+}
+
+/// Keeps an object to be fetched, tells of one that is not.
+fn keep(common: &Common, objects: &mut Vec<Vec<u8>>, found: &Found<'_>) {
+    match found {
+        Found::Object(uri) => objects.push(uri.to_vec()),
+        Found::Foreign(uri) => common.tell(|o| o.notice(Notice::ForeignUri(uri))),
+    }
+}
+
+impl SessionWorker {
+    /// Reads until the socket has nothing more. Events are edge-triggered: after a
+    /// short read a new event will come, unless the peer has hung up already.
+    pub(super) fn read(&mut self, place: u32, hung_up: bool) {
+        let token = self.connections.token(place);
+        for _ in 0..READS_AT_ONCE {
+            let Some(connection) = self.connections.get_mut(place) else { return };
+            if connection.sent == 0 {
+                // Nothing is due: what came is looked at after the next request.
+                connection.stale = true;
+                return self.watch(place);
+            }
+            let droppable = connection.reader.discardable();
+            let whole = !self.common.wants_messages && connection.page.is_none();
+            if whole
+                && droppable >= DISCARD_FROM
+                && let Some(result) =
+                    connection.transport.discard(droppable.min(DISCARD_AT_ONCE) as usize)
+            {
+                let Some(n) = self.taken(place, result) else { return };
+                let Some(connection) = self.connections.get_mut(place) else { return };
+                if matches!(connection.reader.discarded(n as u64), Progress::Done) {
+                    self.reply_complete(place);
+                    if self.connections.find(token).is_none() {
+                        return;
+                    }
+                }
+                continue;
+            }
+            let room = self.buffer.len();
+            let result = connection.transport.recv(&mut self.buffer);
+            let Some(n) = self.taken(place, result) else { return };
+            self.replies(place, token, n);
+            if self.connections.find(token).is_none() {
+                return;
+            }
+            let tls = self.common.settings.sessions.tls.is_some();
+            if n < room && !hung_up && !tls {
+                return self.watch(place);
+            }
+        }
+        // There may be more; the event that told of it is used up.
+        let Some(connection) = self.connections.get(place) else { return };
+        if let Err(error) = self.poll.rearm(connection.transport.fd(), token) {
+            return self.failed(place, Failure::from_io(Phase::Body, &error));
+        }
+        self.watch(place);
+    }
+
+    /// Sorts out the result of a read: the bytes taken, or `None` when reading is
+    /// over for now (and the connection, perhaps, for good).
+    fn taken(&mut self, place: u32, result: io::Result<usize>) -> Option<usize> {
+        match result {
+            Ok(0) => {
+                self.end_of_stream(place);
+                None
+            }
+            Ok(n) => {
+                let now = self.now();
+                self.recorder.received_bytes(now, n as u64);
+                if let Some(connection) = self.connections.get_mut(place)
+                    && let Some(call) = connection.calls.front_mut()
+                {
+                    call.received += n as u64;
+                }
+                Some(n)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.watch(place);
+                None
+            }
+            Err(error) => {
+                let phase = self.phase(place);
+                self.failed(place, Failure::from_io(phase, &error));
+                None
+            }
+        }
+    }
+
+    /// Reads the first `filled` bytes of the buffer as replies.
+    fn replies(&mut self, place: u32, token: u64, filled: usize) {
+        let mut at = 0;
+        while at < filled {
+            let now = self.now();
+            let Some(connection) = self.connections.get_mut(place) else { return };
+            let Some(call) = connection.calls.front_mut().filter(|_| connection.sent > 0) else {
+                connection.surplus = true;
+                return;
+            };
+            let session = self.sessions.find(connection.session);
+            let session_state = session.and_then(|index| self.sessions.get_mut(index));
+            let mut parts = Parts {
+                common: &self.common,
+                call: call.id,
+                cookie: session_state.and_then(|session| session.cookie.as_deref_mut()),
+                page: connection.page.as_deref_mut(),
+                found: Vec::new(),
+            };
+            let bytes = self.buffer.get(at..filled).unwrap_or_default();
+            let outcome = connection.reader.advance(bytes, &mut parts);
+            let found = parts.found;
+            if connection.reader.begun() {
+                if call.answered == NEVER {
+                    call.answered = now;
+                    self.record.reply_begun(now.saturating_sub(call.begun));
+                }
+            } else if call.due != NEVER {
+                // Progress counts until the status line is there, no longer.
+                call.due = now + self.common.settings.reply_timeout;
+            }
+            let done = match outcome {
+                Ok((used, progress)) => {
+                    at += used;
+                    matches!(progress, Progress::Done)
+                }
+                Err(_) => {
+                    let phase = self.phase(place);
+                    return self.failed(place, Failure::new(phase, Cause::Protocol));
+                }
+            };
+            if let (false, Some(index)) = (found.is_empty(), session) {
+                self.objects_found(index, found, now);
+                if self.connections.find(token).is_none() {
+                    return;
+                }
+            }
+            if done {
+                self.reply_complete(place);
+                if self.connections.find(token).is_none() {
+                    return;
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// The reply to the first call of a connection is complete.
+    fn reply_complete(&mut self, place: u32) {
+        let now = self.now();
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        let Some(call) = connection.calls.pop_front() else { return };
+        connection.sent -= 1;
+        connection.replies += 1;
+        let (status, sizes) = (connection.reader.status(), connection.reader.sizes());
+        let next = connection.calls.front();
+        let next_is_head = next.is_some_and(|call| call.request.is_head);
+        connection.page = next.and_then(|call| page(&self.common.settings.sessions, call));
+        connection.reader = TolerantReader::new(next_is_head);
+        let session = connection.session;
+        let spent = self.common.settings.sessions.head.minor_version == 0
+            && self.common.settings.sessions.are_scripted()
+            && connection.calls.is_empty();
+        self.record.reply_complete(status, now.saturating_sub(call.answered.min(now)), sizes);
+        if self.common.wants_messages {
+            self.common.tell(|observer| observer.reply_end(call.id, sizes));
+        }
+        let status_code = u16::try_from(status).unwrap_or(u16::MAX);
+        self.call_ended(&call, Outcome::Answered(status_code), now);
+        let Some(index) = self.sessions.find(session) else { return };
+        if spent {
+            self.close(place, now);
+            if let Some(session) = self.sessions.get_mut(index) {
+                session.connections.retain(|other| *other != place);
+            }
+        }
+        self.answered(index, call, status, now);
+    }
+
+    /// The server has closed.
+    fn end_of_stream(&mut self, place: u32) {
+        let phase = self.phase(place);
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        let failure = match connection.reader.end_of_stream() {
+            Ok(()) => {
+                let token = self.connections.token(place);
+                self.reply_complete(place);
+                let Some(place) = self.connections.find(token) else { return };
+                let Some(connection) = self.connections.get_mut(place) else { return };
+                if connection.calls.is_empty() {
+                    // Noticed when the next request is sent.
+                    connection.stale = true;
+                    return self.watch(place);
+                }
+                Failure::new(Phase::Head, Cause::ClosedEarly)
+            }
+            Err(Truncated::BeforeHead | Truncated::InHead) => {
+                Failure::new(Phase::Head, Cause::ClosedEarly)
+            }
+            Err(_) => Failure::new(phase, Cause::ClosedEarly),
+        };
+        self.failed(place, failure);
+    }
+
+    /// How far the first call of a connection has come.
+    fn phase(&self, place: u32) -> Phase {
+        match self.connections.get(place) {
+            Some(connection) if connection.reader.begun() => Phase::Body,
+            Some(connection) if connection.calls.front().is_some_and(Call::is_sent) => Phase::Head,
+            _ => Phase::Send,
+        }
+    }
+}
+
+impl Call {
+    fn is_sent(&self) -> bool {
+        self.written == self.request.bytes.len()
+    }
+}

@@ -1,0 +1,122 @@
+//! The bytes of requests. Those that are always the same are encoded once and
+//! shared by all connections.
+
+use std::sync::Arc;
+
+use crate::session::{Head, Script, Sessions, Uris};
+
+/// A request, ready to be sent.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) bytes: Arc<[u8]>,
+    /// How many of them are the head.
+    pub(super) head: usize,
+    /// The reply will have no body.
+    pub(super) is_head: bool,
+}
+
+/// Encodes requests.
+#[derive(Debug)]
+pub(super) struct Encoder {
+    head: Head,
+    /// The `Host` line of each server, if it has one.
+    hosts: Vec<Vec<u8>>,
+    /// The one request of each server, if there is but one.
+    fixed: Vec<Request>,
+}
+
+impl Encoder {
+    pub(super) fn new(sessions: &Sessions) -> Self {
+        let line = |name: &[u8]| [b"Host: ", name, b"\r\n"].concat();
+        let hosts = match (&sessions.head.host, sessions.servers.as_slice()) {
+            (None, []) => vec![Vec::new()],
+            (Some(name), []) => vec![line(name)],
+            (None, servers) => vec![Vec::new(); servers.len()],
+            (Some(_), servers) => servers.iter().map(|name| line(name.as_bytes())).collect(),
+        };
+        let mut encoder = Self { head: sessions.head.clone(), hosts, fixed: Vec::new() };
+        let scripted = matches!(sessions.script, Script::Log { .. } | Script::Pages { .. });
+        if let (Uris::Fixed { uri }, false, false) = (&sessions.uris, scripted, sessions.cookies) {
+            encoder.fixed = (0..encoder.hosts.len())
+                .map(|server| encoder.encode(server, None, uri, None, b""))
+                .collect();
+        }
+        encoder
+    }
+
+    /// The request that all calls to a server share, if they do.
+    pub(super) fn fixed(&self, server: usize) -> Option<Request> {
+        self.fixed.get(server).cloned()
+    }
+
+    /// `method` of `None` is the plan's.
+    pub(super) fn encode(
+        &self,
+        server: usize,
+        method: Option<&str>,
+        uri: &[u8],
+        cookie: Option<&[u8]>,
+        body: &[u8],
+    ) -> Request {
+        let method = method.map_or(&*self.head.method, str::as_bytes);
+        let mut bytes = Vec::with_capacity(256 + uri.len() + body.len());
+        bytes.extend_from_slice(method);
+        bytes.push(b' ');
+        bytes.extend_from_slice(uri);
+        bytes.extend_from_slice(if self.head.minor_version == 0 {
+            b" HTTP/1.0\r\n"
+        } else {
+            b" HTTP/1.1\r\n"
+        });
+        bytes.extend_from_slice(&self.head.before_host);
+        bytes.extend_from_slice(self.hosts.get(server).map_or(b"", |line| line.as_slice()));
+        bytes.extend_from_slice(&self.head.after_host);
+        if !body.is_empty() {
+            bytes.extend_from_slice(format!("Content-length: {}\r\n", body.len()).as_bytes());
+        }
+        if let Some(cookie) = cookie {
+            bytes.extend_from_slice(b"Cookie: ");
+            bytes.extend_from_slice(cookie);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+        let head = bytes.len();
+        bytes.extend_from_slice(body);
+        Request { bytes: bytes.into(), head, is_head: method == b"HEAD" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_stand_in_order() {
+        let mut sessions = Sessions::connections(1);
+        sessions.head.before_host = "User-Agent: x\r\n".into();
+        sessions.head.host = Some("h".into());
+        sessions.head.after_host = "X-A: 1\r\n".into();
+        let encoder = Encoder::new(&sessions);
+        let plain = encoder.fixed(0).unwrap();
+        assert_eq!(&*plain.bytes, b"GET / HTTP/1.1\r\nUser-Agent: x\r\nHost: h\r\nX-A: 1\r\n\r\n");
+        assert_eq!(plain.head, plain.bytes.len());
+        let full = encoder.encode(0, Some("POST"), b"/p", Some(b"c=1"), b"abc");
+        assert_eq!(
+            &*full.bytes,
+            b"POST /p HTTP/1.1\r\nUser-Agent: x\r\nHost: h\r\nX-A: 1\r\n\
+              Content-length: 3\r\nCookie: c=1\r\n\r\nabc"
+        );
+        assert_eq!(full.bytes.len() - full.head, 3);
+    }
+
+    #[test]
+    fn each_server_has_its_name() {
+        let mut sessions = Sessions::connections(1);
+        sessions.head.host = Some("h".into());
+        sessions.servers = vec!["a".to_owned(), "b".to_owned()];
+        let encoder = Encoder::new(&sessions);
+        assert_eq!(&*encoder.fixed(1).unwrap().bytes, b"GET / HTTP/1.1\r\nHost: b\r\n\r\n");
+        sessions.head.method = "HEAD".into();
+        assert!(Encoder::new(&sessions).fixed(0).unwrap().is_head);
+    }
+}

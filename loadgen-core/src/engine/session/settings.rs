@@ -1,0 +1,215 @@
+//! A plan with sessions, as far as its workers need it.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use super::request::Encoder;
+use crate::clock::Nanos;
+use crate::error::RunError;
+use crate::plan::{Plan, nanos};
+use crate::record::Population;
+use crate::session::{Observer, Sample, Sessions};
+
+/// What does not change during a run.
+pub(crate) struct Settings {
+    pub(super) sessions: Sessions,
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) encoder: Encoder,
+    pub(super) population: Population,
+    pub(super) timeout: Nanos,
+    /// From the complete sending of a request to the end of its reply; 0: none.
+    pub(super) reply_timeout: Nanos,
+    /// End of the run, if it is to end by time.
+    pub(super) end: Nanos,
+    pub(super) closed_loop: bool,
+    pub(super) first_sample: Nanos,
+    pub(super) sample_every: Nanos,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<crate::net::tls::TlsSettings>,
+}
+
+/// What the workers of a run of sessions share while it runs.
+pub(crate) struct Common {
+    pub(super) settings: Settings,
+    /// Calls created so far: their serial numbers.
+    calls: AtomicU64,
+    /// URIs taken so far.
+    uris: AtomicU64,
+    /// Workers that still have something to do.
+    busy: AtomicU32,
+    workers: u32,
+    observer: Option<Mutex<Box<dyn Observer>>>,
+    pub(super) wants_messages: bool,
+    /// How often counts by status are wanted; 0: never.
+    pub(super) statuses_every: Nanos,
+    samples: Mutex<Board<Sample>>,
+    statuses: Mutex<Board<Vec<u64>>>,
+    told_of_error: AtomicBool,
+}
+
+/// What workers have said of each tick: how many did, and the sum.
+type Board<T> = Vec<(u32, T)>;
+
+impl Settings {
+    /// # Errors
+    /// [`RunError`] if a server's name has no address or TLS cannot be set up.
+    pub(crate) fn new(plan: &Plan, sessions: &Sessions) -> Result<Self, RunError> {
+        let limits = &sessions.limits;
+        let reply_timeout = nanos(limits.timeout_s + limits.think_s);
+        #[cfg(not(feature = "tls"))]
+        if sessions.tls.is_some() {
+            return Err(RunError::NoTls);
+        }
+        Ok(Self {
+            addresses: addresses(plan, sessions)?,
+            encoder: Encoder::new(sessions),
+            population: plan.load.population(),
+            timeout: nanos(limits.timeout_s),
+            reply_timeout,
+            end: plan.duration_s.map_or(Nanos::MAX, nanos),
+            closed_loop: plan.load.schedule == crate::Schedule::Closed,
+            first_sample: nanos(sessions.sampling.first_s),
+            sample_every: nanos(sessions.sampling.every_s),
+            #[cfg(feature = "tls")]
+            tls: match &sessions.tls {
+                None => None,
+                Some(tls) => Some(crate::net::tls::TlsSettings::new(tls, plan.target.host())?),
+            },
+            sessions: sessions.clone(),
+        })
+    }
+
+    /// The address of the first server.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.addresses.first().copied()
+    }
+}
+
+impl Common {
+    pub(crate) fn new(
+        settings: Settings,
+        workers: u32,
+        observer: Option<Box<dyn Observer>>,
+    ) -> Self {
+        let statuses_every = observer.as_ref().and_then(|o| o.statuses_every_s()).map_or(0, nanos);
+        Self {
+            settings,
+            calls: AtomicU64::new(0),
+            uris: AtomicU64::new(0),
+            busy: AtomicU32::new(workers),
+            workers,
+            wants_messages: observer.as_ref().is_some_and(|o| o.wants_messages()),
+            statuses_every,
+            observer: observer.map(Mutex::new),
+            samples: Mutex::default(),
+            statuses: Mutex::default(),
+            told_of_error: false.into(),
+        }
+    }
+
+    pub(super) fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Relaxed)
+    }
+
+    pub(super) fn next_uri(&self) -> u64 {
+        self.uris.fetch_add(1, Relaxed)
+    }
+
+    /// A worker has done its part.
+    pub(super) fn done(&self) {
+        self.busy.fetch_sub(1, Relaxed);
+    }
+
+    /// Whether all workers have done their parts.
+    pub(super) fn all_done(&self) -> bool {
+        self.busy.load(Relaxed) == 0
+    }
+
+    /// Whether nobody has told of an unexpected error yet.
+    pub(super) fn first_unexpected_error(&self) -> bool {
+        !self.told_of_error.swap(true, Relaxed)
+    }
+
+    /// Tells the observer, if there is one.
+    pub(super) fn tell(&self, tell: impl FnOnce(&mut dyn Observer)) {
+        if let Some(observer) = &self.observer {
+            tell(&mut **observer.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// A worker's part of the `tick`-th sample. The observer is told the sum when
+    /// the last worker has said its part.
+    pub(super) fn sample(&self, tick: usize, part: Sample) {
+        let whole = put(&self.samples, self.workers, tick, |sum| {
+            sum.replies_per_s += part.replies_per_s;
+            sum.sessions_per_s += part.sessions_per_s;
+        });
+        if let Some(sample) = whole {
+            self.tell(|observer| observer.sample(sample));
+        }
+    }
+
+    /// The same of replies by status since the last tick.
+    pub(super) fn statuses(&self, tick: usize, at_s: f64, part: &[u64]) {
+        let whole = put(&self.statuses, self.workers, tick, |sum: &mut Vec<u64>| {
+            if sum.len() < part.len() {
+                sum.resize(part.len(), 0);
+            }
+            sum.iter_mut().zip(part).for_each(|(sum, n)| *sum += n);
+        });
+        if let Some(counts) = whole {
+            let counts: Vec<(u32, u64)> = (0..).zip(counts).filter(|(_, n)| *n > 0).collect();
+            self.tell(|observer| observer.statuses(at_s, &counts));
+        }
+    }
+}
+
+/// Adds a worker's part to a tick; gives the sum if it was the last part.
+fn put<T: Clone + Default>(
+    board: &Mutex<Board<T>>,
+    workers: u32,
+    tick: usize,
+    add: impl FnOnce(&mut T),
+) -> Option<T> {
+    let mut board = board.lock().unwrap_or_else(PoisonError::into_inner);
+    if board.len() <= tick {
+        board.resize(tick + 1, (0, T::default()));
+    }
+    let (parts, sum) = board.get_mut(tick)?;
+    add(sum);
+    *parts += 1;
+    (*parts == workers).then(|| std::mem::take(sum))
+}
+
+/// Where each server is. httperf knows IPv4 only: a name with addresses of both
+/// kinds stands for the first of IPv4.
+fn addresses(plan: &Plan, sessions: &Sessions) -> Result<Vec<SocketAddr>, RunError> {
+    let choose = |addresses: Vec<SocketAddr>| {
+        addresses.iter().find(|a| a.is_ipv4()).or(addresses.first()).copied()
+    };
+    let missing = || std::io::Error::other("the name has no address");
+    let target = |url: &str, found: std::io::Result<Vec<SocketAddr>>| {
+        let url = url.to_owned();
+        match found.map(choose) {
+            Ok(Some(address)) => Ok(address),
+            Ok(None) => Err(RunError::Resolve { url, source: missing() }),
+            Err(source) => Err(RunError::Resolve { url, source }),
+        }
+    };
+    if sessions.servers.is_empty() {
+        return Ok(vec![target(plan.target.url(), plan.target.resolve())?]);
+    }
+    let port = plan.target.port();
+    let resolve = |name: &String| {
+        let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        target(name, found)
+    };
+    sessions.servers.iter().map(resolve).collect()
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
