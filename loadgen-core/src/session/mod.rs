@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use cookie::CookieJar;
 pub use observer::{Notice, Observer, ReplySizes, Sample};
-pub(crate) use page::{Found, PageScanner};
+pub(crate) use page::{Found, Links, PageScanner};
 pub use raw_text::RawText;
 pub use script::{Burst, Script, ScriptedCall, ScriptedSession};
 pub use tls::{Tls, TlsVersion};

@@ -149,7 +149,7 @@ impl SessionWorker {
         let number = session.created;
         let object = session.found.pop_front();
         let is_page = object.is_none();
-        let cookie = session.cookie.as_deref().and_then(CookieJar::text);
+        let cookie = session.cookie.as_deref().and_then(CookieJar::line);
         let encoder = &self.common.settings.encoder;
         let script = &self.common.settings.sessions.script;
         let request: Request = if let Some(request) = encoder.fixed(server) {

@@ -6,6 +6,7 @@
 //! pool of connections, is `engine/worker.rs`.
 
 mod course;
+mod page;
 mod parts;
 mod ports;
 mod reading;

@@ -6,7 +6,9 @@ use super::request::Request;
 use crate::clock::Nanos;
 use crate::http1::TolerantReader;
 use crate::net::transport::Transport;
-use crate::session::{CookieJar, PageScanner};
+use crate::session::CookieJar;
+
+use super::page::PageReply;
 
 /// Never.
 pub(super) const NEVER: Nanos = Nanos::MAX;
@@ -76,7 +78,7 @@ pub(super) struct Connection {
     /// Bytes came after a complete reply: what follows cannot be told from it.
     pub(super) surplus: bool,
     /// Looks for objects in the page that is being read.
-    pub(super) page: Option<Box<PageScanner>>,
+    pub(super) page: Option<Box<PageReply>>,
 }
 
 /// A call.

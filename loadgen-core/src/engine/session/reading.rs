@@ -3,13 +3,13 @@
 use std::io;
 
 use super::SessionWorker;
+use super::page::PageReply;
 use super::parts::{Call, NEVER};
 use super::settings::Common;
-use super::wire::page;
 use crate::engine::worker::BUFFER;
 use crate::http1::{Progress, Sink, TolerantReader, Truncated};
 use crate::record::{Cause, Failure, Outcome, Phase};
-use crate::session::{CookieJar, Found, Notice, PageScanner};
+use crate::session::{CookieJar, Found, Notice};
 
 /// From this many body bytes on the kernel is told to drop them unread.
 const DISCARD_FROM: u64 = BUFFER as u64;
@@ -25,7 +25,7 @@ struct Parts<'a> {
     common: &'a Common,
     call: u64,
     cookie: Option<&'a mut CookieJar>,
-    page: Option<&'a mut PageScanner>,
+    page: Option<&'a mut PageReply>,
     found: Vec<Vec<u8>>,
 }
 
@@ -39,8 +39,8 @@ impl Sink for Parts<'_> {
         {
             self.common.tell(|observer| observer.notice(notice));
         }
-        if let Some(page) = &mut self.page {
-            page.header(line, &mut |found| keep(self.common, &mut self.found, &found));
+        if let (Some(page), Some(links)) = (&mut self.page, &self.common.settings.links) {
+            page.line(links, line, &mut |found| keep(self.common, &mut self.found, &found));
         }
     }
 
@@ -48,8 +48,8 @@ impl Sink for Parts<'_> {
         if self.common.wants_messages {
             self.common.tell(|observer| observer.reply_body(self.call, bytes));
         }
-        if let Some(page) = &mut self.page {
-            page.scan(bytes, &mut |found| keep(self.common, &mut self.found, &found));
+        if let (Some(page), Some(links)) = (&mut self.page, &self.common.settings.links) {
+            page.body(links, bytes, &mut |found| keep(self.common, &mut self.found, &found));
         }
     }
 
@@ -61,7 +61,7 @@ impl Sink for Parts<'_> {
 /// Keeps an object to be fetched, tells of one that is not.
 fn keep(common: &Common, objects: &mut Vec<Vec<u8>>, found: &Found<'_>) {
     match found {
-        Found::Object(uri) => objects.push(uri.to_vec()),
+        Found::Fetch(uri) => objects.push(uri.to_vec()),
         Found::Foreign(uri) => common.tell(|o| o.notice(Notice::ForeignUri(uri))),
     }
 }
@@ -213,7 +213,7 @@ impl SessionWorker {
         let (status, sizes) = (connection.reader.status(), connection.reader.sizes());
         let next = connection.calls.front();
         let next_is_head = next.is_some_and(|call| call.request.is_head);
-        connection.page = next.and_then(|call| page(&self.common.settings.sessions, call));
+        connection.page = next.and_then(|call| self.common.settings.page(call));
         connection.reader = TolerantReader::new(next_is_head);
         let session = connection.session;
         let spent = self.common.settings.sessions.head.minor_version == 0

@@ -49,7 +49,7 @@ impl Encoder {
         self.fixed.get(server).cloned()
     }
 
-    /// `method` of `None` is the plan's.
+    /// `method` of `None` is the plan's; `cookie` is a whole line.
     pub(super) fn encode(
         &self,
         server: usize,
@@ -74,11 +74,7 @@ impl Encoder {
         if !body.is_empty() {
             bytes.extend_from_slice(format!("Content-length: {}\r\n", body.len()).as_bytes());
         }
-        if let Some(cookie) = cookie {
-            bytes.extend_from_slice(b"Cookie: ");
-            bytes.extend_from_slice(cookie);
-            bytes.extend_from_slice(b"\r\n");
-        }
+        bytes.extend_from_slice(cookie.unwrap_or_default());
         bytes.extend_from_slice(b"\r\n");
         let head = bytes.len();
         bytes.extend_from_slice(body);
@@ -100,7 +96,7 @@ mod tests {
         let plain = encoder.fixed(0).unwrap();
         assert_eq!(&*plain.bytes, b"GET / HTTP/1.1\r\nUser-Agent: x\r\nHost: h\r\nX-A: 1\r\n\r\n");
         assert_eq!(plain.head, plain.bytes.len());
-        let full = encoder.encode(0, Some("POST"), b"/p", Some(b"c=1"), b"abc");
+        let full = encoder.encode(0, Some("POST"), b"/p", Some(b"Cookie: c=1\r\n"), b"abc");
         assert_eq!(
             &*full.bytes,
             b"POST /p HTTP/1.1\r\nUser-Agent: x\r\nHost: h\r\nX-A: 1\r\n\

@@ -4,18 +4,22 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use super::page::PageReply;
+use super::parts::Call;
 use super::request::Encoder;
 use crate::clock::Nanos;
 use crate::error::RunError;
 use crate::plan::{Plan, nanos};
 use crate::record::Population;
-use crate::session::{Observer, Sample, Sessions};
+use crate::session::{Links, Observer, Sample, Script, Sessions, Uris};
 
 /// What does not change during a run.
 pub(crate) struct Settings {
     pub(super) sessions: Sessions,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) encoder: Encoder,
+    /// For sessions of pages: where their references lead.
+    pub(super) links: Option<Links>,
     pub(super) population: Population,
     pub(super) timeout: Nanos,
     /// From the complete sending of a request to the end of its reply; 0: none.
@@ -64,6 +68,7 @@ impl Settings {
         Ok(Self {
             addresses: addresses(plan, sessions)?,
             encoder: Encoder::new(sessions),
+            links: links(plan, sessions),
             population: plan.load.population(),
             timeout: nanos(limits.timeout_s),
             reply_timeout,
@@ -78,6 +83,11 @@ impl Settings {
             },
             sessions: sessions.clone(),
         })
+    }
+
+    /// What searches the reply of a call for objects, if anything does.
+    pub(super) fn page(&self, call: &Call) -> Option<Box<PageReply>> {
+        (self.links.is_some() && call.is_page).then(Box::default)
     }
 
     /// The address of the first server.
@@ -180,6 +190,17 @@ fn put<T: Clone + Default>(
     add(sum);
     *parts += 1;
     (*parts == workers).then(|| std::mem::take(sum))
+}
+
+/// Where the references of pages lead, if there are pages. Relative ones begin at
+/// the plan's URI.
+fn links(plan: &Plan, sessions: &Sessions) -> Option<Links> {
+    let base: &[u8] = match &sessions.uris {
+        Uris::Fixed { uri } => uri,
+        _ => b"/",
+    };
+    let server = plan.target.host();
+    matches!(sessions.script, Script::Pages { .. }).then(|| Links::new(base, server.as_bytes()))
 }
 
 /// Where each server is. httperf knows IPv4 only: a name with addresses of both

@@ -14,7 +14,7 @@ use crate::net::poll::Readiness;
 use crate::net::transport::Transport;
 use crate::net::{socket, sys};
 use crate::record::{Cause, Failure, Phase};
-use crate::session::{Notice, PageScanner, Script};
+use crate::session::{Notice, Script};
 
 impl SessionWorker {
     /// Opens a connection for a session. `None` if it failed at once; the session
@@ -239,7 +239,7 @@ impl SessionWorker {
                 connection.sent += 1;
                 if connection.sent == 1 {
                     connection.reader = TolerantReader::new(call.request.is_head);
-                    connection.page = page(&self.common.settings.sessions, call);
+                    connection.page = self.common.settings.page(call);
                 }
                 self.record.request_sent();
                 if self.common.wants_messages {
@@ -350,11 +350,4 @@ impl SessionWorker {
         connection.transport.close();
         connection.calls.into()
     }
-}
-
-/// What searches the reply of a call for objects, if anything does.
-pub(super) fn page(sessions: &crate::session::Sessions, call: &Call) -> Option<Box<PageScanner>> {
-    let searched = matches!(sessions.script, Script::Pages { .. }) && call.is_page;
-    let uri = call.request.bytes.split(|b| *b == b' ').nth(1)?;
-    searched.then(|| Box::new(PageScanner::new(uri)))
 }

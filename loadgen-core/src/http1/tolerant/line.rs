@@ -5,7 +5,7 @@ use super::LINE_KEPT;
 /// The start of a line whose end has not come. Holds no memory between lines.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
-    kept: Vec<u8>,
+    pub(super) kept: Vec<u8>,
     /// Bytes of the line so far, kept or not.
     length: usize,
 }
@@ -50,11 +50,5 @@ impl<'a> Line<'a> {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         matches!(self.bytes, [] | [b'\r'])
-    }
-
-    /// Whether `bytes` are not the whole line.
-    #[inline]
-    pub(super) fn is_cut(&self) -> bool {
-        self.length > self.bytes.len() as u64 + 1
     }
 }

@@ -15,7 +15,13 @@
 //! `Connection` lines are not looked at: a server that closes is found out by its
 //! closing. Folded lines are separate lines.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod harness;
 mod line;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::mem;
@@ -28,6 +34,9 @@ use line::{Line, Unfinished};
 
 /// Most bytes of a line that are looked at and handed out.
 pub(crate) const LINE_KEPT: usize = 1023;
+/// What a person is told that is kept of a line, and from which length with its
+/// line end on: what httperf says.
+const LINE_SAID: u64 = LINE_KEPT as u64 + 1;
 /// Most bytes of lines in a row: of a head, between two chunks, of trailers.
 const LINES_LIMIT: usize = 1 << 20;
 /// Most lines of one reply that stand in place of a chunk's size.
@@ -102,6 +111,9 @@ pub(crate) struct TolerantReader {
     begun: bool,
     head_request: bool,
 }
+
+// Every call in flight holds one.
+const _: () = assert!(size_of::<TolerantReader>() <= 104);
 
 impl TolerantReader {
     /// Ready for a reply; `head_request` says that it answers a HEAD, and so has
@@ -250,6 +262,9 @@ impl TolerantReader {
         self.lines += end as u32 + 1;
         let mut unfinished = mem::take(&mut self.unfinished);
         let line = unfinished.finish(within.get(..end).unwrap_or_default());
+        if line.length >= LINE_SAID {
+            sink.notice(Notice::LongLine(line.length, LINE_SAID));
+        }
         match self.state {
             State::StatusLine => self.status_line(line, sink),
             State::Fields => self.field_line(line, sink),
@@ -288,13 +303,9 @@ impl TolerantReader {
     /// Counts a line of the head and hands it out.
     fn head_line<S: Sink + ?Sized>(&mut self, line: Line<'_>, sink: &mut S) {
         self.sizes.header += line.length;
-        if !self.begun {
-            return;
+        if self.begun {
+            sink.line(line.bytes);
         }
-        if line.is_cut() {
-            sink.notice(Notice::LongLine(line.length, LINE_KEPT as u64));
-        }
-        sink.line(line.bytes);
     }
 
     fn field<S: Sink + ?Sized>(&mut self, text: &[u8], sink: &mut S) {

@@ -20,7 +20,8 @@ pub(super) fn status(line: &[u8]) -> Option<u32> {
     )
 }
 
-/// The value of a header line if `name` is its name in any case, without blanks around it.
+/// The value of a header line if `name` is its name, in any case, without blanks
+/// around it.
 #[inline]
 pub(super) fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = line.split_at_checked(name.len())?;
@@ -38,11 +39,14 @@ pub(super) fn decimal(value: &[u8]) -> Option<u64> {
         .try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit)))
 }
 
-/// The hexadecimal number at the start, after blanks; `None` without a digit and
-/// from 2^64 on.
+/// The hexadecimal number at the start, after blanks and perhaps `0x`; `None` without
+/// a digit and from 2^64 on.
 pub(super) fn hexadecimal(line: &[u8]) -> Option<u64> {
-    let digits = past_blanks(line);
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let digits = match past_blanks(line) {
+        [b'0', b'x' | b'X', digits @ ..] if digits.first().and_then(digit).is_some() => digits,
+        digits => digits,
+    };
     digits.first().and_then(digit)?;
     digits
         .iter()
