@@ -4,6 +4,8 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::net::tls::TlsError;
+
 /// A plan that cannot be carried out as written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -105,9 +107,9 @@ pub enum RunError {
         /// Ports of all source addresses.
         available: u64,
     },
-    /// This build cannot encrypt.
-    #[error("this build of loadgen has no TLS: build it with the feature 'tls'")]
-    NoTls,
+    /// The settings of TLS cannot be carried out.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The kernel refused something that a worker cannot do without.
     #[error("cannot set up the load engine ({what}): {source}")]
     Setup {

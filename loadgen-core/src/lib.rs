@@ -32,6 +32,7 @@ pub mod units;
 pub use engine::{Engine, RunHandle, Snapshot};
 pub use error::{PlanError, RunError};
 pub use event::{Event, EventKind, EventReport};
+pub use net::tls::TlsError;
 pub use plan::{Plan, Precision, Stream};
 pub use record::{CallLog, CallRecord, Cause, Failure, Outcome, Population};
 pub use report::Report;

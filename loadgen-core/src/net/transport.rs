@@ -4,6 +4,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::sys;
+#[cfg(feature = "tls")]
+use super::tls::TlsStream;
+use crate::session::TlsVersion;
 
 /// A connection's bytes, plain or encrypted. The socket is non-blocking and
 /// announced edge-triggered, so the caller goes on until [`WouldBlock`].
@@ -12,6 +15,19 @@ use super::sys;
 pub(crate) enum Transport {
     /// Bare TCP.
     Plain(OwnedFd),
+    /// TLS over it.
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream>),
+}
+
+/// What both sides of a TLS connection have agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    pub(crate) version: TlsVersion,
+    /// The name that rustls has for it: IANA's, with `TLS13_` for those of 1.3.
+    pub(crate) suite: &'static str,
+    /// An earlier TLS session was taken up, which spares the server most work.
+    pub(crate) resumed: bool,
 }
 
 /// Why a connection did not get through its TLS handshake.
@@ -33,6 +49,8 @@ impl Transport {
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Plain(fd) => fd.as_fd(),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.fd(),
         }
     }
 
@@ -43,6 +61,8 @@ impl Transport {
     pub(crate) fn handshake(&mut self) -> Result<bool, HandshakeError> {
         match self {
             Self::Plain(_) => Ok(true),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.handshake(),
         }
     }
 
@@ -51,6 +71,8 @@ impl Transport {
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(fd) => sys::send(fd.as_fd(), bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.send(bytes),
         }
     }
 
@@ -59,6 +81,8 @@ impl Transport {
     pub(crate) fn recv(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(fd) => sys::recv(fd.as_fd(), buffer),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.recv(buffer),
         }
     }
 
@@ -67,6 +91,8 @@ impl Transport {
     pub(crate) fn discard(&mut self, most: usize) -> Option<io::Result<usize>> {
         match self {
             Self::Plain(fd) => Some(sys::discard(fd.as_fd(), most)),
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => None,
         }
     }
 
@@ -75,6 +101,8 @@ impl Transport {
     pub(crate) fn truncated(&self) -> bool {
         match self {
             Self::Plain(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.truncated(),
         }
     }
 
@@ -82,6 +110,8 @@ impl Transport {
     pub(crate) fn wants_write(&self) -> bool {
         match self {
             Self::Plain(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.wants_write(),
         }
     }
 
@@ -89,6 +119,17 @@ impl Transport {
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
         match self {
             Self::Plain(_) => Ok(true),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
+
+    /// What was agreed on, once the handshake is done; `None` for plain ones.
+    pub(crate) fn agreed(&self) -> Option<Agreed> {
+        match self {
+            Self::Plain(_) => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.agreed(),
         }
     }
 
@@ -96,6 +137,8 @@ impl Transport {
     pub(crate) fn close(self) {
         match self {
             Self::Plain(fd) => drop(fd),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.close(),
         }
     }
 }

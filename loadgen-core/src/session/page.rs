@@ -347,7 +347,7 @@ mod tests {
         ) {
             let mut page = String::new();
             for (uri, quoting, text) in &objects {
-                let quote = ["\"", "'", ""][*quoting];
+                let quote = ["\"", "'", ""][*quoting as usize];
                 page += &format!("<img src={quote}{uri}{quote}>{}<br>", text.replace('<', ""));
             }
             let expected: Vec<_> = objects.iter().map(|(uri, ..)| {

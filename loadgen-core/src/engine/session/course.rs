@@ -5,6 +5,7 @@ use super::parts::{Call, NEVER, Session};
 use super::request::Request;
 use super::timers::Owner;
 use crate::clock::{MILLISECOND, Nanos};
+use crate::net::tls::TlsSessionCache;
 use crate::plan::nanos;
 use crate::record::{CallRecord, Failure, Outcome};
 use crate::session::{CookieJar, Retry, Script, ScriptedSession};
@@ -50,8 +51,7 @@ impl SessionWorker {
             found: std::collections::VecDeque::new(),
             cookie: cookies.then(Box::default),
             wakes: NEVER,
-            #[cfg(feature = "tls")]
-            tls: crate::net::tls::TlsSessionCache::default(),
+            tls: TlsSessionCache::default(),
         });
         if scripted {
             self.begin_burst(index, intended);

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::request::Request;
 use crate::clock::Nanos;
 use crate::http1::TolerantReader;
+use crate::net::tls::TlsSessionCache;
 use crate::net::transport::Transport;
 use crate::session::CookieJar;
 
@@ -43,8 +44,7 @@ pub(super) struct Session {
     pub(super) cookie: Option<Box<CookieJar>>,
     /// When it goes on after its think time (or after a pause).
     pub(super) wakes: Nanos,
-    #[cfg(feature = "tls")]
-    pub(super) tls: crate::net::tls::TlsSessionCache,
+    pub(super) tls: TlsSessionCache,
 }
 
 /// How far a connection is.

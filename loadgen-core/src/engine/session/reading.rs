@@ -239,7 +239,11 @@ impl SessionWorker {
     fn end_of_stream(&mut self, place: u32) {
         let phase = self.phase(place);
         let Some(connection) = self.connections.get_mut(place) else { return };
+        // An encrypted stream that ends without its goodbye may have been cut by
+        // anyone: that completes nothing.
+        let cut = connection.transport.truncated();
         let failure = match connection.reader.end_of_stream() {
+            Ok(()) if cut => Failure::new(phase, Cause::ClosedEarly),
             Ok(()) => {
                 let token = self.connections.token(place);
                 self.reply_complete(place);

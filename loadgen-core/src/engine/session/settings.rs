@@ -9,6 +9,7 @@ use super::parts::Call;
 use super::request::Encoder;
 use crate::clock::Nanos;
 use crate::error::RunError;
+use crate::net::tls::TlsSettings;
 use crate::plan::{Plan, nanos};
 use crate::record::Population;
 use crate::session::{Links, Observer, Sample, Script, Sessions, Uris};
@@ -29,8 +30,7 @@ pub(crate) struct Settings {
     pub(super) closed_loop: bool,
     pub(super) first_sample: Nanos,
     pub(super) sample_every: Nanos,
-    #[cfg(feature = "tls")]
-    pub(super) tls: Option<crate::net::tls::TlsSettings>,
+    pub(super) tls: Option<TlsSettings>,
 }
 
 /// What the workers of a run of sessions share while it runs.
@@ -61,10 +61,6 @@ impl Settings {
     pub(crate) fn new(plan: &Plan, sessions: &Sessions) -> Result<Self, RunError> {
         let limits = &sessions.limits;
         let reply_timeout = nanos(limits.timeout_s + limits.think_s);
-        #[cfg(not(feature = "tls"))]
-        if sessions.tls.is_some() {
-            return Err(RunError::NoTls);
-        }
         Ok(Self {
             addresses: addresses(plan, sessions)?,
             encoder: Encoder::new(sessions),
@@ -76,10 +72,9 @@ impl Settings {
             closed_loop: plan.load.schedule == crate::Schedule::Closed,
             first_sample: nanos(sessions.sampling.first_s),
             sample_every: nanos(sessions.sampling.every_s),
-            #[cfg(feature = "tls")]
             tls: match &sessions.tls {
                 None => None,
-                Some(tls) => Some(crate::net::tls::TlsSettings::new(tls, plan.target.host())?),
+                Some(tls) => Some(TlsSettings::new(tls, plan.target.host())?),
             },
             sessions: sessions.clone(),
         })

@@ -95,17 +95,11 @@ impl SessionWorker {
         Err(last.unwrap_or_else(|| io::Error::from_raw_os_error(libc::EADDRINUSE)))
     }
 
-    #[cfg(feature = "tls")]
     fn transport(&mut self, index: u32, socket: socket2::Socket) -> io::Result<Transport> {
         match (&self.common.settings.tls, self.sessions.get_mut(index)) {
             (Some(tls), Some(session)) => tls.connect(socket.into(), &mut session.tls),
             _ => Ok(Transport::Plain(socket.into())),
         }
-    }
-
-    #[cfg(not(feature = "tls"))]
-    fn transport(&mut self, _index: u32, socket: socket2::Socket) -> io::Result<Transport> {
-        Ok(Transport::Plain(socket.into()))
     }
 
     /// There was no connection to begin with.

@@ -1,0 +1,28 @@
+//! What stands for TLS in a build without it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::TlsError;
+use crate::net::transport::Transport;
+use crate::session::Tls;
+
+/// There are none in this build.
+#[derive(Debug)]
+pub(crate) enum TlsSettings {}
+
+/// Nothing to resume in this build.
+#[derive(Debug, Default)]
+pub(crate) struct TlsSessionCache;
+
+impl TlsSettings {
+    /// # Errors
+    /// Always [`TlsError::NotBuilt`].
+    pub(crate) fn new(_: &Tls, _: &str) -> Result<Self, TlsError> {
+        Err(TlsError::NotBuilt)
+    }
+
+    pub(crate) fn connect(&self, _: OwnedFd, _: &mut TlsSessionCache) -> io::Result<Transport> {
+        match *self {}
+    }
+}

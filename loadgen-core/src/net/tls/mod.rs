@@ -1,0 +1,30 @@
+//! TLS for client connections, over non-blocking sockets; by rustls.
+
+#[cfg(not(feature = "tls"))]
+mod absent;
+#[cfg(feature = "tls")]
+mod ciphers;
+mod error;
+#[cfg(feature = "tls")]
+mod failure;
+#[cfg(feature = "tls")]
+mod files;
+#[cfg(feature = "tls")]
+mod settings;
+#[cfg(feature = "tls")]
+mod stream;
+#[cfg(feature = "tls")]
+mod unchecked;
+
+#[cfg(all(test, feature = "tls"))]
+mod test_server;
+#[cfg(all(test, feature = "tls"))]
+mod tests;
+
+#[cfg(not(feature = "tls"))]
+pub(crate) use absent::{TlsSessionCache, TlsSettings};
+pub use error::TlsError;
+#[cfg(feature = "tls")]
+pub(crate) use settings::{TlsSessionCache, TlsSettings};
+#[cfg(feature = "tls")]
+pub(crate) use stream::TlsStream;
