@@ -343,7 +343,7 @@ mod tests {
 
         #[test]
         fn each_object_is_found(
-            objects in vec(("[a-z0-9./?&=_-]{1,20}", 0..3, "[a-z <&;'\"]{0,10}"), 0..10),
+            objects in vec(("[a-z0-9./?&=_-]{1,20}", 0_usize..3, "[a-z <&;'\"]{0,10}"), 0..10),
         ) {
             let mut page = String::new();
             for (uri, quoting, text) in &objects {
