@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::sys;
 #[cfg(feature = "tls")]
 use super::tls::TlsStream;
+#[cfg(feature = "tls")]
 use crate::session::TlsVersion;
 
 /// A connection's bytes, plain or encrypted. The socket is non-blocking and
@@ -21,6 +22,7 @@ pub(crate) enum Transport {
 }
 
 /// What both sides of a TLS connection have agreed on.
+#[cfg(feature = "tls")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Agreed {
     pub(crate) version: TlsVersion,
@@ -31,6 +33,7 @@ pub(crate) struct Agreed {
 }
 
 /// Why a connection did not get through its TLS handshake.
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "plain connections have none"))]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HandshakeError {
     /// The connection broke below TLS.
@@ -98,6 +101,7 @@ impl Transport {
 
     /// The stream has ended without the goodbye that TLS demands, so it may have
     /// been cut short by anyone. Plain streams cannot tell.
+    #[cfg_attr(not(all(test, feature = "tls")), expect(dead_code, reason = "for reports"))]
     pub(crate) fn truncated(&self) -> bool {
         match self {
             Self::Plain(_) => false,
@@ -125,10 +129,11 @@ impl Transport {
     }
 
     /// What was agreed on, once the handshake is done; `None` for plain ones.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for reports"))]
     pub(crate) fn agreed(&self) -> Option<Agreed> {
         match self {
             Self::Plain(_) => None,
-            #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.agreed(),
         }
     }

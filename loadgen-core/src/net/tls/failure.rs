@@ -40,7 +40,7 @@ fn certificate(error: &CertificateError) -> String {
             };
             format!("is for another name: for {names}, not for {}", expected.to_str())
         }
-        E::BadSignature => "or its signature is wrong".to_owned(),
+        E::BadSignature => "has a wrong signature: is it of another CA of that name?".to_owned(),
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => "is not for servers".to_owned(),
         other => format!("is not acceptable ({other})"),
     };
