@@ -8,23 +8,37 @@
 
 mod check;
 mod echo;
+mod entries;
 mod error;
 mod escape;
+mod file_error;
 mod getopt;
 mod lists;
 mod myaddr;
 mod options;
 mod parse;
+mod plan;
+mod printing;
+mod report;
+mod sink;
 mod table;
 #[cfg(test)]
 mod tests;
 mod usage;
 mod values;
+mod wsesslog;
 
+pub use entries::{read_servers, read_uris};
 pub use error::CommandLineError;
 pub use escape::Unescaped;
+pub use file_error::{FileError, read_headers};
 pub use options::{
     Client, Options, Print, Tls, TlsProtocol, UriSource, Wlog, Workload, Wsess, Wsesslog, Wset,
 };
 pub use parse::Parsed;
+pub use plan::{PrepareError, Prepared, prepare};
+pub use printing::{Parts, Printer, Printing};
+pub use report::{render, render_burst};
+pub use sink::Sink;
 pub use table::{Argument, OPTIONS, OptionEntry, Origin};
+pub use wsesslog::read_sessions;
