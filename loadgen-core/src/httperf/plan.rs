@@ -288,8 +288,16 @@ fn target(options: &Options, first: Option<&String>) -> Result<Target, PrepareEr
         Some(server) => server.clone(),
         None => String::from_utf8_lossy(options.server()).into_owned(),
     };
-    Target::host_port(&server, options.port(), options.tls.on)
-        .map_err(|source| PrepareError::Server { server, source })
+    // Whatever follows the name in a URL would be taken for something else.
+    let reason = "a server is a name or an address, and nothing else";
+    let target = match server.contains(['/', '?', '#', '@']) {
+        true => Err(PlanError::Url { url: server.clone(), reason }),
+        false => Target::host_port(&server, options.port(), options.tls.on),
+    };
+    target.map_err(|source| match options.port() {
+        0 => PrepareError::Plan(source),
+        _ => PrepareError::Server { server, source },
+    })
 }
 
 /// The gaps, none of them shorter than a plan can have.

@@ -66,7 +66,7 @@ impl Printing {
     }
 }
 
-/// Prints the course of a run as httperf does, one a worker.
+/// Prints the course of a run as httperf does.
 #[derive(Debug)]
 pub struct Printer {
     printing: Printing,
@@ -78,8 +78,6 @@ pub struct Printer {
     unfinished: BTreeMap<u64, Vec<u8>>,
     /// Their bytes together.
     unfinished_bytes: usize,
-    /// A gap was told: the one before the second arrival is not printed.
-    told_a_gap: bool,
 }
 
 impl Printer {
@@ -87,7 +85,7 @@ impl Printer {
     #[must_use]
     pub fn new(printing: Printing, out: Sink, err: Sink) -> Self {
         let (unfinished, unfinished_bytes) = (BTreeMap::new(), 0);
-        Self { printing, out, err, unfinished, unfinished_bytes, told_a_gap: false }
+        Self { printing, out, err, unfinished, unfinished_bytes }
     }
 
     /// The program's name, a text, and the bytes in quotes.
@@ -127,7 +125,7 @@ impl Observer for Printer {
     }
 
     fn gap(&mut self, gap_s: f64) {
-        if std::mem::replace(&mut self.told_a_gap, true) && self.printing.verbosity >= 3 {
+        if self.printing.verbosity >= 3 {
             self.err.put(format!("next arrival delay = {gap_s:.4}\n").as_bytes());
         }
     }
@@ -214,12 +212,14 @@ impl Observer for Printer {
         self.out.put(text.as_bytes());
     }
 
-    fn wants_seconds(&self) -> bool {
-        self.printing.periodic
+    fn statuses_every_s(&self) -> Option<f64> {
+        self.printing.periodic.then_some(1.0)
     }
 
-    fn second(&mut self, at_s: f64, replies: &BTreeMap<u32, u64>) {
-        let of = |status| replies.get(&status).copied().unwrap_or(0);
+    fn statuses(&mut self, at_s: f64, counts: &[(u32, u64)]) {
+        let of = |wanted| {
+            counts.iter().find(|(status, _)| *status == wanted).map_or(0, |(_, count)| *count)
+        };
         self.out.put(format!("[{at_s:.6} s] 200={}, 302={}\n", of(200), of(302)).as_bytes());
     }
 

@@ -13,6 +13,7 @@ pub trait Observer: Send {
     }
 
     /// An arrival was taken off the schedule; the next one is `gap_s` seconds later.
+    /// Told of every arrival but the first.
     fn gap(&mut self, gap_s: f64) {}
 
     /// A call takes this URI from a list or a set.
@@ -24,7 +25,8 @@ pub trait Observer: Send {
     /// A request is completely sent.
     fn request(&mut self, call: u64, head: &[u8], body: &[u8]) {}
 
-    /// A line of a reply's head, with its line end removed except for a CR.
+    /// A line of a reply's head, with its line end removed except for a CR; the empty
+    /// line that ends the head is one of them.
     fn reply_line(&mut self, call: u64, line: &[u8]) {}
 
     /// Bytes of a reply's body, without the framing of chunks.

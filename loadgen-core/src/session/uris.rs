@@ -65,7 +65,7 @@ const FIRST_SHARE: f64 = 11.0 / (1_u64 << 48) as f64;
 /// Gives each call of a run its URI, by the number of the call: walkers of several
 /// workers that number their calls from one counter agree.
 #[derive(Debug, Clone)]
-pub struct UriWalker {
+pub(crate) struct UriWalker {
     source: Source,
 }
 
@@ -78,8 +78,7 @@ enum Source {
 
 impl UriWalker {
     /// A walker at the first call. Its clones share the list of URIs.
-    #[must_use]
-    pub fn new(uris: &Uris) -> Self {
+    pub(crate) fn new(uris: &Uris) -> Self {
         let source = match uris {
             Uris::Fixed { uri } => Source::Fixed(uri.clone()),
             Uris::List { uris, wrap } => Source::List { uris: uris.as_slice().into(), wrap: *wrap },
@@ -102,7 +101,7 @@ impl UriWalker {
 
     /// Puts the URI of a call (from 0) in place of what is in `into`. `false` if
     /// the list ends before it. Quick for calls in ascending order.
-    pub fn uri(&mut self, call_index: u64, into: &mut Vec<u8>) -> bool {
+    pub(crate) fn uri(&mut self, call_index: u64, into: &mut Vec<u8>) -> bool {
         into.clear();
         match &mut self.source {
             Source::Fixed(uri) => into.extend_from_slice(uri),

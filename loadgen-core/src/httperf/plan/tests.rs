@@ -246,10 +246,13 @@ fn files_and_names_that_are_refused() {
     let (_folder, empty) = file(b"");
     let line = format!("--wlog=y,{empty}");
     assert_eq!(refused(&[&line]), format!("httperf: file {empty} is empty\n"));
-    assert_eq!(
-        refused(&["--server", "no host"]),
-        "httperf.core_addr_intern: invalid server address no host\n"
-    );
+    for server in ["no host", "host/path", "", "a@b"] {
+        assert_eq!(
+            refused(&["--server", server]),
+            format!("httperf.core_addr_intern: invalid server address {server}\n")
+        );
+    }
+    assert!(refused(&["--port=0"]).contains("port"));
     let old = refused(&["--ssl-protocol=TLSv1.1"]);
     assert_eq!(old, "httperf: TLSv1.1 is not supported: use TLSv1.2, TLSv1.3 or auto\n");
 }
