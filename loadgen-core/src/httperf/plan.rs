@@ -280,6 +280,8 @@ fn tls(options: &TlsOptions) -> Result<Tls, PrepareError> {
         key: options.key.as_ref().map(PathBuf::from),
         server_name: text(&options.server_name),
         resume: !options.no_reuse,
+        // As the original: a server that does not speak TLS is a mistake of set-up.
+        stop_on_failure: true,
     })
 }
 

@@ -94,7 +94,8 @@ fn arguments<'a>(
             rest = after;
         } else if let Some(seconds) = value(arg, "think=").and_then(real) {
             // Less than nothing and no number at all are no wait.
-            burst.think_s = seconds.value.max(0.0).min(LONGEST_THINK_S);
+            let seconds = seconds.value;
+            burst.think_s = if seconds > 0.0 { seconds.min(LONGEST_THINK_S) } else { 0.0 };
             rest = after;
         } else if let Some(start) = value(arg, "contents=") {
             // The body may go on beyond this word and this line.

@@ -271,6 +271,7 @@ fn tls_as_asked_for() {
         ca_file: Some("ca.pem".into()),
         server_name: Some("localhost".to_owned()),
         resume: false,
+        stop_on_failure: true,
         ..Tls::default()
     };
     assert_eq!(tls, expected);

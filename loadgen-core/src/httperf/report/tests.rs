@@ -79,6 +79,7 @@ fn everything() {
             other: 9,
         },
         arrivals_shed: 1,
+        tls_failure: None,
         reply_rate_samples: vec![1.0, 2.5, 1.5],
         session_rate_samples: vec![0.25, 0.5],
         outcomes: Some(SessionOutcomes {
