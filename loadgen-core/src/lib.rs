@@ -29,7 +29,7 @@ mod target;
 pub mod target_server;
 pub mod units;
 
-pub use engine::{Engine, RunHandle, Snapshot};
+pub use engine::{Engine, RunHandle, Snapshot, Stopper};
 pub use error::{PlanError, RunError};
 pub use event::{Event, EventKind, EventReport};
 pub use net::tls::TlsError;

@@ -367,7 +367,24 @@ pub(crate) struct Finished {
     pub(crate) load_end: Nanos,
 }
 
+/// Stops a run from another thread than the one that waits for its end.
+#[derive(Debug, Clone)]
+pub struct Stopper(Arc<Shared>);
+
+impl Stopper {
+    /// As [`RunHandle::stop`].
+    pub fn stop(&self) {
+        self.0.stop_more();
+    }
+}
+
 impl RunHandle {
+    /// What stops this run from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.shared))
+    }
+
     /// Counters as of now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

@@ -20,6 +20,7 @@ mod parse;
 mod plan;
 mod printing;
 mod report;
+mod run;
 mod sink;
 mod table;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use parse::Parsed;
 pub use plan::{PrepareError, Prepared, prepare};
 pub use printing::{Parts, Printer, Printing};
 pub use report::{render, render_burst};
+pub use run::{Ending, run};
 pub use sink::Sink;
 pub use table::{Argument, OPTIONS, OptionEntry, Origin};
 pub use wsesslog::read_sessions;

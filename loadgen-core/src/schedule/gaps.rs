@@ -124,7 +124,8 @@ impl Gaps {
         match self.law {
             GapLaw::Constant { gap_s } => positive(gap_s),
             GapLaw::Uniform { least_s, most_s } => {
-                least_s.is_finite() && least_s >= 0.0 && most_s.is_finite() && most_s > 0.0
+                let sound = |s: f64| s.is_finite() && s >= 0.0;
+                sound(least_s) && sound(most_s) && least_s + most_s > 0.0
             }
             GapLaw::Exponential { mean_s } => positive(mean_s),
             GapLaw::Steps { steps } => {

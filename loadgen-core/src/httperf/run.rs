@@ -1,0 +1,167 @@
+//! A run of httperf from its command line to its last line.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::{
+    CommandLineError, Options, PrepareError, Printer, Printing, Sink, prepare, render, render_burst,
+};
+use crate::engine::{Engine, RunHandle, Stopper};
+use crate::error::RunError;
+use crate::report::{Report, SaveError};
+
+/// Lateness of the generator (99th percentile, in µs) from which it is told to have
+/// been the bottleneck.
+const LATE_US: f64 = 1000.0;
+
+/// Arrivals from which the lateness of 1 % of them is more than chance.
+const ENOUGH_ARRIVALS: u64 = 100;
+
+/// How a run of httperf ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ending {
+    /// The exit status: 0 after a run, whatever failed in it; 1 or 255 if there was
+    /// none, as with the original. Also 1 if a result could not be written.
+    pub exit_code: u8,
+    /// What was measured, if anything was.
+    pub report: Option<Report>,
+}
+
+impl Ending {
+    fn without_report(exit_code: u8) -> Self {
+        Self { exit_code, report: None }
+    }
+}
+
+/// Does what httperf does with a command line, whose first word is the name of the
+/// program, and prints what it prints. `started` is told how to stop the run, once
+/// it goes on.
+///
+/// The printed report is that of the original; what loadgen itself makes of the
+/// same run is in [`Ending::report`].
+pub fn run(args: &[OsString], out: &Sink, err: &Sink, started: impl FnOnce(Stopper)) -> Ending {
+    let (options, sources) = match understand(args, out, err) {
+        Ok(Some(understood)) => understood,
+        Ok(None) => return Ending::without_report(0),
+        Err(error) => {
+            out.put(&error.stdout);
+            err.put(&error.stderr);
+            return Ending::without_report(error.exit_code);
+        }
+    };
+    let handle = match start(&options, sources, out, err) {
+        Ok(handle) => handle,
+        Err((message, exit_code)) => {
+            err.put(&message);
+            return Ending::without_report(exit_code);
+        }
+    };
+    started(handle.stopper());
+    let say = |text: &str| err.put(&line(&options, text));
+    let report = match handle.join() {
+        Ok(report) => report,
+        Err(error) => {
+            say(&error.to_string());
+            return Ending::without_report(1);
+        }
+    };
+    let mut exit_code = print(&options, &report, out, err);
+    if let Some(warning) = lateness(&report) {
+        say(&warning);
+    }
+    if let Some(file) = &options.json
+        && let Err(error) = report.save_json(Path::new(file))
+    {
+        say(&error.to_string());
+        if let SaveError::Unsaved(unsaved) = &error {
+            say("its contents follow on standard output");
+            out.put(unsaved.json.as_bytes());
+        }
+        exit_code = exit_code.max(1);
+    }
+    Ending { exit_code, report: Some(report) }
+}
+
+/// A message of the program.
+fn line(options: &Options, text: &str) -> Vec<u8> {
+    [&options.program, b": " as &[u8], text.as_bytes(), b"\n"].concat()
+}
+
+/// Reads the command line and echoes it. `None`: there is nothing to run.
+fn understand(
+    args: &[OsString],
+    out: &Sink,
+    err: &Sink,
+) -> Result<Option<(Options, Vec<IpAddr>)>, CommandLineError> {
+    let parsed = Options::parse(args)?;
+    out.put(&parsed.stdout);
+    err.put(&parsed.stderr);
+    let Some(options) = parsed.options else { return Ok(None) };
+    let sources = options.source_addresses()?;
+    out.put(&options.echo());
+    options.check_after_echo()?;
+    Ok(Some((options, sources)))
+}
+
+/// Starts the run; else a message and an exit status.
+fn start(
+    options: &Options,
+    sources: Vec<IpAddr>,
+    out: &Sink,
+    err: &Sink,
+) -> Result<RunHandle, (Vec<u8>, u8)> {
+    let unprepared = |error: PrepareError| (error.message(&options.program), 1);
+    let prepared = prepare(options, sources).map_err(unprepared)?;
+    err.put(&prepared.stderr);
+    let not_run = |error: RunError| match error {
+        RunError::Resolve { .. } => {
+            let server = String::from_utf8_lossy(options.server()).into_owned();
+            let text = format!(".core_addr_intern: invalid server address {server}\n");
+            ([&options.program, text.as_bytes()].concat(), 1)
+        }
+        RunError::Tls(error) => (line(options, &error.to_string()), 255),
+        error => (line(options, &error.to_string()), 1),
+    };
+    let engine = Engine::new(prepared.plan).map_err(not_run)?;
+    if options.verbosity > 0 {
+        let limit = engine.descriptor_limit();
+        out.put(&line(options, &format!("maximum number of open descriptors = {limit}")));
+    }
+    let printer = Printer::new(Printing::of(options), out.clone(), err.clone());
+    engine.start_observed(Box::new(printer)).map_err(not_run)
+}
+
+/// Prints the report; gives the exit status.
+fn print(options: &Options, report: &Report, out: &Sink, err: &Sink) -> u8 {
+    let Some(sessions) = &report.sessions else { return 1 };
+    let whole = || {
+        let text = render(sessions, &report.cpu, options.verbosity, options.periodic_stats);
+        out.put(render_burst(sessions).as_bytes());
+        out.put(text.as_bytes());
+    };
+    let Some(reason) = &sessions.tls_failure else {
+        whole();
+        return 0;
+    };
+    // The original ends here, and keeps to itself what it has measured.
+    if sessions.replies.completed > 0 {
+        whole();
+    }
+    let text = format!("failed to connect to SSL server (err=-1, reason=1)\n{reason}");
+    err.put(&line(options, &text));
+    255
+}
+
+/// What there is to say if the load generator could not keep up with its arrivals.
+fn lateness(report: &Report) -> Option<String> {
+    let late_us = report.lag.p99_us.filter(|late_us| *late_us > LATE_US)?;
+    (report.lag.count >= ENOUGH_ARRIVALS).then(|| {
+        format!(
+            "warning: 1 % of the connections were started {:.1} ms late or later: this machine \
+             was the bottleneck; give it more CPU, use --threads, or a lower rate",
+            late_us / 1e3
+        )
+    })
+}
