@@ -101,7 +101,6 @@ impl Transport {
 
     /// The stream has ended without the goodbye that TLS demands, so it may have
     /// been cut short by anyone. Plain streams cannot tell.
-    #[cfg_attr(not(all(test, feature = "tls")), expect(dead_code, reason = "for reports"))]
     pub(crate) fn truncated(&self) -> bool {
         match self {
             Self::Plain(_) => false,
