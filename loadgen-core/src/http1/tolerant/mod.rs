@@ -51,7 +51,7 @@ const ASSUMED_STATUS: u32 = 599;
 pub(crate) trait Sink {
     /// The status line or a header line of the final reply, at most
     /// [`LINE_KEPT`] bytes of it, without its line feed but with a carriage return
-    /// before that. The empty line is not handed out.
+    /// before that. The empty line that ends the head is one of them.
     fn line(&mut self, line: &[u8]) {}
 
     /// Bytes of the body, without the framing of chunks.
@@ -290,7 +290,7 @@ impl TolerantReader {
 
     fn field_line<S: Sink + ?Sized>(&mut self, line: Line<'_>, sink: &mut S) {
         if line.is_empty() {
-            self.sizes.header += line.length;
+            self.head_line(line, sink);
             self.head_complete();
             return;
         }

@@ -113,10 +113,10 @@ fn the_splits_of_the_odd_server() {
 fn lines_and_body_are_handed_out() {
     let outcome = play(&format!("{CHUNKED}5;ext=1\r\nhello\r\n2\r\n\r\n\r\n0\r\nX-T: abc\r\n\r\n"));
     let lines: Vec<_> = outcome.heard.lines.iter().map(|line| text(line)).collect();
-    assert_eq!(lines, [r"HTTP/1.1 200 OK\r", r"Transfer-Encoding: chunked\r"]);
+    assert_eq!(lines, [r"HTTP/1.1 200 OK\r", r"Transfer-Encoding: chunked\r", r"\r"]);
     assert_eq!(text(&outcome.heard.body), r"hello\r\n");
     let outcome = play("HTTP/1.1 200 OK\nA: 1\n\nx");
-    assert_eq!(outcome.heard.lines, [b"HTTP/1.1 200 OK".as_slice(), b"A: 1"]);
+    assert_eq!(outcome.heard.lines, [b"HTTP/1.1 200 OK".as_slice(), b"A: 1", b""]);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn interim_replies_do_not_count() {
         "HTTP/1.1 100 A\r\n\r\nHTTP/1.1 199 B\nContent-Length: 3\nTransfer-Encoding: x\n\n",
     ] {
         let outcome = counted(&format!("{interim}{after}"), End::Complete, 200, (51, 9, 0));
-        assert_eq!(outcome.heard.lines.len(), 3);
+        assert_eq!(outcome.heard.lines.len(), 4);
     }
     // What follows 101 is not HTTP.
     let upgrade = "HTTP/1.1 101 Switching\r\nContent-Length: 3\r\n\r\n";
