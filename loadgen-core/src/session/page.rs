@@ -98,11 +98,6 @@ struct Name {
 }
 
 impl PageScanner {
-    /// Ready for a page.
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
     /// Looks through the next bytes of the page and tells `found` of each reference
     /// that is complete.
     pub(crate) fn scan(&mut self, links: &Links, bytes: &[u8], found: &mut dyn FnMut(Found<'_>)) {
@@ -238,7 +233,7 @@ mod tests {
     /// lengths; foreign references in brackets.
     fn found(page: &[u8], lengths: &[usize]) -> Vec<String> {
         let links = Links::new(b"/dir/page.html", b"127.0.0.1");
-        let mut scanner = PageScanner::new();
+        let mut scanner = PageScanner::default();
         let mut found = Vec::new();
         let mut tell = |one: Found<'_>| {
             found.push(match one {

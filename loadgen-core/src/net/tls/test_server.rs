@@ -1,5 +1,7 @@
 //! A blocking TLS server, and certificates, for the tests of this module.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
