@@ -1,0 +1,123 @@
+//! The real httperf and ours, run side by side with the same command lines
+//! against the same kinds of servers; what they print, how they end and what they
+//! send must be the same.
+//!
+//! * `cases.txt`: the command lines, `inputs/`: the files they read;
+//! * `allowed.txt`: the differences that are meant, one line and one reason each;
+//!   a line that no case needs fails the test.
+//!
+//! Needs httperf, nginx and openssl. Without them the test passes by, saying so,
+//! unless `CI` is `true`. For work on the test itself:
+//!
+//! * `HTTPERF_UNDER_TEST=PATH`: this program instead of ours; with the path of
+//!   the real one there must be no difference at all;
+//! * `HTTPERF_REAL=PATH`: where the real one is, if not in `/usr/bin`;
+//! * `DIFFERENTIAL_CASE=GLOB`: only the cases of these names.
+//!
+//! The table of cases is printed and kept in `differential.txt` of cargo's
+//! directory for temporary files of tests.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell why")]
+
+mod allowed;
+mod arithmetic;
+mod cases;
+mod compare;
+mod normal;
+mod programs;
+#[path = "../servers/mod.rs"]
+mod servers;
+mod side;
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use allowed::Allowed;
+use cases::Case;
+use compare::Difference;
+use side::Side;
+
+#[test]
+fn the_real_httperf_and_ours() {
+    let Some(programs) = programs::find() else { return };
+    let only = std::env::var("DIFFERENTIAL_CASE").ok();
+    let cases: Vec<Case> = cases::all()
+        .into_iter()
+        .filter(|case| only.as_deref().is_none_or(|glob| allowed::fits(glob, &case.name)))
+        .collect();
+    let mut allowed = Allowed::read(include_str!("allowed.txt"));
+    let site = servers::Site::new();
+    let mut real = Side::start(&programs.real, &site);
+    let mut ours = Side::start(&programs.ours, &site);
+    let mut table = Table::default();
+    for case in &cases {
+        let started = Instant::now();
+        let (of_real, of_ours) = std::thread::scope(|scope| {
+            let running = scope.spawn(|| real.run(case));
+            let of_ours = ours.run(case);
+            (running.join().unwrap(), of_ours)
+        });
+        let mut differences = compare::outcomes(case, &of_real, &of_ours);
+        let all = differences.len();
+        if !programs.same {
+            differences.retain(|difference| !allowed.allows(&case.name, difference));
+        }
+        table.add(case, started.elapsed().as_secs_f64(), all, &differences);
+    }
+    let stale = if programs.same || only.is_some() { Vec::new() } else { allowed.unused() };
+    table.finish(&stale);
+}
+
+#[test]
+fn there_are_cases_enough() {
+    let cases = cases::all();
+    assert!(cases.len() >= 120, "{} cases", cases.len());
+    let mut names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    names.sort_unstable();
+    assert!(names.windows(2).all(|pair| pair.first() != pair.last()), "a name twice: {names:?}");
+}
+
+/// What is shown at the end.
+#[derive(Default)]
+struct Table {
+    text: String,
+    cases: usize,
+    seconds: f64,
+    failed: Vec<String>,
+}
+
+impl Table {
+    fn add(&mut self, case: &Case, seconds: f64, all: usize, differences: &[Difference]) {
+        self.cases += 1;
+        self.seconds += seconds;
+        let verdict = match (all, differences.len()) {
+            (0, _) => "same".to_owned(),
+            (_, 0) => format!("{all} allowed"),
+            (_, n) => format!("{n} NOT ALLOWED, {} allowed", all - n),
+        };
+        let mut text = format!("{:32} {seconds:6.2} s  {verdict}\n", case.name);
+        for part in differences.chunk_by(|a, b| a.to_string() == b.to_string()) {
+            let times =
+                if part.len() > 1 { format!("{} times:\n", part.len()) } else { String::new() };
+            let _ = write!(text, "{times}{}", part[0]);
+        }
+        print!("{text}");
+        self.text.push_str(&text);
+        if !differences.is_empty() {
+            self.failed.push(case.name.clone());
+        }
+    }
+
+    /// Fails the test when anything differed that may not.
+    fn finish(mut self, stale: &[&str]) {
+        let _ = writeln!(self.text, "{} cases, {:.0} s", self.cases, self.seconds);
+        for line in stale {
+            let _ = writeln!(self.text, "no case needs this line of allowed.txt: {line}");
+        }
+        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential.txt");
+        std::fs::write(&file, &self.text).unwrap();
+        let summary = self.text.lines().skip_while(|line| !line.contains(" cases, "));
+        println!("{}", summary.collect::<Vec<_>>().join("\n"));
+        assert!(self.failed.is_empty(), "differences in {:?}; see {}", self.failed, file.display());
+        assert!(stale.is_empty(), "allowed.txt has lines that no case needs");
+    }
+}
