@@ -1,0 +1,3 @@
+//! `crfile`: files of random text.
+
+fn main() {}

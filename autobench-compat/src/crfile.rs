@@ -1,0 +1,1 @@
+//! `crfile`: files of random text.
