@@ -1,3 +1,13 @@
-//! `crfile`: files of random text.
+//! `crfile`: files of random text. See [`autobench_compat::crfile`].
 
-fn main() {}
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use autobench_compat::crfile;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = env::args_os().collect();
+    crfile::main(&args, &mut io::stdout().lock(), &mut io::stderr().lock()).into()
+}

@@ -1,0 +1,19 @@
+//! `sesslog`: access logs into session files. See [`autobench_compat::sesslog`].
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use autobench_compat::sesslog;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = env::args_os().collect();
+    sesslog::main(
+        &args,
+        &mut io::stdin().lock(),
+        &mut io::stdout().lock(),
+        &mut io::stderr().lock(),
+    )
+    .into()
+}

@@ -1,1 +1,0 @@
-//! `crfile`: files of random text.
