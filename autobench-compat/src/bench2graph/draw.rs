@@ -21,7 +21,8 @@ const CHARACTER: i32 = 8;
 /// Length of the piece of curve in front of a name.
 const SAMPLE: i32 = 34;
 
-/// Colours that differ also for the colour-blind, repeated as needed.
+/// Colours that differ also for the colour-blind: one a column of a host. The
+/// second host has the same ones and hollow dots.
 const COLORS: [RGBColor; 9] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0xd5, 0x5e, 0x00),
@@ -39,7 +40,7 @@ type Drawn = Result<(), Error>;
 
 /// Draws the columns over the first one.
 pub(super) fn svg(results: &Results, title: &str) -> Result<String, Error> {
-    let curves: Vec<Curve> = results.columns.iter().zip(COLORS.iter().cycle()).map(curve).collect();
+    let curves: Vec<Curve> = results.columns.iter().enumerate().map(curve).collect();
     let key = Key::of(&curves);
     let mut svg = String::new();
     {
@@ -57,12 +58,32 @@ pub(super) fn svg(results: &Results, title: &str) -> Result<String, Error> {
 struct Curve {
     name: String,
     color: RGBColor,
+    hollow: bool,
     points: Vec<(f64, f64)>,
 }
 
-fn curve((column, color): (&Column, &RGBColor)) -> Curve {
+fn curve((at, column): (usize, &Column)) -> Curve {
     let points = column.points.iter().filter_map(|(x, y)| Some((number(x)?, number(y)?)));
-    Curve { name: clean(&column.name), color: *color, points: points.collect() }
+    Curve {
+        name: clean(&column.name),
+        color: COLORS.get(at % COLORS.len()).copied().unwrap_or(BLACK),
+        hollow: at / COLORS.len() % 2 == 1,
+        points: points.collect(),
+    }
+}
+
+impl Curve {
+    fn line(&self) -> ShapeStyle {
+        self.color.stroke_width(2)
+    }
+
+    fn dot<Coordinate>(&self, at: Coordinate) -> Circle<Coordinate, i32> {
+        if self.hollow {
+            Circle::new(at, 5, self.line())
+        } else {
+            Circle::new(at, 3, self.color.filled())
+        }
+    }
 }
 
 fn plot(canvas: &Canvas<'_>, results: &Results, curves: &[Curve], title: &str) -> Drawn {
@@ -89,10 +110,9 @@ fn plot(canvas: &Canvas<'_>, results: &Results, curves: &[Curve], title: &str) -
         .draw()
         .map_err(failed)?;
     for curve in curves {
-        let line = curve.color.stroke_width(2);
-        chart.draw_series(LineSeries::new(curve.points.iter().copied(), line)).map_err(failed)?;
-        let dots = curve.points.iter().map(|at| Circle::new(*at, 3, curve.color.filled()));
-        chart.draw_series(dots).map_err(failed)?;
+        let line = LineSeries::new(curve.points.iter().copied(), curve.line());
+        chart.draw_series(line).map_err(failed)?;
+        chart.draw_series(curve.points.iter().map(|at| curve.dot(*at))).map_err(failed)?;
     }
     Ok(())
 }
@@ -153,10 +173,8 @@ impl Key {
             let x = left + (at % self.across) as i32 * self.step;
             let y = (at / self.across) as i32 * LINE + LINE / 2 + 4;
             let sample = vec![(x, y), (x + SAMPLE, y)];
-            let line = PathElement::new(sample, curve.color.stroke_width(2));
-            canvas.draw(&line).map_err(failed)?;
-            let dot = Circle::new((x + SAMPLE / 2, y), 3, curve.color.filled());
-            canvas.draw(&dot).map_err(failed)?;
+            canvas.draw(&PathElement::new(sample, curve.line())).map_err(failed)?;
+            canvas.draw(&curve.dot((x + SAMPLE / 2, y))).map_err(failed)?;
             let name = Text::new(
                 curve.name.as_str(),
                 (x + SAMPLE + 8, y - FONT / 2),

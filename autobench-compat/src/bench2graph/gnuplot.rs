@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs, io};
@@ -31,7 +33,10 @@ pub(super) fn plot(
     let out = out.to_str().ok_or_else(|| Error::Name(name.clone()))?;
     let files = file_names(&results.columns);
     let run = || -> io::Result<bool> {
-        let directory = tempfile::Builder::new().prefix("bench2graph-").tempdir()?;
+        let directory = tempfile::Builder::new()
+            .prefix("bench2graph-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()?;
         for (column, file) in results.columns.iter().zip(&files) {
             let mut data = String::new();
             for (x, y) in &column.points {
@@ -50,8 +55,13 @@ pub(super) fn plot(
     }
 }
 
-/// The script. For PostScript it is the original's, line by line.
+/// The script. For PostScript it is the original's, line by line. The others
+/// have the key above, for below it would lie on the label of the x axis.
 fn script(results: &Results, files: &[String], format: Format, title: &str, out: &str) -> String {
+    let (key, key_box) = match format {
+        Format::PostScript => ("outside below", "box"),
+        _ => ("outside above", "box height 0.5 width 1"),
+    };
     let terminal = match format {
         Format::PostScript => "postscript color",
         Format::Svg => "svg size 1200,700 noenhanced background \"white\"",
@@ -59,8 +69,8 @@ fn script(results: &Results, files: &[String], format: Format, title: &str, out:
     };
     let mut script = format!(
         "set terminal {terminal}\n\
-         set key outside below\n\
-         set key box\n\
+         set key {key}\n\
+         set key {key_box}\n\
          set grid\n\
          set output {}\n\
          set style data linespoints\n\
@@ -71,6 +81,7 @@ fn script(results: &Results, files: &[String], format: Format, title: &str, out:
     if format != Format::PostScript {
         let _ = writeln!(script, "set xlabel {}", quoted(labels::x(results)));
         let _ = writeln!(script, "set ylabel {}", quoted(&labels::y(results)));
+        script.push_str("set yrange [*<0:*]\n");
     }
     let curves = results.columns.iter().zip(files).map(|(column, file)| match format {
         Format::PostScript => quoted(file),
