@@ -159,7 +159,7 @@ fn graph(
     if results.other_lines > 0 {
         let _ = writeln!(
             stderr,
-            "bench2graph: {} lines of the results file are no rows of numbers and were left out",
+            "bench2graph: lines left out because they are no rows of numbers: {}",
             results.other_lines
         );
     }
