@@ -1,0 +1,124 @@
+//! `autobench`: one httperf test after the other, at rising rates, one row each.
+
+use std::io::Write;
+use std::sync::atomic::AtomicBool;
+
+use crate::command::{Host, Test};
+use crate::config::Config;
+use crate::options::{Known, Takes};
+use crate::output::{COLUMNS, Table};
+use crate::prober::{ProbeError, Prober, ProcessProber};
+use crate::reading::{Figures, Reader};
+use crate::start::{
+    Ended, FATAL, Results, Tool, World, check_host, complain_about_missing,
+};
+use crate::sweep::{self, Rate, Rates};
+
+/// The program.
+pub const TOOL: Tool = Tool {
+    name: "autobench",
+    title: "Autobench",
+    installs_on_stdout: true,
+    options: &[Known::ours("httperf", Takes::Text)],
+    help: include_str!("autobench.help"),
+};
+
+/// Makes the prober that the settings ask for; `None` if there is no such program.
+pub type Probers<'a> = &'a dyn Fn(&Config) -> Option<Box<dyn Prober>>;
+
+/// The prober of the real program: `--httperf PROGRAM`, else `httperf`.
+#[must_use]
+pub fn prober(config: &Config) -> Option<Box<dyn Prober>> {
+    let program = config.get("httperf");
+    let program = if program.is_empty() { "httperf" } else { program };
+    ProcessProber::find(program).map(|prober| Box::new(prober) as Box<dyn Prober>)
+}
+
+/// Runs the program with the arguments after its name; returns its exit status.
+pub fn run(arguments: &[String], world: &mut World<'_>, probers: Probers<'_>) -> u8 {
+    match sweep(arguments, world, probers) {
+        Ok(()) => 0,
+        Err(Ended(status)) => status,
+    }
+}
+
+fn sweep(arguments: &[String], world: &mut World<'_>, probers: Probers<'_>) -> Result<(), Ended> {
+    let config = TOOL.start(arguments, world)?;
+    let table = Table::new(&config, COLUMNS).map_err(|error| world.fatal(error, FATAL))?;
+    let prober = probers(&config).ok_or_else(|| {
+        let line = "Cannot find httperf in $PATH; please ensure it is installed and your PATH is\n\
+                    correctly set";
+        world.fatal(line, 1)
+    })?;
+    check(&config, world)?;
+    let mut results = Results::open(table, &config, world)?;
+    results.header(&config, world)?;
+
+    let rates = Rates::of(&config);
+    let stands_still = rates.stand_still();
+    for rate in rates {
+        let mut cells = Vec::new();
+        for &host in Host::tested(&config) {
+            let figures = test(host, &rate, &config, prober.as_ref(), world)?;
+            cells.extend(results.cells(|figure| figures.get(figure).map(str::to_owned)));
+        }
+        results.row(&sweep::demanded(&config, rate.value), cells, world)?;
+    }
+    if stands_still {
+        world.say("autobench: rate_step is not above 0, so there is only one rate");
+    }
+    Ok(())
+}
+
+/// Complains about what is missing; only names that do not resolve and a test time
+/// that is too short stop the sweep.
+fn check(config: &Config, world: &mut World<'_>) -> Result<(), Ended> {
+    let rates = ["low_rate", "high_rate", "rate_step"];
+    for (&host, rates) in Host::tested(config).iter().zip([&rates[..], &[]]) {
+        let keys = [rates, &host.keys()[..]].concat();
+        complain_about_missing(&keys, config, world);
+        check_host(host, config, world)?;
+    }
+    match sweep::complaint_about_time(config) {
+        Some(complaint) => Err(world.fatal(complaint, FATAL)),
+        None => Ok(()),
+    }
+}
+
+/// One test of one server.
+fn test(
+    host: Host,
+    rate: &Rate,
+    config: &Config,
+    prober: &dyn Prober,
+    world: &mut World<'_>,
+) -> Result<Figures, Ended> {
+    let num_conn = sweep::connections(config, rate.value);
+    let mut checked = config.clone();
+    checked.set("num_conn", &num_conn);
+    complain_about_missing(&["num_conn", "num_call", "timeout"], &checked, world);
+
+    let test = Test::of_host(config, host, &num_conn, &rate.text);
+    if config.is_true("debug") {
+        world.say(format_args!("httperf {}{}", test.line(config), config.pass_through()));
+    }
+    let copy = (!config.is_true("quiet")).then_some(&mut *world.out);
+    let mut reader = Reader::new(copy.map(|out| out as &mut dyn Write));
+    let never = AtomicBool::new(false);
+    let probed = test
+        .arguments(config)
+        .map_err(ProbeError::from)
+        .and_then(|arguments| prober.probe(&arguments, &mut reader, &never));
+    let figures = reader.finish();
+    match probed {
+        Ok(_) => {}
+        Err(error @ ProbeError::Output(_)) => {
+            return Err(world.fatal(format_args!("autobench: {error}"), 1));
+        }
+        Err(error) => world.say(format_args!("autobench: {error}")),
+    }
+    if !figures.has_replies() {
+        world.say(format_args!("Zero replies received, test invalid: rate {}", rate.text));
+    }
+    Ok(figures)
+}

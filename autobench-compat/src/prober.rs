@@ -1,0 +1,198 @@
+//! Who runs one test: takes httperf's arguments, writes httperf's report.
+
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::words::WordsError;
+
+/// Why a test could not be run, or not to its end.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// The program cannot be started.
+    #[error("cannot run {program}: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The command line cannot be cut into arguments.
+    #[error("{0}")]
+    Line(#[from] WordsError),
+    /// The report could not be passed on.
+    #[error("cannot write the report of httperf: {0}")]
+    Output(io::Error),
+    /// The run was asked to stop.
+    #[error("the test was stopped")]
+    Stopped,
+}
+
+/// Runs tests.
+pub trait Prober: Send + Sync {
+    /// Runs httperf with these arguments (without the program's name), writes its
+    /// stdout, returns its exit status. Its stderr is ours. Gives up soon after `stop`
+    /// is set.
+    ///
+    /// # Errors
+    ///
+    /// [`ProbeError`]; a test that ran and failed is none.
+    fn probe(
+        &self,
+        arguments: &[String],
+        stdout: &mut dyn Write,
+        stop: &AtomicBool,
+    ) -> Result<i32, ProbeError>;
+}
+
+/// Runs the program `httperf` for every test.
+#[derive(Debug, Clone)]
+pub struct ProcessProber {
+    program: PathBuf,
+}
+
+/// How often a running test looks whether it shall stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl ProcessProber {
+    /// The program of that name: on the `PATH`, or where it says if it has a slash.
+    #[must_use]
+    pub fn find(program: &str) -> Option<Self> {
+        let runs = |path: &Path| {
+            path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+        };
+        let found = if program.contains('/') {
+            Some(PathBuf::from(program)).filter(|path| runs(path))
+        } else {
+            let path = std::env::var_os("PATH")?;
+            std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| runs(path))
+        };
+        found.map(|program| Self { program })
+    }
+
+    fn start(&self, arguments: &[String]) -> io::Result<(Child, Receiver<Vec<u8>>)> {
+        let mut child = Command::new(&self.program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let (sender, pieces) = sync_channel(16);
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::Builder::new()
+                .name("httperf-out".to_owned())
+                .spawn(move || read_pieces(stdout, &sender))?;
+        }
+        Ok((child, pieces))
+    }
+}
+
+fn read_pieces(mut from: impl Read, to: &SyncSender<Vec<u8>>) {
+    let mut buffer = vec![0; 8192];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let piece = buffer.get(..length).unwrap_or_default().to_vec();
+        if to.send(piece).is_err() {
+            return;
+        }
+    }
+}
+
+/// Passes the report on until it ends, the reader fails or the test is to stop.
+fn pass_on(
+    pieces: &Receiver<Vec<u8>>,
+    stdout: &mut dyn Write,
+    stop: &AtomicBool,
+) -> Result<(), ProbeError> {
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(ProbeError::Stopped);
+        }
+        match pieces.recv_timeout(LOOK) {
+            Ok(piece) => stdout.write_all(&piece).map_err(ProbeError::Output)?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
+
+impl Prober for ProcessProber {
+    fn probe(
+        &self,
+        arguments: &[String],
+        stdout: &mut dyn Write,
+        stop: &AtomicBool,
+    ) -> Result<i32, ProbeError> {
+        let failed = |source| ProbeError::Start {
+            program: self.program.display().to_string(),
+            source,
+        };
+        let (mut child, pieces) = self.start(arguments).map_err(failed)?;
+        let passed = pass_on(&pieces, stdout, stop);
+        if passed.is_err() {
+            // It may have ended by itself meanwhile.
+            let _ = child.kill();
+        }
+        let status = child.wait().map_err(failed)?;
+        passed.map(|()| status.code().unwrap_or(-1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn shell(script: &str, stop: bool) -> (Result<i32, ProbeError>, String) {
+        let mut out = Vec::new();
+        let arguments = ["-c".to_owned(), script.to_owned()];
+        let prober = ProcessProber::find("sh").unwrap();
+        let ended = prober.probe(&arguments, &mut out, &AtomicBool::new(stop));
+        (ended, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn the_report_and_the_status_come_back() {
+        let (ended, out) = shell("printf 'a\\nb'; exit 3", false);
+        assert_eq!(ended.unwrap(), 3);
+        assert_eq!(out, "a\nb");
+    }
+
+    #[test]
+    fn a_test_that_is_stopped_ends_long_before_its_time() {
+        let began = Instant::now();
+        let (ended, _) = shell("exec sleep 600", true);
+        assert!(matches!(ended, Err(ProbeError::Stopped)));
+        assert!(began.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_reader_that_fails_ends_the_test() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let arguments = ["-c".to_owned(), "echo; exec sleep 600".to_owned()];
+        let prober = ProcessProber::find("sh").unwrap();
+        let ended = prober.probe(&arguments, &mut Full, &AtomicBool::new(false));
+        assert!(matches!(ended, Err(ProbeError::Output(_))));
+    }
+
+    #[test]
+    fn only_programs_are_found() {
+        assert!(ProcessProber::find("no-such-program-here").is_none());
+        assert!(ProcessProber::find("/").is_none());
+        assert!(ProcessProber::find("/dev/null").is_none());
+        assert!(ProcessProber::find("/bin/sh").is_some());
+    }
+}
