@@ -4,18 +4,38 @@
 //! name in front) and the standard streams, and returns the exit status; the
 //! programs in `src/bin` only call it.
 
+pub mod admin;
+pub mod allowed;
 pub mod autobench;
 pub mod bench2graph;
+pub mod clients;
 pub mod command;
 pub mod config;
 pub mod crfile;
+pub mod daemon;
+pub mod local_time;
+pub mod merge;
 pub mod options;
 pub mod output;
 pub mod perl;
 pub mod prober;
+pub mod protocol;
 pub mod reading;
 pub mod reason;
 pub mod sesslog;
 pub mod start;
 pub mod sweep;
 pub mod words;
+
+use std::io;
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// Finds out about peers that have vanished without a word.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let probes = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(20))
+        .with_retries(3);
+    socket2::SockRef::from(stream).set_tcp_keepalive(&probes)
+}
