@@ -51,11 +51,8 @@ fn sweep(arguments: &[String], world: &mut World<'_>, lead_s: u64) -> Result<(),
     let mut results = Results::open(table, &config, world)?;
     results.header(&config, world)?;
 
-    let arithmetic = if config.is_true("original-merge") {
-        Arithmetic::Original
-    } else {
-        Arithmetic::Correct
-    };
+    let arithmetic =
+        if config.is_true("original-merge") { Arithmetic::Original } else { Arithmetic::Correct };
     let rates = Rates::of(&config);
     let stands_still = rates.stand_still();
     for rate in rates {

@@ -9,9 +9,7 @@ use crate::options::{Known, Takes};
 use crate::output::{COLUMNS, Table};
 use crate::prober::{ProbeError, Prober, ProcessProber};
 use crate::reading::{Figures, Reader};
-use crate::start::{
-    Ended, FATAL, Results, Tool, World, check_host, complain_about_missing,
-};
+use crate::start::{Ended, FATAL, Results, Tool, World, check_host, complain_about_missing};
 use crate::sweep::{self, Rate, Rates};
 
 /// The program.

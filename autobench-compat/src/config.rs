@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn bad_lines_are_named_and_the_first_definition_counts() {
-        let (config, err) = parsed("num_conn = 40\nnum_conn = 99\nthis is not valid\n-bad = 1\nx =");
+        let (config, err) =
+            parsed("num_conn = 40\nnum_conn = 99\nthis is not valid\n-bad = 1\nx =");
         assert_eq!(
             err,
             "AUTOBENCH: Warning - parameter 'num_conn' defined more than once,\

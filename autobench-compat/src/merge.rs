@@ -38,12 +38,12 @@ fn correct(figure: Figure, clients: &[Figures]) -> Option<f64> {
     match figure {
         Figure::RepTime => weighted_by_replies(figure, clients),
         Figure::PercentErrors => percent_errors(clients),
-        Figure::RepRateMin => reply_rate(clients, figure, |rates| {
-            rates.iter().copied().reduce(f64::min)
-        }),
-        Figure::RepRateMax => reply_rate(clients, figure, |rates| {
-            rates.iter().copied().reduce(f64::max)
-        }),
+        Figure::RepRateMin => {
+            reply_rate(clients, figure, |rates| rates.iter().copied().reduce(f64::min))
+        }
+        Figure::RepRateMax => {
+            reply_rate(clients, figure, |rates| rates.iter().copied().reduce(f64::max))
+        }
         Figure::RepRateAvg => reply_rate(clients, figure, mean),
         Figure::RepRateStdv => stddev(clients),
         _ => sum(figure, clients),
@@ -72,9 +72,7 @@ fn weighted_by_replies(figure: Figure, clients: &[Figures]) -> Option<f64> {
 }
 
 fn percent_errors(clients: &[Figures]) -> Option<f64> {
-    let whole = |figure| {
-        clients.iter().map(|client| client.number(figure)).sum::<Option<f64>>()
-    };
+    let whole = |figure| clients.iter().map(|client| client.number(figure)).sum::<Option<f64>>();
     match (whole(Figure::Errors), whole(Figure::Replies)) {
         (Some(errors), Some(replies)) if replies > 0.0 => Some(100.0 * errors / replies),
         _ => original(Figure::PercentErrors, clients),
@@ -85,9 +83,7 @@ fn percent_errors(clients: &[Figures]) -> Option<f64> {
 /// The clients start at the same time, so the n-th samples belong together.
 fn together(clients: &[Figures]) -> Vec<f64> {
     let shortest = clients.iter().map(|client| client.samples.len()).min().unwrap_or(0);
-    (0..shortest)
-        .map(|n| clients.iter().filter_map(|client| client.samples.get(n)).sum())
-        .collect()
+    (0..shortest).map(|n| clients.iter().filter_map(|client| client.samples.get(n)).sum()).collect()
 }
 
 /// A figure of the samples, in tenths as httperf tells it; without samples the sum, which

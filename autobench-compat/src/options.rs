@@ -95,10 +95,8 @@ fn find<'a>(name: &str, known: &'a [Known]) -> Result<&'a Known, String> {
     if let Some(exact) = known.iter().find(|option| option.name == name) {
         return Ok(exact);
     }
-    let mut candidates: Vec<&Known> = known
-        .iter()
-        .filter(|option| option.original && option.name.starts_with(&name))
-        .collect();
+    let mut candidates: Vec<&Known> =
+        known.iter().filter(|option| option.original && option.name.starts_with(&name)).collect();
     candidates.sort_by_key(|option| option.name);
     match candidates.as_slice() {
         [] => Err(format!("Unknown option: {name}")),
@@ -136,9 +134,7 @@ fn value(option: &Known, attached: Option<&str>, next: Option<&str>) -> Result<V
         (Takes::Integer, Some("")) => Ok(Value::Here("0".to_owned())),
         (Takes::Integer, Some(value)) => match integer(value) {
             Some(value) => Ok(Value::Here(value)),
-            None => {
-                Err(format!("Value \"{value}\" invalid for option {name} (number expected)"))
-            }
+            None => Err(format!("Value \"{value}\" invalid for option {name} (number expected)")),
         },
         // A word that is no number stays where it is, as an operand.
         (Takes::Integer, None) => Ok(match next.and_then(integer) {

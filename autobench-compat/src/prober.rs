@@ -65,7 +65,8 @@ impl ProcessProber {
     #[must_use]
     pub fn find(program: &str) -> Option<Self> {
         let runs = |path: &Path| {
-            path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+            path.metadata()
+                .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
         };
         let found = if program.contains('/') {
             Some(PathBuf::from(program)).filter(|path| runs(path))
@@ -127,10 +128,8 @@ impl Prober for ProcessProber {
         stdout: &mut dyn Write,
         stop: &AtomicBool,
     ) -> Result<i32, ProbeError> {
-        let failed = |source| ProbeError::Start {
-            program: self.program.display().to_string(),
-            source,
-        };
+        let failed =
+            |source| ProbeError::Start { program: self.program.display().to_string(), source };
         let (mut child, pieces) = self.start(arguments).map_err(failed)?;
         let passed = pass_on(&pieces, stdout, stop);
         if passed.is_err() {

@@ -29,7 +29,11 @@ impl Rates {
     pub fn of(config: &Config) -> Self {
         let text = config.get("low_rate").to_owned();
         let next = Rate { value: perl::number(&text), text };
-        Self { next: Some(next), high: config.number("high_rate"), step: config.number("rate_step") }
+        Self {
+            next: Some(next),
+            high: config.number("high_rate"),
+            step: config.number("rate_step"),
+        }
     }
 
     /// Whether the steps lead nowhere. The original then repeats the first rate for

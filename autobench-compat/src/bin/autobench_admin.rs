@@ -13,7 +13,6 @@ fn main() -> ExitCode {
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let home = std::env::var("HOME").unwrap_or_default();
     let (mut out, mut err) = (stdout(), stderr());
-    let mut world =
-        World { home: &home, master: Path::new(MASTER), out: &mut out, err: &mut err };
+    let mut world = World { home: &home, master: Path::new(MASTER), out: &mut out, err: &mut err };
     ExitCode::from(admin::run(&arguments, &mut world, admin::LEAD_S))
 }

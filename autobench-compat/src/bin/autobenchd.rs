@@ -39,8 +39,8 @@ fn serve(arguments: &[String]) -> Result<(), String> {
     let prober = ProcessProber::find(&setup.httperf)
         .ok_or_else(|| format!("cannot find the program {}", setup.httperf))?;
     let log = Log::new(Box::new(stderr()), setup.verbose, setup.debug);
-    let daemon = Daemon::bind(setup.settings, Box::new(prober), log)
-        .map_err(|error| error.to_string())?;
+    let daemon =
+        Daemon::bind(setup.settings, Box::new(prober), log).map_err(|error| error.to_string())?;
     if setup.by_default {
         say(&format!(
             "autobenchd: listening on {} only; --bindaddr 0.0.0.0 lets other machines in",

@@ -64,9 +64,8 @@ impl Setup {
             let mut values = given.values.iter().rev();
             values.find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str())
         };
-        let port = value("port").map_or(Ok(PORT), |port| {
-            port.parse().map_err(|_| SetupError::Port(port.to_owned()))
-        })?;
+        let port = value("port")
+            .map_or(Ok(PORT), |port| port.parse().map_err(|_| SetupError::Port(port.to_owned())))?;
         let asked = value("listen").or(value("bindaddr"));
         let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         let address = asked.map_or(Ok(loopback), |asked| address(asked, port))?;
@@ -95,9 +94,8 @@ impl Setup {
 /// `HOST`, `HOST:PORT` or `[IPV6]:PORT`.
 fn address(text: &str, port: u16) -> Result<SocketAddr, SetupError> {
     let unknown = || SetupError::Address(text.to_owned());
-    let first = |host: &str, port| {
-        (host, port).to_socket_addrs().ok().and_then(|mut found| found.next())
-    };
+    let first =
+        |host: &str, port| (host, port).to_socket_addrs().ok().and_then(|mut found| found.next());
     if let Ok(ip) = text.parse() {
         return Ok(SocketAddr::new(ip, port));
     }

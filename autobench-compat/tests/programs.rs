@@ -1,0 +1,192 @@
+//! The programs themselves, with the real httperf against a small web server. Runs
+//! where httperf is on the `PATH`. Where `CI` is set it must be.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use autobench_compat::prober::ProcessProber;
+use common::{CONF, closed_port, eventually, home, web_server, words};
+
+fn has_httperf() -> bool {
+    let there = ProcessProber::find("httperf").is_some();
+    assert!(there || std::env::var_os("CI").is_none(), "CI needs httperf");
+    there
+}
+
+fn conf() -> String {
+    CONF.replace("8090", &web_server().port().to_string()).replace("/1k.html", "/")
+}
+
+fn run(program: &str, conf: &str, line: &str) -> Output {
+    let home = home(conf);
+    Command::new(program).args(words(line)).env("HOME", home.path()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_sweep_with_the_real_httperf() {
+    if !has_httperf() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_autobench");
+    let line = "--single_host --quiet --low 200 --high 400 --rate_step 200";
+    let output = run(program, &conf(), line);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let rows: Vec<Vec<&str>> =
+        text(&output.stdout).lines().map(|row| row.split('\t').collect()).collect();
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    assert!(rows.iter().all(|row| row.len() == 10), "{rows:?}");
+    assert_eq!((rows[1][0], rows[2][0]), ("400", "800"));
+    assert_eq!((rows[1][9], rows[2][9]), ("0", "0"), "no errors");
+    assert!(rows[1][1].parse::<f64>().unwrap() > 0.0, "a request rate: {rows:?}");
+}
+
+#[test]
+fn reports_are_shown_unless_quiet_and_go_before_their_row() {
+    if !has_httperf() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_autobench");
+    let line = "--single_host --low 200 --high 200 --output_fmt csv";
+    let output = run(program, &conf(), line);
+    let out = text(&output.stdout);
+    assert!(out.starts_with("dem_req_rate,"), "{out}");
+    let report = out.find("\nTotal: connections 40 requests 80 replies 80 ").unwrap();
+    assert!(report < out.find("\n400,").unwrap(), "{out}");
+}
+
+#[test]
+fn a_server_that_is_not_there() {
+    if !has_httperf() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_autobench");
+    let (_held, port) = closed_port();
+    let line = format!("--single_host --quiet --low 200 --high 200 --port1 {port}");
+    let output = run(program, CONF, &line);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).ends_with("\t101\n"), "{output:?}");
+    assert!(text(&output.stderr).ends_with("Zero replies received, test invalid: rate 200\n"));
+}
+
+#[test]
+fn a_program_that_is_not_there() {
+    let program = env!("CARGO_BIN_EXE_autobench");
+    let output = run(program, CONF, "--single_host --httperf no-such-httperf");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("Cannot find httperf in $PATH; "), "{output:?}");
+}
+
+#[test]
+fn help_needs_no_configuration() {
+    for (program, name) in [
+        (env!("CARGO_BIN_EXE_autobench"), "autobench"),
+        (env!("CARGO_BIN_EXE_autobench_admin"), "autobench_admin"),
+        (env!("CARGO_BIN_EXE_autobenchd"), "autobenchd"),
+    ] {
+        let output = Command::new(program).arg("--help").env("HOME", "/none").output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).starts_with(&format!("Usage: {name} ")), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+}
+
+/// A daemon of its own process, which ends with the test.
+struct Daemon {
+    child: Child,
+    port: u16,
+}
+
+impl Daemon {
+    fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_autobenchd"))
+            .args(["--listen", "127.0.0.1:0", "--verbose"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        log.read_line(&mut first).unwrap();
+        let port = first.trim().rsplit_once(':').unwrap().1.parse().unwrap();
+        // Nobody else reads it.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self { child, port }
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        let mut status = None;
+        eventually("the daemon ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn two_daemons_and_an_admin() {
+    if !has_httperf() {
+        return;
+    }
+    let (mut first, mut second) = (Daemon::start(), Daemon::start());
+    let line = format!(
+        "--single_host --low 100 --high 100 --num_conn 41 --clients 127.0.0.1:{},localhost:{}",
+        first.port, second.port
+    );
+    let output = run(env!("CARGO_BIN_EXE_autobench_admin"), &conf(), &line);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let row: Vec<&str> = text(&output.stdout).lines().last().unwrap().split('\t').collect();
+    assert_eq!((row[0], row[9], row[11]), ("200", "0", "82"), "{row:?}");
+    assert_eq!((first.end().code(), second.end().code()), (Some(0), Some(0)));
+}
+
+#[test]
+fn sigterm_ends_the_test_and_tells_the_admin() {
+    if !has_httperf() {
+        return;
+    }
+    let mut daemon = Daemon::start();
+    let mut admin = TcpStream::connect(("127.0.0.1", daemon.port)).unwrap();
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let port = web_server().port();
+    let line = format!("--server 127.0.0.1 --port {port} --rate 1 --num-conns 600\n");
+    admin.write_all(format!("{line}{now_s}\nEND_AB\n").as_bytes()).unwrap();
+    let mut accepted = [0; 9];
+    admin.read_exact(&mut accepted).unwrap();
+    assert_eq!(daemon.end().code(), Some(0));
+    let mut rest = String::new();
+    admin.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "BENCH_FAILED\n\n");
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let daemon = Daemon::start();
+    let output = Command::new(env!("CARGO_BIN_EXE_autobenchd"))
+        .args(["--port", &daemon.port.to_string()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = format!(
+        "autobenchd: Couldn't bind to port {}: Address already in use (127.0.0.1)\n",
+        daemon.port
+    );
+    assert_eq!(text(&output.stderr), told);
+}
