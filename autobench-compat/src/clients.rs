@@ -11,7 +11,8 @@ use thiserror::Error;
 use crate::daemon::PORT;
 use crate::protocol::{Answer, Answers, Request};
 use crate::reading::Figures;
-use crate::start::{FATAL, reason, status};
+use crate::reason::reason;
+use crate::start::{FATAL, status};
 
 /// Longest wait for a connection.
 const CONNECTING: Duration = Duration::from_secs(30);
@@ -136,11 +137,8 @@ pub struct Meeting {
     members: Vec<(String, TcpStream)>,
 }
 
-/// What a listening thread tells.
-enum News {
-    Answer(Answer),
-    Lost(Lost),
-}
+/// What a listening thread tells: the number of the client, and what became of it.
+type News = (usize, Result<Answer, Lost>);
 
 impl Meeting {
     /// Connects to a client.
@@ -194,18 +192,18 @@ impl Meeting {
             for (number, news) in news {
                 let Some((name, _)) = self.members.get(number) else { continue };
                 let lost = match news {
-                    News::Answer(Answer::Accepted) => {
+                    Ok(Answer::Accepted) => {
                         accepted(name);
                         continue;
                     }
-                    News::Answer(Answer::Complete(figures)) => {
+                    Ok(Answer::Complete(figures)) => {
                         if let Some(slot) = all.get_mut(number) {
-                            *slot = Some(figures);
+                            *slot = Some(*figures);
                         }
                         continue;
                     }
-                    News::Answer(Answer::Failed) => Lost::Failed(name.clone()),
-                    News::Lost(lost) => lost,
+                    Ok(Answer::Failed) => Lost::Failed(name.clone()),
+                    Err(lost) => lost,
                 };
                 self.close();
                 return Err(lost);
@@ -223,23 +221,23 @@ impl Meeting {
 }
 
 /// Passes on what a client answers, until its test is over.
-fn listen(number: usize, name: &str, mut stream: &TcpStream, to: &Sender<(usize, News)>) {
+fn listen(number: usize, name: &str, mut stream: &TcpStream, to: &Sender<News>) {
     let mut answers = Answers::default();
     let mut buffer = [0; 4096];
     loop {
-        let news = match answers.next() {
-            Ok(Some(answer)) => News::Answer(answer),
-            Err(error) => News::Lost(Lost::Nonsense(name.to_owned(), error.to_string())),
+        let news = match answers.next_answer() {
+            Ok(Some(answer)) => Ok(answer),
+            Err(error) => Err(Lost::Nonsense(name.to_owned(), error.to_string())),
             Ok(None) => match stream.read(&mut buffer) {
                 Ok(length @ 1..) => {
                     answers.feed(buffer.get(..length).unwrap_or_default());
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Ok(0) | Err(_) => News::Lost(Lost::Closed(name.to_owned())),
+                Ok(0) | Err(_) => Err(Lost::Closed(name.to_owned())),
             },
         };
-        let is_last = !matches!(news, News::Answer(Answer::Accepted));
+        let is_last = !matches!(news, Ok(Answer::Accepted));
         // Nobody listens once another client is lost.
         if to.send((number, news)).is_err() || is_last {
             return;

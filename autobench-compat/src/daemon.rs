@@ -17,7 +17,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::prober::Prober;
-use crate::start::reason;
+use crate::reason::reason;
 
 /// Port of the original.
 pub const PORT: u16 = 4600;

@@ -1,7 +1,7 @@
 //! Drop-ins for the tools of autobench: same arguments, output and exit status.
 //!
-//! Each tool is a module whose `main` takes the arguments (with the program's
-//! name in front) and the standard streams, and returns the exit status; the
+//! Each tool is a module with a function that takes the arguments, the standard
+//! streams and what else the tool sees of the world, and returns the exit status; the
 //! programs in `src/bin` only call it.
 
 pub mod admin;

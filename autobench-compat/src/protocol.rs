@@ -99,7 +99,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Takes what has arrived. Afterwards [`Requests::next`] must be asked until it
+    /// Takes what has arrived. Afterwards [`Requests::next_request`] must be asked until it
     /// has no more.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.lines.feed(bytes);
@@ -110,7 +110,7 @@ impl Requests {
     /// # Errors
     ///
     /// [`ProtocolError`], after which the connection is of no use.
-    pub fn next(&mut self) -> Result<Option<Request>, ProtocolError> {
+    pub fn next_request(&mut self) -> Result<Option<Request>, ProtocolError> {
         while let Some(line) = self.lines.next()? {
             match line.as_str() {
                 "" => {}
@@ -164,7 +164,7 @@ pub enum Answer {
     /// The test gave nothing.
     Failed,
     /// The test's figures.
-    Complete(Figures),
+    Complete(Box<Figures>),
 }
 
 /// The admin's ear.
@@ -175,7 +175,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// Takes what has arrived. Afterwards [`Answers::next`] must be asked until it has
+    /// Takes what has arrived. Afterwards [`Answers::next_answer`] must be asked until it has
     /// no more.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.lines.feed(bytes);
@@ -186,7 +186,7 @@ impl Answers {
     /// # Errors
     ///
     /// [`ProtocolError`], after which the connection is of no use.
-    pub fn next(&mut self) -> Result<Option<Answer>, ProtocolError> {
+    pub fn next_answer(&mut self) -> Result<Option<Answer>, ProtocolError> {
         while let Some(line) = self.lines.next()? {
             if line.contains("ACCEPTED") {
                 return Ok(Some(Answer::Accepted));
@@ -195,7 +195,7 @@ impl Answers {
             } else if line.contains("BENCH_COMPLETE") {
                 self.figures = Figures::default();
             } else if line.contains("END_DATA") {
-                return Ok(Some(Answer::Complete(std::mem::take(&mut self.figures))));
+                return Ok(Some(Answer::Complete(Box::new(std::mem::take(&mut self.figures)))));
             } else {
                 self.take(&line);
             }
@@ -223,7 +223,7 @@ mod tests {
         let mut heard = Vec::new();
         for piece in pieces {
             ear.feed(piece.as_bytes());
-            while let Some(request) = ear.next().unwrap() {
+            while let Some(request) = ear.next_request().unwrap() {
                 heard.push(request);
             }
         }
@@ -257,9 +257,9 @@ mod tests {
     fn a_line_without_end_is_refused() {
         let mut ear = Requests::default();
         ear.feed(&vec![b'x'; LONGEST_LINE]);
-        assert_eq!(ear.next(), Ok(None));
+        assert_eq!(ear.next_request(), Ok(None));
         ear.feed(b"x");
-        assert_eq!(ear.next(), Err(ProtocolError::LineTooLong));
+        assert_eq!(ear.next_request(), Err(ProtocolError::LineTooLong));
     }
 
     #[test]
@@ -279,13 +279,13 @@ mod tests {
         ear.feed(format!("{ACCEPTED}{text}{FAILED}{text}").as_bytes());
         for answer in [
             Answer::Accepted,
-            Answer::Complete(figures.clone()),
+            Answer::Complete(Box::new(figures.clone())),
             Answer::Failed,
-            Answer::Complete(figures),
+            Answer::Complete(Box::new(figures)),
         ] {
-            assert_eq!(ear.next(), Ok(Some(answer)));
+            assert_eq!(ear.next_answer(), Ok(Some(answer)));
         }
-        assert_eq!(ear.next(), Ok(None));
+        assert_eq!(ear.next_answer(), Ok(None));
     }
 
     #[test]
@@ -295,9 +295,9 @@ mod tests {
             b"BENCH_COMPLETE\nstatus_200:40\nrep_rate_stdv:0.0\nreq_rate:42.1:9\nnew:1\n\
               percent_errors:0\nreplies:40\n",
         );
-        assert_eq!(ear.next(), Ok(None));
+        assert_eq!(ear.next_answer(), Ok(None));
         ear.feed(b"END_DATA\n");
-        let Ok(Some(Answer::Complete(figures))) = ear.next() else { panic!("no figures") };
+        let Ok(Some(Answer::Complete(figures))) = ear.next_answer() else { panic!("no figures") };
         assert_eq!(figures.get(Figure::Status200), Some("40"));
         assert_eq!(figures.get(Figure::ReqRate), Some("42.1"));
         assert_eq!(figures.get(Figure::ConnRate), None);
@@ -318,10 +318,10 @@ mod tests {
         fn no_bytes_break_either_ear(bytes in proptest::collection::vec(0u8..255, 0..300)) {
             let mut requests = Requests::default();
             requests.feed(&bytes);
-            while let Ok(Some(_)) = requests.next() {}
+            while let Ok(Some(_)) = requests.next_request() {}
             let mut answers = Answers::default();
             answers.feed(&bytes);
-            while let Ok(Some(_)) = answers.next() {}
+            while let Ok(Some(_)) = answers.next_answer() {}
         }
     }
 }

@@ -161,10 +161,8 @@ impl Figures {
             self.first(Figure::NetIo, decimal(rest));
         } else if let Some(rest) = line.strip_prefix("Errors: total ") {
             self.first(Figure::Errors, whole(rest));
-        } else if let Some(rest) = line.strip_prefix("reply-rate = ") {
-            if let Some(sample) = decimal(rest) {
-                self.add_sample(perl::number(sample));
-            }
+        } else if let Some(sample) = line.strip_prefix("reply-rate = ").and_then(decimal) {
+            self.add_sample(perl::number(sample));
         }
     }
 
@@ -276,7 +274,7 @@ impl Write for Reader<'_> {
 mod tests {
     use super::*;
 
-    const REPORT: &str = include_str!("../tests/data/httperf-report.txt");
+    const REPORT: &str = include_str!("../tests/testdata/httperf-report.txt");
 
     fn read(report: &str) -> Figures {
         let mut reader = Reader::new(None);

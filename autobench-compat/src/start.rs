@@ -11,6 +11,7 @@ use crate::config::{self, Config};
 use crate::options::{self, Known, Takes};
 use crate::output::Table;
 use crate::reading::Figure;
+use crate::reason::reason;
 
 /// What a program sees of its surroundings.
 pub struct World<'a> {
@@ -132,16 +133,6 @@ impl Tool {
         let stream = if self.installs_on_stdout { &mut *world.out } else { &mut *world.err };
         let _ = writeln!(stream, "Installation complete - please rerun {}", self.name);
         Ended(0)
-    }
-}
-
-/// What the system says, without Rust's error number.
-#[must_use]
-pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rsplit_once(" (os error ") {
-        Some((reason, _)) => reason.to_owned(),
-        None => text,
     }
 }
 

@@ -53,7 +53,7 @@ fn ab_03_tsv_quiet() {
 /// The original prints the last row before the last report; ours keeps the order.
 #[test]
 fn ab_04_csv_noisy() {
-    let reports = [include_str!("data/noisy-20.txt"), include_str!("data/noisy-40.txt")];
+    let reports = [include_str!("testdata/noisy-20.txt"), include_str!("testdata/noisy-40.txt")];
     let fake = Fake::with(&reports.map(str::to_owned));
     let ran = run_autobench(CONF, "--single_host --output_fmt csv --high_rate 40", &fake);
     let header = HEADER.replace('\t', ",");

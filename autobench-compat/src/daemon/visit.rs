@@ -13,7 +13,7 @@ use crate::allowed;
 use crate::local_time;
 use crate::protocol::{self, Request, Requests};
 use crate::reading::Reader;
-use crate::start::reason;
+use crate::reason::reason;
 
 /// Commands of one admin that may wait.
 const MOST_WAITING: usize = 8;
@@ -109,7 +109,7 @@ fn listen(
         };
         requests.feed(buffer.get(..length).unwrap_or_default());
         loop {
-            match requests.next() {
+            match requests.next_request() {
                 Ok(None) => break,
                 Ok(Some(Request::Abort)) => visit.stop_all(),
                 Ok(Some(Request::Start { arguments, at_s })) => {
