@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::prober::Prober;
 use crate::reason::reason;
+use crate::start::status;
 
 /// Port of the original.
 pub const PORT: u16 = 4600;
@@ -62,6 +63,16 @@ pub enum DaemonError {
         /// What the system says.
         source: io::Error,
     },
+}
+
+impl DaemonError {
+    /// The exit status that it means.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Bind { source, .. } => status(source),
+        }
+    }
 }
 
 /// Where a daemon tells what it does.

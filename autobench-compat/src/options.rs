@@ -92,7 +92,9 @@ fn option_body(argument: &str) -> Option<&str> {
 
 fn find<'a>(name: &str, known: &'a [Known]) -> Result<&'a Known, String> {
     let name = name.to_ascii_lowercase();
-    if let Some(exact) = known.iter().find(|option| option.name == name) {
+    // The original's names have underscores, so ours are found with them, too.
+    let is_ours = |option: &Known| !option.original && option.name == name.replace('_', "-");
+    if let Some(exact) = known.iter().find(|option| option.name == name || is_ours(option)) {
         return Ok(exact);
     }
     let mut candidates: Vec<&Known> =
@@ -168,7 +170,7 @@ mod tests {
         Known::original("output_fmt", Takes::Text),
         Known::original("quiet", Takes::Nothing),
         Known::original("single_host", Takes::Nothing),
-        Known::ours("timeline", Takes::Nothing),
+        Known::ours("time-line", Takes::Nothing),
     ];
 
     /// `name=<value>` of each option, then the complaints.
@@ -229,8 +231,8 @@ mod tests {
     #[test]
     fn options_of_ours_take_no_part_in_abbreviations() {
         assert_eq!(read(&["--time", "3"]), "timeout=<3>");
-        assert_eq!(read(&["--timel"]), "Unknown option: timel");
-        assert_eq!(read(&["--timeline"]), "timeline=<1>");
+        assert_eq!(read(&["--time-l"]), "Unknown option: time-l");
+        assert_eq!(read(&["--time-line", "--time_line"]), "time-line=<1> time-line=<1>");
     }
 
     proptest::proptest! {

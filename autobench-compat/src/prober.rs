@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::reason::reason;
 use crate::words::WordsError;
 
 /// Why a test could not be run, or not to its end.
 #[derive(Debug, Error)]
 pub enum ProbeError {
     /// The program cannot be started.
-    #[error("cannot run {program}: {source}")]
+    #[error("cannot run {program}: {}", reason(.source))]
     Start {
         /// The program.
         program: String,
@@ -27,7 +28,7 @@ pub enum ProbeError {
     #[error("{0}")]
     Line(#[from] WordsError),
     /// The report could not be passed on.
-    #[error("cannot write the report of httperf: {0}")]
+    #[error("cannot write the report of httperf: {}", reason(.0))]
     Output(io::Error),
     /// The run was asked to stop.
     #[error("the test was stopped")]

@@ -183,7 +183,7 @@ fn a_port_that_is_taken() {
         .args(["--port", &daemon.port.to_string()])
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(98), "EADDRINUSE");
     let told = format!(
         "autobenchd: Couldn't bind to port {}: Address already in use (127.0.0.1)\n",
         daemon.port

@@ -1,64 +1,73 @@
 //! `autobenchd`: see the library.
 
-use std::io::{Write, stderr, stdout};
+use std::fmt::Display;
+use std::io::{self, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use autobench_compat::daemon::setup::{HELP, Setup};
-use autobench_compat::daemon::{Daemon, Log};
+use autobench_compat::daemon::{Daemon, Handle, Log};
 use autobench_compat::prober::ProcessProber;
+use autobench_compat::start::FATAL;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    match serve(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            say(&format!("autobenchd: {why}"));
-            ExitCode::from(1)
-        }
+    let debug = std::env::var("DEBUG").ok();
+    match Setup::read(&arguments) {
+        Ok(setup) => serve(setup.with_environment(debug.as_deref())),
+        Err(error) => fatal(&error, FATAL),
     }
 }
 
-fn say(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
-}
-
-fn serve(arguments: &[String]) -> Result<(), String> {
-    let debug = std::env::var("DEBUG").ok();
-    let setup = Setup::read(arguments)
-        .map_err(|error| error.to_string())?
-        .with_environment(debug.as_deref());
+fn serve(setup: Setup) -> ExitCode {
     for complaint in &setup.complaints {
         say(complaint);
     }
     if setup.help {
-        return write!(stdout(), "{HELP}").map_err(|error| error.to_string());
+        // Who has closed stdout wants no help.
+        let _ = write!(stdout(), "{HELP}");
+        return ExitCode::SUCCESS;
     }
-    let prober = ProcessProber::find(&setup.httperf)
-        .ok_or_else(|| format!("cannot find the program {}", setup.httperf))?;
+    let Some(prober) = ProcessProber::find(&setup.httperf) else {
+        return fatal(&format!("cannot find the program {}", setup.httperf), FATAL);
+    };
     let log = Log::new(Box::new(stderr()), setup.verbose, setup.debug);
-    let daemon =
-        Daemon::bind(setup.settings, Box::new(prober), log).map_err(|error| error.to_string())?;
+    let daemon = match Daemon::bind(setup.settings, Box::new(prober), log) {
+        Ok(daemon) => daemon,
+        Err(error) => return fatal(&error, error.status()),
+    };
     if setup.by_default {
         say(&format!(
             "autobenchd: listening on {} only; --bindaddr 0.0.0.0 lets other machines in",
             daemon.address()
         ));
     }
-    let handle = daemon.handle();
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("no signals: {error}"))?;
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            // Every signal, so that none kills the process before its answers are sent.
-            for _ in signals.forever() {
-                handle.stop();
-            }
-        })
-        .map_err(|error| format!("no thread for signals: {error}"))?;
+    if let Err(error) = end_with_signals(daemon.handle()) {
+        return fatal(&format!("cannot take over SIGINT and SIGTERM: {error}"), FATAL);
+    }
     daemon.serve();
+    ExitCode::SUCCESS
+}
+
+/// Has SIGINT and SIGTERM end the daemon, each of them, so that none kills the process
+/// before its answers are sent.
+fn end_with_signals(handle: Handle) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for _ in signals.forever() {
+            handle.stop();
+        }
+    })?;
     Ok(())
+}
+
+fn fatal(why: &dyn Display, status: u8) -> ExitCode {
+    say(&format!("autobenchd: {why}"));
+    ExitCode::from(status)
+}
+
+fn say(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
 }
