@@ -149,7 +149,9 @@ fn print(options: &Options, report: &Report, out: &Sink, err: &Sink) -> u8 {
     if sessions.replies.completed > 0 {
         whole();
     }
-    let text = format!("failed to connect to SSL server (err=-1, reason=1)\n{reason}");
+    // OpenSSL's numbers for an error of TLS and for one of the system.
+    let kind = if sessions.failures.tls > 0 { 1 } else { 5 };
+    let text = format!("failed to connect to SSL server (err=-1, reason={kind})\n{reason}");
     err.put(&line(options, &text));
     255
 }

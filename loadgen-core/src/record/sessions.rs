@@ -102,8 +102,11 @@ pub(crate) struct SessionRecord {
     lifetimes: Vec<u32>,
     open: u64,
     concurrent: u64,
-    /// Connects in this round of the loop, and the most of an earlier one.
+    /// Connects in the last round of the loop that had any, and the most of an
+    /// earlier one.
     burst: (u64, u64),
+    /// No connect was begun in this round yet.
+    new_round: bool,
     pub(crate) failures: ConnectionFailures,
     pub(crate) arrivals_shed: u64,
     sent: u64,
@@ -133,14 +136,15 @@ impl SessionRecord {
     /// It got as far as connecting.
     pub(crate) fn attempted(&mut self) {
         self.attempted += 1;
+        if std::mem::take(&mut self.new_round) {
+            self.burst = (0, self.burst.1.max(self.burst.0));
+        }
         self.burst.0 += 1;
     }
 
-    /// A new round of the loop begins to connect.
+    /// A new round of the loop begins.
     pub(crate) fn round(&mut self) {
-        if self.burst.0 > 0 {
-            self.burst = (0, self.burst.1.max(self.burst.0));
-        }
+        self.new_round = true;
     }
 
     /// It is connected (and TLS spoken), `time` after the start of connecting.

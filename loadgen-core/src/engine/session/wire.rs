@@ -11,7 +11,7 @@ use super::timers::Owner;
 use crate::clock::Nanos;
 use crate::http1::TolerantReader;
 use crate::net::poll::Readiness;
-use crate::net::transport::Transport;
+use crate::net::transport::{HandshakeError, Transport};
 use crate::net::{socket, sys};
 use crate::record::{Cause, Failure, Phase};
 use crate::session::{Notice, Script};
@@ -157,6 +157,9 @@ impl SessionWorker {
         match connection.transport.handshake() {
             Ok(false) => self.watch(place),
             Ok(true) => self.established(place),
+            Err(HandshakeError::Socket(error)) => {
+                self.failed(place, Failure::from_io(Phase::Connect, &error));
+            }
             Err(error) => {
                 let reason = error.to_string();
                 self.record.tls_failure.get_or_insert(reason);
@@ -330,7 +333,10 @@ impl SessionWorker {
         *class += 1;
         let tls = self.common.settings.sessions.tls.as_ref();
         if failure.phase == Phase::Connect && tls.is_some_and(|tls| tls.stop_on_failure) {
-            let reason = || failure.class();
+            let reason = || match failure.errno {
+                0 => failure.class(),
+                errno => io::Error::from_raw_os_error(errno).to_string(),
+            };
             self.record.tls_failure.get_or_insert_with(reason);
             self.shared.cut();
         }
