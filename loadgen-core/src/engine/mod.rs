@@ -367,14 +367,15 @@ pub(crate) struct Finished {
     pub(crate) load_end: Nanos,
 }
 
-/// Stops a run from another thread than the one that waits for its end.
+/// Ends a run before its time, from another thread than the one that waits for it.
 #[derive(Debug, Clone)]
 pub struct Stopper(Arc<Shared>);
 
 impl Stopper {
-    /// As [`RunHandle::stop`].
+    /// As [`RunHandle::stop`]; the report says that the run was
+    /// [interrupted](Report::interrupted).
     pub fn stop(&self) {
-        self.0.stop_more();
+        self.0.interrupt();
     }
 }
 
@@ -466,6 +467,9 @@ impl RunHandle {
         let origin = self.line.known_origin();
         let clock = origin.map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
         let marks = self.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
-        assemble::assemble(self.plan, self.environment, clock, harvests, panicked, &marks)
+        let mut finished =
+            assemble::assemble(self.plan, self.environment, clock, harvests, panicked, &marks)?;
+        finished.report.interrupted = self.shared.is_interrupted();
+        Ok(finished)
     }
 }

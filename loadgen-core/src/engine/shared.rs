@@ -3,7 +3,7 @@
 //! touched on the way of a call.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use super::stream::RequestBytes;
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
@@ -86,6 +86,8 @@ impl Published {
 #[derive(Debug)]
 pub(crate) struct Shared {
     stop: AtomicU8,
+    /// Somebody ended the run before its time.
+    interrupted: AtomicBool,
     /// When the schedules are to end, on `CLOCK_MONOTONIC`; `u64::MAX`: as planned.
     stop_at: AtomicU64,
     pub(crate) published: Vec<Published>,
@@ -95,6 +97,7 @@ impl Shared {
     pub(crate) fn new(workers: u32) -> Self {
         Self {
             stop: AtomicU8::new(RUN),
+            interrupted: AtomicBool::new(false),
             stop_at: AtomicU64::new(u64::MAX),
             published: (0..workers).map(|_| Published::default()).collect(),
         }
@@ -109,6 +112,16 @@ impl Shared {
         let at = monotonic_ns() + STOP_AHEAD;
         let _ = self.stop_at.compare_exchange(u64::MAX, at, Relaxed, Relaxed);
         let _ = self.stop.fetch_update(Relaxed, Relaxed, |stop| Some((stop + 1).min(CUT)));
+    }
+
+    /// The same, for somebody who wants the run to end before its time.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Relaxed);
+        self.stop_more();
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Relaxed)
     }
 
     /// Ends everything at once.

@@ -133,10 +133,10 @@ impl SessionWorker {
         let (user, system) = sys::thread_cpu_ns();
         let mut finished = None;
         let broken = self.work(&mut finished).err();
-        let finished = finished.unwrap_or_else(|| self.now());
-        if broken.is_some() {
+        if broken.is_some() && finished.is_none() {
             self.common.done();
         }
+        let finished = finished.unwrap_or_else(|| self.now());
         self.recorder.load_end = finished;
         self.give_up_the_rest(finished);
         self.publish(finished);
@@ -237,6 +237,11 @@ impl SessionWorker {
 
     /// Ends or wakes what is due.
     fn expire(&mut self, now: Nanos) {
+        let live = self.connections.len() + self.sessions.len();
+        self.timers.tidy(live, |owner| match owner {
+            Owner::Connection(token) => self.connections.find(token).is_some(),
+            Owner::Session(token) => self.sessions.find(token).is_some(),
+        });
         while let Some(owner) = self.timers.take_due(now) {
             match owner {
                 Owner::Connection(token) => {
