@@ -6,11 +6,13 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use autobench_compat::admin;
 use autobench_compat::daemon::{Daemon, Log, Settings};
-use common::{CONF, Fake, Ran, closed_port, report, run_admin, run_at_home};
+use common::{CONF, Fake, Ran, closed_port, eventually, report, run_admin, run_at_home};
 
 const COLUMNS: [&str; 14] = [
     "req_rate",
@@ -267,9 +269,20 @@ fn ab_56_clients_that_fail() {
 fn a_failure_ends_the_tests_of_the_others() {
     let busy = Fake::default();
     let daemon = daemon(&busy);
-    let (failing, _) = original(vec!["BENCH_FAILED\n\n".to_owned()]);
-    let clients = format!("--clients localhost:{},127.0.0.1:{failing}", daemon.port);
-    let ran = run_admin(CONF, &format!("--single_host {clients} --high 20"));
+    let failing = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = failing.local_addr().unwrap().port();
+    let running = busy.running.clone();
+    std::thread::spawn(move || {
+        let (mut stream, _) = failing.accept().unwrap();
+        eventually("the other's test runs", || running.load(Ordering::SeqCst));
+        stream.write_all(b"ACCEPTED\nBENCH_FAILED\n\n").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let line =
+        format!("--single_host --high 20 --clients localhost:{},127.0.0.1:{port}", daemon.port);
+    let (sender, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(run_admin(CONF, &line)));
+    let ran = ended.recv_timeout(Duration::from_secs(15)).expect("it does not wait for the other");
     let announced = "Testing server 127.0.0.1 at rate: 20";
     assert_ended(&ran, 255, &[announced, "FATAL: client 127.0.0.1 sent BENCH_FAILED"]);
 }

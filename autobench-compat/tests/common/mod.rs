@@ -62,7 +62,11 @@ impl Prober for Fake {
             return Ok(0);
         }
         self.running.store(true, Ordering::SeqCst);
-        while !stop.load(Ordering::SeqCst) {
+        // Long enough for any test that is to be stopped, and an end for others.
+        for _ in 0..4000 {
+            if stop.load(Ordering::SeqCst) {
+                break;
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
         self.running.store(false, Ordering::SeqCst);
