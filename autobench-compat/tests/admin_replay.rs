@@ -271,7 +271,7 @@ fn a_failure_ends_the_tests_of_the_others() {
     let daemon = daemon(&busy);
     let failing = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = failing.local_addr().unwrap().port();
-    let running = busy.running.clone();
+    let running = busy.running;
     std::thread::spawn(move || {
         let (mut stream, _) = failing.accept().unwrap();
         eventually("the other's test runs", || running.load(Ordering::SeqCst));
