@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use loadgen_core::report::SessionsReport;
 use loadgen_core::session::{
-    Burst, Limits, Retry, Script, ScriptedCall, ScriptedSession, Sessions,
+    Burst, Limits, Retry, Script, ScriptedCall, ScriptedSession, Sessions, Tls,
 };
 use loadgen_core::target_server::{RunningTarget, TargetOptions, TargetServer};
 use loadgen_core::{Engine, GapLaw, Gaps, Plan, Report, Schedule, Stream, Target};
@@ -356,4 +356,28 @@ fn rates_are_sampled() {
         assert!((50.0..150.0).contains(rate), "{figures:?}");
     }
     server.stop().unwrap();
+}
+
+/// httperf ends at the first connection that it cannot encrypt, not at one that
+/// is not answered in time.
+#[test]
+fn a_slow_tls_server_does_not_end_the_run() {
+    let encrypted = |port: u16| {
+        let mut sessions = connections(3, 1);
+        sessions.limits.timeout_s = 0.2;
+        let mut tls = Tls::default();
+        tls.stop_on_failure = true;
+        sessions.tls = Some(tls);
+        let target = Target::host_port("127.0.0.1", port, true).unwrap();
+        let load = Stream::fresh(every(0.01));
+        run(Plan::new(target, load).with_sessions(sessions)).0
+    };
+    // Connects, and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let figures = encrypted(silent.local_addr().unwrap().port());
+    assert_eq!((figures.failures.timeout, figures.tls_failure), (3, None));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let figures = encrypted(closed.port());
+    assert!(figures.tls_failure.is_some(), "{figures:?}");
+    assert_eq!(figures.failures.refused, 1);
 }

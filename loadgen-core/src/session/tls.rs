@@ -39,7 +39,9 @@ pub struct Tls {
     /// The name told to the server (SNI, RFC 6066) and checked against its
     /// certificate; `None`: no name is told, and the target's is checked.
     pub server_name: Option<String>,
-    /// The run ends with the first connection that cannot be made or encrypted.
+    /// The run ends with the first connection that the server refuses, breaks off or
+    /// cannot encrypt. One that takes too long, or that this machine has no means
+    /// for, is a failure like any other.
     pub stop_on_failure: bool,
     /// The connections of a session resume the TLS session of its first one.
     pub resume: bool,

@@ -332,7 +332,16 @@ impl SessionWorker {
         };
         *class += 1;
         let tls = self.common.settings.sessions.tls.as_ref();
-        if failure.phase == Phase::Connect && tls.is_some_and(|tls| tls.stop_on_failure) {
+        // A server that is only slow, or a lack of ours, is no mistake of set-up: the
+        // run goes on, as with httperf.
+        let by_server = matches!(
+            failure.cause,
+            Cause::Tls | Cause::Refused | Cause::Reset | Cause::ClosedEarly
+        );
+        if failure.phase == Phase::Connect
+            && by_server
+            && tls.is_some_and(|tls| tls.stop_on_failure)
+        {
             let reason = || match failure.errno {
                 0 => failure.class(),
                 errno => io::Error::from_raw_os_error(errno).to_string(),
