@@ -22,6 +22,12 @@ fn embed_answers_every_call() {
 }
 
 #[test]
+fn sessions_all_succeed() {
+    let stdout = example("sessions");
+    assert!(stdout.contains("10 sessions succeeded, 0 failed; 50 replies"), "{stdout}");
+}
+
+#[test]
 fn own_trigger_shows_the_outage() {
     let stdout = example("own_trigger");
     assert!(stdout.contains("pause"), "{stdout}");
