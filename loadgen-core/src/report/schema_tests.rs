@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{Report, sample};
+use super::{Moments, Report, SessionOutcomes, SessionsReport, sample};
+use crate::schedule::{GapLaw, GapStep, GapSteps, Gaps, Schedule};
+use crate::session::{
+    Burst, Script, ScriptedCall, ScriptedSession, Sessions, Tls, TlsVersion, Uris,
+};
 
 fn schema() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report.schema.json");
@@ -33,7 +37,7 @@ fn samples() -> Vec<Value> {
             .unwrap()
             .with_connect_to("127.0.0.1:80".parse().unwrap())
             .with_source_addresses(vec!["127.0.0.2".parse().unwrap()]),
-        crate::Stream::established(crate::Schedule::Closed),
+        crate::Stream::established(Schedule::Closed),
     );
     let reports = [
         sample::plain(),
@@ -44,7 +48,67 @@ fn samples() -> Vec<Value> {
         deadline,
         closed,
     ];
-    reports.iter().map(|report| serde_json::to_value(report).unwrap()).collect()
+    let reports = reports.into_iter().chain(with_sessions());
+    reports.map(|report| serde_json::to_value(report).unwrap()).collect()
+}
+
+/// Reports of sessions, with every script, source of URIs and law of gaps; every law
+/// as that of a probe, too.
+fn with_sessions() -> Vec<Report> {
+    let step = GapStep { gap_s: 0.1, duration_s: 1.0 };
+    let steps = GapSteps::new(&[step]).unwrap();
+    let call = ScriptedCall { method: "GET".to_owned(), uri: "/".into(), body: "a=b".into() };
+    let session = ScriptedSession { bursts: vec![Burst { calls: vec![call], think_s: 0.1 }] };
+    let cases = [
+        (
+            Script::Connection { calls: 1, burst: 1 },
+            Uris::Fixed { uri: "/".into() },
+            GapLaw::Constant { gap_s: 0.1 },
+        ),
+        (
+            Script::Bursts { calls: 4, burst: 2, think_s: 0.1 },
+            Uris::List { uris: vec!["/".into()], wrap: true },
+            GapLaw::Uniform { least_s: 0.1, most_s: 0.2 },
+        ),
+        (
+            Script::Pages { visits: 1, think_s: 0.1 },
+            Uris::Set { prefix: "".into(), files: 2, miss_rate: 0.5, first: 0, stride: 1 },
+            GapLaw::Exponential { mean_s: 0.1 },
+        ),
+        (
+            Script::Log { sessions: vec![session] },
+            Uris::Fixed { uri: "/".into() },
+            GapLaw::Steps { steps },
+        ),
+    ];
+    let reports = |(script, uris, law): (Script, Uris, GapLaw)| {
+        let mut sessions = Sessions::scripted(script);
+        sessions.uris = uris;
+        let mut figures = SessionsReport::default();
+        figures.replies.by_status.insert(200, 1);
+        if sessions.are_scripted() {
+            sessions.count = Some(1);
+            sessions.servers = vec!["a".to_owned()];
+            sessions.head.host = Some("a".into());
+            sessions.socket.sources = vec!["127.0.0.2".parse().unwrap()];
+            sessions.tls = Some(Tls { version: Some(TlsVersion::V1_3), ..Tls::default() });
+            figures.connections.lifetime_ms = Some(Moments::default());
+            figures.connections.lifetime_histogram = vec![(0, 1)];
+            figures.tls_failure = Some("refused".to_owned());
+            figures.reply_rate_samples = vec![1.0];
+            figures.session_rate_samples = vec![1.0];
+            figures.outcomes = Some(SessionOutcomes { by_replies: vec![0, 1], ..<_>::default() });
+        }
+        let target = crate::Target::parse("http://127.0.0.1/").unwrap();
+        let stream = crate::Stream::established(Schedule::Drawn(Gaps { law, client: 0 }));
+        let mut probed = sample::plain();
+        probed.plan = probed.plan.with_probe(stream.clone());
+        let mut report = sample::plain();
+        report.plan = crate::Plan::new(target, stream).with_sessions(sessions);
+        report.sessions = Some(figures);
+        [probed, report]
+    };
+    cases.into_iter().flat_map(reports).collect()
 }
 
 /// The same schema with unknown fields refused. The published one lets them
