@@ -381,3 +381,23 @@ fn a_slow_tls_server_does_not_end_the_run() {
     assert!(figures.tls_failure.is_some(), "{figures:?}");
     assert_eq!(figures.failures.refused, 1);
 }
+
+#[test]
+fn bytes_behind_a_reply_are_not_taken_for_the_next_one() {
+    let surplus = |calls| {
+        let address = server(|_, mut stream| {
+            while request(&mut stream).is_some() {
+                if stream.write_all(&[OK, b"and more"].concat()).is_err() {
+                    return;
+                }
+            }
+        });
+        run(plan(address.port(), every(0.01), connections(3, calls))).0
+    };
+    let figures = surplus(2);
+    assert_eq!((figures.replies.completed, figures.replies.by_class[1]), (3, 3));
+    assert_eq!(figures.failures.other, 3, "{figures:?}");
+    // Nothing comes after the last reply that could be mistaken.
+    let figures = surplus(1);
+    assert_eq!((figures.replies.completed, figures.failures.other), (3, 0));
+}

@@ -148,11 +148,12 @@ impl SessionWorker {
     /// Reads the first `filled` bytes of the buffer as replies.
     fn replies(&mut self, place: u32, token: u64, filled: usize) {
         let mut at = 0;
+        // Only these can the bytes be replies to, not a call that one of them releases.
+        let mut due = self.connections.get(place).map_or(0, |connection| connection.sent);
         while at < filled {
             let now = self.now();
             let Some(connection) = self.connections.get_mut(place) else { return };
-            let Some(call) = connection.calls.front_mut().filter(|_| connection.sent > 0) else {
-                connection.surplus = true;
+            let Some(call) = connection.calls.front_mut().filter(|_| due > 0) else {
                 return;
             };
             let session = self.sessions.find(connection.session);
@@ -192,12 +193,16 @@ impl SessionWorker {
                     return;
                 }
             }
-            if done {
-                self.reply_complete(place);
-                if self.connections.find(token).is_none() {
-                    return;
-                }
-            } else {
+            if !done {
+                return;
+            }
+            due -= 1;
+            if let Some(connection) = self.connections.get_mut(place) {
+                // Before the next call is sent: it fails instead.
+                connection.surplus = due == 0 && at < filled;
+            }
+            self.reply_complete(place);
+            if self.connections.find(token).is_none() {
                 return;
             }
         }
