@@ -315,6 +315,20 @@ fn too_many_open_connections_shed_arrivals() {
 }
 
 #[test]
+fn the_limit_of_open_connections_is_that_of_all_workers() {
+    let server = target(TargetOptions::new().with_delay(Duration::from_millis(200)));
+    let port = server.local_addr().port();
+    let mut sessions = connections(20, 1);
+    sessions.open_connections = Some(3);
+    let (figures, report) = run(plan(port, every(0.005), sessions).with_threads(2));
+    assert_eq!((figures.connections.attempted, figures.arrivals_shed), (3, 17), "{figures:?}");
+    let text = loadgen_core::report::render_text(&report);
+    assert!(text.contains("20 connections, calls on each: 1"), "{text}");
+    assert!(text.contains("1 s to connect and to send, 1 s for a reply"), "{text}");
+    server.stop().unwrap();
+}
+
+#[test]
 fn time_ends_a_run() {
     let server = target(TargetOptions::new().with_delay(Duration::from_millis(50)));
     let port = server.local_addr().port();

@@ -168,11 +168,6 @@ impl SessionRecord {
         }
     }
 
-    /// Connections open now.
-    pub(crate) fn open(&self) -> u64 {
-        self.open
-    }
-
     /// The socket took bytes of a request.
     pub(crate) fn request_bytes(&mut self, bytes: u64) {
         self.request_bytes += bytes;

@@ -26,7 +26,7 @@ impl SessionWorker {
         let population = settings.population;
         self.recorder.offered(population, intended, lag);
         let now = self.now();
-        if settings.sessions.open_connections.is_some_and(|n| self.record.open() >= u64::from(n)) {
+        if self.common.is_full() {
             self.record.arrivals_shed += 1;
             self.record_end(Outcome::Shed, intended, now, now, None);
             return;

@@ -40,6 +40,8 @@ pub(crate) struct Common {
     calls: AtomicU64,
     /// URIs taken so far.
     uris: AtomicU64,
+    /// Connections open in all workers; counted only if the plan limits them.
+    open: AtomicU64,
     /// Workers that still have something to do.
     busy: AtomicU32,
     workers: u32,
@@ -102,6 +104,7 @@ impl Common {
             settings,
             calls: AtomicU64::new(0),
             uris: AtomicU64::new(0),
+            open: AtomicU64::new(0),
             busy: AtomicU32::new(workers),
             workers,
             wants_messages: observer.as_ref().is_some_and(|o| o.wants_messages()),
@@ -119,6 +122,26 @@ impl Common {
 
     pub(super) fn next_uri(&self) -> u64 {
         self.uris.fetch_add(1, Relaxed)
+    }
+
+    /// A connection is going to be opened.
+    pub(super) fn opening(&self) {
+        if self.settings.sessions.open_connections.is_some() {
+            self.open.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A connection is no more.
+    pub(super) fn closed(&self) {
+        if self.settings.sessions.open_connections.is_some() {
+            self.open.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Whether as many connections are open as may be.
+    pub(super) fn is_full(&self) -> bool {
+        let limit = self.settings.sessions.open_connections;
+        limit.is_some_and(|limit| self.open.load(Relaxed) >= u64::from(limit))
     }
 
     /// A worker has done its part.

@@ -29,6 +29,7 @@ impl SessionWorker {
         }
         self.recorder.opened(settings.population, session.intended);
         self.record.opening();
+        self.common.opening();
         let server = self.next_server % settings.addresses.len();
         self.next_server = (server + 1) % settings.addresses.len();
         let address = settings.addresses[server];
@@ -105,6 +106,7 @@ impl SessionWorker {
     /// There was no connection to begin with.
     fn failed_at_once(&mut self, index: u32, error: &io::Error, now: Nanos) -> Option<u32> {
         self.record.closed(0, 0);
+        self.common.closed();
         let failure = Failure::from_io(Phase::Connect, error);
         self.count(failure);
         self.connection_lost(index, Vec::new(), 0, failure, now);
@@ -356,6 +358,7 @@ impl SessionWorker {
     pub(super) fn close(&mut self, place: u32, now: Nanos) -> Vec<Call> {
         let Some(connection) = self.connections.remove(place) else { return Vec::new() };
         self.record.closed(now.saturating_sub(connection.opened), connection.replies);
+        self.common.closed();
         connection.transport.close();
         connection.calls.into()
     }

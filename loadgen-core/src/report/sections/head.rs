@@ -4,6 +4,7 @@ use super::super::{Report, VerdictStatus};
 use super::cell;
 use crate::plan::Stream;
 use crate::schedule::{GapLaw, Schedule};
+use crate::session::{Script, Sessions};
 
 /// What stands above all tables.
 pub(crate) struct Head {
@@ -30,7 +31,10 @@ pub(crate) fn head(report: &Report) -> Head {
         }
     };
     let mut lines = vec![("target", plan.target.url().to_owned())];
-    lines.push(("load", stream(&plan.load)));
+    match plan.sessions() {
+        None => lines.push(("load", stream(&plan.load))),
+        Some(sessions) => lines.push(("load", arriving(&plan.load, sessions))),
+    }
     if let Some(probe) = &plan.probe {
         lines.push(("probe", stream(probe)));
     }
@@ -63,8 +67,51 @@ pub(crate) fn head(report: &Report) -> Head {
     }
 }
 
+/// What arrives in place of calls, and how much of it.
+fn arriving(stream: &Stream, sessions: &Sessions) -> String {
+    let think = |s: f64| format!("think time {}", cell::setting(s));
+    let what = match &sessions.script {
+        Script::Connection { calls, burst: 1 } => {
+            format!("connections, calls on each: {}", cell::count(*calls))
+        }
+        Script::Connection { calls, burst } => format!(
+            "connections, calls on each: {} in bursts of {}",
+            cell::count(*calls),
+            cell::count(*burst)
+        ),
+        Script::Bursts { calls, burst, think_s } => format!(
+            "sessions, calls in each: {} in bursts of {}, {}",
+            cell::count(*calls),
+            cell::count(*burst),
+            think(*think_s)
+        ),
+        Script::Log { sessions } => {
+            format!("sessions of a log of {}", cell::count(sessions.len() as u64))
+        }
+        Script::Pages { visits, think_s } => {
+            format!("sessions, page visits in each: {}, {}", cell::count(*visits), think(*think_s))
+        }
+    };
+    let number = sessions.count.map_or("no end of".to_owned(), cell::count);
+    format!("{number} {what}; {}", arrivals(stream))
+}
+
 fn stream(stream: &Stream) -> String {
-    let arrivals = match stream.schedule {
+    let arrivals = arrivals(stream);
+    let carried = match stream.calls_per_connection {
+        0 => "kept alive".to_owned(),
+        1 => "one call each".to_owned(),
+        n => format!("{} calls each", cell::count(n.into())),
+    };
+    format!(
+        "{} ({arrivals}), at most {} connections, {carried}",
+        stream.population().name(),
+        cell::count(stream.connections.into())
+    )
+}
+
+fn arrivals(stream: &Stream) -> String {
+    match stream.schedule {
         Schedule::Constant { rate_per_s } => format!("{}, constant gaps", cell::rate(rate_per_s)),
         Schedule::Poisson { rate_per_s } => {
             format!("{} on average, Poisson arrivals", cell::rate(rate_per_s))
@@ -82,17 +129,7 @@ fn stream(stream: &Stream) -> String {
             format!("{} on average, {law}", cell::rate(1.0 / gaps.mean_s()))
         }
         Schedule::Closed => "closed loop (the server sets the rate)".to_owned(),
-    };
-    let carried = match stream.calls_per_connection {
-        0 => "kept alive".to_owned(),
-        1 => "one call each".to_owned(),
-        n => format!("{} calls each", cell::count(n.into())),
-    };
-    format!(
-        "{} ({arrivals}), at most {} connections, {carried}",
-        stream.population().name(),
-        cell::count(stream.connections.into())
-    )
+    }
 }
 
 fn duration(report: &Report) -> String {
@@ -105,6 +142,15 @@ fn duration(report: &Report) -> String {
 }
 
 fn limits(report: &Report) -> String {
+    if let Some(sessions) = report.plan.sessions() {
+        let limit = |s: f64| if s > 0.0 { cell::setting(s) } else { "none".to_owned() };
+        let limits = &sessions.limits;
+        return format!(
+            "{} to connect and to send, {} for a reply",
+            limit(limits.timeout_s),
+            limit(limits.timeout_s + limits.think_s)
+        );
+    }
     let timeout = cell::setting(report.plan.timeout_s);
     let deadline = match report.plan.deadline_s {
         Some(s) => format!("deadline {} from the intended start", cell::setting(s)),
