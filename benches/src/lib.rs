@@ -5,6 +5,9 @@
 //! more: the server is put on the first, the client on the second.
 
 pub mod model;
+pub mod nginx;
+pub mod old_report;
+pub mod process;
 
 use std::process::{Command, Stdio};
 use std::thread;

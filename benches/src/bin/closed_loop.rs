@@ -4,14 +4,12 @@
 //!     cargo run --release -p loadgen-benches --bin closed_loop
 #![expect(clippy::print_stdout, reason = "the table is the result")]
 
-use std::fs;
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use loadgen_benches::nginx::Nginx;
 use loadgen_benches::{CLIENT_CORE, SERVER_CORE, machine, median, pin, spread};
 use loadgen_core::{Engine, Plan, Schedule, Stream, Target};
 
@@ -122,56 +120,4 @@ fn wrk(args: &Args, url: &str) -> Result<Figures> {
     let (user, system) = line.split_once(' ').context("no times of wrk")?;
     let (user, system): (f64, f64) = (user.parse()?, system.parse()?);
     Ok(Figures { rate, cpu: 1e6 * (user + system) / calls, user: 1e6 * user / calls })
-}
-
-/// An nginx of our own, in the foreground, with one worker.
-struct Nginx(Child);
-
-impl Nginx {
-    fn start(folder: &Path, port: u16) -> Result<Self> {
-        let root = folder.join("html");
-        fs::create_dir(&root)?;
-        fs::write(root.join("index.html"), [b'x'; 100])?;
-        let path = |name: &str| folder.join(name).display().to_string();
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {};\n", path(kind)))
-            .concat();
-        let configuration = format!(
-            "daemon off; master_process off; pid {}; error_log {};\n\
-             events {{ worker_connections 4096; }}\n\
-             http {{ access_log off; keepalive_requests 1000000000; {temporary}\
-             server {{ listen 127.0.0.1:{port} backlog=4096; root {}; }} }}\n",
-            path("pid"),
-            path("error.log"),
-            root.display()
-        );
-        let file = folder.join("nginx.conf");
-        fs::write(&file, configuration)?;
-        let child = Command::new("taskset")
-            .args(["-c", &SERVER_CORE.to_string(), "nginx", "-c"])
-            .arg(&file)
-            .env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("cannot run taskset (package util-linux)")?;
-        let nginx = Self(child);
-        let patience = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if Instant::now() > patience {
-                bail!(
-                    "nginx (package nginx-light) does not listen on port {port}: another --port?"
-                );
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(nginx)
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
