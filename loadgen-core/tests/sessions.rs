@@ -328,6 +328,102 @@ fn the_limit_of_open_connections_is_that_of_all_workers() {
     server.stop().unwrap();
 }
 
+/// An idle connection is told to go (408), while the replies of another one come in
+/// one piece: none of them is lost.
+#[test]
+fn replies_that_come_together_are_all_read() {
+    let address = server(|number, mut stream| {
+        let busy: &[u8] = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy";
+        let gone: &[u8] = b"HTTP/1.1 408 Gone\r\nContent-Length: 0\r\n\r\n";
+        let mut asked = 0;
+        while request(&mut stream).is_some() {
+            asked += 1;
+            if number == 0 {
+                stream.write_all(OK).unwrap();
+                if asked == 4 {
+                    thread::sleep(Duration::from_millis(10));
+                    let _ = stream.write_all(gone);
+                }
+            } else if asked == 3 {
+                thread::sleep(Duration::from_millis(50));
+                stream.write_all(&[busy, OK, OK].concat()).unwrap();
+            } else if asked > 3 {
+                stream.write_all(OK).unwrap();
+            }
+        }
+    });
+    let mut sessions = scripted(1, Script::Bursts { calls: 7, burst: 7, think_s: 0.0 });
+    sessions.connections = 2;
+    sessions.calls_in_flight = 3;
+    sessions.failure_status = Some(503);
+    sessions.retry = Retry::Always;
+    let (figures, _) = run(plan(address.port(), Schedule::Closed, sessions));
+    assert_eq!(figures.failures.timeout, 0, "{figures:?}");
+    assert_eq!(figures.outcomes.as_ref().unwrap().succeeded, 1, "{figures:?}");
+}
+
+#[test]
+fn bytes_that_nobody_asked_for_are_no_reply() {
+    // The extra reply comes while the session thinks.
+    let address = server(|_, mut stream| {
+        while request(&mut stream).is_some() {
+            stream.write_all(OK).unwrap();
+            thread::sleep(Duration::from_millis(10));
+            if stream.write_all(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n").is_err() {
+                return;
+            }
+        }
+    });
+    let script = Script::Bursts { calls: 4, burst: 1, think_s: 0.03 };
+    let (figures, _) = run(plan(address.port(), every(0.01), scripted(2, script)));
+    assert_eq!(figures.replies.by_class, [0, 8, 0, 0, 0], "{figures:?}");
+    assert_eq!(figures.failures.other, 6);
+    assert_eq!(figures.outcomes.unwrap().succeeded, 2);
+}
+
+#[test]
+fn a_burst_without_end_times_out_in_little_memory() {
+    let address = server(|_, stream| {
+        thread::sleep(Duration::from_secs(5));
+        drop(stream);
+    });
+    let mut sessions = connections(1, u64::MAX);
+    sessions.script = Script::Connection { calls: u64::MAX, burst: u64::MAX };
+    sessions.limits.timeout_s = 0.3;
+    let (figures, _) = run(plan(address.port(), Schedule::Closed, sessions));
+    assert_eq!(figures.failures.timeout, 1, "{figures:?}");
+}
+
+#[test]
+fn a_page_without_end_is_given_up() {
+    let address = server(|_, mut stream| {
+        request(&mut stream);
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n";
+        let page = b"<img src=x>".repeat(1000);
+        let _ = stream.write_all(head);
+        while stream.write_all(&page).is_ok() {}
+    });
+    let script = Script::Pages { visits: 1, think_s: 0.0 };
+    let (figures, _) = run(plan(address.port(), Schedule::Closed, scripted(1, script)));
+    assert_eq!((figures.failures.other, figures.outcomes.unwrap().failed), (1, 1));
+}
+
+#[test]
+fn busy_ports_are_skipped_when_we_choose() {
+    let server = target(TargetOptions::new());
+    let port = server.local_addr().port();
+    let mut sessions = connections(3, 1);
+    sessions.socket.choose_ports = true;
+    // 1024 workers have one port in 63 each.
+    let target = Target::host_port("127.0.0.1", port, false).unwrap();
+    let load = Stream::established(every(0.001)).with_connections(1024);
+    let plan = Plan::new(target, load).with_sessions(sessions).with_threads(1024);
+    let (figures, report) = run(plan);
+    assert_eq!(figures.replies.completed, 3, "{figures:?}");
+    assert_eq!(report.workers_lost, 0);
+    server.stop().unwrap();
+}
+
 #[test]
 fn time_ends_a_run() {
     let server = target(TargetOptions::new().with_delay(Duration::from_millis(50)));

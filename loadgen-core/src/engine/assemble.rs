@@ -71,6 +71,7 @@ pub(super) fn assemble(
         measured_s: as_seconds(measured),
         interrupted: false,
         verdict,
+        workers_lost: panicked + broken.len() as u32,
         counts,
         rates: Rates {
             offered_per_s: per_second(counts.offered),
@@ -98,14 +99,15 @@ pub(super) fn assemble(
 /// The figures of sessions, if the plan has any.
 fn sessions(plan: &Plan, harvests: &mut [Harvest], finished: Nanos) -> Option<SessionsReport> {
     let given = plan.sessions()?;
+    let records: Vec<_> = harvests.iter_mut().filter_map(|h| h.sessions.take()).collect();
+    // A sample is whole if every worker has taken it.
+    let taken = records.iter().map(SessionRecord::samples).min().unwrap_or(0);
     let mut whole = SessionRecord::default();
-    for record in harvests.iter_mut().filter_map(|harvest| harvest.sessions.take()) {
-        whole.merge(&record);
-    }
+    records.iter().for_each(|record| whole.merge(record));
     let sampling = given.sampling;
     let first = nanos(sampling.first_s);
     let samples = finished.checked_sub(first).map_or(0, |rest| rest / nanos(sampling.every_s) + 1);
-    Some(whole.report(finished, samples as usize, given.are_scripted()))
+    Some(whole.report(finished, taken.min(samples as usize), given.are_scripted()))
 }
 
 /// Both populations as one; its `response` holds all answered calls, whatever

@@ -186,6 +186,13 @@ impl Observer for Printer {
         }
     }
 
+    fn dropped(&mut self, call: u64) {
+        if let Some(line) = self.unfinished.remove(&call) {
+            self.unfinished_bytes -= line.len();
+            self.out.put(&tagged("RB", call, &line));
+        }
+    }
+
     fn reply_end(&mut self, call: u64, sizes: ReplySizes) {
         if !self.printing.reply.any() {
             return;

@@ -68,6 +68,12 @@ pub fn run(args: &[OsString], out: &Sink, err: &Sink, started: impl FnOnce(Stopp
         }
     };
     let mut exit_code = print(&options, &report, out, err);
+    if report.workers_lost > 0 {
+        for reason in &report.verdict.reasons {
+            say(&format!("error: {reason}"));
+        }
+        exit_code = exit_code.max(1);
+    }
     if let Some(warning) = lateness(&report) {
         say(&warning);
     }

@@ -237,6 +237,11 @@ impl SessionRecord {
         self.by_replies[replies] += 1;
     }
 
+    /// Samples taken so far.
+    pub(crate) fn samples(&self) -> usize {
+        self.reply_rates.len()
+    }
+
     /// A sample of the rates.
     pub(crate) fn sample(&mut self, replies_per_s: f64, sessions_per_s: f64) {
         self.reply_rates.push(replies_per_s);

@@ -36,6 +36,9 @@ pub struct Report {
     pub interrupted: bool,
     /// Whether the figures can be trusted.
     pub verdict: Verdict,
+    /// Worker threads that panicked or broke down: calls of theirs are missing.
+    #[serde(default)]
+    pub workers_lost: u32,
     /// Calls by their fate, without those of the warm-up.
     pub counts: Counts,
     /// The same per second of `measured_s`.

@@ -139,6 +139,10 @@ pub struct Sampling {
 }
 
 impl Sessions {
+    /// Most calls in flight on a connection. The rest of a larger burst follows as
+    /// replies come.
+    pub const MOST_IN_FLIGHT: u32 = 65_536;
+
     /// One connection an arrival, which carries `calls` calls one after the other
     /// and is closed; no limits, the kernel's buffers, samples every 5 s.
     #[must_use]
@@ -155,7 +159,7 @@ impl Sessions {
                 after_host: RawText::default(),
             },
             connections: 1,
-            calls_in_flight: u32::MAX,
+            calls_in_flight: Self::MOST_IN_FLIGHT,
             open_connections: None,
             retry: Retry::Never,
             failure_status: None,
@@ -208,8 +212,9 @@ impl Sessions {
         if self.connections == 0 {
             return range("the connections of a session", "at least 1", "0".to_owned());
         }
-        if self.calls_in_flight == 0 {
-            return range("the calls in flight on a connection", "at least 1", "0".to_owned());
+        if !(1..=Self::MOST_IN_FLIGHT).contains(&self.calls_in_flight) {
+            let value = self.calls_in_flight.to_string();
+            return range("the calls in flight on a connection", "from 1 to 65,536", value);
         }
         if self.head.minor_version > 1 {
             let value = format!("1.{}", self.head.minor_version);

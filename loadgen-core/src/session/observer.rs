@@ -35,6 +35,10 @@ pub trait Observer: Send {
     /// A reply is complete.
     fn reply_end(&mut self, call: u64, sizes: ReplySizes) {}
 
+    /// A call ends without a complete reply, or is going to be sent again: what was
+    /// told of its reply is all of it.
+    fn dropped(&mut self, call: u64) {}
+
     /// A sample of the rates, over all workers.
     fn sample(&mut self, sample: Sample) {}
 

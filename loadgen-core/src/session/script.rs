@@ -88,6 +88,9 @@ impl Script {
             Self::Connection { burst, .. } | Self::Bursts { burst, .. } if *burst == 0 => {
                 range("the calls of a burst", "at least 1", "0".to_owned())
             }
+            Self::Bursts { calls: 0, .. } | Self::Pages { visits: 0, .. } => {
+                range("the calls of a session", "at least 1", "0".to_owned())
+            }
             Self::Connection { .. } => Ok(()),
             Self::Bursts { think_s, .. } | Self::Pages { think_s, .. } => think(*think_s),
             Self::Log { sessions } => {

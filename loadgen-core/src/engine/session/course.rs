@@ -8,7 +8,7 @@ use crate::clock::{MILLISECOND, Nanos};
 use crate::net::tls::TlsSessionCache;
 use crate::plan::nanos;
 use crate::record::{CallRecord, Failure, Outcome};
-use crate::session::{CookieJar, Retry, Script, ScriptedSession};
+use crate::session::{CookieJar, Retry, Script, ScriptedSession, Sessions, Uris};
 
 /// The shortest think time: a session does not go on in the round that it paused in.
 const LEAST_THINK: Nanos = MILLISECOND;
@@ -128,10 +128,12 @@ impl SessionWorker {
     fn place(&mut self, index: u32) -> Option<u32> {
         let sessions = &self.common.settings.sessions;
         let session = self.sessions.get(index)?;
+        let server = session.again.front().map(|call| call.server);
         let room = |place: &&u32| {
-            self.connections
-                .get(**place)
-                .is_some_and(|c| c.calls.len() < sessions.calls_in_flight as usize)
+            self.connections.get(**place).is_some_and(|connection| {
+                connection.calls.len() < sessions.calls_in_flight as usize
+                    && server.is_none_or(|server| server == connection.server)
+            })
         };
         if let Some(place) = session.connections.iter().find(room) {
             return Some(*place);
@@ -151,7 +153,7 @@ impl SessionWorker {
         let is_page = object.is_none();
         let cookie = session.cookie.as_deref().and_then(CookieJar::line);
         let encoder = &self.common.settings.encoder;
-        let script = &self.common.settings.sessions.script;
+        let Sessions { script, uris, .. } = &self.common.settings.sessions;
         let request: Request = if let Some(request) = encoder.fixed(server) {
             request
         } else if let Script::Log { sessions } = script {
@@ -167,8 +169,9 @@ impl SessionWorker {
                 self.shared.cut();
                 return None;
             }
-            self.common.tell(|observer| match script {
-                Script::Pages { .. } => observer.fetching(&uri),
+            self.common.tell(|observer| match (script, uris) {
+                (Script::Pages { .. }, _) => observer.fetching(&uri),
+                (_, Uris::Fixed { .. }) => {}
                 _ => observer.uri(&uri),
             });
             encoder.encode(server, None, &uri, cookie, b"")
@@ -184,6 +187,7 @@ impl SessionWorker {
             id: self.common.next_call(),
             intended,
             request,
+            server,
             written: 0,
             begun: NEVER,
             due: NEVER,
@@ -285,6 +289,9 @@ impl SessionWorker {
             let Some(session) = self.sessions.get_mut(index) else { return };
             for mut call in calls.into_iter().rev() {
                 self.recorder.reconnect(population, call.intended);
+                if self.common.wants_messages {
+                    self.common.tell(|observer| observer.dropped(call.id));
+                }
                 call.again();
                 session.again.push_front(call);
             }
@@ -347,6 +354,9 @@ impl SessionWorker {
 
     /// Records the end of a call.
     pub(super) fn call_ended(&mut self, call: &Call, outcome: Outcome, now: Nanos) {
+        if self.common.wants_messages && !matches!(outcome, Outcome::Answered(_)) {
+            self.common.tell(|observer| observer.dropped(call.id));
+        }
         if !call.started {
             // It never got to the head of its connection's queue.
             self.recorder.started(self.common.settings.population, call.intended, now);

@@ -36,6 +36,10 @@ use crate::session::{Sample, UriWalker};
 /// Arrivals taken up before sockets are looked at again.
 const BATCH: u32 = 64;
 
+/// Arrivals that are counted although the worker never came to them: a rate that no
+/// machine can hold must not take its time after the run.
+const MOST_NEVER_TAKEN_UP: u64 = 10_000_000;
+
 /// How often a worker that is through looks whether the others are.
 const WAIT_FOR_OTHERS: Nanos = MILLISECOND;
 
@@ -90,6 +94,7 @@ impl SessionWorker {
         let settings = &common.settings;
         let (shard_, shards) = (u64::from(shard), u64::from(shards));
         let share = |whole: u64| whole / shards + u64::from(shard_ < whole % shards);
+        let first_server = shard as usize % settings.addresses.len();
         let sampling = Sampling {
             next: settings.first_sample,
             next_statuses: common.statuses_every,
@@ -115,7 +120,7 @@ impl SessionWorker {
             origin: sys::monotonic_ns(),
             arrived: 0,
             shards,
-            next_server: shard as usize,
+            next_server: first_server,
         }
     }
 
@@ -207,7 +212,8 @@ impl SessionWorker {
         // than it, and their lag has to say so.
         let mut at = now;
         for _ in 0..BATCH {
-            if self.share.is_some_and(|share| self.arrived >= share) {
+            let over = self.share.is_some_and(|share| self.arrived >= share);
+            if over || self.shared.stop() != RUN {
                 return false;
             }
             if self.common.settings.closed_loop {
@@ -315,12 +321,11 @@ impl SessionWorker {
 
     /// What is still open at the end is counted, not dropped.
     fn give_up_the_rest(&mut self, now: Nanos) {
-        while let Some(intended) = self.next_start.filter(|start| *start < now) {
-            if self.common.settings.closed_loop
-                || self.share.is_some_and(|share| self.arrived >= share)
-            {
+        for _ in 0..MOST_NEVER_TAKEN_UP {
+            let over = self.share.is_some_and(|share| self.arrived >= share);
+            let Some(intended) = self.next_start.filter(|start| !over && *start < now) else {
                 break;
-            }
+            };
             self.arrived += 1;
             self.next_start = self.starts.next();
             self.recorder.never_taken_up(self.common.settings.population, intended);

@@ -77,6 +77,8 @@ pub(super) struct Connection {
     pub(super) stale: bool,
     /// Bytes came after a complete reply: what follows cannot be told from it.
     pub(super) surplus: bool,
+    /// The socket takes nothing more until it says so.
+    pub(super) blocked: bool,
     /// Looks for objects in the page that is being read.
     pub(super) page: Option<Box<PageReply>>,
 }
@@ -87,6 +89,8 @@ pub(super) struct Call {
     pub(super) id: u64,
     pub(super) intended: Nanos,
     pub(super) request: Request,
+    /// Which server the request names.
+    pub(super) server: usize,
     pub(super) written: usize,
     /// When it could be sent: it was at the head of its connection's queue.
     pub(super) begun: Nanos,

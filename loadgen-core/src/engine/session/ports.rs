@@ -23,8 +23,9 @@ impl Sources {
         let ports = if options.choose_ports { addresses.len().max(1) } else { 0 };
         Self {
             next: if addresses.is_empty() { 0 } else { shard as usize % addresses.len() },
-            ports: vec![FIRST_PORT + (shard % 1024) as u16; ports],
-            stride: (shards % 1024) as u16,
+            // A plan has 1024 workers at the most.
+            ports: vec![FIRST_PORT + shard as u16; ports],
+            stride: shards as u16,
             addresses,
         }
     }
@@ -35,7 +36,10 @@ impl Sources {
         let address = self.addresses.get(self.next).copied();
         let port = self.ports.get_mut(self.next).map(|port| {
             let taken = *port;
-            *port = taken.checked_add(self.stride).unwrap_or(FIRST_PORT + taken % self.stride);
+            *port = match taken.checked_add(self.stride) {
+                Some(next) => next,
+                None => FIRST_PORT + (taken - FIRST_PORT) % self.stride,
+            };
             taken
         });
         if !self.addresses.is_empty() {
@@ -49,10 +53,9 @@ impl Sources {
             .then(|| SocketAddr::new(address.unwrap_or(any), port.unwrap_or(0)))
     }
 
-    /// How many ports there are to try before all are known to be taken; 1 where
-    /// the kernel chooses.
-    pub(super) fn tries(&self) -> u32 {
-        if self.ports.is_empty() { 1 } else { u32::from(u16::MAX - FIRST_PORT) / 2 }
+    /// How many ports a worker has to try before all are known to be taken.
+    pub(super) fn ports(&self) -> usize {
+        usize::from((u16::MAX - FIRST_PORT) / self.stride) + 1
     }
 }
 
@@ -67,9 +70,15 @@ mod tests {
         let mut sources = Sources::new(&options, 1, 3);
         let port = |s: &mut Sources| s.take(server).unwrap().port();
         assert_eq!((port(&mut sources), port(&mut sources)), (1025, 1028));
-        sources.ports[0] = 65_534;
-        assert_eq!(port(&mut sources), 65_534);
-        assert!(port(&mut sources) < 1030);
+        let stripe = sources.ports();
+        let ports: std::collections::BTreeSet<_> =
+            (0..stripe).map(|_| port(&mut sources)).collect();
+        assert_eq!(ports.len(), stripe);
+        assert!(ports.iter().all(|port| port % 3 == 1025 % 3));
+        for shards in [1, 2, 1024] {
+            let mut sources = Sources::new(&options, shards - 1, shards);
+            assert!((0..70_000).all(|_| port(&mut sources) >= 1024));
+        }
     }
 
     #[test]

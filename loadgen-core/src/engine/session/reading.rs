@@ -4,7 +4,7 @@ use std::io;
 
 use super::SessionWorker;
 use super::page::PageReply;
-use super::parts::{Call, NEVER};
+use super::parts::{Call, NEVER, Session};
 use super::settings::Common;
 use crate::engine::worker::BUFFER;
 use crate::http1::{Progress, Sink, TolerantReader, Truncated};
@@ -19,6 +19,10 @@ const DISCARD_AT_ONCE: u64 = 1024 * 1024;
 
 /// Reads of one connection before the others get their turn.
 const READS_AT_ONCE: u32 = 16;
+
+/// Most objects that wait to be fetched in one session: a page with more of them is
+/// taken for one without end.
+const MOST_OBJECTS: usize = 100_000;
 
 /// Where the parts of a reply go.
 struct Parts<'a> {
@@ -58,6 +62,11 @@ impl Sink for Parts<'_> {
     }
 }
 
+/// How many objects wait to be fetched in a session.
+fn session_objects(session: Option<&Session>) -> usize {
+    session.map_or(0, |session| session.found.len())
+}
+
 /// Keeps an object to be fetched, tells of one that is not.
 fn keep(common: &Common, objects: &mut Vec<Vec<u8>>, found: &Found<'_>) {
     match found {
@@ -74,8 +83,7 @@ impl SessionWorker {
         for _ in 0..READS_AT_ONCE {
             let Some(connection) = self.connections.get_mut(place) else { return };
             if connection.sent == 0 {
-                // Nothing is due: what came is looked at after the next request.
-                connection.stale = true;
+                self.read_unasked(place);
                 return self.watch(place);
             }
             let droppable = connection.reader.discardable();
@@ -113,6 +121,23 @@ impl SessionWorker {
             return self.failed(place, Failure::from_io(Phase::Body, &error));
         }
         self.watch(place);
+    }
+
+    /// Something came while no reply is due.
+    fn read_unasked(&mut self, place: u32) {
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        if !connection.calls.is_empty() {
+            // Perhaps a reply to the request that is being sent: read when it is sent.
+            connection.stale = true;
+            return;
+        }
+        match connection.transport.recv(&mut self.buffer) {
+            // Bytes that nobody asked for: they must not pass for the next reply.
+            Ok(n) if n > 0 => connection.surplus = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // The end, or an error: noticed after the next request, as by httperf.
+            _ => connection.stale = true,
+        }
     }
 
     /// Sorts out the result of a read: the bytes taken, or `None` when reading is
@@ -177,7 +202,11 @@ impl SessionWorker {
                 // Progress counts until the status line is there, no longer.
                 call.due = now + self.common.settings.reply_timeout;
             }
+            let kept = session_objects(session.and_then(|index| self.sessions.get(index)));
             let done = match outcome {
+                Ok(_) if kept + found.len() > MOST_OBJECTS => {
+                    return self.failed(place, Failure::new(Phase::Body, Cause::Protocol));
+                }
                 Ok((used, progress)) => {
                     at += used;
                     matches!(progress, Progress::Done)

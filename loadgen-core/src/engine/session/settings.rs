@@ -9,7 +9,7 @@ use super::parts::Call;
 use super::request::Encoder;
 use crate::clock::Nanos;
 use crate::error::RunError;
-use crate::net::tls::TlsSettings;
+use crate::net::tls::{TlsError, TlsSettings};
 use crate::plan::{Plan, nanos};
 use crate::record::Population;
 use crate::session::{Links, Observer, Sample, Script, Sessions, Uris};
@@ -30,7 +30,8 @@ pub(crate) struct Settings {
     pub(super) closed_loop: bool,
     pub(super) first_sample: Nanos,
     pub(super) sample_every: Nanos,
-    pub(super) tls: Option<TlsSettings>,
+    /// Of each server; none: plain TCP.
+    pub(super) tls: Vec<TlsSettings>,
 }
 
 /// What the workers of a run of sessions share while it runs.
@@ -74,10 +75,7 @@ impl Settings {
             closed_loop: plan.load.schedule == crate::Schedule::Closed,
             first_sample: nanos(sessions.sampling.first_s),
             sample_every: nanos(sessions.sampling.every_s),
-            tls: match &sessions.tls {
-                None => None,
-                Some(tls) => Some(TlsSettings::new(tls, plan.target.host())?),
-            },
+            tls: encryption(plan, sessions)?,
             sessions: sessions.clone(),
         })
     }
@@ -208,6 +206,15 @@ fn put<T: Clone + Default>(
     add(sum);
     *parts += 1;
     (*parts == workers).then(|| std::mem::take(sum))
+}
+
+/// How the connections to each server are encrypted, if they are.
+fn encryption(plan: &Plan, sessions: &Sessions) -> Result<Vec<TlsSettings>, TlsError> {
+    let Some(tls) = &sessions.tls else { return Ok(Vec::new()) };
+    if sessions.servers.is_empty() {
+        return Ok(vec![TlsSettings::new(tls, plan.target.host())?]);
+    }
+    sessions.servers.iter().map(|server| TlsSettings::new(tls, server)).collect()
 }
 
 /// Where the references of pages lead, if there are pages. Relative ones begin at

@@ -30,8 +30,11 @@ impl SessionWorker {
         self.recorder.opened(settings.population, session.intended);
         self.record.opening();
         self.common.opening();
-        let server = self.next_server % settings.addresses.len();
-        self.next_server = (server + 1) % settings.addresses.len();
+        // A call that is sent again goes to the server that its bytes name.
+        let server = session.again.front().map_or(self.next_server, |call| call.server);
+        if session.again.is_empty() {
+            self.next_server = (server + 1) % settings.addresses.len();
+        }
         let address = settings.addresses[server];
         let socket = match self.socket(address) {
             Ok(socket) => socket,
@@ -43,7 +46,7 @@ impl SessionWorker {
             Ok(connected) => connected,
             Err(error) => return self.failed_at_once(index, &error, now),
         };
-        let transport = match self.transport(index, socket) {
+        let transport = match self.transport(index, server, socket) {
             Ok(transport) => transport,
             Err(error) => return self.failed_at_once(index, &error, now),
         };
@@ -61,6 +64,7 @@ impl SessionWorker {
             timer: NEVER,
             stale: false,
             surplus: false,
+            blocked: false,
             page: None,
         });
         let token = self.connections.token(place);
@@ -85,19 +89,28 @@ impl SessionWorker {
     /// A socket bound to where the next connection comes from.
     fn socket(&mut self, address: SocketAddr) -> io::Result<socket2::Socket> {
         let options = &self.common.settings.sessions.socket;
-        let mut last = None;
-        for _ in 0..self.sources.tries() {
-            let source = self.sources.take(address);
-            match socket::prepare(address, source, options) {
-                Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => last = Some(error),
-                outcome => return outcome,
+        if !options.choose_ports {
+            return socket::prepare(address, self.sources.take(address), options);
+        }
+        let socket = socket::prepare(address, None, options)?;
+        for _ in 0..self.sources.ports() {
+            let Some(source) = self.sources.take(address) else { break };
+            match socket.bind(&source.into()) {
+                Ok(()) => return Ok(socket),
+                Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {}
+                Err(error) => return Err(error),
             }
         }
-        Err(last.unwrap_or_else(|| io::Error::from_raw_os_error(libc::EADDRINUSE)))
+        Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
     }
 
-    fn transport(&mut self, index: u32, socket: socket2::Socket) -> io::Result<Transport> {
-        match (&self.common.settings.tls, self.sessions.get_mut(index)) {
+    fn transport(
+        &mut self,
+        index: u32,
+        server: usize,
+        socket: socket2::Socket,
+    ) -> io::Result<Transport> {
+        match (self.common.settings.tls.get(server), self.sessions.get_mut(index)) {
             (Some(tls), Some(session)) => tls.connect(socket.into(), &mut session.tls),
             _ => Ok(Transport::Plain(socket.into())),
         }
@@ -119,6 +132,7 @@ impl SessionWorker {
         if readiness.writable()
             && let Some(connection) = self.connections.get_mut(place)
         {
+            connection.blocked = false;
             match connection.state {
                 State::Connecting => self.connected(place),
                 State::Handshake => self.handshake(place),
@@ -200,7 +214,7 @@ impl SessionWorker {
     pub(super) fn pump(&mut self, place: u32) {
         let mut now = self.now();
         let Some(connection) = self.connections.get_mut(place) else { return };
-        if connection.state != State::Open {
+        if connection.state != State::Open || connection.blocked {
             return;
         }
         if connection.surplus && connection.sent < connection.calls.len() {
@@ -225,7 +239,10 @@ impl SessionWorker {
                     self.record.request_bytes(n as u64);
                     connection.progress = now;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    connection.blocked = true;
+                    break;
+                }
                 Err(error) => {
                     failure = Some(Failure::from_io(Phase::Send, &error));
                     break;
@@ -256,11 +273,14 @@ impl SessionWorker {
         if let Some(failure) = failure {
             return self.failed(place, failure);
         }
-        let look = was_idle && connection.sent > 0 && connection.stale;
-        connection.stale = false;
-        if look {
-            // What came while nothing was due was not read, and its event is over.
-            return self.read(place, true);
+        if was_idle && connection.sent > 0 && std::mem::take(&mut connection.stale) {
+            // What came while nothing was due was not read, and its event is over. Not
+            // read here: the buffer may hold replies of another connection.
+            let token = self.connections.token(place);
+            let Some(connection) = self.connections.get(place) else { return };
+            if let Err(error) = self.poll.rearm(connection.transport.fd(), token) {
+                return self.failed(place, Failure::from_io(Phase::Head, &error));
+            }
         }
         self.watch(place);
     }
@@ -282,6 +302,10 @@ impl SessionWorker {
     pub(super) fn connection_due(&mut self, place: u32, now: Nanos) {
         let timeout = self.common.settings.timeout;
         let Some(connection) = self.connections.get_mut(place) else { return };
+        if connection.timer > now {
+            // Its deadline was moved to an earlier time, and is set again by now.
+            return;
+        }
         connection.timer = NEVER;
         if connection.deadline(timeout) > now {
             return self.watch(place);
