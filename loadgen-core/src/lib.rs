@@ -25,6 +25,7 @@ mod request;
 mod schedule;
 pub mod session;
 mod slo;
+pub mod sweep;
 mod target;
 pub mod target_server;
 pub mod units;

@@ -320,6 +320,12 @@ impl Plan {
         seconds(self.timeout_s)
     }
 
+    /// How long replies under way are waited for after the last start.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        seconds(self.drain_s)
+    }
+
     /// The streams of the plan.
     pub(crate) fn streams(&self) -> impl Iterator<Item = &Stream> {
         std::iter::once(&self.load).chain(&self.probe)
@@ -329,6 +335,18 @@ impl Plan {
     #[must_use]
     pub fn offered_per_s(&self) -> Option<f64> {
         self.streams().map(|stream| stream.schedule.rate_per_s()).sum()
+    }
+
+    /// The same plan with its main load at another rate (calls a second). The law
+    /// of the gaps stays, and so does a second stream.
+    ///
+    /// # Errors
+    /// [`PlanError::Conflict`] in closed loop, where the server decides the rate.
+    pub fn with_rate(mut self, rate_per_s: f64) -> Result<Self, PlanError> {
+        self.load.schedule = self.load.schedule.with_rate(rate_per_s).ok_or(
+            PlanError::Conflict("a closed loop has no rate: the load needs an open-loop schedule"),
+        )?;
+        Ok(self)
     }
 
     /// Checks that the plan can be carried out.

@@ -53,7 +53,7 @@ pub fn render_csv(report: &Report) -> String {
 }
 
 /// Quoted if it has to be (RFC 4180 §2.6 and §2.7).
-fn field(text: &str) -> String {
+pub(crate) fn field(text: &str) -> String {
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {

@@ -30,6 +30,14 @@ pub enum ReportError {
         /// The schema that it names.
         found: String,
     },
+    /// A document of another kind than the one that is wanted.
+    #[error("the document has schema \"{found}\", but \"{wanted}\" is wanted here")]
+    OtherSchema {
+        /// The schema that it names.
+        found: String,
+        /// The schema that is wanted.
+        wanted: &'static str,
+    },
     /// A field is missing or has the wrong type.
     #[error("the report is damaged at {path}: {reason}")]
     Field {
@@ -78,7 +86,7 @@ impl Report {
     }
 }
 
-fn syntax(error: serde_json::Error) -> ReportError {
+pub(crate) fn syntax(error: serde_json::Error) -> ReportError {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let place = format!(" at line {line} column {column}");

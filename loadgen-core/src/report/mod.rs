@@ -4,11 +4,11 @@
 //! (`null` in JSON), never 0.
 
 pub(crate) mod base64_bytes;
-mod chart;
-mod csv;
+pub(crate) mod chart;
+pub(crate) mod csv;
 mod file;
-mod html;
-mod json;
+pub(crate) mod html;
+pub(crate) mod json;
 pub(crate) mod latency;
 mod model;
 mod model_migration;
@@ -17,8 +17,8 @@ mod model_sessions;
 pub(crate) mod sample;
 #[cfg(test)]
 mod schema_tests;
-mod sections;
-mod text;
+pub(crate) mod sections;
+pub(crate) mod text;
 
 pub use csv::render_csv;
 pub use file::{SaveError, Unsaved, WriteError, is_stream, write_file};

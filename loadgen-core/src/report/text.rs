@@ -29,7 +29,7 @@ pub fn render_text(report: &Report) -> String {
     out
 }
 
-fn render_section(out: &mut String, section: &Section) {
+pub(crate) fn render_section(out: &mut String, section: &Section) {
     out.push('\n');
     paragraph(out, "", &section.title);
     paragraph(out, "  ", &format!("({})", section.scope));
@@ -80,7 +80,7 @@ fn render_table(out: &mut String, section: &Section) {
 }
 
 /// Text after a prefix, broken at spaces, with later lines set in below the first.
-fn paragraph(out: &mut String, prefix: &str, text: &str) {
+pub(crate) fn paragraph(out: &mut String, prefix: &str, text: &str) {
     let indent = prefix.chars().count();
     let room = WIDTH.saturating_sub(indent).max(24);
     let mut line = String::new();

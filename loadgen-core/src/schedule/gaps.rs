@@ -100,6 +100,25 @@ impl From<GapSteps> for Vec<GapStep> {
 }
 
 impl Gaps {
+    /// The same law with all gaps longer by this factor. Steps last as long as
+    /// before.
+    pub(super) fn stretched(mut self, factor: f64) -> Self {
+        match &mut self.law {
+            GapLaw::Constant { gap_s } => *gap_s *= factor,
+            GapLaw::Uniform { least_s, most_s } => {
+                *least_s *= factor;
+                *most_s *= factor;
+            }
+            GapLaw::Exponential { mean_s } => *mean_s *= factor,
+            GapLaw::Steps { steps } => {
+                for step in &mut steps.steps {
+                    step.gap_s *= factor;
+                }
+            }
+        }
+        self
+    }
+
     /// The mean gap in seconds.
     #[must_use]
     pub fn mean_s(&self) -> f64 {

@@ -74,6 +74,19 @@ impl Schedule {
         }
     }
 
+    /// The same arrival process at another mean rate (calls a second); `None` in
+    /// closed loop, which has no rate.
+    #[must_use]
+    pub fn with_rate(self, rate_per_s: f64) -> Option<Self> {
+        Some(match self {
+            Self::Constant { .. } => Self::Constant { rate_per_s },
+            Self::Poisson { .. } => Self::Poisson { rate_per_s },
+            Self::Uniform { .. } => Self::Uniform { rate_per_s },
+            Self::Drawn(gaps) => Self::Drawn(gaps.stretched(1.0 / (rate_per_s * gaps.mean_s()))),
+            Self::Closed => return None,
+        })
+    }
+
     /// Intended starts of one shard, in ns from the start of the load, without
     /// end. Empty for [`Schedule::Closed`].
     #[must_use]
@@ -192,6 +205,18 @@ mod tests {
                 .collect();
             union.sort_unstable();
             prop_assert_eq!(&union[..200 / shards as usize], &whole[..200 / shards as usize]);
+        }
+
+        #[test]
+        fn a_rate_is_changed_and_the_law_kept(schedule in any_open(), rate in 1.0..1e6_f64) {
+            let changed = schedule.with_rate(rate).unwrap();
+            let was = schedule.rate_per_s().unwrap();
+            prop_assert!((changed.rate_per_s().unwrap() / rate - 1.0).abs() < 1e-9);
+            for (a, b) in schedule.starts(7, 0, 1).zip(changed.starts(7, 0, 1)).take(100) {
+                let ideal = a as f64 * was / rate;
+                prop_assert!((b as f64 - ideal).abs() < 200.0 + 1e-3 * ideal, "{} {}", a, b);
+            }
+            prop_assert_eq!(Schedule::Closed.with_rate(rate), None);
         }
 
         #[test]

@@ -4,11 +4,14 @@
 //! Drawn in units of half a pixel, so that a line is not forced onto whole
 //! pixels; the page scales it. Text from outside is escaped by the SVG back end.
 
-mod panel;
+pub(crate) mod panel;
 mod series;
 mod timeline;
 
 use std::ops::Range;
+
+pub(crate) use series::ticks;
+pub(crate) use timeline::decade;
 
 use super::Report;
 

@@ -10,30 +10,30 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::super::sections::cell;
 
 /// A canvas whose units are half pixels.
-pub(super) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-pub(super) type Drawn = Result<(), String>;
+pub(crate) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Drawn = Result<(), String>;
 
 // Page styles recolour these for dark pages by their exact values.
-pub(super) const INK: RGBColor = RGBColor(0x22, 0x24, 0x28);
-pub(super) const FAINT: RGBColor = RGBColor(0xe2, 0xe5, 0xea);
-pub(super) const FRAME: RGBColor = RGBColor(0x8d, 0x93, 0x9c);
-pub(super) const FONT: f64 = 26.0;
+pub(crate) const INK: RGBColor = RGBColor(0x22, 0x24, 0x28);
+pub(crate) const FAINT: RGBColor = RGBColor(0xe2, 0xe5, 0xea);
+pub(crate) const FRAME: RGBColor = RGBColor(0x8d, 0x93, 0x9c);
+pub(crate) const FONT: f64 = 26.0;
 /// Half pixels that a character takes, on average.
 const CHARACTER: f64 = 13.6;
 
 /// How wide a text will be, about.
-pub(super) fn text_width(text: &str, size: f64) -> i32 {
+pub(crate) fn text_width(text: &str, size: f64) -> i32 {
     (text.chars().count() as f64 * CHARACTER * size / FONT).ceil() as i32
 }
 
 /// An error of the back end as text.
-pub(super) fn failed<E: std::fmt::Display>(error: E) -> String {
+pub(crate) fn failed<E: std::fmt::Display>(error: E) -> String {
     error.to_string()
 }
 
 /// Writes a text. `at` is where its left end, middle or right end is, and its
 /// vertical middle.
-pub(super) fn text(
+pub(crate) fn text(
     canvas: &Canvas<'_>,
     words: &str,
     at: (i32, i32),
@@ -49,43 +49,43 @@ pub(super) fn text(
 }
 
 /// One entry of a legend.
-pub(super) struct Key {
-    pub(super) words: String,
-    pub(super) color: RGBColor,
-    pub(super) shape: Shape,
+pub(crate) struct Key {
+    pub(crate) words: String,
+    pub(crate) color: RGBColor,
+    pub(crate) shape: Shape,
 }
 
 /// How a key and its data are drawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Line(u32),
     Cross,
     Bar,
 }
 
 /// Where values lie on the canvas.
-pub(super) struct Panel {
-    pub(super) left: i32,
-    pub(super) right: i32,
-    pub(super) top: i32,
-    pub(super) bottom: i32,
-    pub(super) x: Range<f64>,
-    pub(super) y: Range<f64>,
+pub(crate) struct Panel {
+    pub(crate) left: i32,
+    pub(crate) right: i32,
+    pub(crate) top: i32,
+    pub(crate) bottom: i32,
+    pub(crate) x: Range<f64>,
+    pub(crate) y: Range<f64>,
 }
 
 impl Panel {
-    pub(super) fn px(&self, x: f64) -> i32 {
+    pub(crate) fn px(&self, x: f64) -> i32 {
         let share = (x - self.x.start) / (self.x.end - self.x.start);
         self.left + (share.clamp(0.0, 1.0) * f64::from(self.right - self.left)).round() as i32
     }
 
-    pub(super) fn py(&self, y: f64) -> i32 {
+    pub(crate) fn py(&self, y: f64) -> i32 {
         let share = (y - self.y.start) / (self.y.end - self.y.start);
         self.bottom - (share.clamp(0.0, 1.0) * f64::from(self.bottom - self.top)).round() as i32
     }
 
     /// Title at the left and legend at the right, above the frame.
-    pub(super) fn header(&self, canvas: &Canvas<'_>, title: &str, keys: &[Key]) -> Drawn {
+    pub(crate) fn header(&self, canvas: &Canvas<'_>, title: &str, keys: &[Key]) -> Drawn {
         let y = self.top - 22;
         text(canvas, title, (self.left, y), HPos::Left, INK, FONT + 1.0)?;
         let mut x = self.right;
@@ -104,7 +104,7 @@ impl Panel {
     }
 
     /// Horizontal grid lines with labels, and vertical ones without.
-    pub(super) fn grid(
+    pub(crate) fn grid(
         &self,
         canvas: &Canvas<'_>,
         y_ticks: &[(f64, String)],
@@ -122,7 +122,7 @@ impl Panel {
         Ok(())
     }
 
-    pub(super) fn frame(&self, canvas: &Canvas<'_>) -> Drawn {
+    pub(crate) fn frame(&self, canvas: &Canvas<'_>) -> Drawn {
         let corners = [
             (self.left, self.top),
             (self.right, self.top),
@@ -135,7 +135,7 @@ impl Panel {
 
     /// A line through the values that there are. Where one is missing, the line
     /// has a gap; a value between two gaps is a dot.
-    pub(super) fn curve(
+    pub(crate) fn curve(
         &self,
         canvas: &Canvas<'_>,
         values: impl Iterator<Item = (f64, Option<f64>)>,
@@ -163,7 +163,7 @@ fn stroke(canvas: &Canvas<'_>, run: &mut Vec<(i32, i32)>, color: RGBColor, width
     Ok(())
 }
 
-pub(super) fn line(
+pub(crate) fn line(
     canvas: &Canvas<'_>,
     points: &[(i32, i32)],
     color: RGBColor,
@@ -172,11 +172,11 @@ pub(super) fn line(
     canvas.draw(&PathElement::new(points.to_vec(), color.stroke_width(width))).map_err(failed)
 }
 
-pub(super) fn cross(canvas: &Canvas<'_>, at: (i32, i32), color: RGBColor) -> Drawn {
+pub(crate) fn cross(canvas: &Canvas<'_>, at: (i32, i32), color: RGBColor) -> Drawn {
     canvas.draw(&Cross::new(at, 6, color.stroke_width(2))).map_err(failed)
 }
 
-pub(super) fn fill(
+pub(crate) fn fill(
     canvas: &Canvas<'_>,
     from: (i32, i32),
     to: (i32, i32),

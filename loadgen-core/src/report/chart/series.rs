@@ -121,7 +121,7 @@ pub(super) fn steps(report: &Report, span: &Range<f64>) -> Vec<Step> {
 }
 
 /// Round numbers inside of a range, about `wanted` of them.
-pub(super) fn ticks(range: &Range<f64>, wanted: usize) -> Vec<f64> {
+pub(crate) fn ticks(range: &Range<f64>, wanted: usize) -> Vec<f64> {
     let span = range.end - range.start;
     if span <= 0.0 || !span.is_finite() {
         return Vec::new();

@@ -195,7 +195,7 @@ fn draw_response(
 }
 
 /// 10^k µs as a label.
-fn decade(k: i32) -> String {
+pub(crate) fn decade(k: i32) -> String {
     match k {
         ..=2 => format!("{} µs", 10f64.powi(k)),
         3..=5 => format!("{} ms", 10f64.powi(k - 3)),

@@ -12,7 +12,7 @@ use super::chart::{self, View};
 use super::sections::{self, Events, Section, cell};
 use super::{Migration, Report, VerdictStatus};
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// The report as one self-contained HTML page.
 #[must_use]
@@ -46,7 +46,7 @@ pub fn render_html(report: &Report) -> String {
 
 /// Text that stands for itself in HTML, in content and in quoted attributes.
 /// Control characters are written out: some are not allowed in any form.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in cell::clean(text).chars() {
         match c {
@@ -86,7 +86,7 @@ fn header(page: &mut String, report: &Report, head: &sections::Head) {
     page.push_str("</dl>\n</section>\n");
 }
 
-fn list(page: &mut String, items: &[String]) {
+pub(crate) fn list(page: &mut String, items: &[String]) {
     if items.is_empty() {
         return;
     }
@@ -98,9 +98,9 @@ fn list(page: &mut String, items: &[String]) {
 }
 
 /// A figure in large, its bound, and what it is.
-type Tile = (String, String, &'static str);
+pub(crate) type Tile = (String, String, &'static str);
 
-fn tiles(page: &mut String, tiles: &[Tile]) {
+pub(crate) fn tiles(page: &mut String, tiles: &[Tile]) {
     page.push_str("<div class=\"tiles\">\n");
     for (figure, bound, what) in tiles {
         page.push_str(&format!(
@@ -197,7 +197,7 @@ fn figure(page: &mut String, report: &Report, view: View, title: &str) {
     page.push_str(&format!("<p class=\"caption\">{}</p>\n</section>\n", escape(&drawn.caption)));
 }
 
-fn table(page: &mut String, section: &Section) {
+pub(crate) fn table(page: &mut String, section: &Section) {
     page.push_str(&format!("<section>\n<h2>{}</h2>\n", escape(&section.title)));
     page.push_str(&format!("<p class=\"scope\">{}</p>\n", escape(&section.scope)));
     let text_from = section.columns.len() - section.text_columns;

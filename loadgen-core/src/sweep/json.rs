@@ -1,0 +1,39 @@
+//! A sweep as JSON, and back.
+
+use super::report::{SCHEMA, SweepReport};
+use crate::report::ReportError;
+use crate::report::json::syntax;
+use crate::report::sections::cell;
+
+impl SweepReport {
+    /// The sweep as JSON, indented, with a newline at its end.
+    ///
+    /// # Errors
+    /// [`ReportError::Write`] if a value cannot stand in JSON, which is a defect.
+    pub fn to_json_pretty(&self) -> Result<String, ReportError> {
+        let json = serde_json::to_string_pretty(self);
+        json.map(|json| json + "\n").map_err(|e| ReportError::Write(e.to_string()))
+    }
+
+    /// Reads a sweep. Unknown fields are passed over: a later version of the same
+    /// schema may have added them.
+    ///
+    /// # Errors
+    /// [`ReportError`] with the line and column, the schema found, or the path of
+    /// the field.
+    pub fn from_json(text: &str) -> Result<Self, ReportError> {
+        let value: serde_json::Value = serde_json::from_str(text).map_err(syntax)?;
+        match value.get("schema").map(|schema| schema.as_str()) {
+            None => return Err(ReportError::NoSchema),
+            Some(Some(SCHEMA)) => {}
+            Some(found) => {
+                let found = cell::clean(found.unwrap_or("(not a text)"));
+                return Err(ReportError::OtherSchema { found, wanted: SCHEMA });
+            }
+        }
+        serde_path_to_error::deserialize(value).map_err(|error| ReportError::Field {
+            path: error.path().to_string(),
+            reason: error.inner().to_string(),
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! Where the curve of a sweep bends, and where the server is full.
+//!
+//! Both are made for few and noisy points: each is decided by all of the points
+//! together, has no threshold on a slope, and names the neighbouring steps, since
+//! the truth lies between them.
+
+use serde::{Deserialize, Serialize};
+
+use super::point::SweepPoint;
+
+/// The part of the offered calls that may be left over when the load ends of a
+/// server that keeps up.
+pub const KEEPS_UP_WITHIN: f64 = 0.01;
+
+/// The step with the greatest power: answered rate by mean response time
+/// (Kleinrock, "Power and deterministic rules of thumb for probabilistic problems
+/// in computer communications", ICC 1979). Below it a higher rate costs little
+/// response time; above it, much. The maximum has no parameter, and noise moves
+/// it only between steps that are about as good.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Knee {
+    /// The demanded rate of the step.
+    pub at_per_s: f64,
+    /// Of the step below; `None`: it is the lowest one.
+    pub below_per_s: Option<f64>,
+    /// Of the step above.
+    pub above_per_s: f64,
+}
+
+/// Between which steps the server ceases to keep up
+/// ([`SweepPoint::keeps_up`], or more than 1 % of the calls lost).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Saturation {
+    /// The highest demanded rate that the server keeps up with; `None`: it fell
+    /// behind at the lowest one already.
+    pub keeps_up_per_s: Option<f64>,
+    /// The lowest one that it does not.
+    pub falls_behind_per_s: f64,
+}
+
+/// One point a rate, from the lowest; the longest run where there are several.
+pub(super) fn by_rate(points: &[SweepPoint]) -> Vec<&SweepPoint> {
+    let mut sorted: Vec<&SweepPoint> = points.iter().filter(|p| !p.interrupted).collect();
+    sorted.sort_by(|a, b| {
+        let longest_first = b.measured_s.total_cmp(&a.measured_s);
+        a.demanded_per_s.total_cmp(&b.demanded_per_s).then(longest_first)
+    });
+    sorted.dedup_by(|later, kept| later.demanded_per_s == kept.demanded_per_s);
+    sorted
+}
+
+impl Knee {
+    /// The knee of these points; `None` if the power still rises at the highest
+    /// rate, or with fewer than three points.
+    #[must_use]
+    pub fn of(points: &[SweepPoint]) -> Option<Self> {
+        let points: Vec<_> = by_rate(points)
+            .into_iter()
+            .filter_map(|point| {
+                let mean_us = point.response_time.mean_us.filter(|us| *us > 0.0)?;
+                Some((point.demanded_per_s, point.rates.answered_per_s? / mean_us))
+            })
+            .collect();
+        let (at, _) = points.iter().enumerate().max_by(|(_, a), (_, b)| a.1.total_cmp(&b.1))?;
+        if points.len() < 3 {
+            return None;
+        }
+        let rate = |i: usize| points.get(i).map(|(rate, _)| *rate);
+        Some(Self {
+            at_per_s: rate(at)?,
+            below_per_s: at.checked_sub(1).and_then(rate),
+            above_per_s: rate(at + 1)?,
+        })
+    }
+}
+
+impl Saturation {
+    /// The saturation of these points: the place with the fewest steps on the
+    /// wrong side of it (fallen behind below it, kept up above it), so that one
+    /// disturbed step does not decide. `None` if it was not reached.
+    #[must_use]
+    pub fn of(points: &[SweepPoint]) -> Option<Self> {
+        let points: Vec<_> = by_rate(points)
+            .into_iter()
+            .filter(|point| !point.is_generators_fault())
+            .map(|point| (point.demanded_per_s, is_good(point)))
+            .collect();
+        let mut wrong = points.iter().filter(|(_, good)| *good).count();
+        let (mut least, mut split) = (wrong, 0);
+        for (i, (_, good)) in points.iter().enumerate() {
+            if *good {
+                wrong -= 1
+            } else {
+                wrong += 1
+            }
+            if wrong < least {
+                (least, split) = (wrong, i + 1);
+            }
+        }
+        let rate = |i: usize| points.get(i).map(|(rate, _)| *rate);
+        Some(Self {
+            keeps_up_per_s: split.checked_sub(1).and_then(rate),
+            falls_behind_per_s: rate(split)?,
+        })
+    }
+}
+
+fn is_good(point: &SweepPoint) -> bool {
+    let lost = point.lost() as f64 / point.counts.offered.max(1) as f64;
+    point.keeps_up() != Some(false) && lost <= KEEPS_UP_WITHIN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::point::tests::point;
+    use super::*;
+
+    fn points(curve: &[(f64, f64, f64)]) -> Vec<SweepPoint> {
+        curve.iter().map(|(rate, answered, ms)| point(*rate, *answered, *ms)).collect()
+    }
+
+    #[test]
+    fn a_server_with_a_fixed_delay_has_its_knee_at_its_capacity() {
+        let points = points(&[
+            (100.0, 100.0, 20.0),
+            (200.0, 200.0, 20.1),
+            (300.0, 300.0, 20.0),
+            (400.0, 400.0, 20.3),
+            (500.0, 440.0, 700.0),
+            (600.0, 441.0, 1500.0),
+        ]);
+        let knee = Knee::of(&points).unwrap();
+        assert_eq!(
+            (knee.at_per_s, knee.below_per_s, knee.above_per_s),
+            (400.0, Some(300.0), 500.0)
+        );
+        let saturation = Saturation::of(&points).unwrap();
+        assert_eq!(saturation.keeps_up_per_s, Some(400.0));
+        assert_eq!(saturation.falls_behind_per_s, 500.0);
+    }
+
+    #[test]
+    fn a_single_queue_has_its_knee_at_half_of_its_capacity() {
+        // M/M/1: response time 1 / (capacity - rate); the power is greatest at 1/2.
+        let curve: Vec<_> = (1..10)
+            .map(|k| f64::from(k) * 10.0)
+            .map(|rate| (rate, rate, 1e3 / (100.0 - rate)))
+            .collect();
+        assert_eq!(Knee::of(&points(&curve)).unwrap().at_per_s, 50.0);
+    }
+
+    #[test]
+    fn what_was_not_reached_is_none() {
+        let rising = points(&[(10.0, 10.0, 1.0), (20.0, 20.0, 1.0), (30.0, 30.0, 1.0)]);
+        assert_eq!(Knee::of(&rising), None);
+        assert_eq!(Saturation::of(&rising), None);
+        assert_eq!((Knee::of(&[]), Saturation::of(&[])), (None, None));
+        let full = points(&[(100.0, 50.0, 900.0), (200.0, 50.0, 1000.0)]);
+        let saturation = Saturation::of(&full).unwrap();
+        assert_eq!((saturation.keeps_up_per_s, saturation.falls_behind_per_s), (None, 100.0));
+    }
+
+    #[test]
+    fn one_disturbed_step_does_not_decide() {
+        let mut curve = Vec::new();
+        for k in 1..=10 {
+            let rate = f64::from(k) * 100.0;
+            curve.push((rate, rate.min(750.0), if k > 7 { 900.0 } else { 5.0 }));
+        }
+        curve[2] = (300.0, 250.0, 300.0);
+        let saturation = Saturation::of(&points(&curve)).unwrap();
+        assert_eq!(saturation.keeps_up_per_s, Some(700.0));
+        assert_eq!(Knee::of(&points(&curve)).unwrap().at_per_s, 700.0);
+    }
+
+    #[test]
+    fn the_order_of_the_steps_does_not_matter_and_the_longer_run_counts() {
+        let mut given = points(&[(300.0, 200.0, 900.0), (100.0, 100.0, 5.0), (200.0, 200.0, 5.0)]);
+        let mut short = point(200.0, 100.0, 500.0);
+        short.measured_s = 0.5;
+        given.insert(0, short);
+        assert_eq!(Saturation::of(&given).unwrap().keeps_up_per_s, Some(200.0));
+        assert_eq!(Knee::of(&given).unwrap().at_per_s, 200.0);
+    }
+}

@@ -1,0 +1,341 @@
+//! Carries a sweep out: one run of the engine after the other.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::error::SweepError;
+use super::point::{PointKind, SweepPoint};
+use super::report::{SearchReport, SweepReport};
+use super::search::{Probe, Search, SearchSettings, Verdict};
+use super::steps::Steps;
+use crate::engine::{Engine, Snapshot};
+use crate::error::RunError;
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::slo::{Slo, SloMetric};
+
+/// Is told how a sweep goes on. Every method may be left out.
+pub trait SweepObserver {
+    /// A run begins. `index` counts from 0; `of` is how many there will be, if
+    /// that is known.
+    fn begins(&mut self, run: &Probe, index: usize, of: Option<usize>) {
+        let _ = (run, index, of);
+    }
+
+    /// The run goes on; called about every 50 ms.
+    fn goes_on(&mut self, now: &Snapshot) {
+        let _ = now;
+    }
+
+    /// A run has ended, and is the last point of the report: save it here and no
+    /// step is lost.
+    fn ended(&mut self, point: &SweepPoint, so_far: &SweepReport) {
+        let _ = (point, so_far);
+    }
+}
+
+/// Watches nothing.
+impl SweepObserver for () {}
+
+/// A plan that is to be run at many rates.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    plan: Plan,
+    pause: Duration,
+    objectives: Vec<Slo>,
+}
+
+/// How long replies under way are waited for after a stop.
+const SHORT_DRAIN: Duration = Duration::from_secs(1);
+
+/// How often the observer and the flag to stop are looked after.
+const WATCH_EVERY: Duration = Duration::from_millis(50);
+
+impl Sweep {
+    /// A sweep of this plan, without pauses and objectives. The plan's rate does
+    /// not matter; its duration is that of a step.
+    ///
+    /// # Errors
+    /// [`SweepError`] for a closed loop and for a plan without end.
+    pub fn new(plan: Plan) -> Result<Self, SweepError> {
+        let plan = plan.with_rate(1.0)?;
+        plan.validate()?;
+        plan.duration().ok_or(SweepError::Endless)?;
+        Ok(Self { plan, pause: Duration::ZERO, objectives: Vec::new() })
+    }
+
+    /// Waits this long between two runs, so that the server can come to rest.
+    #[must_use]
+    pub fn with_pause(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
+
+    /// Judges every run by these objectives.
+    #[must_use]
+    pub fn with_objectives(mut self, objectives: Vec<Slo>) -> Self {
+        self.objectives = objectives;
+        self
+    }
+
+    /// A report without any run yet, for [`Self::run`] or [`Self::search`].
+    #[must_use]
+    pub fn report(&self) -> SweepReport {
+        let mut report = SweepReport::new(self.plan.clone());
+        report.pause_s = self.pause.as_secs_f64();
+        report.objectives = self.objectives.iter().map(ToString::to_string).collect();
+        report
+    }
+
+    /// Takes an earlier report up again: what it holds is not run once more.
+    ///
+    /// # Errors
+    /// [`SweepError::Other`] if it was made with another plan or other objectives.
+    pub fn resume(&self, mut earlier: SweepReport) -> Result<SweepReport, SweepError> {
+        let fresh = self.report();
+        let earlier_plan = earlier.plan.clone().with_rate(1.0)?;
+        if earlier_plan != self.plan {
+            return Err(SweepError::Other("plan (target, request, load or connections)"));
+        }
+        if earlier.objectives != fresh.objectives {
+            return Err(SweepError::Other("list of objectives"));
+        }
+        earlier.points.retain(|point| !point.interrupted);
+        earlier.interrupted = false;
+        earlier.pause_s = fresh.pause_s;
+        earlier.conclude();
+        Ok(earlier)
+    }
+
+    /// Runs the steps that the report does not hold yet, until `stop` is set. The
+    /// report holds all finished steps at any moment, after an error too.
+    ///
+    /// # Errors
+    /// [`SweepError`] if a step cannot be run.
+    pub fn run(
+        &self,
+        steps: &Steps,
+        report: &mut SweepReport,
+        observer: &mut dyn SweepObserver,
+        stop: &AtomicBool,
+    ) -> Result<(), SweepError> {
+        if report.search.is_some() {
+            return Err(SweepError::Other("kind of sweep (it was a search)"));
+        }
+        let duration = self.plan.duration().ok_or(SweepError::Endless)?;
+        for rate_per_s in steps.rates() {
+            self.plan.clone().with_rate(*rate_per_s)?.validate()?;
+        }
+        report.steps_per_s = steps.rates().to_vec();
+        let mut is_first = true;
+        for (index, rate_per_s) in steps.rates().iter().copied().enumerate() {
+            if report.points.iter().any(|point| point.demanded_per_s == rate_per_s) {
+                continue;
+            }
+            if !std::mem::take(&mut is_first) {
+                rest(self.pause, stop);
+            }
+            let step = Probe { kind: PointKind::Step, rate_per_s, duration };
+            observer.begins(&step, index, Some(steps.rates().len()));
+            if self.measure(&step, &self.plan, report, observer, stop)?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Searches the highest rate that holds the objectives, until `stop` is set.
+    /// Runs that the report holds already are not made again. The lengths of the
+    /// runs are those of the settings, plus the plan's warm-up.
+    ///
+    /// # Errors
+    /// [`SweepError`] for settings that make no search, and if a run cannot be
+    /// made. The report holds all finished runs.
+    pub fn search(
+        &self,
+        settings: SearchSettings,
+        report: &mut SweepReport,
+        observer: &mut dyn SweepObserver,
+        stop: &AtomicBool,
+    ) -> Result<(), SweepError> {
+        if self.objectives.is_empty() {
+            return Err(SweepError::NoObjective);
+        }
+        let settings = SearchSettings {
+            least_calls: settings.least_calls.max(self.least_calls()),
+            ..settings
+        };
+        match &report.search {
+            Some(earlier) if earlier.settings != settings => {
+                return Err(SweepError::Other("way of searching (bounds, tolerance or lengths)"));
+            }
+            None if !report.points.is_empty() => {
+                return Err(SweepError::Other("kind of sweep (it was one by steps)"));
+            }
+            _ => {}
+        }
+        let mut search = Search::new(settings)?;
+        report.search = Some(SearchReport::of(settings, &search));
+        let mut known = std::mem::take(&mut report.points).into_iter();
+        let plan = self.plan_of_probes();
+        let mut is_first = true;
+        while let Some(probe) = search.next() {
+            // Probes that were made before are told again instead of made again.
+            let same = |point: &SweepPoint| {
+                point.kind == probe.kind && point.demanded_per_s == probe.rate_per_s
+            };
+            let verdict = if let Some(point) = known.next().filter(same) {
+                let verdict = self.verdict(&point);
+                report.points.push(point);
+                verdict
+            } else {
+                known = Vec::new().into_iter();
+                if !std::mem::take(&mut is_first) {
+                    rest(self.pause, stop);
+                }
+                observer.begins(&probe, report.points.len(), None);
+                match self.measure(&probe, &plan, report, observer, stop)? {
+                    Some(verdict) => verdict,
+                    None => break,
+                }
+            };
+            search.tell(verdict);
+            report.search = Some(SearchReport::of(settings, &search));
+        }
+        report.conclude();
+        Ok(())
+    }
+
+    /// One run, as the next point of the report; `None` if it was stopped.
+    fn measure(
+        &self,
+        run: &Probe,
+        plan: &Plan,
+        report: &mut SweepReport,
+        observer: &mut dyn SweepObserver,
+        stop: &AtomicBool,
+    ) -> Result<Option<Verdict>, SweepError> {
+        if stop.load(Ordering::SeqCst) {
+            report.interrupted = true;
+            return Ok(None);
+        }
+        let rate_per_s = run.rate_per_s;
+        // Of a sweep by steps the plan's own duration, which holds its warm-up.
+        let warmup = if run.kind == PointKind::Step { Duration::ZERO } else { plan.warmup() };
+        let plan = plan.clone().with_rate(rate_per_s)?.with_duration(run.duration + warmup);
+        let of_one = carry_out(plan, observer, stop)
+            .map_err(|source| SweepError::Run { rate_per_s, source })?;
+        let mut point = SweepPoint::of(rate_per_s, &of_one).judged(&self.objectives, &of_one);
+        point.kind = run.kind;
+        if of_one.interrupted {
+            report.interrupted = true;
+            if point.counts.offered > 0 {
+                report.push(point, &of_one.environment);
+            }
+            return Ok(None);
+        }
+        let verdict = self.verdict(&point);
+        report.push(point, &of_one.environment);
+        if let Some(point) = report.points.last() {
+            observer.ended(point, report);
+        }
+        Ok(Some(verdict))
+    }
+
+    /// What a run says of its rate.
+    fn verdict(&self, point: &SweepPoint) -> Verdict {
+        let reasons = || point.verdict.reasons.join("; ");
+        match point.held {
+            Some(true) => Verdict::Held,
+            Some(false) => match self.own_lateness(point) {
+                Some(reason) => Verdict::Invalid(reason),
+                None => Verdict::Breached,
+            },
+            None if point.is_generators_fault() => Verdict::Invalid(reasons()),
+            None => Verdict::Invalid(point.objectives.join("; ")),
+        }
+    }
+
+    /// Why a breach may be the generator's: its own lateness alone takes half of
+    /// the time that the objectives allow.
+    fn own_lateness(&self, point: &SweepPoint) -> Option<String> {
+        let limit_us = self.limits_us().reduce(f64::min)?;
+        let lag_us = point.lag.p99_us.or(point.lag.p90_us)?;
+        (lag_us >= limit_us / 2.0).then(|| {
+            format!(
+                "the generator itself started calls {:.1} ms late, which the objectives \
+                 ({:.1} ms) do not allow for: give it more CPU or more --threads",
+                lag_us / 1e3,
+                limit_us / 1e3
+            )
+        })
+    }
+
+    /// The time limits of the objectives.
+    fn limits_us(&self) -> impl Iterator<Item = f64> {
+        let times = self.objectives.iter().filter(|slo| slo.metric() != SloMetric::ErrorRate);
+        times.map(Slo::limit)
+    }
+
+    /// Calls that the objectives can be judged with: twice as many as the highest
+    /// quantile needs.
+    fn least_calls(&self) -> u64 {
+        let needed = self.objectives.iter().map(|slo| match slo.metric() {
+            SloMetric::Quantile(q) => (2.0 / (1.0 - q)).ceil() as u64,
+            _ => 0,
+        });
+        needed.max().unwrap_or(0)
+    }
+
+    /// The plan of short runs. A call that has not ended long after its limit has
+    /// breached it: the drain of an overloaded probe need not last longer.
+    fn plan_of_probes(&self) -> Plan {
+        let plan = self.plan.clone();
+        let Some(limit_us) = self.limits_us().reduce(f64::max) else { return plan };
+        let enough = Duration::try_from_secs_f64(2.0 * limit_us / 1e6).unwrap_or(Duration::MAX);
+        let drain = plan.drain().min(enough.max(SHORT_DRAIN));
+        plan.with_drain(drain)
+    }
+}
+
+/// Runs a plan to its end, or to a stop.
+fn carry_out(
+    plan: Plan,
+    observer: &mut dyn SweepObserver,
+    stop: &AtomicBool,
+) -> Result<Report, RunError> {
+    let handle = Engine::new(plan)?.start()?;
+    let mut stopped: Option<Instant> = None;
+    let mut is_cut = false;
+    while !handle.is_finished() {
+        match stopped {
+            None if stop.load(Ordering::SeqCst) => {
+                handle.stop();
+                stopped = Some(Instant::now());
+            }
+            Some(since) if !is_cut && since.elapsed() >= SHORT_DRAIN => {
+                handle.stop();
+                is_cut = true;
+            }
+            _ => {}
+        }
+        observer.goes_on(&handle.snapshot());
+        std::thread::sleep(WATCH_EVERY);
+    }
+    let mut report = handle.join()?;
+    if stopped.is_some() {
+        report.set_interrupted();
+    }
+    Ok(report)
+}
+
+/// A pause that a stop ends.
+fn rest(pause: Duration, stop: &AtomicBool) {
+    let begin = Instant::now();
+    while let Some(left) = pause.checked_sub(begin.elapsed()).filter(|left| !left.is_zero()) {
+        if stop.load(Ordering::SeqCst) {
+            return;
+        }
+        std::thread::sleep(left.min(WATCH_EVERY));
+    }
+}
