@@ -3,7 +3,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{completions, man, migrate, report, run, target};
+use crate::command::{completions, man, migrate, report, run, sweep, target};
 
 /// Load an HTTP server, live-migrate its virtual machine, report what its users felt
 #[derive(Debug, Parser)]
@@ -16,6 +16,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Box<run::Args>),
+    Sweep(Box<sweep::Args>),
     Migrate(Box<migrate::Args>),
     Target(target::Args),
     Report(report::Args),
@@ -37,5 +38,6 @@ Exit codes:
 Examples:
   loadgen migrate                              a simulated migration under load
   loadgen run http://127.0.0.1:8080/ --rate 1000 --duration 30s
+  loadgen sweep http://127.0.0.1:8080/ --rates 100..2000/100 -o sweep.html
   loadgen migrate http://10.0.0.5/ --trigger qmp:/run/vm.sock,to=tcp:10.0.0.2:4444
   loadgen report report.json --html report.html";

@@ -36,6 +36,7 @@ fn dispatch(command: Command, matches: &clap::ArgMatches) -> Result<Exit, Failur
     let given = options::Given::of(matches);
     match command {
         Command::Run(args) => command::run::main(*args, &given),
+        Command::Sweep(args) => command::sweep::main(&args),
         Command::Migrate(args) => command::migrate::main(*args),
         Command::Target(args) => command::target::main(&args),
         Command::Report(args) => command::report::main(&args),

@@ -142,7 +142,11 @@ fn all_to_stdout(text: &str) -> io::Result<()> {
 }
 
 fn save_somewhere(report: &Report) -> anyhow::Result<PathBuf> {
-    let json = report.to_json_pretty()?;
+    save_json_somewhere(&report.to_json_pretty()?)
+}
+
+/// Saves a result among the temporary files, and says where.
+pub(crate) fn save_json_somewhere(json: &str) -> anyhow::Result<PathBuf> {
     let mut file = tempfile::Builder::new().prefix("loadgen-report-").suffix(".json").tempfile()?;
     file.write_all(json.as_bytes())?;
     file.as_file().sync_all()?;

@@ -17,6 +17,7 @@ fn snapshot(name: &str, args: &[&str]) {
 fn short_help() {
     snapshot("loadgen", &["-h"]);
     snapshot("run", &["run", "-h"]);
+    snapshot("sweep", &["sweep", "-h"]);
     snapshot("migrate", &["migrate", "-h"]);
     snapshot("target", &["target", "-h"]);
     snapshot("report", &["report", "-h"]);
@@ -26,6 +27,7 @@ fn short_help() {
 fn long_help() {
     snapshot("loadgen_long", &["--help"]);
     snapshot("run_long", &["run", "--help"]);
+    snapshot("sweep_long", &["sweep", "--help"]);
     snapshot("migrate_long", &["migrate", "--help"]);
     snapshot("target_long", &["target", "--help"]);
     snapshot("report_long", &["report", "--help"]);
@@ -49,7 +51,9 @@ fn version_completions_and_manual() {
     assert!(page.starts_with(".ie") && page.contains(".TH loadgen 1"), "{page}");
     let dir = tempfile::tempdir().unwrap();
     run(["man", "--dir", dir.path().to_str().unwrap()]).exits_with(0);
-    for name in ["loadgen.1", "loadgen-run.1", "loadgen-migrate.1", "loadgen-target.1"] {
+    for name in
+        ["loadgen.1", "loadgen-run.1", "loadgen-sweep.1", "loadgen-migrate.1", "loadgen-target.1"]
+    {
         assert!(dir.path().join(name).exists(), "{name}");
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod man;
 pub(crate) mod migrate;
 pub(crate) mod report;
 pub(crate) mod run;
+pub(crate) mod sweep;
 pub(crate) mod target;
 
 use loadgen_core::Report;

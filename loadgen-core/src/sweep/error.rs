@@ -11,7 +11,7 @@ pub enum SweepError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// A step failed.
-    #[error("at {rate_per_s:.4}/s: {source}")]
+    #[error("at {}: {source}", crate::units::format_rate(*rate_per_s))]
     Run {
         /// Calls a second.
         rate_per_s: f64,

@@ -167,7 +167,9 @@ mod tests {
         let mut curve = Vec::new();
         for k in 1..=10 {
             let rate = f64::from(k) * 100.0;
-            curve.push((rate, rate.min(750.0), if k > 7 { 900.0 } else { 5.0 }));
+            // A queue that grows for 10 s.
+            let queue_ms = (rate / 750.0 - 1.0).max(0.0) * 5e3;
+            curve.push((rate, rate.min(750.0), 5.0 + queue_ms));
         }
         curve[2] = (300.0, 250.0, 300.0);
         let saturation = Saturation::of(&points(&curve)).unwrap();

@@ -1,6 +1,7 @@
 //! One step of a sweep: what the run at one rate came to.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,12 @@ pub enum PointKind {
     Confirmation,
     /// A repeated probe at the rate above the result, which must fail again.
     Check,
+}
+
+impl fmt::Display for PointKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
 }
 
 impl PointKind {

@@ -56,8 +56,11 @@ pub(super) fn lines(sweep: &SweepReport) -> Vec<(&'static str, String)> {
         lines.push(("objectives", sweep.objectives.join(", ")));
     }
     if let Some(environment) = &sweep.environment {
-        let threads = environment.threads;
-        lines.push(("from", format!("{threads} threads, kernel {}", environment.kernel)));
+        let threads = match environment.threads {
+            1 => "1 thread".to_owned(),
+            threads => format!("{threads} threads"),
+        };
+        lines.push(("from", format!("{threads}, kernel {}", environment.kernel)));
     }
     lines
 }
@@ -265,16 +268,16 @@ pub(super) mod tests {
     /// Four steps, of which the last is beyond the capacity of 310/s.
     pub(crate) fn sample() -> SweepReport {
         let steps = Steps::range(100.0, 400.0, 100.0).unwrap();
-        let slos = ["p90<10s".parse().unwrap()];
+        let slos = ["error-rate<1%".parse().unwrap()];
         let mut sweep = SweepReport::new(run(1.0, 1.0, 1.0).plan);
         sweep.plan.duration_s = Some(10.0);
         sweep.steps_per_s = steps.rates().to_vec();
-        sweep.objectives = vec!["p90<10s".to_owned()];
+        sweep.objectives = vec!["error-rate<1%".to_owned()];
         sweep.pause_s = 1.0;
         for (rate, answered, mean_ms) in [
             (100.0, 100.0, 20.0),
             (200.0, 200.0, 21.0),
-            (300.0, 300.0, 30.0),
+            (300.0, 300.0, 40.0),
             (400.0, 310.0, 900.0),
         ] {
             let mut report = run(rate, answered, mean_ms);

@@ -1,0 +1,211 @@
+//! `loadgen sweep`: one load at many rates, or the search for the highest rate
+//! that holds the objectives.
+
+mod options;
+mod sink;
+
+use std::time::Duration;
+
+use loadgen_core::sweep::{
+    Ending, Probe, Sweep, SweepError, SweepObserver, SweepPoint, SweepReport,
+};
+use loadgen_core::units::{format_duration, format_duration_us, format_rate};
+use loadgen_core::{Plan, Snapshot};
+
+pub(crate) use options::Args;
+use options::Way;
+use sink::SweepSink;
+
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::messages::{error, note, warning};
+use crate::output::Delivery;
+use crate::progress::Progress;
+
+pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
+    let way = args.way()?;
+    let sweep = Sweep::new(args.plan()?)
+        .map_err(as_failure)?
+        .with_pause(args.pause)
+        .with_objectives(args.objectives().to_vec());
+    let sink = SweepSink::prepare(args)?;
+    let mut report = match &args.resume {
+        Some(path) => sweep.resume(sink::read(path)?).map_err(as_failure)?,
+        None => sweep.report(),
+    };
+    let interrupt = &Interrupt::install("stopping: reporting what was measured so far")?;
+    let mut watch = Watch { sink: &sink, quiet: args.is_quiet(), progress: None, warned: false };
+    watch.resumed(&report);
+    let flag = interrupt.flag();
+    let outcome = match &way {
+        Way::Steps(steps) => sweep.run(steps, &mut report, &mut watch, flag),
+        Way::Search(settings) => sweep.search(*settings, &mut report, &mut watch, flag),
+    };
+    watch.clear();
+    conclude(outcome, &report, &sink, interrupt)
+}
+
+/// Delivers what there is, whatever the outcome, and chooses the exit code.
+fn conclude(
+    outcome: Result<(), SweepError>,
+    report: &SweepReport,
+    sink: &SweepSink,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    let interrupted = interrupt.exit();
+    if report.points.is_empty() {
+        return match (outcome, interrupted) {
+            (Err(error), Some(_)) => Ok(interrupt.before_the_load(&error)),
+            (Err(error), None) => Err(as_failure(error)),
+            (Ok(()), Some(exit)) => {
+                note("interrupted before the load began, nothing was measured");
+                Ok(exit)
+            }
+            (Ok(()), None) => sink.deliver(report).map(|_| Exit::Done),
+        };
+    }
+    let delivery = sink.deliver(report)?;
+    if let (Err(error), None) = (outcome, interrupted) {
+        note("the sweep ended early; what was measured before was reported");
+        return Err(as_failure(error));
+    }
+    // A signal that came when the sweep was complete has cut nothing short.
+    let interrupted = interrupted.filter(|_| report.interrupted);
+    if delivery == Delivery::Elsewhere {
+        return Ok(Exit::NotWritten);
+    }
+    Ok(interrupted.unwrap_or_else(|| judge(report)))
+}
+
+/// Validity first: figures that are not valid are not judged.
+fn judge(report: &SweepReport) -> Exit {
+    if let Some(search) = &report.search {
+        return match &search.end {
+            Some(Ending::Found | Ending::HoldsAtHighest) => Exit::Done,
+            Some(Ending::NotValid(_)) => {
+                warning("the search has no result: the generator came to its limit");
+                Exit::Invalid
+            }
+            Some(Ending::NothingHolds) => {
+                warning("the objectives are not held at the lowest rate");
+                Exit::Breached
+            }
+            _ => {
+                warning("the search has no result: its runs were used up");
+                Exit::Breached
+            }
+        };
+    }
+    let faulty = report.points.iter().filter(|point| point.is_generators_fault()).count();
+    if faulty > 0 {
+        warning(&format!("{faulty} steps are not valid: see the verdicts and their reasons"));
+        Exit::Invalid
+    } else if !report.objectives.is_empty() && report.held_up_to_per_s.is_none() {
+        warning("the objectives are not held at the lowest rate");
+        Exit::Breached
+    } else {
+        Exit::Done
+    }
+}
+
+/// What cannot be carried out as written is a matter of usage.
+fn as_failure(error: SweepError) -> Failure {
+    match error {
+        SweepError::Plan(error) => error.into(),
+        SweepError::Run { .. } => Failure::Run(error.into()),
+        other => Failure::usage(other),
+    }
+}
+
+/// Shows how the sweep goes on, and saves it after every step.
+struct Watch<'a> {
+    sink: &'a SweepSink,
+    quiet: bool,
+    progress: Option<Running>,
+    /// Saving failed, and the user knows.
+    warned: bool,
+}
+
+/// The step under way.
+struct Running {
+    progress: Progress,
+    phase: String,
+    length: Duration,
+}
+
+impl Watch<'_> {
+    fn resumed(&self, report: &SweepReport) {
+        let known = report.points.len();
+        if known > 0 && !self.quiet {
+            note(&format!("{known} runs are there already and are not made again"));
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(running) = self.progress.take() {
+            running.progress.finish();
+        }
+    }
+}
+
+impl SweepObserver for Watch<'_> {
+    fn begins(&mut self, run: &Probe, index: usize, of: Option<usize>) {
+        let rate = format_rate(run.rate_per_s);
+        if !self.quiet {
+            let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
+            let length = format_duration(run.duration);
+            note(&format!("run {}{of}: {} at {rate} for {length}", index + 1, run.kind));
+        }
+        self.progress = Some(Running {
+            progress: Progress::new(self.quiet, Some(run.duration)),
+            phase: rate,
+            length: run.duration,
+        });
+    }
+
+    fn goes_on(&mut self, now: &Snapshot) {
+        if let Some(running) = &mut self.progress {
+            let phase = if now.elapsed >= running.length { "drain" } else { &running.phase };
+            running.progress.update(now, phase);
+        }
+    }
+
+    fn ended(&mut self, point: &SweepPoint, so_far: &SweepReport) {
+        self.clear();
+        if !self.quiet {
+            note(&told(point));
+        }
+        if let Err(reason) = self.sink.save(so_far)
+            && !std::mem::replace(&mut self.warned, true)
+        {
+            error(&format!("{reason}\nThe sweep goes on; its report is tried again at the end."));
+        }
+    }
+}
+
+/// The figures of a step, in a line.
+fn told(point: &SweepPoint) -> String {
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), format_rate);
+    let time = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), format_duration_us);
+    let held = match point.held {
+        Some(true) => ": held",
+        Some(false) => ": not held",
+        None => "",
+    };
+    format!(
+        "{}: answered {}, p50 {}, p99 {}, lost {}{held}",
+        format_rate(point.demanded_per_s),
+        rate(point.rates.answered_per_s),
+        time(point.response_time.p50_us),
+        time(point.response_time.p99_us),
+        point.lost()
+    )
+}
+
+impl Args {
+    fn plan(&self) -> Result<Plan, Failure> {
+        let plan = self.base_plan()?;
+        plan.validate()?;
+        Ok(plan)
+    }
+}
