@@ -12,7 +12,7 @@ use crate::options::{Known, Takes};
 use crate::output::{COLUMNS, STATUS_COLUMNS, Table};
 use crate::perl;
 use crate::reading::Figures;
-use crate::start::{Ended, FATAL, Results, Tool, World};
+use crate::start::{Ended, FATAL, Results, Tool, World, complain_about_pass_through};
 use crate::sweep::{self, Rate, Rates};
 
 /// The program.
@@ -46,6 +46,7 @@ fn sweep(arguments: &[String], world: &mut World<'_>, lead_s: u64) -> Result<(),
         return Err(world.fatal(complaint, FATAL));
     }
     let clients = Client::list(config.get("clients")).map_err(|error| world.fatal(error, FATAL))?;
+    complain_about_pass_through(TOOL.name, &config, world);
     let columns = COLUMNS.into_iter().chain(STATUS_COLUMNS);
     let table = Table::new(&config, columns).map_err(|error| world.fatal(error, FATAL))?;
     let mut results = Results::open(table, &config, world)?;

@@ -1,6 +1,7 @@
 //! What a daemon lets an admin ask of httperf: its options and nothing else. The
 //! line never meets a shell.
 
+use loadgen_core::httperf::{Argument, find_option};
 use thiserror::Error;
 
 use crate::words::{self, WordsError};
@@ -20,82 +21,73 @@ pub enum Refused {
     /// A value for an option that takes none.
     #[error("--{0} takes no value")]
     NeedlessValue(&'static str),
+    /// An option that is not for admins, such as one that writes a file.
+    #[error("--{0} is not for admins")]
+    Forbidden(&'static str),
     /// An option that reads a file of this machine.
     #[error("--{0} reads files of this machine (autobenchd --allow-files permits it)")]
     File(&'static str),
 }
 
-/// What an option takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Takes {
-    Nothing,
-    Value,
-    /// Only in the form `--name=value`.
-    OptionalValue,
-    /// The value names a file.
-    File,
-}
-
-use Takes::{File, Nothing, OptionalValue, Value};
-
-/// Options of httperf 0.9.0.
-const RELEASED: [(&str, Takes); 39] = [
-    ("add-header", Value),
-    ("burst-length", Value),
-    ("client", Value),
-    ("close-with-reset", Nothing),
-    ("debug", Value),
-    ("failure-status", Value),
-    ("help", Nothing),
-    ("hog", Nothing),
-    ("http-version", Value),
-    ("max-connections", Value),
-    ("max-piped-calls", Value),
-    ("method", Value),
-    ("no-host-hdr", Nothing),
-    ("num-calls", Value),
-    ("num-conns", Value),
-    ("period", Value),
-    ("port", Value),
-    ("print-reply", OptionalValue),
-    ("print-request", OptionalValue),
-    ("rate", Value),
-    ("recv-buffer", Value),
-    ("retry-on-failure", Nothing),
-    ("send-buffer", Value),
-    ("server", Value),
-    ("server-name", Value),
-    ("session-cookies", Nothing),
-    ("ssl", Nothing),
-    ("ssl-ciphers", Value),
-    ("ssl-no-reuse", Nothing),
-    ("think-timeout", Value),
-    ("timeout", Value),
-    ("uri", Value),
-    ("verbose", Nothing),
-    ("version", Nothing),
-    ("wlog", File),
-    ("wsess", Value),
-    ("wsesslog", File),
-    ("wsesspage", Value),
-    ("wset", Value),
+/// Options that concern only the test.
+const PLAIN: [&str; 45] = [
+    "add-header",
+    "burst-length",
+    "client",
+    "close-with-reset",
+    "debug",
+    "failure-status",
+    "help",
+    "hog",
+    "http-version",
+    "max-connections",
+    "max-piped-calls",
+    "method",
+    "myaddr",
+    "no-host-hdr",
+    "num-calls",
+    "num-conns",
+    "period",
+    "periodic-stats",
+    "port",
+    "print-reply",
+    "print-request",
+    "rate",
+    "recv-buffer",
+    "retry-on-failure",
+    "runtime",
+    "send-buffer",
+    "server",
+    "server-name",
+    "session-cookies",
+    "ssl",
+    "ssl-ciphers",
+    "ssl-no-reuse",
+    "ssl-protocol",
+    "ssl-verify",
+    "think-timeout",
+    "threads",
+    "timeout",
+    "tls-server-name",
+    "uri",
+    "use-timer-cache",
+    "verbose",
+    "version",
+    "wsess",
+    "wsesspage",
+    "wset",
 ];
 
-/// Options that later versions added.
-const LATER: [(&str, Takes); 13] = [
-    ("add-header-file", File),
-    ("myaddr", Value),
-    ("periodic-stats", Nothing),
-    ("runtime", Value),
-    ("servers", File),
-    ("ssl-ca-file", File),
-    ("ssl-ca-path", File),
-    ("ssl-certificate", File),
-    ("ssl-key", File),
-    ("ssl-protocol", Value),
-    ("ssl-verify", OptionalValue),
-    ("tls-server-name", Value),
-    ("use-timer-cache", Nothing),
+/// Options whose value names a file that is read.
+const FILES: [&str; 8] = [
+    "add-header-file",
+    "servers",
+    "ssl-ca-file",
+    "ssl-ca-path",
+    "ssl-certificate",
+    "ssl-key",
+    "wlog",
+    "wsesslog",
 ];
 
 /// The arguments of a line, options spelled in full and with their values attached.
@@ -130,26 +122,27 @@ fn option(
         Some((typed, value)) => (typed, Some(value.to_owned())),
         None => (long, None),
     };
-    let unknown = || Refused::Unknown(format!("--{typed}"));
-    let (name, takes) =
-        find(typed, &RELEASED).or_else(|| find(typed, &LATER)).ok_or_else(unknown)?;
-    let value = match takes {
-        Nothing if attached.is_some() => return Err(Refused::NeedlessValue(name)),
-        Nothing | OptionalValue => attached,
-        File if !files => return Err(Refused::File(name)),
-        Value | File => Some(attached.or_else(|| rest.next()).ok_or(Refused::NoValue(name))?),
+    let [option] = find_option(typed.as_bytes())[..] else {
+        return Err(Refused::Unknown(format!("--{typed}")));
+    };
+    let name = option.name;
+    match name {
+        _ if PLAIN.contains(&name) => {}
+        _ if FILES.contains(&name) && files => {}
+        _ if FILES.contains(&name) => return Err(Refused::File(name)),
+        _ => return Err(Refused::Forbidden(name)),
+    }
+    let value = match option.argument {
+        Argument::None if attached.is_some() => return Err(Refused::NeedlessValue(name)),
+        Argument::None | Argument::Optional(_) => attached,
+        Argument::Required(_) => {
+            Some(attached.or_else(|| rest.next()).ok_or(Refused::NoValue(name))?)
+        }
     };
     Ok(match value {
         Some(value) => format!("--{name}={value}"),
         None => format!("--{name}"),
     })
-}
-
-/// The option of that name, or the only one that begins so.
-fn find(typed: &str, known: &[(&'static str, Takes)]) -> Option<(&'static str, Takes)> {
-    let exact = known.iter().find(|(name, _)| *name == typed);
-    let mut begins = known.iter().filter(|(name, _)| name.starts_with(typed));
-    exact.or_else(|| begins.next().filter(|_| begins.next().is_none())).copied()
 }
 
 #[cfg(test)]
@@ -194,6 +187,16 @@ mod tests {
             arguments("--uri \"/$(id)`id`\" ; rm -- --hog | x > y", false).unwrap(),
             ["--uri=/$(id)`id`"]
         );
+    }
+
+    /// Each option that httperf gets is to be thought of here.
+    #[test]
+    fn every_option_is_allowed_or_meant_to_be_refused() {
+        for option in loadgen_core::httperf::OPTIONS {
+            let allowed = PLAIN.contains(&option.name) || FILES.contains(&option.name);
+            assert_eq!(allowed, option.name != "json", "{}", option.name);
+        }
+        assert_eq!(arguments("--json=/tmp/x", true), Err(Refused::Forbidden("json")));
     }
 
     #[test]

@@ -1,15 +1,24 @@
 //! `autobench`: one httperf test after the other, at rising rates, one row each.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
+
+use loadgen_core::Report;
 
 use crate::command::{Host, Test};
 use crate::config::Config;
+use crate::json::{self, Document, Step, Tested};
 use crate::options::{Known, Takes};
 use crate::output::{COLUMNS, Table};
-use crate::prober::{ProbeError, Prober, ProcessProber};
+use crate::perl;
+use crate::prober::{self, ProbeError, Probed, Prober};
 use crate::reading::{Figures, Reader};
-use crate::start::{Ended, FATAL, Results, Tool, World, check_host, complain_about_missing};
+use crate::reason::reason;
+use crate::start::{
+    self, Ended, FATAL, Results, Tool, World, check_host, complain_about_missing,
+    complain_about_pass_through,
+};
 use crate::sweep::{self, Rate, Rates};
 
 /// The program.
@@ -17,19 +26,21 @@ pub const TOOL: Tool = Tool {
     name: "autobench",
     title: "Autobench",
     installs_on_stdout: true,
-    options: &[Known::ours("httperf", Takes::Text)],
+    options: &[Known::ours("httperf", Takes::Text), Known::ours("json", Takes::Text)],
     help: include_str!("autobench.help"),
 };
 
 /// Makes the prober that the settings ask for; `None` if there is no such program.
 pub type Probers<'a> = &'a dyn Fn(&Config) -> Option<Box<dyn Prober>>;
 
-/// The prober of the real program: `--httperf PROGRAM`, else `httperf`.
+/// The prober of the real program: `--httperf PROGRAM`, else loadgen's engine.
 #[must_use]
 pub fn prober(config: &Config) -> Option<Box<dyn Prober>> {
-    let program = config.get("httperf");
-    let program = if program.is_empty() { "httperf" } else { program };
-    ProcessProber::find(program).map(|prober| Box::new(prober) as Box<dyn Prober>)
+    prober::named(program(config))
+}
+
+fn program(config: &Config) -> Option<&str> {
+    Some(config.get("httperf")).filter(|program| !program.is_empty())
 }
 
 /// Runs the program with the arguments after its name; returns its exit status.
@@ -49,23 +60,48 @@ fn sweep(arguments: &[String], world: &mut World<'_>, probers: Probers<'_>) -> R
         world.fatal(line, 1)
     })?;
     check(&config, world)?;
+    if program(&config).is_none() {
+        complain_about_pass_through(TOOL.name, &config, world);
+    }
     let mut results = Results::open(table, &config, world)?;
+    let mut document = document(&config).map_err(|error| unwritten(&error, &config, world))?;
     results.header(&config, world)?;
 
     let rates = Rates::of(&config);
     let stands_still = rates.stand_still();
     for rate in rates {
+        let demanded = sweep::demanded(&config, rate.value);
         let mut cells = Vec::new();
+        let mut servers = Vec::new();
         for &host in Host::tested(&config) {
-            let figures = test(host, &rate, &config, prober.as_ref(), world)?;
+            let (figures, report) = test(host, &rate, &config, prober.as_ref(), world)?;
             cells.extend(results.cells(|figure| figures.get(figure).map(str::to_owned)));
+            let figures = json::figures(&figures);
+            servers.push(Tested { host: host.name(&config), figures, report });
         }
-        results.row(&sweep::demanded(&config, rate.value), cells, world)?;
+        results.row(&demanded, cells, world)?;
+        if let Some(document) = &mut document {
+            let dem_req_rate = perl::number(&demanded);
+            document
+                .push(&Step { rate: rate.value, dem_req_rate, servers })
+                .map_err(|error| unwritten(&error, &config, world))?;
+        }
     }
     if stands_still {
         world.say("autobench: rate_step is not above 0, so there is only one rate");
     }
     Ok(())
+}
+
+/// The file of `--json`, if it is asked for.
+fn document(config: &Config) -> io::Result<Option<Document>> {
+    let file = config.get("json");
+    (!file.is_empty()).then(|| Document::create(Path::new(file))).transpose()
+}
+
+fn unwritten(error: &io::Error, config: &Config, world: &mut World<'_>) -> Ended {
+    let line = format!("Cannot write {}: {}", config.get("json"), reason(error));
+    world.fatal(line, start::status(error))
 }
 
 /// Complains about what is missing; only names that do not resolve and a test time
@@ -90,7 +126,7 @@ fn test(
     config: &Config,
     prober: &dyn Prober,
     world: &mut World<'_>,
-) -> Result<Figures, Ended> {
+) -> Result<(Figures, Option<Box<Report>>), Ended> {
     let num_conn = sweep::connections(config, rate.value);
     let mut checked = config.clone();
     checked.set("num_conn", &num_conn);
@@ -108,15 +144,18 @@ fn test(
         .map_err(ProbeError::from)
         .and_then(|arguments| prober.probe(&arguments, &mut reader, &never));
     let figures = reader.finish();
-    match probed {
-        Ok(_) => {}
+    let report = match probed {
+        Ok(Probed { report, .. }) => report,
         Err(error @ ProbeError::Output(_)) => {
             return Err(world.fatal(format_args!("autobench: {error}"), 1));
         }
-        Err(error) => world.say(format_args!("autobench: {error}")),
-    }
+        Err(error) => {
+            world.say(format_args!("autobench: {error}"));
+            None
+        }
+    };
     if !figures.has_replies() {
         world.say(format_args!("Zero replies received, test invalid: rate {}", rate.text));
     }
-    Ok(figures)
+    Ok((figures, report))
 }

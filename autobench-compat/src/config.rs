@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use loadgen_core::httperf::{Argument, find_option};
+
 use crate::perl;
 
 /// What the first use installs when the machine has no master file.
@@ -27,6 +29,9 @@ pub struct Config {
 
 /// Prefix of the keys whose rest is an option of httperf.
 const PASS_THROUGH: &str = "httperf_";
+
+/// The value of an option that takes none.
+const NO_VALUE: &str = "NULL";
 
 impl Config {
     /// A setting; the empty text if it is not set.
@@ -56,8 +61,13 @@ impl Config {
     /// in front, in the order of the file. `NULL` stands for no value.
     #[must_use]
     pub fn pass_through(&self) -> String {
-        let value = |value: &str| if value == "NULL" { String::new() } else { value.to_owned() };
+        let value = |value: &str| if value == NO_VALUE { String::new() } else { value.to_owned() };
         self.httperf.iter().map(|(name, text)| format!(" --{name} {}", value(text))).collect()
+    }
+
+    /// What httperf will not take of the options that go to it.
+    pub fn complaints_about_options(&self) -> impl Iterator<Item = String> {
+        self.httperf.iter().filter_map(|(name, value)| complaint(name, value))
     }
 
     /// Reads the text of a file called `name`; complaints go to `err`. The first
@@ -92,6 +102,18 @@ impl Config {
         }
         self.set(key, value);
     }
+}
+
+fn complaint(name: &str, value: &str) -> Option<String> {
+    let wrong = match find_option(name.as_bytes()).as_slice() {
+        [] => "httperf has no such option",
+        [option] if matches!(option.argument, Argument::Required(_)) && value == NO_VALUE => {
+            "the option takes a value"
+        }
+        [_] => return None,
+        _ => "the name is short for several options of httperf",
+    };
+    Some(format!("{PASS_THROUGH}{name}: {wrong}"))
 }
 
 /// What one line says.
@@ -195,6 +217,26 @@ mod tests {
     fn options_for_httperf_keep_their_quotes() {
         let (config, _) = parsed("httperf_add-header = \"X-A: cfg\\n\"\nhttperf_hog = NULL\n");
         assert_eq!(config.pass_through(), " --add-header \"X-A: cfg\\n\" --hog ");
+    }
+
+    #[test]
+    fn options_that_httperf_will_refuse_are_named() {
+        let complaints =
+            |text: &str| -> Vec<String> { parsed(text).0.complaints_about_options().collect() };
+        let good = "httperf_hog = NULL\nhttperf_add-h = X\nhttperf_threads = 2\nhttperf_v = 1\n";
+        assert_eq!(
+            complaints(&good.replace("_v =", "_verb =")),
+            [""; 0],
+            "abbreviations and operands are as good as with httperf"
+        );
+        assert_eq!(
+            complaints("httperf_num_calls = 2\nhttperf_num-c = 2\nhttperf_method = NULL\n"),
+            [
+                "httperf_num_calls: httperf has no such option",
+                "httperf_num-c: the name is short for several options of httperf",
+                "httperf_method: the option takes a value",
+            ]
+        );
     }
 
     #[test]

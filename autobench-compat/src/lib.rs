@@ -13,6 +13,7 @@ pub mod command;
 pub mod config;
 pub mod crfile;
 pub mod daemon;
+pub mod json;
 pub mod local_time;
 pub mod merge;
 pub mod options;

@@ -229,6 +229,13 @@ pub fn complain_about_missing(keys: &[&str], config: &Config, world: &mut World<
     }
 }
 
+/// Complains about options for httperf that it will refuse.
+pub fn complain_about_pass_through(tool: &str, config: &Config, world: &mut World<'_>) {
+    for complaint in config.complaints_about_options() {
+        world.say(format_args!("{tool}: warning: {complaint}"));
+    }
+}
+
 /// Complains about the settings of one server, and about its name.
 ///
 /// # Errors

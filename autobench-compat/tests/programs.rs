@@ -1,5 +1,6 @@
-//! The programs themselves, with the real httperf against a small web server. Runs
-//! where httperf is on the `PATH`. Where `CI` is set it must be.
+//! The programs themselves, with loadgen's engine against a small web server, and no
+//! program in reach. One test is with the real httperf, where that is on the `PATH`;
+//! where `CI` is set it must be.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -11,12 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use autobench_compat::prober::ProcessProber;
 use common::{CONF, closed_port, eventually, home, web_server, words};
-
-fn has_httperf() -> bool {
-    let there = ProcessProber::find("httperf").is_some();
-    assert!(there || std::env::var_os("CI").is_none(), "CI needs httperf");
-    there
-}
+use loadgen_core::target_server::{TargetOptions, TargetServer};
 
 fn conf() -> String {
     CONF.replace("8090", &web_server().port().to_string()).replace("/1k.html", "/")
@@ -24,36 +20,107 @@ fn conf() -> String {
 
 fn run(program: &str, conf: &str, line: &str) -> Output {
     let home = home(conf);
-    Command::new(program).args(words(line)).env("HOME", home.path()).output().unwrap()
+    Command::new(program)
+        .args(words(line))
+        .env("HOME", home.path())
+        .env("PATH", "")
+        .output()
+        .unwrap()
 }
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-#[test]
-fn a_sweep_with_the_real_httperf() {
-    if !has_httperf() {
-        return;
-    }
-    let program = env!("CARGO_BIN_EXE_autobench");
-    let line = "--single_host --quiet --low 200 --high 400 --rate_step 200";
-    let output = run(program, &conf(), line);
+/// The rows of a sweep of two steps, without the line of names.
+fn rows(output: &Output) -> Vec<Vec<&str>> {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let rows: Vec<Vec<&str>> =
         text(&output.stdout).lines().map(|row| row.split('\t').collect()).collect();
     assert_eq!(rows.len(), 3, "{rows:?}");
+    rows[1..].to_vec()
+}
+
+const STEPS: &str = "--single_host --quiet --low 200 --high 400 --rate_step 200";
+
+fn is_sound(rows: &[Vec<&str>]) {
     assert!(rows.iter().all(|row| row.len() == 10), "{rows:?}");
-    assert_eq!((rows[1][0], rows[2][0]), ("400", "800"));
-    assert_eq!((rows[1][9], rows[2][9]), ("0", "0"), "no errors");
-    assert!(rows[1][1].parse::<f64>().unwrap() > 0.0, "a request rate: {rows:?}");
+    assert_eq!((rows[0][0], rows[1][0]), ("400", "800"));
+    assert_eq!((rows[0][9], rows[1][9]), ("0", "0"), "no errors");
+    assert!(rows[0][1].parse::<f64>().unwrap() > 0.0, "a request rate: {rows:?}");
+}
+
+#[test]
+fn a_sweep_loads_the_server_with_what_it_says() {
+    let target = TargetServer::bind(TargetOptions::new()).unwrap().spawn().unwrap();
+    let conf = CONF.replace("8090", &target.local_addr().port().to_string());
+    let output = run(env!("CARGO_BIN_EXE_autobench"), &conf, STEPS);
+    is_sound(&rows(&output));
+    assert_eq!(text(&output.stderr), "");
+    let truth = target.stop().unwrap();
+    assert_eq!(truth.connections_accepted, 2 * 40);
+    assert_eq!((truth.requests_read, truth.replies_sent), (2 * 80, 2 * 80));
+}
+
+#[test]
+fn every_step_is_in_the_json_with_its_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("steps.json");
+    let line = format!("{STEPS} --json {}", file.display());
+    let output = run(env!("CARGO_BIN_EXE_autobench"), &conf(), &line);
+    let rows = rows(&output);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let steps = document["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), rows.len());
+    for (step, row) in steps.iter().zip(rows) {
+        let cell = |n: usize| row[n].parse::<f64>().unwrap();
+        assert_eq!(step["dem_req_rate"], cell(0));
+        let server = &step["servers"][0];
+        assert_eq!(server["host"], "127.0.0.1");
+        assert_eq!(server["figures"]["req_rate"], cell(1));
+        assert_eq!(server["figures"]["errors"], cell(9));
+        let report = loadgen_core::Report::from_json(&server["report"].to_string()).unwrap();
+        assert_eq!(report.sessions.unwrap().replies.completed, 80);
+    }
+}
+
+#[test]
+fn a_json_file_that_cannot_be() {
+    let output = run(env!("CARGO_BIN_EXE_autobench"), &conf(), "--single_host --json /no/where");
+    assert_eq!(output.status.code(), Some(2), "ENOENT");
+    assert_eq!(text(&output.stdout), "", "before anything is measured");
+    assert!(text(&output.stderr).starts_with("Cannot write /no/where: "), "{output:?}");
+}
+
+#[test]
+fn options_that_httperf_does_not_have_are_told_once() {
+    let conf = format!("{}httperf_hogg = NULL\n", conf());
+    let line = "--single_host --quiet --low 200 --high 200";
+    let output = run(env!("CARGO_BIN_EXE_autobench"), &conf, line);
+    assert_eq!(output.status.code(), Some(0));
+    let warning = "autobench: warning: httperf_hogg: httperf has no such option\n";
+    assert_eq!(text(&output.stderr).matches(warning).count(), 1, "{output:?}");
+    assert!(text(&output.stdout).ends_with("400\t\t\t\t\t\t\t\t\t101\n"), "{output:?}");
+}
+
+#[test]
+fn a_sweep_with_the_real_httperf() {
+    if ProcessProber::find("httperf").is_none() {
+        assert!(std::env::var_os("CI").is_none(), "CI needs httperf");
+        return;
+    }
+    let home = home(&conf());
+    let output = Command::new(env!("CARGO_BIN_EXE_autobench"))
+        .args(words(&format!("{STEPS} --httperf httperf")))
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    is_sound(&rows(&output));
 }
 
 #[test]
 fn reports_are_shown_unless_quiet_and_go_before_their_row() {
-    if !has_httperf() {
-        return;
-    }
     let program = env!("CARGO_BIN_EXE_autobench");
     let line = "--single_host --low 200 --high 200 --output_fmt csv";
     let output = run(program, &conf(), line);
@@ -65,9 +132,6 @@ fn reports_are_shown_unless_quiet_and_go_before_their_row() {
 
 #[test]
 fn a_server_that_is_not_there() {
-    if !has_httperf() {
-        return;
-    }
     let program = env!("CARGO_BIN_EXE_autobench");
     let (_held, port) = closed_port();
     let line = format!("--single_host --quiet --low 200 --high 200 --port1 {port}");
@@ -142,9 +206,6 @@ impl Drop for Daemon {
 
 #[test]
 fn two_daemons_and_an_admin() {
-    if !has_httperf() {
-        return;
-    }
     let (mut first, mut second) = (Daemon::start(), Daemon::start());
     let line = format!(
         "--single_host --low 100 --high 100 --num_conn 41 --clients 127.0.0.1:{},localhost:{}",
@@ -159,9 +220,6 @@ fn two_daemons_and_an_admin() {
 
 #[test]
 fn sigterm_ends_the_test_and_tells_the_admin() {
-    if !has_httperf() {
-        return;
-    }
     let mut daemon = Daemon::start();
     let mut admin = TcpStream::connect(("127.0.0.1", daemon.port)).unwrap();
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use autobench_compat::daemon::setup::{HELP, Setup};
 use autobench_compat::daemon::{Daemon, Handle, Log};
-use autobench_compat::prober::ProcessProber;
+use autobench_compat::prober;
 use autobench_compat::start::FATAL;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -30,11 +30,12 @@ fn serve(setup: Setup) -> ExitCode {
         let _ = write!(stdout(), "{HELP}");
         return ExitCode::SUCCESS;
     }
-    let Some(prober) = ProcessProber::find(&setup.httperf) else {
-        return fatal(&format!("cannot find the program {}", setup.httperf), FATAL);
+    let Some(prober) = prober::named(setup.httperf.as_deref()) else {
+        let program = setup.httperf.unwrap_or_default();
+        return fatal(&format!("cannot find the program {program}"), FATAL);
     };
     let log = Log::new(Box::new(stderr()), setup.verbose, setup.debug);
-    let daemon = match Daemon::bind(setup.settings, Box::new(prober), log) {
+    let daemon = match Daemon::bind(setup.settings, prober, log) {
         Ok(daemon) => daemon,
         Err(error) => return fatal(&error, error.status()),
     };

@@ -35,8 +35,8 @@ pub struct Setup {
     pub debug: bool,
     /// Whether only the usage is asked for.
     pub help: bool,
-    /// The program that runs tests.
-    pub httperf: String,
+    /// The program that runs tests, if it is not loadgen's engine.
+    pub httperf: Option<String>,
     /// Complaints about the command line, one line each.
     pub complaints: Vec<String>,
 }
@@ -78,7 +78,7 @@ impl Setup {
             verbose: flag("verbose"),
             debug: flag("debug"),
             help: flag("help"),
-            httperf: value("httperf").unwrap_or("httperf").to_owned(),
+            httperf: value("httperf").map(str::to_owned),
             complaints: given.complaints.clone(),
         })
     }

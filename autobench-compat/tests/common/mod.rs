@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use autobench_compat::prober::{ProbeError, Prober};
+use autobench_compat::prober::{ProbeError, Probed, Prober};
 use autobench_compat::start::World;
 use autobench_compat::{admin, autobench};
 
@@ -54,12 +54,12 @@ impl Prober for Fake {
         arguments: &[String],
         stdout: &mut dyn Write,
         stop: &AtomicBool,
-    ) -> Result<i32, ProbeError> {
+    ) -> Result<Probed, ProbeError> {
         self.asked.lock().unwrap().push(arguments.to_vec());
         let report = self.reports.lock().unwrap().pop_front();
         if let Some(report) = report {
             stdout.write_all(report.as_bytes()).map_err(ProbeError::Output)?;
-            return Ok(0);
+            return Ok(Probed::default());
         }
         self.running.store(true, Ordering::SeqCst);
         // Long enough for any test that is to be stopped, and an end for others.

@@ -36,7 +36,7 @@ impl<'a> Getopt<'a> {
             Some(at) => (word.get(..at).unwrap_or_default(), word.get(at + 1..)),
             None => (word, None),
         };
-        let option = match find(name).as_slice() {
+        let option = match find_option(name).as_slice() {
             [option] => *option,
             [] => return Err([b"unrecognized option '--", word, b"'"].concat()),
             many => {
@@ -104,7 +104,8 @@ impl<'a> Iterator for Getopt<'a> {
 /// The options that `name` may mean: the one of that name, else those that begin
 /// with it. An abbreviation that httperf 0.9.0 knows keeps its meaning, so later
 /// options are looked at only if none of the earlier ones fits.
-fn find(name: &[u8]) -> Vec<&'static OptionEntry> {
+#[must_use]
+pub fn find_option(name: &[u8]) -> Vec<&'static OptionEntry> {
     if let Some(exact) = OPTIONS.iter().find(|option| option.name.as_bytes() == name) {
         return vec![exact];
     }

@@ -33,6 +33,7 @@ pub use entries::{read_servers, read_uris};
 pub use error::CommandLineError;
 pub use escape::Unescaped;
 pub use file_error::{FileError, read_headers};
+pub use getopt::find_option;
 pub use options::{
     Client, Options, Print, Tls, TlsProtocol, UriSource, Wlog, Workload, Wsess, Wsesslog, Wset,
 };

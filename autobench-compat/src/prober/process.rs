@@ -1,65 +1,19 @@
-//! Who runs one test: takes httperf's arguments, writes httperf's report.
+//! Tests by a program of their own.
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use thiserror::Error;
+use super::{PIECES, ProbeError, Probed, Prober, pass_on};
 
-use crate::reason::reason;
-use crate::words::WordsError;
-
-/// Why a test could not be run, or not to its end.
-#[derive(Debug, Error)]
-pub enum ProbeError {
-    /// The program cannot be started.
-    #[error("cannot run {program}: {}", reason(.source))]
-    Start {
-        /// The program.
-        program: String,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The command line cannot be cut into arguments.
-    #[error("{0}")]
-    Line(#[from] WordsError),
-    /// The report could not be passed on.
-    #[error("cannot write the report of httperf: {}", reason(.0))]
-    Output(io::Error),
-    /// The run was asked to stop.
-    #[error("the test was stopped")]
-    Stopped,
-}
-
-/// Runs tests.
-pub trait Prober: Send + Sync {
-    /// Runs httperf with these arguments (without the program's name), writes its
-    /// stdout, returns its exit status. Its stderr is ours. Gives up soon after `stop`
-    /// is set.
-    ///
-    /// # Errors
-    ///
-    /// [`ProbeError`]; a test that ran and failed is none.
-    fn probe(
-        &self,
-        arguments: &[String],
-        stdout: &mut dyn Write,
-        stop: &AtomicBool,
-    ) -> Result<i32, ProbeError>;
-}
-
-/// Runs the program `httperf` for every test.
+/// Runs a program, such as the old httperf, for every test.
 #[derive(Debug, Clone)]
 pub struct ProcessProber {
     program: PathBuf,
 }
-
-/// How often a running test looks whether it shall stop.
-const LOOK: Duration = Duration::from_millis(50);
 
 impl ProcessProber {
     /// The program of that name: on the `PATH`, or where it says if it has a slash.
@@ -84,7 +38,7 @@ impl ProcessProber {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
-        let (sender, pieces) = sync_channel(16);
+        let (sender, pieces) = sync_channel(PIECES);
         if let Some(stdout) = child.stdout.take() {
             std::thread::Builder::new()
                 .name("httperf-out".to_owned())
@@ -104,31 +58,13 @@ fn read_pieces(mut from: impl Read, to: &SyncSender<Vec<u8>>) {
     }
 }
 
-/// Passes the report on until it ends, the reader fails or the test is to stop.
-fn pass_on(
-    pieces: &Receiver<Vec<u8>>,
-    stdout: &mut dyn Write,
-    stop: &AtomicBool,
-) -> Result<(), ProbeError> {
-    loop {
-        if stop.load(Ordering::Relaxed) {
-            return Err(ProbeError::Stopped);
-        }
-        match pieces.recv_timeout(LOOK) {
-            Ok(piece) => stdout.write_all(&piece).map_err(ProbeError::Output)?,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
-        }
-    }
-}
-
 impl Prober for ProcessProber {
     fn probe(
         &self,
         arguments: &[String],
         stdout: &mut dyn Write,
         stop: &AtomicBool,
-    ) -> Result<i32, ProbeError> {
+    ) -> Result<Probed, ProbeError> {
         let failed =
             |source| ProbeError::Start { program: self.program.display().to_string(), source };
         let (mut child, pieces) = self.start(arguments).map_err(failed)?;
@@ -138,17 +74,17 @@ impl Prober for ProcessProber {
             let _ = child.kill();
         }
         let status = child.wait().map_err(failed)?;
-        passed.map(|()| status.code().unwrap_or(-1))
+        passed.map(|()| Probed { status: status.code().unwrap_or(-1), report: None })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
-    fn shell(script: &str, stop: bool) -> (Result<i32, ProbeError>, String) {
+    fn shell(script: &str, stop: bool) -> (Result<Probed, ProbeError>, String) {
         let mut out = Vec::new();
         let arguments = ["-c".to_owned(), script.to_owned()];
         let prober = ProcessProber::find("sh").unwrap();
@@ -159,7 +95,7 @@ mod tests {
     #[test]
     fn the_report_and_the_status_come_back() {
         let (ended, out) = shell("printf 'a\\nb'; exit 3", false);
-        assert_eq!(ended.unwrap(), 3);
+        assert_eq!(ended.unwrap().status, 3);
         assert_eq!(out, "a\nb");
     }
 

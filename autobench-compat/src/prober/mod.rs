@@ -1,0 +1,100 @@
+//! Who runs one test: takes httperf's arguments, writes httperf's report.
+
+mod engine;
+mod process;
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use loadgen_core::Report;
+use thiserror::Error;
+
+pub use self::engine::EngineProber;
+pub use self::process::ProcessProber;
+use crate::reason::reason;
+use crate::words::WordsError;
+
+/// Why a test could not be run, or not to its end.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// The program, or the thread that stands for it, cannot be started.
+    #[error("cannot run {program}: {}", reason(.source))]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The command line cannot be cut into arguments.
+    #[error("{0}")]
+    Line(#[from] WordsError),
+    /// The report could not be passed on.
+    #[error("cannot write the report of httperf: {}", reason(.0))]
+    Output(io::Error),
+    /// The run was asked to stop.
+    #[error("the test was stopped")]
+    Stopped,
+    /// The engine panicked.
+    #[error("the load generator panicked; this is a defect of it: please report it")]
+    Panicked,
+}
+
+/// A test that ran, whatever failed in it.
+#[derive(Debug, Default)]
+pub struct Probed {
+    /// Exit status of httperf; -1 if a signal ended it.
+    pub status: i32,
+    /// All that was measured, where loadgen's engine ran the test.
+    pub report: Option<Box<Report>>,
+}
+
+/// Runs tests.
+pub trait Prober: Send + Sync {
+    /// Runs httperf with these arguments (without the program's name) and writes its
+    /// stdout. Its stderr is ours. Gives up soon after `stop` is set.
+    ///
+    /// # Errors
+    ///
+    /// [`ProbeError`]; a test that ran and failed is none.
+    fn probe(
+        &self,
+        arguments: &[String],
+        stdout: &mut dyn Write,
+        stop: &AtomicBool,
+    ) -> Result<Probed, ProbeError>;
+}
+
+/// loadgen's engine, unless a program is named; `None` if there is no such program.
+#[must_use]
+pub fn named(program: Option<&str>) -> Option<Box<dyn Prober>> {
+    match program {
+        None => Some(Box::new(EngineProber)),
+        Some(program) => Some(Box::new(ProcessProber::find(program)?)),
+    }
+}
+
+/// How often a running test looks whether it shall stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Pieces of a report that wait for a slow reader; then httperf waits.
+const PIECES: usize = 16;
+
+/// Passes the report on until it ends, the reader fails or the test is to stop.
+fn pass_on(
+    pieces: &Receiver<Vec<u8>>,
+    stdout: &mut dyn Write,
+    stop: &AtomicBool,
+) -> Result<(), ProbeError> {
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(ProbeError::Stopped);
+        }
+        match pieces.recv_timeout(LOOK) {
+            Ok(piece) => stdout.write_all(&piece).map_err(ProbeError::Output)?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+    }
+}
