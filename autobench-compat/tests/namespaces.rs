@@ -41,7 +41,8 @@ impl Net {
         let [server, clients @ ..] = &net.made[..] else { return None };
         let linked = clients.iter().zip(1..).all(|(client, link)| {
             let here = format!("10.77.{link}.1");
-            ip(&format!("link add up netns {server} name to{link} type veth peer up netns {client} name eth0"))
+            let ends = format!("to{link} netns {server} type veth peer name eth0 netns {client}");
+            ip(&format!("link add {ends}"))
                 && ip(&format!("-n {server} address add {here}/30 dev to{link}"))
                 && ip(&format!("-n {server} link set to{link} up"))
                 && ip(&format!("-n {client} address add 10.77.{link}.2/30 dev eth0"))
