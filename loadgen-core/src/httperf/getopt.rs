@@ -193,7 +193,7 @@ mod tests {
                 // The only exact names among abbreviations would be later options.
                 let later = OPTIONS.iter().any(|o| o.origin != Origin::Original && o.name == name);
                 assert!(!later, "{name} would change its meaning");
-                assert_eq!(find(name.as_bytes()), fitting, "{name}");
+                assert_eq!(find_option(name.as_bytes()), fitting, "{name}");
             }
         }
         for (name, meant) in [
@@ -207,8 +207,8 @@ mod tests {
             ("j", "json"),
             ("servers", "servers"),
         ] {
-            assert_eq!(find(name.as_bytes()).first().map(|o| o.name), Some(meant), "{name}");
-            assert_eq!(find(name.as_bytes()).len(), 1, "{name}");
+            assert_eq!(find_option(name.as_bytes()).first().map(|o| o.name), Some(meant), "{name}");
+            assert_eq!(find_option(name.as_bytes()).len(), 1, "{name}");
         }
     }
 

@@ -91,9 +91,9 @@ impl Saturation {
         let (mut least, mut split) = (wrong, 0);
         for (i, (_, good)) in points.iter().enumerate() {
             if *good {
-                wrong -= 1
+                wrong -= 1;
             } else {
-                wrong += 1
+                wrong += 1;
             }
             if wrong < least {
                 (least, split) = (wrong, i + 1);

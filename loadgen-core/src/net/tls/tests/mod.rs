@@ -1,6 +1,8 @@
 //! Against a real server on the loopback, by edge-triggered readiness as in the
 //! engine: a readiness that is not announced is a test that fails.
 
+#![allow(clippy::unwrap_used)]
+
 mod handshakes;
 mod measure;
 mod transfers;
