@@ -342,7 +342,7 @@ mod tests {
         ) {
             let mut page = String::new();
             for (uri, quoting, text) in &objects {
-                let quote = ["\"", "'", ""][*quoting as usize];
+                let quote = ["\"", "'", ""][*quoting];
                 page += &format!("<img src={quote}{uri}{quote}>{}<br>", text.replace('<', ""));
             }
             let expected: Vec<_> = objects.iter().map(|(uri, ..)| {
