@@ -6,15 +6,16 @@
 //!    not, until one rate holds and a higher one does not.
 //! 2. *Bisect*, at the geometric mean (rates are compared by ratio), until the two
 //!    are no further apart than the tolerance.
-//! 3. *Confirm*: a longer run at the lower one must hold. If it does not, the
-//!    short probes were too short to show it: from there the search goes down, in
-//!    growing steps, and bisects with runs of the longer kind.
+//! 3. *Confirm*: a longer run at the lower one must hold, the first or the second
+//!    time. If it does not, the short probes were too short to show it: from there
+//!    the search goes down, in growing steps, and bisects with runs of the longer
+//!    kind.
 //! 4. *Check*: the upper one (or the lowest rate allowed, when not even that
 //!    holds) must fail a second time, unless it failed a long run. If it holds, a passing disturbance has misled the search, which goes
 //!    on upwards in growing steps.
 //!
 //! Invariant: the result was held by a long run, and a rate within the tolerance
-//! above it failed twice or for long. A run that is not valid is repeated once; a
+//! above it failed twice. A run that is not valid is repeated once; a
 //! second such run ends the search, so that no capacity of the generator's is
 //! taken for one of the server's.
 
@@ -165,6 +166,8 @@ pub struct Search {
     stride: f64,
     /// Short probes have been shown to be too short.
     long: bool,
+    /// The confirmation failed once, which a disturbance may have caused.
+    failed_once: bool,
     runs: u32,
     /// The reason of a run that was not valid, until it has been repeated.
     doubt: Option<String>,
@@ -187,6 +190,7 @@ impl Search {
             breached: None,
             stride: 2.0,
             long: false,
+            failed_once: false,
             runs: 0,
             doubt: None,
             ending: None,
@@ -290,13 +294,19 @@ impl Search {
         } else if self.breached.is_none() {
             self.widen();
         }
+        self.failed_once = false;
         self.held = Some((probe.rate_per_s, confirmed));
     }
 
     fn take_breached(&mut self, probe: &Probe) {
         self.doubt = None;
         match probe.kind {
+            PointKind::Confirmation if !self.failed_once => {
+                self.failed_once = true;
+                return;
+            }
             PointKind::Confirmation => {
+                self.failed_once = false;
                 self.held = None;
                 self.long = true;
                 self.stride = 1.0 + self.settings.tolerance;
@@ -304,7 +314,7 @@ impl Search {
             _ if self.held.is_none() => self.widen(),
             _ => {}
         }
-        let reliable = self.long || probe.kind == PointKind::Check;
+        let reliable = matches!(probe.kind, PointKind::Confirmation | PointKind::Check);
         self.breached = Some((probe.rate_per_s, reliable));
     }
 
