@@ -1,22 +1,21 @@
 //! `autobench`: one httperf test after the other, at rising rates, one row each.
 
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::Write;
 use std::sync::atomic::AtomicBool;
 
 use loadgen_core::Report;
 
+use crate::beside::Beside;
 use crate::command::{Host, Test};
 use crate::config::Config;
-use crate::json::{self, Document, Step, Tested};
+use crate::json::{self, Step, Tested};
 use crate::options::{Known, Takes};
 use crate::output::{COLUMNS, Table};
 use crate::perl;
 use crate::prober::{self, ProbeError, Probed, Prober};
 use crate::reading::{Figures, Reader};
-use crate::reason::reason;
 use crate::start::{
-    self, Ended, FATAL, Results, Tool, World, check_host, complain_about_missing,
+    Ended, FATAL, Results, Tool, World, check_host, complain_about_missing,
     complain_about_pass_through,
 };
 use crate::sweep::{self, Rate, Rates};
@@ -26,7 +25,11 @@ pub const TOOL: Tool = Tool {
     name: "autobench",
     title: "Autobench",
     installs_on_stdout: true,
-    options: &[Known::ours("httperf", Takes::Text), Known::ours("json", Takes::Text)],
+    options: &[
+        Known::ours("httperf", Takes::Text),
+        Known::ours("json", Takes::Text),
+        Known::ours("html", Takes::Text),
+    ],
     help: include_str!("autobench.help"),
 };
 
@@ -64,7 +67,7 @@ fn sweep(arguments: &[String], world: &mut World<'_>, probers: Probers<'_>) -> R
         complain_about_pass_through(TOOL.name, &config, world);
     }
     let mut results = Results::open(table, &config, world)?;
-    let mut document = document(&config).map_err(|error| unwritten(&error, &config, world))?;
+    let mut beside = Beside::open(&config, world)?;
     results.header(&config, world)?;
 
     let rates = Rates::of(&config);
@@ -80,28 +83,13 @@ fn sweep(arguments: &[String], world: &mut World<'_>, probers: Probers<'_>) -> R
             servers.push(Tested { host: host.name(&config), figures, report });
         }
         results.row(&demanded, cells, world)?;
-        if let Some(document) = &mut document {
-            let dem_req_rate = perl::number(&demanded);
-            document
-                .push(&Step { rate: rate.value, dem_req_rate, servers })
-                .map_err(|error| unwritten(&error, &config, world))?;
-        }
+        let dem_req_rate = perl::number(&demanded);
+        beside.push(&Step { rate: rate.value, dem_req_rate, servers }, world)?;
     }
     if stands_still {
         world.say("autobench: rate_step is not above 0, so there is only one rate");
     }
     Ok(())
-}
-
-/// The file of `--json`, if it is asked for.
-fn document(config: &Config) -> io::Result<Option<Document>> {
-    let file = config.get("json");
-    (!file.is_empty()).then(|| Document::create(Path::new(file))).transpose()
-}
-
-fn unwritten(error: &io::Error, config: &Config, world: &mut World<'_>) -> Ended {
-    let line = format!("Cannot write {}: {}", config.get("json"), reason(error));
-    world.fatal(line, start::status(error))
 }
 
 /// Complains about what is missing; only names that do not resolve and a test time

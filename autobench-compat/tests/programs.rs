@@ -8,7 +8,7 @@ mod common;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use autobench_compat::prober::ProcessProber;
 use common::{CONF, closed_port, eventually, home, web_server, words};
@@ -91,6 +91,34 @@ fn a_json_file_that_cannot_be() {
     assert_eq!(output.status.code(), Some(2), "ENOENT");
     assert_eq!(text(&output.stdout), "", "before anything is measured");
     assert!(text(&output.stderr).starts_with("Cannot write /no/where: "), "{output:?}");
+}
+
+#[test]
+fn the_page_has_the_curves_and_says_whether_the_server_kept_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sweep.html");
+    let line = format!("{STEPS} --num_conn 100 --html {}", file.display());
+    rows(&run(env!("CARGO_BIN_EXE_autobench"), &conf(), &line));
+    let page = std::fs::read_to_string(&file).unwrap();
+    assert!(page.contains("<svg") && page.contains("2 of 2 steps"), "{page}");
+
+    // One connection at a time takes 100 ms: at 200 a second most are late.
+    let delay = TargetOptions::new().with_delay(Duration::from_millis(50));
+    let target = TargetServer::bind(delay).unwrap().spawn().unwrap();
+    let conf = CONF.replace("8090", &target.local_addr().port().to_string());
+    let line = format!("{line} --num_conn 20 --high 200");
+    let conf = format!("{conf}httperf_rate = 0\n");
+    let output = run(env!("CARGO_BIN_EXE_autobench"), &conf, &line);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let page = std::fs::read_to_string(&file).unwrap();
+    assert!(page.contains("saturation below 400"), "{page}");
+}
+
+#[test]
+fn a_page_of_two_servers_cannot_be() {
+    let output = run(env!("CARGO_BIN_EXE_autobench"), &conf(), "--html /no/where");
+    assert_eq!(output.status.code(), Some(255));
+    assert!(text(&output.stderr).ends_with("add --single_host, leave out --httperf\n"));
 }
 
 #[test]

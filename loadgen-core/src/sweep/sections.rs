@@ -44,12 +44,13 @@ pub(super) fn lines(sweep: &SweepReport) -> Vec<(&'static str, String)> {
             cell::setting(search.settings.probe_s),
             cell::setting(search.settings.confirmation_s)
         ),
-        None => format!(
-            "{} of {} steps of {}",
-            sweep.points.iter().filter(|point| !point.interrupted).count(),
-            sweep.steps_per_s.len().max(sweep.points.len()),
-            cell::setting(sweep.plan.duration_s.unwrap_or(0.0))
-        ),
+        None => {
+            let of = sweep.steps_per_s.len().max(sweep.points.len());
+            let done = sweep.points.iter().filter(|point| !point.interrupted).count();
+            // Steps that end with their connections have no length of their own.
+            let each = sweep.plan.duration_s.map(|s| format!(" of {}", cell::setting(s)));
+            format!("{done} of {of} steps{}", each.unwrap_or_default())
+        }
     };
     lines.push(("steps", format!("{steps}, pause {}", cell::setting(sweep.pause_s))));
     if !sweep.objectives.is_empty() {
