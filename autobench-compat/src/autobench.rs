@@ -8,6 +8,7 @@ use loadgen_core::Report;
 use crate::beside::Beside;
 use crate::command::{Host, Test};
 use crate::config::Config;
+use crate::highest::Highest;
 use crate::json::{self, Step, Tested};
 use crate::options::{Known, Takes};
 use crate::output::{COLUMNS, Table};
@@ -29,6 +30,7 @@ pub const TOOL: Tool = Tool {
         Known::ours("httperf", Takes::Text),
         Known::ours("json", Takes::Text),
         Known::ours("html", Takes::Text),
+        Known::ours("slo", Takes::Text),
     ],
     help: include_str!("autobench.help"),
 };
@@ -67,28 +69,73 @@ fn sweep(arguments: &[String], world: &mut World<'_>, probers: Probers<'_>) -> R
         complain_about_pass_through(TOOL.name, &config, world);
     }
     let mut results = Results::open(table, &config, world)?;
-    let mut beside = Beside::open(&config, world)?;
+    let highest = Highest::of(&config);
+    let highest =
+        highest.map_err(|error| world.fatal(format_args!("autobench: {error}"), FATAL))?;
+    let beside = Beside::open(&config, world)?;
     results.header(&config, world)?;
 
-    let rates = Rates::of(&config);
-    let stands_still = rates.stand_still();
-    for rate in rates {
-        let demanded = sweep::demanded(&config, rate.value);
+    let mut run = Run { config: &config, prober: prober.as_ref(), results, beside };
+    match highest {
+        None => steps(&mut run, world),
+        Some(highest) => search(highest, &mut run, world),
+    }
+}
+
+/// The tests of a sweep and where their figures go.
+struct Run<'a> {
+    config: &'a Config,
+    prober: &'a dyn Prober,
+    results: Results,
+    beside: Beside<'a>,
+}
+
+impl Run<'_> {
+    /// A row: the tests at one rate, with the settings of `config`.
+    fn row<'c>(
+        &mut self,
+        rate: &Rate,
+        config: &'c Config,
+        world: &mut World<'_>,
+    ) -> Result<Step<'c>, Ended> {
+        let demanded = sweep::demanded(config, rate.value);
         let mut cells = Vec::new();
         let mut servers = Vec::new();
-        for &host in Host::tested(&config) {
-            let (figures, report) = test(host, &rate, &config, prober.as_ref(), world)?;
-            cells.extend(results.cells(|figure| figures.get(figure).map(str::to_owned)));
+        for &host in Host::tested(config) {
+            let (figures, report) = test(host, rate, config, self.prober, world)?;
+            cells.extend(self.results.cells(|figure| figures.get(figure).map(str::to_owned)));
             let figures = json::figures(&figures);
-            servers.push(Tested { host: host.name(&config), figures, report });
+            servers.push(Tested { host: host.name(config), figures, report });
         }
-        results.row(&demanded, cells, world)?;
-        let dem_req_rate = perl::number(&demanded);
-        beside.push(&Step { rate: rate.value, dem_req_rate, servers }, world)?;
+        self.results.row(&demanded, cells, world)?;
+        let step = Step { rate: rate.value, dem_req_rate: perl::number(&demanded), servers };
+        self.beside.push(&step, world)?;
+        Ok(step)
+    }
+}
+
+fn steps(run: &mut Run<'_>, world: &mut World<'_>) -> Result<(), Ended> {
+    let rates = Rates::of(run.config);
+    let stands_still = rates.stand_still();
+    for rate in rates {
+        run.row(&rate, run.config, world)?;
     }
     if stands_still {
         world.say("autobench: rate_step is not above 0, so there is only one rate");
     }
+    Ok(())
+}
+
+fn search(mut highest: Highest, run: &mut Run<'_>, world: &mut World<'_>) -> Result<(), Ended> {
+    while let Some((rate, connections)) = highest.next() {
+        let mut config = run.config.clone();
+        config.set("num_conn", &connections);
+        config.set("const_test_time", "0");
+        let step = run.row(&rate, &config, world)?;
+        let report = step.servers.first().and_then(|server| server.report.as_deref());
+        highest.tell(rate.value, step.dem_req_rate, report);
+    }
+    world.say(format_args!("autobench: {}", highest.answer()));
     Ok(())
 }
 

@@ -14,6 +14,7 @@ pub mod command;
 pub mod config;
 pub mod crfile;
 pub mod daemon;
+pub mod highest;
 pub mod json;
 pub mod local_time;
 pub mod merge;

@@ -27,11 +27,17 @@ impl Page {
     /// What kept the page from being written.
     pub fn push(&mut self, rate: f64, demanded: f64, report: &Report) -> Result<(), WriteError> {
         let sweep = self.sweep.get_or_insert_with(|| SweepReport::new(report.plan.clone()));
-        let mut point = SweepPoint::of(demanded, report);
-        point.left_over = overrun(rate, report);
-        sweep.push(point, &report.environment);
+        sweep.push(point(rate, demanded, report), &report.environment);
         write_file(&self.path, render_html(sweep).as_bytes())
     }
+}
+
+/// The figures of the test at `rate` connections and `demanded` calls a second.
+#[must_use]
+pub fn point(rate: f64, demanded: f64, report: &Report) -> SweepPoint {
+    let mut point = SweepPoint::of(demanded, report);
+    point.left_over = overrun(rate, report);
+    point
 }
 
 /// The part of a test (0 to 1) that it took beyond its connections at that rate and the

@@ -115,6 +115,25 @@ fn the_page_has_the_curves_and_says_whether_the_server_kept_up() {
 }
 
 #[test]
+fn the_highest_rate_that_holds_is_searched() {
+    // Every reply takes 20 ms: the one objective holds at any rate, the other at none.
+    let delay = TargetOptions::new().with_delay(Duration::from_millis(20));
+    let target = TargetServer::bind(delay).unwrap().spawn().unwrap();
+    let conf = CONF.replace("8090", &target.local_addr().port().to_string());
+    let line = "--single_host --quiet --num_call 1 --low 100 --high 110 --slo";
+    let output = run(env!("CARGO_BIN_EXE_autobench"), &conf, &format!("{line} p50<5s"));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let answer = "autobench: p50<5s holds at high_rate, 110 connections per second\n";
+    assert_eq!(text(&output.stderr), answer);
+    let last = text(&output.stdout).lines().last().unwrap();
+    assert!(last.starts_with("110\t"), "a row each: {last}");
+
+    let output = run(env!("CARGO_BIN_EXE_autobench"), &conf, &format!("{line} p50<15ms"));
+    let answer = "autobench: p50<15ms does not hold at low_rate, 100 connections per second\n";
+    assert_eq!(text(&output.stderr), answer, "{output:?}");
+}
+
+#[test]
 fn a_page_of_two_servers_cannot_be() {
     let output = run(env!("CARGO_BIN_EXE_autobench"), &conf(), "--html /no/where");
     assert_eq!(output.status.code(), Some(255));

@@ -12,6 +12,7 @@ mod csv;
 mod error;
 mod html;
 mod json;
+mod judge;
 mod knee;
 mod point;
 mod report;

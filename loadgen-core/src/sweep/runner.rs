@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::error::SweepError;
+use super::judge::limits_us;
 use super::point::{PointKind, SweepPoint};
 use super::report::{SearchReport, SweepReport};
 use super::search::{Probe, Search, SearchSettings, Verdict};
@@ -185,7 +186,7 @@ impl Sweep {
                 point.kind == probe.kind && point.demanded_per_s == probe.rate_per_s
             };
             let verdict = if let Some(point) = known.next().filter(same) {
-                let verdict = self.verdict(&point);
+                let verdict = Verdict::of(&point, &self.objectives);
                 report.points.push(point);
                 verdict
             } else {
@@ -234,7 +235,7 @@ impl Sweep {
             }
             return Ok(None);
         }
-        let verdict = self.verdict(&point);
+        let verdict = Verdict::of(&point, &self.objectives);
         report.push(point, &of_one.environment);
         if let Some(point) = report.points.last() {
             observer.ended(point, report);
@@ -242,39 +243,9 @@ impl Sweep {
         Ok(Some(verdict))
     }
 
-    /// What a run says of its rate.
-    fn verdict(&self, point: &SweepPoint) -> Verdict {
-        let reasons = || point.verdict.reasons.join("; ");
-        match point.held {
-            Some(true) => Verdict::Held,
-            Some(false) => match self.own_lateness(point) {
-                Some(reason) => Verdict::Invalid(reason),
-                None => Verdict::Breached,
-            },
-            None if point.is_generators_fault() => Verdict::Invalid(reasons()),
-            None => Verdict::Invalid(point.objectives.join("; ")),
-        }
-    }
-
-    /// Why a breach may be the generator's: its own lateness alone takes half of
-    /// the time that the objectives allow.
-    fn own_lateness(&self, point: &SweepPoint) -> Option<String> {
-        let limit_us = self.limits_us().reduce(f64::min)?;
-        let lag_us = point.lag.p99_us.or(point.lag.p90_us)?;
-        (lag_us >= limit_us / 2.0).then(|| {
-            format!(
-                "the generator itself started calls {:.1} ms late, which the objectives \
-                 ({:.1} ms) do not allow for: give it more CPU or more --threads",
-                lag_us / 1e3,
-                limit_us / 1e3
-            )
-        })
-    }
-
     /// The time limits of the objectives.
     fn limits_us(&self) -> impl Iterator<Item = f64> {
-        let times = self.objectives.iter().filter(|slo| slo.metric() != SloMetric::ErrorRate);
-        times.map(Slo::limit)
+        limits_us(&self.objectives)
     }
 
     /// Calls that the objectives can be judged with: twice as many as the highest
