@@ -50,12 +50,13 @@ impl Highest {
         if !config.is_true("single_host") || config.is_true("httperf") {
             return Err(HighestError::Server);
         }
-        let objectives = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
+        let objectives: Vec<Slo> = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
         let (low, high) = (config.number("low_rate"), config.number("high_rate"));
         let confirmation_s = constant_time(config).unwrap_or(CONFIRMATION_S);
         let probe_s = confirmation_s / 5.0;
         let settings =
             SearchSettings { probe_s, confirmation_s, ..SearchSettings::within(low, high) };
+        let settings = settings.for_objectives(&objectives);
         Ok(Some(Self { search: Search::new(settings)?, objectives }))
     }
 

@@ -40,13 +40,14 @@ pub fn point(rate: f64, demanded: f64, report: &Report) -> SweepPoint {
     point
 }
 
-/// The part of a test (0 to 1) that it took beyond its connections at that rate and the
-/// life of one of them. A test ends with its last connection, however late, so nothing
+/// The part of a test (0 to 1) that it took beyond its connections at that rate, the life
+/// of one of them, and the generator's own lateness. A test ends with its last connection, however late, so nothing
 /// is left over at its end: a server that falls behind makes it longer.
 fn overrun(rate: f64, report: &Report) -> Option<f64> {
     let connections = &report.sessions.as_ref()?.connections;
     let life_s = connections.lifetime_ms.as_ref().map_or(0.0, |life| life.mean / 1e3);
-    let due_s = connections.attempted as f64 / rate + life_s;
+    let late_s = report.lag.max_us.unwrap_or(0.0) / 1e6;
+    let due_s = connections.attempted as f64 / rate + life_s + late_s;
     let share = (report.measured_s - due_s) / report.measured_s;
     share.is_finite().then(|| share.clamp(0.0, 1.0))
 }

@@ -1,7 +1,7 @@
 //! What a run says of its rate.
 
 use super::point::SweepPoint;
-use super::search::Verdict;
+use super::search::{SearchSettings, Verdict};
 use crate::slo::{Slo, SloMetric};
 
 impl Verdict {
@@ -17,6 +17,19 @@ impl Verdict {
             None if point.is_generators_fault() => Self::Invalid(point.verdict.reasons.join("; ")),
             None => Self::Invalid(point.objectives.join("; ")),
         }
+    }
+}
+
+impl SearchSettings {
+    /// The same, with as many calls a probe as these objectives can be judged with:
+    /// twice as many as the highest quantile needs.
+    #[must_use]
+    pub fn for_objectives(self, objectives: &[Slo]) -> Self {
+        let needed = objectives.iter().map(|slo| match slo.metric() {
+            SloMetric::Quantile(q) => (2.0 / (1.0 - q)).ceil() as u64,
+            _ => 0,
+        });
+        Self { least_calls: self.least_calls.max(needed.max().unwrap_or(0)), ..self }
     }
 }
 

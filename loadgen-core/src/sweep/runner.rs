@@ -13,7 +13,7 @@ use crate::engine::{Engine, Snapshot};
 use crate::error::RunError;
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::slo::{Slo, SloMetric};
+use crate::slo::Slo;
 
 /// Is told how a sweep goes on. Every method may be left out.
 pub trait SweepObserver {
@@ -162,10 +162,7 @@ impl Sweep {
         if self.objectives.is_empty() {
             return Err(SweepError::NoObjective);
         }
-        let settings = SearchSettings {
-            least_calls: settings.least_calls.max(self.least_calls()),
-            ..settings
-        };
+        let settings = settings.for_objectives(&self.objectives);
         match &report.search {
             Some(earlier) if earlier.settings != settings => {
                 return Err(SweepError::Other("way of searching (bounds, tolerance or lengths)"));
@@ -246,16 +243,6 @@ impl Sweep {
     /// The time limits of the objectives.
     fn limits_us(&self) -> impl Iterator<Item = f64> {
         limits_us(&self.objectives)
-    }
-
-    /// Calls that the objectives can be judged with: twice as many as the highest
-    /// quantile needs.
-    fn least_calls(&self) -> u64 {
-        let needed = self.objectives.iter().map(|slo| match slo.metric() {
-            SloMetric::Quantile(q) => (2.0 / (1.0 - q)).ceil() as u64,
-            _ => 0,
-        });
-        needed.max().unwrap_or(0)
     }
 
     /// The plan of short runs. A call that has not ended long after its limit has
