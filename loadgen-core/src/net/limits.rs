@@ -31,12 +31,17 @@ pub(crate) fn raise_to_hard_limit() -> u64 {
 /// How many local ports the kernel chooses from, for one source address and one
 /// destination (`net.ipv4.ip_local_port_range`, used for IPv6 too).
 pub(crate) fn ephemeral_ports() -> u64 {
+    let (low, high) = ephemeral_range();
+    u64::from(high.saturating_sub(low)) + 1
+}
+
+/// The first and the last of them.
+pub(crate) fn ephemeral_range() -> (u16, u16) {
     fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
         .ok()
         .and_then(|range| {
-            let mut ends = range.split_whitespace().map(str::parse::<u64>);
-            let (low, high) = (ends.next()?.ok()?, ends.next()?.ok()?);
-            high.checked_sub(low).map(|n| n + 1)
+            let mut ends = range.split_whitespace().map(str::parse::<u16>);
+            Some((ends.next()?.ok()?, ends.next()?.ok()?))
         })
-        .unwrap_or(28_232)
+        .unwrap_or((32_768, 60_999))
 }

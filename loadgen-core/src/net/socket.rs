@@ -3,11 +3,12 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::sys;
+use super::{limits, sys};
 use crate::session::SocketOptions;
 
 /// Starts to connect. The socket is returned while the handshake is under way;
@@ -20,6 +21,7 @@ pub(crate) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result
     )?;
     // Requests are written whole; waiting to fill a segment only adds delay.
     socket.set_tcp_nodelay(true)?;
+    spread_ports(socket.as_fd(), address);
     if let Some(source) = source {
         // Refused by old kernels only; binding then still works, with fewer ports.
         let _ = sys::bind_address_no_port(socket.as_fd());
@@ -54,6 +56,9 @@ pub(crate) fn prepare(
     if let Some(bytes) = options.receive_buffer {
         socket.set_recv_buffer_size(bytes as usize)?;
     }
+    if source.is_none_or(|source| source.port() == 0) {
+        spread_ports(socket.as_fd(), address);
+    }
     if let Some(source) = source {
         if source.port() == 0 {
             let _ = sys::bind_address_no_port(socket.as_fd());
@@ -61,6 +66,17 @@ pub(crate) fn prepare(
         socket.bind(&source.into())?;
     }
     Ok(socket)
+}
+
+/// Lets connect() use every local port, unless the server's own is one of them: a
+/// connection to that port from the same would be one to itself, and not refused.
+fn spread_ports(socket: BorrowedFd<'_>, server: SocketAddr) {
+    static EPHEMERAL: LazyLock<(u16, u16)> = LazyLock::new(limits::ephemeral_range);
+    let (low, high) = *EPHEMERAL;
+    if !(low..=high).contains(&server.port()) {
+        // Refused by old kernels, which are then slow beyond half of the ports.
+        let _ = sys::use_all_ports_alike(socket);
+    }
 }
 
 /// Starts to connect. `true`: the handshake is through already.
@@ -84,4 +100,36 @@ pub(crate) fn check_source(address: SocketAddr, source: IpAddr) -> io::Result<()
 /// The pending error of a socket (`SO_ERROR`), such as that of a failed connect.
 pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
     socket2::SockRef::from(&fd).take_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Even ports only, 32 times in a row, is what connect() does by itself.
+    #[test]
+    fn odd_ports_are_used_as_well_as_even_ones() {
+        let (low, _) = limits::ephemeral_range();
+        let below = (1024..low).rev();
+        let listener = below.map(|port| TcpListener::bind(("127.0.0.1", port)));
+        let listener = listener.flatten().next().unwrap();
+        let address = listener.local_addr().unwrap();
+        let options = SocketOptions::default();
+        let sockets: Vec<Socket> =
+            (0..32).map(|_| prepare(address, None, &options).unwrap()).collect();
+        let odd = sockets.iter().filter(|socket| {
+            begin(socket, address).unwrap();
+            let local = socket.local_addr().unwrap().as_socket().unwrap();
+            local.port() % 2 == 1
+        });
+        let odd = odd.count();
+        assert!(!kernel_is_new_enough() || (1..32).contains(&odd), "{odd} of 32 ports are odd");
+    }
+    fn kernel_is_new_enough() -> bool {
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+        (numbers.next(), numbers.next()) >= (Some(6), Some(8))
+    }
 }

@@ -3,6 +3,7 @@
 //! and those of this server, from its own record of when it read each request.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub(super) fn measure(args: &Args, pair: &Pair) -> Result<Value> {
         let mut all = [Vec::new(), Vec::new()];
         for run in 0..args.runs {
             for ((name, program), runs) in pair.both().into_iter().zip(&mut all) {
-                runs.push(one(program, name == "ours", rate, run)?);
+                runs.push(one(args, program, name == "ours", rate, run)?);
             }
         }
         let [ours, original] = &all;
@@ -83,17 +84,17 @@ fn table(ours: &[Figures], original: &[Figures]) {
 }
 
 /// One run of one program against a server of its own.
-fn one(program: &Path, is_ours: bool, rate: u32, run: u32) -> Result<Figures> {
+fn one(args: &Args, program: &Path, is_ours: bool, rate: u32, run: u32) -> Result<Figures> {
     let folder = tempfile::tempdir()?;
     let (arrivals, json) = (folder.path().join("arrivals"), folder.path().join("report"));
     pin(SERVER_CORE)?;
     let options = TargetOptions::new()
+        .with_listen(SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)))
         .with_delay(DELAY)
         .with_freeze(FREEZE, EVERY)
         .with_precision(Precision::High)
         .with_arrivals(&arrivals);
     let server = TargetServer::bind(options)?;
-    let port = server.local_addr().port();
     let server = server.spawn()?;
     pin(CLIENT_CORE)?;
     thread::sleep(FIRST_PHASE + FREEZE * (run % 4));
@@ -101,7 +102,7 @@ fn one(program: &Path, is_ours: bool, rate: u32, run: u32) -> Result<Figures> {
     if is_ours {
         load += &format!(" --json {}", json.display());
     }
-    let told = httperf(program, port, &load)?;
+    let told = httperf(program, args.port, &load)?;
     let truth = server.stop()?;
     let arrivals = numbers(&arrivals)?;
     let mut figures = from_old_report(&told)?;

@@ -46,7 +46,7 @@ struct Args {
     /// Connections a second to the server that freezes
     #[arg(long, default_values_t = [1500, 3000])]
     freeze_rate: Vec<u32>,
-    /// Port for nginx
+    /// Port of the servers, below those that the kernel gives to clients
     #[arg(long, default_value_t = 18_080)]
     port: u16,
     /// Also write every figure of every run to this file
