@@ -64,6 +64,7 @@ struct Curve {
 
 fn curve((at, column): (usize, &Column)) -> Curve {
     let points = column.points.iter().filter_map(|(x, y)| Some((number(x)?, number(y)?)));
+    let points = points.filter(|(x, y)| x.abs() <= LARGEST && y.abs() <= LARGEST);
     Curve {
         name: clean(&column.name),
         color: COLORS.get(at % COLORS.len()).copied().unwrap_or(BLACK),
@@ -117,17 +118,23 @@ fn plot(canvas: &Canvas<'_>, results: &Results, curves: &[Curve], title: &str) -
     Ok(())
 }
 
+/// The largest figure that is drawn: plotters counts pixels in 32 bits.
+const LARGEST: f64 = 1e15;
+
 /// What an axis spans: the values, `also` if given, and a little more.
 fn range(values: impl Iterator<Item = f64>, also: Option<f64>) -> Range<f64> {
     let (low, high) = values
         .chain(also)
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-    let span = high - low;
+    let (span, largest) = (high - low, low.abs().max(high.abs()));
     if !span.is_finite() {
-        // No values, or ones too far apart for a picture.
+        // No values.
         return 0.0..1.0;
     }
-    let room = if span > 0.0 { span * 0.05 } else { low.abs().max(1.0) };
+    // Values that differ by less count as equal: plotters looks for ticks for ever
+    // where they would be closer than a number can tell.
+    let differ = span > 1e-6 * largest.max(1e-3);
+    let room = if differ { span * 0.05 } else { largest.max(1.0) };
     let low = if also == Some(low) { low } else { low - room };
     low..high + room
 }
@@ -234,7 +241,8 @@ mod tests {
         assert_eq!(range([5.0].into_iter(), None), 0.0..10.0);
         assert_eq!(range([0.0].into_iter(), Some(0.0)), 0.0..1.0);
         assert_eq!(range([].into_iter(), None), 0.0..1.0);
-        assert_eq!(range([f64::MIN, f64::MAX].into_iter(), None), 0.0..1.0);
+        assert_eq!(range([1e-300, 2e-300].into_iter(), None), 1e-300 - 1.0..2e-300 + 1.0);
+        assert_eq!(range([1e14, 1e14 + 1.0].into_iter(), None), -1.0..2e14 + 2.0);
         assert_eq!([tick(0.1 + 0.2), tick(40.0), tick(-0.0)], ["0.3", "40", "0"]);
     }
 
