@@ -32,7 +32,7 @@ fn run_names_the_offending_value() {
     refused(&["run", url, "-r", "5", "--connect-to", "here"], &["--connect-to", "here"]);
     refused(&["run", url, "-r", "5", "--body", "a", "--body-file", "b"], &["--body-file"]);
     refused(&["run", url, "-r", "5", "--body-file", "/no/such"], &["/no/such", "No such file"]);
-    refused(&["run", "https://a/", "-r", "5"], &["https is not supported yet"]);
+    refused(&["run", "https://a/", "-r", "5"], &["https is not supported here yet", "http://"]);
     refused(&["run", url, "-r", "5", "--precision", "very"], &["low", "normal", "high"]);
 }
 
