@@ -61,6 +61,8 @@ export CI=true
 
 step "packages" install_packages
 step "tests" cargo test --workspace --locked
+step "instructions of a call" \
+    cargo run --release --locked -p loadgen-benches --bin instructions -- --check
 if [[ $lab == yes ]]; then
     step "release build" cargo build --release --locked -p loadgen-cli
     step "a real QEMU migration" \

@@ -4,6 +4,7 @@
 //! timing in a test. Run them on an otherwise idle machine with two cores or
 //! more: the server is put on the first, the client on the second.
 
+pub mod fixed_server;
 pub mod model;
 pub mod nginx;
 pub mod old_report;
