@@ -1,8 +1,15 @@
 # shellcheck shell=bash
 # Starting and ending the virtual machines.
 
-# A /dev/kvm may exist and yet hang or fail.
-vm_kvm_works() { [[ -r /dev/kvm && -w /dev/kvm ]] && vm_runs_guest_code kvm; }
+# A /dev/kvm may exist and yet hang or fail. Without VT-x or SVM (nested machines have
+# such a KVM) it keeps the guest's page tables itself and has to emulate instructions
+# of the kernel that it does not know: a boot sector runs, and a Linux dies of
+# "KVM internal error".
+vm_kvm_works() {
+    [[ -r /dev/kvm && -w /dev/kvm ]] \
+        && grep -qwE 'vmx|svm' /proc/cpuinfo \
+        && vm_runs_guest_code kvm
+}
 
 # Does this accelerator run guest code? A boot sector is to make QEMU end with a
 # status that nothing else gives:
@@ -25,7 +32,7 @@ vm_runs_guest_code() {
 
 # Start one QEMU; source and target differ in their names and in -incoming only.
 #   vm_start src|dst SIZE_MB LOG_DIR [QEMU OPTION...]
-# Sets VM_PID.
+# Sets VM_PID and VM_LOG.
 vm_start() {
     local role=$1 size=$2 logs=$3
     shift 3
@@ -43,7 +50,7 @@ vm_start() {
         -qmp "unix:$LAB_TMP/$role.sock,server=on,wait=off" \
         "$@" < /dev/null > "$logs/$role-qemu.log" 2>&1 &
     # shellcheck disable=SC2034 # the result
-    VM_PID=$!
+    VM_PID=$! VM_LOG=$logs/$role-qemu.log
 }
 
 # Wait for the QMP socket of a VM.
@@ -57,11 +64,13 @@ vm_wait_socket() {
     return 1
 }
 
-# Wait until Apache in the guest answers with 200.
+# Wait until Apache in the guest started last answers with 200. QEMU stays when KVM has given the
+# guest up, and says so in its log only.
 vm_wait_http() {
     local pid=$1 limit=$2 start=$SECONDS
     while ((SECONDS - start < limit)); do
         alive "$pid" || return 1
+        grep -qs '^KVM internal error' "$VM_LOG" && return 1
         vm_http_ok && return 0
         sleep 0.2
     done
