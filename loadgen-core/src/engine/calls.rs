@@ -212,10 +212,10 @@ impl Worker {
             if droppable >= DISCARD_FROM {
                 let result = sys::discard(fd.as_fd(), droppable.min(DISCARD_AT_ONCE) as usize);
                 match self.taken(index, result) {
-                    Some(n) => {
+                    Some((n, now)) => {
                         let progress = self.slab[index].parser.discarded(n as u64);
                         if matches!(progress, Progress::Done) {
-                            return self.complete(index, !hung_up);
+                            return self.complete(index, !hung_up, now);
                         }
                         continue;
                     }
@@ -232,13 +232,14 @@ impl Worker {
             if kept > 0 && !matches!(result, Ok(n) if n > 0) {
                 connection.partial = Some(self.buffer[..kept].into());
             }
-            let Some(n) = self.taken(index, result) else { return };
+            let Some((n, now)) = self.taken(index, result) else { return };
             let filled = kept + n;
             let connection = &mut self.slab[index];
-            match connection.parser.advance(&self.buffer[..filled]) {
+            let bytes = &self.buffer[..filled];
+            match self.known_head.advance(&mut connection.parser, bytes) {
                 // After a FIN nothing can be asked on this connection any more.
                 Ok((consumed, Progress::Done)) => {
-                    return self.complete(index, consumed == filled && !hung_up);
+                    return self.complete(index, consumed == filled && !hung_up, now);
                 }
                 Ok((consumed, Progress::More)) => {
                     if consumed < filled {
@@ -263,9 +264,10 @@ impl Worker {
         }
     }
 
-    /// Sorts out the result of a read: the bytes taken, or `None` when reading is
-    /// over for now (and the call, perhaps, for good).
-    fn taken(&mut self, index: u32, result: io::Result<usize>) -> Option<usize> {
+    /// Sorts out the result of a read: the bytes taken and when, or `None` when
+    /// reading is over for now (and the call, perhaps, for good).
+    #[inline]
+    fn taken(&mut self, index: u32, result: io::Result<usize>) -> Option<(usize, Nanos)> {
         match result {
             Ok(0) => {
                 self.end_of_stream(index);
@@ -275,7 +277,7 @@ impl Worker {
                 let now = self.now();
                 self.slab[index].call.received += n as u64;
                 self.recorder.received_bytes(now, n as u64);
-                Some(n)
+                Some((n, now))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(error) => {
@@ -288,7 +290,10 @@ impl Worker {
 
     fn end_of_stream(&mut self, index: u32) {
         match self.slab[index].parser.end_of_stream() {
-            Ok(()) => self.complete(index, false),
+            Ok(()) => {
+                let now = self.now();
+                self.complete(index, false, now);
+            }
             Err(Truncated::BeforeHead) => {
                 self.broken(index, Failure::new(Phase::Head, Cause::ClosedEarly));
             }
@@ -335,9 +340,8 @@ impl Worker {
         }
     }
 
-    /// The reply is complete. `clean`: nothing came after it.
-    fn complete(&mut self, index: u32, clean: bool) {
-        let now = self.now();
+    /// The reply is complete, since `now`. `clean`: nothing came after it.
+    fn complete(&mut self, index: u32, clean: bool, now: Nanos) {
         let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
         connection.calls_done += 1;

@@ -11,6 +11,7 @@ use super::pool::Slab;
 use super::shared::{CUT, PUBLISH_EVERY, Published, RUN, Settings, Shared};
 use super::stream::StreamState;
 use crate::clock::{MILLISECOND, Nanos};
+use crate::http1::KnownHead;
 use crate::net::poll::Poll;
 use crate::net::sys;
 use crate::record::{CallRecord, Failure, Outcome, Recorder, SessionRecord};
@@ -36,6 +37,7 @@ pub(crate) struct Worker {
     pub(super) streams: Vec<StreamState>,
     pub(super) recorder: Recorder,
     pub(super) buffer: Box<[u8]>,
+    pub(super) known_head: KnownHead,
     /// `CLOCK_MONOTONIC` at time 0 of the run.
     origin: u64,
     /// No arrivals at or after this time. Those that wait then are still served in
@@ -83,6 +85,7 @@ impl Worker {
             streams,
             recorder,
             buffer: vec![0; BUFFER].into_boxed_slice(),
+            known_head: KnownHead::default(),
             origin: sys::monotonic_ns(),
             next_source: 0,
             warming: 0,

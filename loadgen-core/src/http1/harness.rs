@@ -2,7 +2,7 @@
 //! Shared by the property tests and the fuzz target; a broken promise panics.
 
 use super::error::ProtocolError;
-use super::{Progress, ReplyParser, Truncated};
+use super::{KnownHead, Progress, ReplyParser, Truncated};
 
 /// How a reply ended, and all that the engine can know of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,9 +96,24 @@ pub(crate) fn whole(bytes: &[u8], head_request: bool) -> Outcome {
     replay(bytes, head_request, || (usize::MAX, false))
 }
 
+/// A known head changes nothing: not the first time, not when the same bytes or
+/// fewer of them come again.
+fn check_known_head(bytes: &[u8], head_request: bool) {
+    let mut known = KnownHead::default();
+    for end in [bytes.len(), bytes.len(), bytes.len() / 2, bytes.len().saturating_sub(1)] {
+        let (mut plain, mut quick) =
+            (ReplyParser::new(head_request), ReplyParser::new(head_request));
+        let piece = &bytes[..end];
+        let outcome = plain.advance(piece);
+        assert_eq!(known.advance(&mut quick, piece), outcome, "a known head changes the outcome");
+        assert!(outcome.is_err() || quick == plain, "a known head leaves another state");
+    }
+}
+
 /// Checks that all ways to play `bytes` agree: in one piece, byte by byte, and in
 /// pieces of `lengths` (over and over), with and without dropping.
 pub(crate) fn check_splits(bytes: &[u8], head_request: bool, lengths: &[usize]) -> Outcome {
+    check_known_head(bytes, head_request);
     let expected = whole(bytes, head_request);
     let mut turn = 0;
     let mut cycle = |drop: fn(usize) -> bool| {

@@ -9,6 +9,7 @@ mod error;
 mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod harness;
+mod known_head;
 mod lines;
 #[cfg(test)]
 mod properties;
@@ -19,5 +20,6 @@ mod tests;
 pub(crate) mod tolerant;
 
 pub(crate) use error::Truncated;
+pub(crate) use known_head::KnownHead;
 pub(crate) use reply::{Progress, ReplyParser};
 pub(crate) use tolerant::{Sink, TolerantReader};

@@ -57,7 +57,7 @@ enum State {
 }
 
 /// The state of one reply.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReplyParser {
     framing: Framing,
     /// Bytes of the body, or of the chunk, to come.
@@ -102,12 +102,12 @@ impl ReplyParser {
     /// The bytes are no HTTP/1.x reply; no further call makes sense.
     #[inline]
     pub(crate) fn advance(&mut self, buffer: &[u8]) -> Result<(usize, Progress), ProtocolError> {
-        let mut taken = 0;
+        let mut taken = if self.in_head() { self.advance_head(buffer)? } else { 0 };
         loop {
             let rest = buffer.get(taken..).unwrap_or_default();
             let step = match self.state {
-                State::StatusLine => self.status_line(rest)?,
-                State::Fields => self.fields(rest)?,
+                // The head takes what it can use.
+                State::StatusLine | State::Fields => None,
                 State::Fixed | State::ChunkData => self.data(rest),
                 State::UntilClose => return Ok((buffer.len(), Progress::More)),
                 State::ChunkLine => self.chunk_line(rest)?,
@@ -120,6 +120,45 @@ impl ReplyParser {
                 None => return Ok((taken, Progress::More)),
             }
         }
+    }
+
+    /// Takes the bytes that belong to the head (and to interim replies before it),
+    /// as far as they are there; says how many. Whether it is complete tells
+    /// [`in_head`](Self::in_head).
+    ///
+    /// # Errors
+    ///
+    /// As [`advance`](Self::advance).
+    #[inline]
+    pub(super) fn advance_head(&mut self, buffer: &[u8]) -> Result<usize, ProtocolError> {
+        let mut taken = 0;
+        loop {
+            let rest = buffer.get(taken..).unwrap_or_default();
+            let step = match self.state {
+                State::StatusLine => self.status_line(rest)?,
+                State::Fields => self.fields(rest)?,
+                _ => None,
+            };
+            match step {
+                Some(length) => taken += length,
+                None => return Ok(taken),
+            }
+        }
+    }
+
+    /// Whether no byte of a reply has come yet.
+    #[inline]
+    pub(super) fn is_fresh(&self) -> bool {
+        self.state == State::StatusLine
+            && self.consumed == 0
+            && self.interim == 0
+            && self.looked == Looked::default()
+    }
+
+    /// Whether both read the reply to the same kind of request.
+    #[inline]
+    pub(super) fn answers_alike(&self, other: &Self) -> bool {
+        self.head_request == other.head_request
     }
 
     /// The server closed. That completes a body without another end.

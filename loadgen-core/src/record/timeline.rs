@@ -147,11 +147,19 @@ impl Timeline {
     }
 
     /// The counters of the step at `at`.
+    #[inline]
     pub(crate) fn at(&mut self, at: Nanos) -> &mut Counters {
         let (start, index) = self.cursor;
         if index != usize::MAX && at >= start && at - start < self.step {
             return &mut self.steps[index];
         }
+        self.move_to(at)
+    }
+
+    /// The same for a step that was not the last one touched.
+    #[cold]
+    #[inline(never)]
+    fn move_to(&mut self, at: Nanos) -> &mut Counters {
         while at / self.step >= MAX_STEPS {
             self.coarsen();
         }
