@@ -251,7 +251,14 @@ impl Worker {
     }
 
     /// Gives waiting arrivals to connections that have become free.
+    #[inline]
     pub(super) fn serve(&mut self, s: usize) {
+        if !self.streams[s].due.is_empty() {
+            self.serve_waiting(s);
+        }
+    }
+
+    fn serve_waiting(&mut self, s: usize) {
         while self.can_start(s) {
             let Some(intended) = self.streams[s].due.pop_front() else { return };
             if self.is_past_deadline(intended) {

@@ -49,11 +49,16 @@ impl CallLog {
     }
 
     /// Adds a call, or counts it as dropped when the log is full.
+    #[inline]
     pub fn push(&mut self, call: CallRecord) {
         if self.len >= self.limit {
             self.dropped += 1;
-            return;
+        } else {
+            self.keep(call);
         }
+    }
+
+    fn keep(&mut self, call: CallRecord) {
         match self.chunks.last_mut() {
             Some(chunk) if chunk.len() < CHUNK => chunk.push(call),
             _ => {

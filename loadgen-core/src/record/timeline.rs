@@ -86,6 +86,8 @@ impl Window {
 #[derive(Debug, Clone)]
 struct Live {
     index: u64,
+    /// Where it begins, to save a division.
+    start: Nanos,
     counts: Vec<u32>,
     touched: Vec<u16>,
     max_ns: u64,
@@ -126,7 +128,8 @@ impl Timeline {
     pub(crate) fn new(expected: Nanos) -> Self {
         let steps = (expected / FINEST_STEP).min(MAX_STEPS) as usize + 1;
         let windows = steps / STEPS_PER_WINDOW as usize + 1;
-        let live = Live { index: 0, counts: vec![0; BUCKETS], touched: Vec::new(), max_ns: 0 };
+        let live =
+            Live { index: 0, start: 0, counts: vec![0; BUCKETS], touched: Vec::new(), max_ns: 0 };
         Self {
             step: FINEST_STEP,
             steps: Vec::with_capacity(steps),
@@ -172,19 +175,15 @@ impl Timeline {
     }
 
     /// Records a response time in the window of its intended start.
+    #[inline]
     pub(crate) fn response(&mut self, population: Population, intended: Nanos, response: Nanos) {
-        while intended / self.step >= MAX_STEPS {
-            self.coarsen();
-        }
-        let index = intended / self.window();
         let p = population as usize;
-        if index > self.live[p].index {
-            self.close(p);
-            self.live[p].index = index;
-        }
         let bucket = bucket(response);
-        if index < self.live[p].index {
-            window_at(&mut self.windows[p], index).add(bucket, 1, response);
+        // Before its start the difference wraps around, and is no less either.
+        if intended.wrapping_sub(self.live[p].start) >= self.window()
+            && let Some(past) = self.move_live_to(p, intended)
+        {
+            window_at(&mut self.windows[p], past).add(bucket, 1, response);
             return;
         }
         let live = &mut self.live[p];
@@ -194,6 +193,26 @@ impl Timeline {
         }
         *count += 1;
         live.max_ns = live.max_ns.max(response);
+    }
+
+    /// Makes the window of `intended` the live one. Returns its index in place of
+    /// that if it is closed already.
+    #[cold]
+    #[inline(never)]
+    fn move_live_to(&mut self, p: usize, intended: Nanos) -> Option<u64> {
+        while intended / self.step >= MAX_STEPS {
+            self.coarsen();
+        }
+        let index = intended / self.window();
+        if index < self.live[p].index {
+            return Some(index);
+        }
+        if index > self.live[p].index {
+            self.close(p);
+            self.live[p].index = index;
+            self.live[p].start = index * self.window();
+        }
+        None
     }
 
     /// The last window before the one of `now`: what a progress display shows.
@@ -235,6 +254,10 @@ impl Timeline {
             live.index /= 2;
         }
         self.step *= 2;
+        let window = self.window();
+        for live in &mut self.live {
+            live.start = live.index * window;
+        }
         self.cursor = (0, usize::MAX);
     }
 
