@@ -84,6 +84,14 @@ pub enum RunError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The kernel does not tell when it received what is read.
+    #[error(
+        "this kernel gives no receive timestamps ({source}): leave --kernel-timestamps out (it needs Linux 5.1)"
+    )]
+    KernelTimestamps {
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The plan needs more descriptors than this process may open.
     #[error(
         "the plan holds up to {wanted} connections, but this process may open {limit} files: \

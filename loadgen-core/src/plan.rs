@@ -161,6 +161,9 @@ pub struct Plan {
     pub(crate) seed: u64,
     /// Keep a record of every call (48 bytes each), up to this many.
     pub(crate) call_log: u64,
+    /// Ask the kernel when it received each reply.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) kernel_timestamps: bool,
 }
 
 impl Plan {
@@ -183,6 +186,7 @@ impl Plan {
             precision: Precision::Normal,
             seed: 1,
             call_log: 0,
+            kernel_timestamps: false,
         }
     }
 
@@ -275,6 +279,15 @@ impl Plan {
     #[must_use]
     pub fn with_call_log(mut self, limit: u64) -> Self {
         self.call_log = limit;
+        self
+    }
+
+    /// Asks the kernel when it received each reply, so that the report tells how
+    /// long replies lay unread, and the service time without that. Response and
+    /// service time stay as they are. Costs some CPU with each read.
+    #[must_use]
+    pub fn with_kernel_timestamps(mut self) -> Self {
+        self.kernel_timestamps = true;
         self
     }
 
@@ -400,6 +413,11 @@ impl Plan {
             if self.probe.is_some() || self.warmup_s > 0.0 || self.deadline_s.is_some() {
                 return Err(PlanError::Conflict(
                     "a plan with sessions has no probe, no warm-up and no deadline",
+                ));
+            }
+            if self.kernel_timestamps {
+                return Err(PlanError::Conflict(
+                    "kernel timestamps are not read in sessions: leave them out",
                 ));
             }
         }

@@ -14,7 +14,9 @@ use loadgen_core::{Plan, Schedule, Stream};
 use super::conclude::conclude;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::options::{ConnectionOptions, LoadOptions, OutputOptions, TargetOptions};
+use crate::options::{
+    ConnectionOptions, LoadOptions, MeasuringOptions, OutputOptions, TargetOptions,
+};
 use crate::output::Sink;
 use crate::progress::Progress;
 
@@ -72,6 +74,8 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     load: LoadOptions,
+    #[command(flatten)]
+    measuring: MeasuringOptions,
     #[command(flatten)]
     connections: ConnectionOptions,
     #[command(flatten)]
@@ -201,7 +205,7 @@ impl Args {
     fn plan(&self, url: &str) -> Result<Plan, Failure> {
         let stream = self.connections.warm_stream(self.load.schedule(self.rate));
         let plan = Plan::new(self.target.target(url)?, stream).with_request(self.target.request()?);
-        let plan = self.load.apply(plan, WARM_UP);
+        let plan = self.measuring.apply(self.load.apply(plan, WARM_UP));
         Ok(if self.probe_rate > 0.0 {
             plan.with_probe(Stream::fresh(Schedule::constant(self.probe_rate)))
         } else {

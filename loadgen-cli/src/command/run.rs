@@ -10,7 +10,9 @@ use super::conclude::conclude;
 use super::read_report;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::options::{ConnectionOptions, Given, LoadOptions, OutputOptions, TargetOptions};
+use crate::options::{
+    ConnectionOptions, Given, LoadOptions, MeasuringOptions, OutputOptions, TargetOptions,
+};
 use crate::output::Sink;
 use crate::progress::Progress;
 
@@ -50,6 +52,8 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     load: LoadOptions,
+    #[command(flatten)]
+    measuring: MeasuringOptions,
     #[command(flatten)]
     connections: ConnectionOptions,
     #[command(flatten)]
@@ -106,7 +110,7 @@ impl Args {
         let plan = Plan::new(target, self.connections.stream(schedule))
             .with_request(self.target.request()?)
             .with_duration(self.duration);
-        let plan = self.load.apply(plan, Duration::ZERO);
+        let plan = self.measuring.apply(self.load.apply(plan, Duration::ZERO));
         Ok(match self.probe_rate {
             Some(rate) => plan.with_probe(Stream::fresh(Schedule::constant(rate))),
             None => plan,

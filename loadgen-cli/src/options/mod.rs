@@ -4,6 +4,7 @@
 
 mod connections;
 mod load;
+mod measuring;
 mod output;
 mod target;
 
@@ -12,6 +13,7 @@ use clap::parser::ValueSource;
 
 pub(crate) use connections::ConnectionOptions;
 pub(crate) use load::{LoadOptions, PrecisionArg};
+pub(crate) use measuring::MeasuringOptions;
 pub(crate) use output::{Format, OutputOptions};
 pub(crate) use target::TargetOptions;
 

@@ -1,5 +1,7 @@
 //! From what the workers recorded to the [`Report`]: merge, then name and scale.
 
+mod kernel;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::time::SystemTime;
@@ -36,6 +38,11 @@ pub(super) fn assemble(
         harvests.iter().filter_map(|h| h.broken.as_ref().map(io::Error::to_string)).collect();
     let cpu = harvests.iter().fold((0, 0), |sum, h| (sum.0 + h.cpu.0, sum.1 + h.cpu.1));
     let sessions = sessions(&plan, &mut harvests, finished);
+    let mut records = harvests.iter_mut().filter_map(|h| h.kernel.take());
+    let learnt = records.next().map(|mut whole| {
+        records.for_each(|other| whole.merge(other));
+        whole
+    });
     let mut recorders = harvests.into_iter().map(|h| h.recorder);
     // A plan has at least one thread.
     let mut recorder = recorders.next().ok_or(RunError::WorkerPanicked)?;
@@ -51,17 +58,24 @@ pub(super) fn assemble(
         warm_failures: recorder.warm_failures,
         waiting_at_end: recorder.waiting_at_end,
         busiest_cpu,
+        run_delay: learnt.as_ref().and_then(|learnt| learnt.run_delay),
+        unread: learnt.as_ref().and_then(|l| l.receipts.as_ref()).map(|r| &r.unread),
         load_end,
         measured,
         panicked,
         broken: &broken,
     });
     let counts = counts(&whole.tally);
+    let run_delay = learnt.as_ref().and_then(|learnt| learnt.run_delay);
     let per_second = |n: u64| (measured > 0).then(|| n as f64 / as_seconds(measured));
     let populations = Population::ALL
         .into_iter()
         .filter_map(|p| Some((p.name().to_owned(), population_report(recorder.population(p)?))))
         .collect();
+    let mut timeline = timeline_report(&mut recorder);
+    if let Some(learnt) = &learnt {
+        kernel::into_windows(learnt, &mut timeline, recorder.timeline.window());
+    }
     let report = Report {
         schema: SCHEMA.to_owned(),
         tool: Tool { name: "loadgen".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -85,15 +99,22 @@ pub(super) fn assemble(
         errors: error_counts(&whole.errors),
         error_examples: recorder.examples.iter().map(example).collect(),
         bytes: Traffic { sent: recorder.bytes_sent, received: recorder.bytes_received },
-        cpu: Cpu { user_s: as_seconds(cpu.0), system_s: as_seconds(cpu.1) },
+        cpu: Cpu {
+            user_s: as_seconds(cpu.0),
+            system_s: as_seconds(cpu.1),
+            run_delay_s: run_delay.map(|delay| as_seconds(delay.waited)),
+        },
         populations,
-        timeline: timeline_report(&mut recorder),
+        timeline,
+        slow_calls: learnt.as_ref().map(kernel::slow_calls),
+        kernel_timestamps: learnt.as_ref().and_then(kernel::timestamps),
         events: marks.iter().map(EventReport::from).collect(),
         migration: None,
         sessions,
         plan,
     };
-    Ok(Finished { report, log: recorder.log, load_end })
+    let slow = learnt.map(|learnt| learnt.slow).unwrap_or_default();
+    Ok(Finished { report, log: recorder.log, slow, load_end })
 }
 
 /// The figures of sessions, if the plan has any.

@@ -58,6 +58,10 @@ impl Worker {
             settings.sources[self.next_source]
         });
         let opened = socket::connect(settings.address, source).and_then(|fd| {
+            if settings.kernel_timestamps {
+                // It did so when the engine was made.
+                let _ = sys::stamp_receipts(fd.as_fd());
+            }
             let index = self.slab.open(fd, s as u8, settings.head_request);
             let token = self.slab.token(index);
             let registered = match &self.slab[index].fd {
@@ -82,7 +86,7 @@ impl Worker {
             Err(error) => {
                 let failure = Failure::from_io(Phase::Connect, &error);
                 let Some(call) = call else { return self.warm_failed(failure) };
-                self.recorder.ended(CallRecord {
+                let record = CallRecord {
                     intended: call.intended,
                     sent: now,
                     done: now,
@@ -92,10 +96,12 @@ impl Worker {
                     reused: false,
                     retried: call.retried,
                     queued: call.queued,
-                });
+                };
                 if stream.closed_loop {
                     stream.pause(now);
                 }
+                self.look_into(s, None, record);
+                self.recorder.ended(record);
             }
         }
     }
@@ -155,7 +161,9 @@ impl Worker {
         }
         // The time limit starts again with the first byte sent.
         let now = self.now();
+        let connecting = self.connecting(index, now.saturating_sub(self.slab[index].call.sent));
         let call = &mut self.slab[index].call;
+        call.connecting = connecting;
         call.sent = now;
         call.expires = self.settings.expiry(now, call.intended);
         self.streams[s].active.push_by_expiry(&mut self.slab, index);
@@ -210,7 +218,11 @@ impl Worker {
             }
             let droppable = connection.parser.discardable();
             if droppable >= DISCARD_FROM {
-                let result = sys::discard(fd.as_fd(), droppable.min(DISCARD_AT_ONCE) as usize);
+                let len = droppable.min(DISCARD_AT_ONCE) as usize;
+                let result = match &mut self.kernel.stamps {
+                    None => sys::discard(fd.as_fd(), len),
+                    Some(stamps) => stamps.discard(fd.as_fd(), len),
+                };
                 match self.taken(index, result) {
                     Some((n, now)) => {
                         let progress = self.slab[index].parser.discarded(n as u64);
@@ -228,7 +240,10 @@ impl Worker {
                 partial.len()
             });
             let room = self.buffer.len() - kept;
-            let result = sys::recv(fd.as_fd(), &mut self.buffer[kept..]);
+            let result = match &mut self.kernel.stamps {
+                None => sys::recv(fd.as_fd(), &mut self.buffer[kept..]),
+                Some(stamps) => stamps.recv(fd.as_fd(), &mut self.buffer[kept..]),
+            };
             if kept > 0 && !matches!(result, Ok(n) if n > 0) {
                 connection.partial = Some(self.buffer[..kept].into());
             }
@@ -433,17 +448,20 @@ impl Worker {
     /// Records the end of the call that a connection carries.
     pub(super) fn record(&mut self, index: u32, outcome: Outcome, now: Nanos) {
         let connection = &self.slab[index];
-        self.recorder.ended(CallRecord {
+        let s = usize::from(connection.stream);
+        let call = CallRecord {
             intended: connection.call.intended,
             sent: connection.call.sent,
             done: now,
             bytes: connection.call.received.min(u64::from(u32::MAX)) as u32,
             outcome,
-            population: self.streams[usize::from(connection.stream)].population,
+            population: self.streams[s].population,
             reused: connection.call.reused,
             retried: connection.call.retried,
             queued: connection.call.queued,
-        });
+        };
+        self.look_into(s, Some(index), call);
+        self.recorder.ended(call);
     }
 
     /// Closes a connection of the active list.

@@ -6,9 +6,11 @@
 mod assemble;
 mod calls;
 mod environment;
+mod kernel_view;
 mod pool;
 mod session;
 mod shared;
+mod stamps;
 mod starting_line;
 mod stream;
 mod verdict;
@@ -31,6 +33,7 @@ use crate::event::{Event, EventKind};
 use crate::net::poll::Poll;
 use crate::net::{limits, socket};
 use crate::plan::{Plan, nanos};
+use crate::record::kernel::SlowCall;
 use crate::record::{CallLog, Recorder};
 use crate::report::{Environment, Report};
 use crate::session::Observer;
@@ -77,6 +80,10 @@ impl Engine {
         }
         let address = reach(&plan)?;
         check_sources(&plan, address)?;
+        if plan.kernel_timestamps {
+            socket::check_timestamps(address)
+                .map_err(|source| RunError::KernelTimestamps { source })?;
+        }
         Ok(Self { plan, address, descriptor_limit, sessions: None })
     }
 
@@ -186,6 +193,7 @@ impl Engine {
             },
             head_request: plan.request.is_head(),
             idempotent: plan.request.is_idempotent(),
+            kernel_timestamps: plan.kernel_timestamps,
         }
     }
 
@@ -364,6 +372,7 @@ pub struct RunHandle {
 pub(crate) struct Finished {
     pub(crate) report: Report,
     pub(crate) log: CallLog,
+    pub(crate) slow: Vec<SlowCall>,
     pub(crate) load_end: Nanos,
 }
 

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 
 use crate::clock::Nanos;
 use crate::http1::ReplyParser;
+use crate::record::causes::Connecting;
 
 /// No connection.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -41,6 +42,7 @@ pub(crate) struct Call {
     pub(crate) received: u64,
     /// Bytes of the request that the socket has taken.
     pub(crate) written: u32,
+    pub(crate) connecting: Connecting,
     /// Its connection had been open before it.
     pub(crate) reused: bool,
     /// It has been sent before, on a connection that was found closed.
@@ -176,6 +178,11 @@ impl Slab {
         connection.state = State::Free;
         connection.generation = connection.generation.wrapping_add(1);
         self.free.push(index);
+    }
+
+    /// Slots, in use and free.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots.len() as u32
     }
 
     /// The token that an open connection is registered with.

@@ -33,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) request: RequestBytes,
     pub(crate) head_request: bool,
     pub(crate) idempotent: bool,
+    pub(crate) kernel_timestamps: bool,
 }
 
 impl Settings {

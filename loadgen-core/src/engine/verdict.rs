@@ -4,6 +4,7 @@
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::net::poll::SPIN_WINDOW_NS;
 use crate::plan::{Plan, Precision};
+use crate::record::kernel::RunDelay;
 use crate::record::{Cause, Failure, Histogram, Phase, Tally};
 use crate::report::{Verdict, VerdictStatus};
 use crate::schedule::Schedule;
@@ -20,6 +21,9 @@ const CPU_DEGRADED: f64 = 0.9;
 /// Share of the offered calls that must have been started.
 const STARTED_LEAST: f64 = 0.99;
 
+/// Share of its time in which a worker may have to wait for a CPU.
+const WAITING_MOST: f64 = 0.05;
+
 /// What the verdict is found from.
 pub(super) struct Evidence<'a> {
     pub(super) plan: &'a Plan,
@@ -30,6 +34,10 @@ pub(super) struct Evidence<'a> {
     pub(super) waiting_at_end: u64,
     /// CPU time of the busiest worker, to the end of the load.
     pub(super) busiest_cpu: Nanos,
+    /// The workers' wait for a CPU, if the kernel tells.
+    pub(super) run_delay: Option<RunDelay>,
+    /// How long replies lay unread, if the kernel told.
+    pub(super) unread: Option<&'a Histogram>,
     pub(super) load_end: Nanos,
     pub(super) measured: Nanos,
     /// Workers that panicked.
@@ -75,6 +83,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
         find(VerdictStatus::Invalid, "no call was answered".to_owned());
     }
     lag_findings(evidence.lag, &mut find);
+    reading_findings(evidence, &mut find);
 
     let started = tally.started as f64 / (tally.offered.max(1)) as f64;
     if tally.offered > 0 && started < STARTED_LEAST {
@@ -152,6 +161,39 @@ fn lag_findings(lag: &Histogram, find: &mut impl FnMut(VerdictStatus, String)) {
              include this: give it more CPU, more --threads or a lower rate"
         ),
     );
+}
+
+/// Late reading, which no lag shows: what the kernel said of replies, and of the
+/// workers' wait for a CPU.
+fn reading_findings(evidence: &Evidence<'_>, find: &mut impl FnMut(VerdictStatus, String)) {
+    if let Some(unread) = evidence.unread.filter(|unread| !unread.is_empty()) {
+        let p99 = unread.value_at_quantile(0.99);
+        if p99 > LAG_DEGRADED {
+            find(
+                VerdictStatus::Degraded,
+                format!(
+                    "1 % of the replies lay in the kernel for at least {:.1} ms before the \
+                     generator read them; response and service times include this: give it more \
+                     CPU, more --threads or a lower rate",
+                    p99 as f64 / MILLISECOND as f64
+                ),
+            );
+        }
+    }
+    let Some(delay) = evidence.run_delay else { return };
+    let share = delay.long as f64 / delay.looks.max(1) as f64;
+    if share > WAITING_MOST {
+        find(
+            VerdictStatus::Degraded,
+            format!(
+                "the generator was ready to run and waited for a CPU, {:.2} s in all and in {:.0} % \
+                 of the run for more than wake-ups take: another program took its CPU, and calls \
+                 were started and replies read late; free a CPU for it",
+                delay.waited as f64 / SECOND as f64,
+                share * 100.0
+            ),
+        );
+    }
 }
 
 fn client_side_failures(errors: &[[u64; Cause::ALL.len()]; Phase::ALL.len()]) -> u64 {

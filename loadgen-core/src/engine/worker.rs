@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::kernel_view::KernelView;
 use super::pool::Slab;
 use super::shared::{CUT, PUBLISH_EVERY, Published, RUN, Settings, Shared};
 use super::stream::StreamState;
@@ -14,6 +15,7 @@ use crate::clock::{MILLISECOND, Nanos};
 use crate::http1::KnownHead;
 use crate::net::poll::Poll;
 use crate::net::sys;
+use crate::record::kernel::KernelRecord;
 use crate::record::{CallRecord, Failure, Outcome, Recorder, SessionRecord};
 
 /// Bytes taken from a socket at once. One buffer serves all connections.
@@ -36,6 +38,7 @@ pub(crate) struct Worker {
     pub(super) slab: Slab,
     pub(super) streams: Vec<StreamState>,
     pub(super) recorder: Recorder,
+    pub(super) kernel: KernelView,
     pub(super) buffer: Box<[u8]>,
     pub(super) known_head: KnownHead,
     /// `CLOCK_MONOTONIC` at time 0 of the run.
@@ -51,6 +54,8 @@ pub(crate) struct Worker {
 /// What a worker brings home.
 pub(crate) struct Harvest {
     pub(crate) recorder: Recorder,
+    /// What a worker of single calls learnt from the kernel.
+    pub(crate) kernel: Option<KernelRecord>,
     /// User and system CPU time from the start of the load to the end of the drain.
     pub(crate) cpu: (u64, u64),
     /// The sum of both to the end of the load.
@@ -77,6 +82,7 @@ impl Worker {
         let connections = streams.iter().map(|s| s.warm.max(64) as usize).sum();
         Self {
             end: settings.end,
+            kernel: KernelView::new(recorder.warmup_end(), settings.kernel_timestamps),
             settings,
             shared,
             shard,
@@ -124,6 +130,7 @@ impl Worker {
     /// recorded comes back even if the loop breaks.
     pub(crate) fn run(mut self, origin: u64) -> Harvest {
         self.origin = origin;
+        self.kernel.begin();
         let (user, system) = sys::thread_cpu_ns();
         let mut cpu_of_load = None;
         let broken = self.work(&mut cpu_of_load).err();
@@ -136,6 +143,7 @@ impl Worker {
         let cpu_of_load = cpu_of_load.map_or(cpu.0 + cpu.1, |at_end: u64| at_end - user - system);
         Harvest {
             recorder: self.recorder,
+            kernel: Some(self.kernel.record),
             cpu,
             cpu_of_load,
             broken,
@@ -245,6 +253,7 @@ impl Worker {
         let stream = &mut self.streams[s];
         if stream.wait(intended) {
             self.recorder.queued(stream.population, intended);
+            self.kernel.queued(s, intended, lag);
         } else {
             self.shed(s, intended, false);
         }
@@ -280,7 +289,7 @@ impl Worker {
 
     fn shed(&mut self, s: usize, intended: Nanos, queued: bool) {
         let now = self.now();
-        self.recorder.ended(CallRecord {
+        let call = CallRecord {
             intended,
             sent: now,
             done: now,
@@ -290,7 +299,9 @@ impl Worker {
             reused: false,
             retried: false,
             queued,
-        });
+        };
+        self.look_into(s, None, call);
+        self.recorder.ended(call);
     }
 
     /// Ends what has run out of time.
@@ -367,6 +378,7 @@ impl Worker {
         }
         let published: &Published = &self.shared.published[self.shard as usize];
         published.publish(&self.recorder.totals, in_flight, p99);
+        self.look_around(now);
     }
 
     /// What is still open or waiting at the end is counted, not dropped.

@@ -15,6 +15,7 @@ use crate::error::{PlanError, RunError};
 use crate::event::{Event, EventKind, EventReport};
 use crate::plan::{Plan, Stream, nanos};
 use crate::record::Population;
+use crate::record::kernel::SlowCall;
 use crate::report::{Report, VerdictStatus};
 
 /// Calls that are kept one by one when the plan does not say: 400 MB at the most.
@@ -179,7 +180,7 @@ impl MigrationRun {
         if let Some(clock) = origin {
             course.map_to(&context.clock, &clock);
         }
-        self.add_impact(&mut report, &course, vm, &finished.log, finished.load_end);
+        self.add_impact(&mut report, &course, vm, &finished.log, &finished.slow, finished.load_end);
         Ok(report)
     }
 
@@ -204,6 +205,7 @@ impl MigrationRun {
         course: &Course,
         vm: VmFacts,
         log: &crate::CallLog,
+        slow: &[SlowCall],
         load_end: Nanos,
     ) {
         let rate = |population| {
@@ -216,6 +218,7 @@ impl MigrationRun {
             (!rates.is_empty()).then(|| rates.iter().sum())
         };
         let mut input = ImpactInput::new(self.trigger.name(), log, &course.events, load_end);
+        input.slow = slow;
         input.settled = course.settled.as_ref();
         input.vm = vm;
         input.simulated = self.trigger.is_simulated();

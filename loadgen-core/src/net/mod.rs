@@ -5,5 +5,6 @@ pub(crate) mod limits;
 pub(crate) mod poll;
 pub(crate) mod socket;
 pub(crate) mod sys;
+pub(crate) mod tcp_info;
 pub(crate) mod tls;
 pub(crate) mod transport;

@@ -1,6 +1,7 @@
 //! Non-blocking TCP sockets with the options a load generator needs.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::LazyLock;
@@ -95,6 +96,18 @@ pub(crate) fn check_source(address: SocketAddr, source: IpAddr) -> io::Result<()
     }
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.bind(&SocketAddr::new(source, 0).into())
+}
+
+/// Whether the kernel tells when it received what is read.
+pub(crate) fn check_timestamps(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    sys::stamp_receipts(socket.as_fd())
+}
+
+/// Whether bytes wait to be read from a non-blocking socket.
+pub(crate) fn has_unread(fd: BorrowedFd<'_>) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    socket2::SockRef::from(&fd).peek(&mut byte).is_ok_and(|n| n > 0)
 }
 
 /// The pending error of a socket (`SO_ERROR`), such as that of a failed connect.

@@ -13,6 +13,15 @@ pub(crate) fn monotonic_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// `CLOCK_REALTIME` in nanoseconds: the clock of the kernel's timestamps.
+pub(crate) fn realtime_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid, writable timespec for the length of the call.
+    // CLOCK_REALTIME exists on every Linux, so the call cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// User and system CPU time of the calling thread, in nanoseconds.
 pub(crate) fn thread_cpu_ns() -> (u64, u64) {
     rusage(libc::RUSAGE_THREAD)
@@ -219,6 +228,107 @@ pub(crate) fn use_all_ports_alike(fd: BorrowedFd<'_>) -> io::Result<()> {
         )
     })?;
     Ok(())
+}
+
+/// `SO_TIMESTAMPING_NEW`: seconds and nanoseconds in 64 bits each, whatever the
+/// architecture (Linux 5.1). The number is the same wherever Rust runs Linux but on
+/// MIPS and SPARC, which refuse it.
+const TIMESTAMPING: libc::c_int = 65;
+
+/// Makes the kernel tell when it received what is read from this socket.
+pub(crate) fn stamp_receipts(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = libc::SOF_TIMESTAMPING_RX_SOFTWARE | libc::SOF_TIMESTAMPING_SOFTWARE;
+    // SAFETY: the option value is a readable c_uint of the given size.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            TIMESTAMPING,
+            (&raw const flags).cast(),
+            size_of::<libc::c_uint>() as libc::socklen_t,
+        )
+    })?;
+    Ok(())
+}
+
+/// Reads into `buffer` as [`recv`] does, and tells when the kernel received the last
+/// of these bytes, on `CLOCK_REALTIME`, if it knows.
+pub(crate) fn recv_stamped(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+) -> io::Result<(usize, Option<u64>)> {
+    // SAFETY: `buffer` is writable for its length.
+    unsafe { receive_stamped(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0) }
+}
+
+/// As [`discard`], with the time of receipt.
+pub(crate) fn discard_stamped(fd: BorrowedFd<'_>, len: usize) -> io::Result<(usize, Option<u64>)> {
+    // SAFETY: with MSG_TRUNC on a TCP socket the kernel writes nothing to the buffer.
+    unsafe { receive_stamped(fd, std::ptr::null_mut(), len, libc::MSG_TRUNC) }
+}
+
+/// SAFETY: `base` has to be writable for `len` bytes, unless `flags` keep the kernel
+/// from writing there.
+unsafe fn receive_stamped(
+    fd: BorrowedFd<'_>,
+    base: *mut libc::c_void,
+    len: usize,
+    flags: libc::c_int,
+) -> io::Result<(usize, Option<u64>)> {
+    const ROOM: usize = 128;
+    /// Room for control messages, aligned as their heads.
+    #[repr(C, align(8))]
+    struct Control([u8; ROOM]);
+    let mut control = Control([0; ROOM]);
+    let mut part = libc::iovec { iov_base: base, iov_len: len };
+    // SAFETY: msghdr is integers and pointers, for which all-zero is a valid value.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    header.msg_control = (&raw mut control.0).cast();
+    let n = uninterrupted(|| {
+        header.msg_controllen = ROOM as _;
+        // SAFETY: `header` points to `part` and `control`, which outlive the call;
+        // the caller answers for what `part` points to.
+        unsafe { libc::syscall(libc::SYS_recvmsg, fd.as_raw_fd(), &raw mut header, flags) }
+    })?;
+    // SAFETY: recvmsg has filled `control` with whole control messages and set the
+    // length in `header`, by which CMSG_FIRSTHDR and CMSG_NXTHDR keep to it.
+    let mut message = unsafe { libc::CMSG_FIRSTHDR(&raw const header) };
+    while !message.is_null() {
+        // SAFETY: not null, so it lies whole in `control`, aligned.
+        let head = unsafe { *message };
+        if (head.cmsg_level, head.cmsg_type) == (libc::SOL_SOCKET, TIMESTAMPING) {
+            // SAFETY: the data of this message is three pairs of 64-bit seconds and
+            // nanoseconds, of which the first is the software timestamp.
+            let [s, ns] = unsafe { libc::CMSG_DATA(message).cast::<[i64; 2]>().read_unaligned() };
+            let at = s as u64 * 1_000_000_000 + ns as u64;
+            return Ok((n, (at > 0).then_some(at)));
+        }
+        // SAFETY: as for CMSG_FIRSTHDR; `message` is one of its messages.
+        message = unsafe { libc::CMSG_NXTHDR(&raw const header, message) };
+    }
+    Ok((n, None))
+}
+
+/// What the kernel knows of a TCP connection (tcp(7), `TCP_INFO`). Older kernels
+/// fill less of it; what is used here is as old as Linux 2.6.
+pub(crate) fn tcp_info(fd: BorrowedFd<'_>) -> io::Result<libc::tcp_info> {
+    // SAFETY: tcp_info is plain integers, for which all-zero is a valid value.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: `info` is writable for `len` bytes, of which the kernel fills at most
+    // so many.
+    check(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(info)
 }
 
 /// Repeats a call that a signal interrupted: with edge-triggered events, a read

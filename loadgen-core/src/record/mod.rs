@@ -2,6 +2,8 @@
 //! the run the recorders of all workers are merged.
 
 mod calls;
+pub(crate) mod causes;
+pub(crate) mod kernel;
 mod outcome;
 mod recorder;
 mod sessions;

@@ -13,7 +13,7 @@ const LONGEST: u64 = 3_600_000_000_000;
 /// Failed, shed and unfinished calls that are kept one by one.
 const MAX_BAD_CALLS: usize = 10_000;
 
-fn histogram() -> Histogram {
+pub(super) fn histogram() -> Histogram {
     Histogram::new_with_bounds(1, LONGEST, 3)
         .unwrap_or_else(|_| unreachable!("constant bounds that hdrhistogram accepts"))
 }
@@ -168,6 +168,11 @@ impl Recorder {
             warmup_end,
             load_end: Nanos::MAX,
         }
+    }
+
+    /// Calls with an earlier intended start are left out of the summary.
+    pub(crate) fn warmup_end(&self) -> Nanos {
+        self.warmup_end
     }
 
     /// The record of a population, if the plan has it.

@@ -11,6 +11,7 @@ pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod latency;
 mod model;
+mod model_kernel;
 mod model_migration;
 mod model_sessions;
 #[cfg(test)]
@@ -29,6 +30,9 @@ pub use model::{
     Counts, Cpu, Environment, ErrorExample, FailedCall, Latency, PopulationReport,
     PopulationWindow, Rates, Report, SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic,
     Verdict, VerdictStatus, WindowReport,
+};
+pub use model_kernel::{
+    ConnectionSample, KernelTimestamps, KernelWindow, SlowCall, SlowCalls, SlowCause,
 };
 pub use model_migration::{Downtime, Migration, OutageReport, Outages, PhaseReport, TotalTime};
 pub use model_sessions::{

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Migration, SessionsReport};
+use super::{KernelTimestamps, KernelWindow, Migration, SessionsReport, SlowCalls};
 use crate::event::EventReport;
 use crate::plan::Plan;
 
@@ -64,6 +64,12 @@ pub struct Report {
     pub populations: BTreeMap<String, PopulationReport>,
     /// How the run went over time.
     pub timeline: TimelineReport,
+    /// Why calls were slow; `None` for plans with sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_calls: Option<SlowCalls>,
+    /// What the kernel's receive timestamps told, if the plan asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_timestamps: Option<KernelTimestamps>,
     /// Marked moments.
     pub events: Vec<EventReport>,
     /// What the migration did, if there was one.
@@ -237,6 +243,11 @@ pub struct Cpu {
     pub user_s: f64,
     /// In the kernel.
     pub system_s: f64,
+    /// How long they were ready to run and had no CPU (`/proc/…/schedstat`), drain
+    /// included, together. `None` where the kernel does not say, and for plans with
+    /// sessions. What a hypervisor takes away is not in it.
+    #[serde(default)]
+    pub run_delay_s: Option<f64>,
 }
 
 /// The figures of one way of connecting.
@@ -300,6 +311,12 @@ pub struct WindowReport {
     pub bytes_received: u64,
     /// Response times of the calls that were to start in it, by population.
     pub populations: BTreeMap<String, PopulationWindow>,
+    /// Slow calls that were to start in it, by cause (the first 100,000 of a run).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub slow_calls: BTreeMap<String, u64>,
+    /// What the kernel said during it; `None` if it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<KernelWindow>,
 }
 
 /// Response times of a window's calls of one population (2 significant digits).

@@ -193,6 +193,9 @@ pub struct PhaseReport {
     /// Its calls that were answered with a status of 400 and above.
     #[serde(default)]
     pub error_replies: u64,
+    /// Its slow calls by cause, as in [`SlowCalls`](super::SlowCalls).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub slow_calls: BTreeMap<String, u64>,
     /// Good replies completed in it, per second.
     pub goodput_per_s: Option<f64>,
     /// Bytes received per second: those of each call count in the phase in which

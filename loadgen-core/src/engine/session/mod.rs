@@ -148,6 +148,7 @@ impl SessionWorker {
         let (user_end, system_end) = sys::thread_cpu_ns();
         let cpu = (user_end - user, system_end - system);
         Harvest {
+            kernel: None,
             recorder: self.recorder,
             cpu,
             cpu_of_load: cpu.0 + cpu.1,

@@ -36,7 +36,7 @@ fn nothing_in_no_time() {
         outcomes: Some(SessionOutcomes::default()),
         ..SessionsReport::default()
     };
-    let cpu = Cpu { user_s: 0.001, system_s: 0.0 };
+    let cpu = Cpu { user_s: 0.001, system_s: 0.0, run_delay_s: None };
     insta::assert_snapshot!(render(&report, &cpu, 0, true));
 }
 
@@ -91,7 +91,7 @@ fn everything() {
             by_replies: vec![1, 0, 0, 4, 2, 0],
         }),
     };
-    let cpu = Cpu { user_s: 1.0, system_s: 2.5 };
+    let cpu = Cpu { user_s: 1.0, system_s: 2.5, run_delay_s: None };
     insta::assert_snapshot!(render(&report, &cpu, 2, true));
     assert_eq!(render_burst(&report), "Maximum connect burst length: 2\n");
 }

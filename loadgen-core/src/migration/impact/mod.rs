@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use crate::clock::{Nanos, as_millis};
 use crate::event::{Event, EventKind};
+use crate::record::kernel::SlowCall;
 use crate::record::{CallLog, Population};
 use crate::report::{Downtime, Migration, Outages, TotalTime, VerdictStatus};
 
@@ -65,6 +66,8 @@ pub struct ImpactInput<'a> {
     /// Intended calls a second of newcomers; `None`: no such stream, or a closed
     /// loop.
     pub fresh_per_s: Option<f64>,
+    /// Slow calls and their causes, as far as they are known.
+    pub(crate) slow: &'a [SlowCall],
 }
 
 impl<'a> ImpactInput<'a> {
@@ -83,6 +86,7 @@ impl<'a> ImpactInput<'a> {
             load_end,
             established_per_s: None,
             fresh_per_s: None,
+            slow: &[],
         }
     }
 

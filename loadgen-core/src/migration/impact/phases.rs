@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use crate::clock::{Nanos, as_seconds};
+use crate::record::kernel::SlowCall;
 use crate::record::{CallRecord, Outcome, Phase, Population};
 use crate::report::latency::latency;
 use crate::report::{Counts, PhaseReport};
@@ -44,10 +45,20 @@ fn phase(view: &View<'_>, cut: &Cut, bytes: u64) -> PhaseReport {
         counts: counts(calls),
         response_time: histogram(calls).map(|h| latency(&h, true)).unwrap_or_default(),
         errors,
+        slow_calls: slow_calls(view.input.slow, cut),
         error_replies: calls.iter().filter(|call| is_error_reply(call)).count() as u64,
         goodput_per_s: Some(good as f64 / length),
         bytes_per_s: Some(bytes as f64 / length),
     }
+}
+
+/// The slow calls of a phase by cause.
+fn slow_calls(slow: &[SlowCall], cut: &Cut) -> BTreeMap<String, u64> {
+    let mut causes = BTreeMap::new();
+    for call in slow.iter().filter(|call| (cut.start..cut.end).contains(&call.intended)) {
+        *causes.entry(call.cause.name().to_owned()).or_default() += 1;
+    }
+    causes
 }
 
 /// A complete reply with a status of 400 and above.
@@ -99,4 +110,17 @@ fn histogram(calls: &[CallRecord]) -> Option<Histogram<u64>> {
 /// Longer than a day is a day: a histogram of 584 years would take memory for it.
 fn as_value(nanos: Nanos) -> u64 {
     nanos.min(86_400 * crate::clock::SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::causes::SlowCause;
+
+    #[test]
+    fn slow_calls_belong_to_the_phase_of_their_intended_start() {
+        let slow = [9, 10, 15, 20].map(|intended| SlowCall { intended, cause: SlowCause::Queue });
+        let cut = Cut { name: "blackout".to_owned(), start: 10, end: 20 };
+        assert_eq!(slow_calls(&slow, &cut), BTreeMap::from([("queue".to_owned(), 2)]));
+    }
 }

@@ -1,6 +1,7 @@
 //! Reports for the tests of the renderings: invented calls, from which all
 //! figures of a report are computed, so that they agree with each other.
 
+mod slow;
 mod story;
 
 use serde_json::json;
@@ -125,12 +126,13 @@ pub(crate) fn stop_and_copy() -> Report {
         event(EventKind::Completed, resume, "simulated"),
         event(EventKind::Mark("cache cleared".to_owned()), 17.5, "user"),
     ];
-    let phases = vec![
+    let mut phases = vec![
         phase("before", 0.0, fired, &calls),
         phase("migration", fired, stop, &calls),
         phase("blackout", stop, resume, &calls),
         phase("after", resume, story.load_s, &calls),
     ];
+    slow::add(&mut report, &mut phases[2]);
     let lost = report.counts.failed;
     report.verdict = Verdict {
         status: VerdictStatus::Degraded,

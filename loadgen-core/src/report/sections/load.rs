@@ -150,6 +150,10 @@ pub(super) fn times(report: &Report) -> Section {
         time_row("service time", &report.service_time, 0),
         time_row("lag", &report.lag, 0),
     ];
+    if let Some(stamps) = &report.kernel_timestamps {
+        rows.push(time_row("service to receipt", &stamps.service_time_to_receipt, 0));
+        rows.push(time_row("receive delay", &stamps.receive_delay, 0));
+    }
     let mut notes = Vec::new();
     notes.extend(censored_note("response time", &report.response_time, report.counts.censored));
     let mut shown = vec![&report.response_time, &report.service_time, &report.lag];
@@ -187,6 +191,13 @@ pub(super) fn times(report: &Report) -> Section {
          complete; lag: the generator's own lateness"
             .to_owned(),
     );
+    if let Some(stamps) = &report.kernel_timestamps {
+        notes.push(format!(
+            "receive delay: the kernel had the reply, we had not read it yet; service to receipt: \
+             the service time without it; not known of {} calls",
+            cell::count(stamps.missing)
+        ));
+    }
     Section {
         title: "Times".to_owned(),
         scope: format!("answered {}", measured(report)),
@@ -270,7 +281,7 @@ pub(super) fn traffic(report: &Report) -> Section {
     } else {
         cell::NONE.to_owned()
     };
-    let rows = vec![
+    let mut rows = vec![
         row("sent", report.bytes.sent),
         row("received", report.bytes.received),
         vec![
@@ -284,6 +295,10 @@ pub(super) fn traffic(report: &Report) -> Section {
             ),
         ],
     ];
+    if let Some(delay) = report.cpu.run_delay_s {
+        let words = "ready to run, without a CPU".to_owned();
+        rows.push(vec!["wait for a CPU".to_owned(), cell::seconds(delay), String::new(), words]);
+    }
     Section {
         title: "Bytes and CPU".to_owned(),
         scope: format!(

@@ -6,6 +6,7 @@
 //! [`cell::NONE`], never 0; every section says in its scope which calls, which
 //! span and how many it covers.
 
+mod causes;
 pub(crate) mod cell;
 mod head;
 mod impact;
@@ -55,6 +56,7 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
     }
     sections.push(load::calls(report));
     sections.push(load::times(report));
+    sections.extend(causes::section(report));
     sections.extend(load::errors(report));
     sections.push(load::traffic(report));
     sections

@@ -102,11 +102,15 @@ fn cpu(text: &str, dur: f64) -> Cpu {
     };
     let found = user.steps().try_for_each(|user_s| {
         match system.steps().find(|&system_s| fits(user_s, system_s)) {
-            Some(system_s) => ControlFlow::Break(Cpu { user_s, system_s }),
+            Some(system_s) => ControlFlow::Break(Cpu { user_s, system_s, run_delay_s: None }),
             None => ControlFlow::Continue(()),
         }
     });
-    found.break_value().unwrap_or(Cpu { user_s: user.middle(), system_s: system.middle() })
+    found.break_value().unwrap_or(Cpu {
+        user_s: user.middle(),
+        system_s: system.middle(),
+        run_delay_s: None,
+    })
 }
 
 /// Samples with these figures.

@@ -1,0 +1,80 @@
+//! Reading with the kernel's timestamps: how long received bytes lay unread.
+//!
+//! Both ends of that time are read from `CLOCK_REALTIME`, so nothing has to be
+//! mapped; if that clock is set in between, the time is off by the step, and left
+//! out where it is impossible.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use crate::clock::Nanos;
+use crate::net::sys;
+use crate::record::{CallRecord, Outcome};
+
+/// The last read of a worker: if a reply is complete with it, that of its last byte.
+#[derive(Debug, Default)]
+pub(super) struct Stamps {
+    /// How long the last bytes read had been in the kernel.
+    unread: Option<Nanos>,
+}
+
+impl Stamps {
+    pub(super) fn recv(&mut self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = sys::recv_stamped(fd, buffer);
+        self.note(result)
+    }
+
+    pub(super) fn discard(&mut self, fd: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
+        let result = sys::discard_stamped(fd, len);
+        self.note(result)
+    }
+
+    fn note(&mut self, result: io::Result<(usize, Option<u64>)>) -> io::Result<usize> {
+        // The end of a stream has no time, nor has a reply that ends with it.
+        self.unread = None;
+        let (n, received) = result?;
+        if n > 0 {
+            self.unread = received.and_then(|at| sys::realtime_ns().checked_sub(at));
+        }
+        Ok(n)
+    }
+
+    /// How long the last bytes of a reply that has just been read lay unread.
+    pub(super) fn take(&mut self, call: &CallRecord) -> Option<Nanos> {
+        let unread = self.unread?;
+        let answered = matches!(call.outcome, Outcome::Answered(_));
+        // Longer than the call: the clock was set.
+        (answered && unread <= call.done.saturating_sub(call.sent)).then_some(unread)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_kernel_tells_when_it_received() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        sys::stamp_receipts(client.as_fd()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let mut stamps = Stamps::default();
+        for discard in [false, true] {
+            server.write_all(b"reply").unwrap();
+            std::thread::sleep(Duration::from_millis(30));
+            let read = if discard {
+                stamps.discard(client.as_fd(), 5)
+            } else {
+                stamps.recv(client.as_fd(), &mut [0; 64])
+            };
+            assert_eq!(read.unwrap(), 5);
+            let unread = stamps.unread.take().unwrap();
+            assert!((25_000_000..10_000_000_000).contains(&unread), "{unread}");
+        }
+    }
+}

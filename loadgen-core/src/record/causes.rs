@@ -1,0 +1,224 @@
+//! Why calls were slow: the time of each slow call cut into parts, by what the
+//! engine saw of it and what the kernel said of its connection when it ended.
+//!
+//! Pure: no clock and no socket is asked here. The parts of a call add up to its
+//! response time. What nobody can tell is not guessed: see the comments of
+//! [`SlowCause`].
+
+use super::{CallRecord, Outcome};
+use crate::clock::{MILLISECOND, Nanos};
+use crate::net::tcp_info::TcpInfo;
+
+/// A call is slow when it took longer than this, to its reply or its giving up.
+/// Linux waits at least so long (`TCP_RTO_MIN`) before it sends data again, and a
+/// second for a SYN: what is faster was not slowed by a retransmission.
+pub(crate) const SLOW_AFTER: Nanos = 200 * MILLISECOND;
+
+/// The kernel tells ages in ticks of up to 10 ms; less is taken for nothing.
+const TICK: Nanos = 10 * MILLISECOND;
+
+/// A request that fits in the initial window is sent at once. If its data was last
+/// sent so long after it had been sent first, it has been sent again.
+const SENT_AGAIN_AFTER: Nanos = SLOW_AFTER / 2;
+
+/// Segments of the initial window (RFC 6928).
+const INITIAL_WINDOW: u64 = 10;
+
+/// What a part of a slow call's time went into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum SlowCause {
+    /// Ours: the arrival was taken up late, or what the kernel had received (a reply,
+    /// the end of a handshake) was seen late.
+    OwnLag,
+    /// The wait for a free connection.
+    Queue,
+    /// The wait on a connection that the server then turned out to have closed.
+    Reconnect,
+    /// Connecting, with the SYN sent more than once: it or its answer was lost, the
+    /// server's backlog was full, or its machine did not run.
+    SynRetransmission,
+    /// Connecting, with one SYN.
+    Handshake,
+    /// From the request's first sending to its last: it was not acknowledged
+    /// meanwhile, since it or the acknowledgement was lost, or the server's machine
+    /// did not run.
+    DataRetransmission,
+    /// From the request's last sending to the receipt of the reply: the server and
+    /// the transfer of the reply. A reply that is lost after its request had been
+    /// acknowledged cannot be told from a server that takes its time.
+    Server,
+    /// After the request was sent, of calls that the kernel was not asked about.
+    Unsampled,
+}
+
+impl SlowCause {
+    /// All, in the order of reports.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::SynRetransmission,
+        Self::DataRetransmission,
+        Self::Server,
+        Self::Handshake,
+        Self::Reconnect,
+        Self::Queue,
+        Self::OwnLag,
+        Self::Unsampled,
+    ];
+
+    /// The name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OwnLag => "own-lag",
+            Self::Queue => "queue",
+            Self::Reconnect => "reconnect",
+            Self::SynRetransmission => "syn-retransmission",
+            Self::Handshake => "handshake",
+            Self::DataRetransmission => "data-retransmission",
+            Self::Server => "server",
+            Self::Unsampled => "unsampled",
+        }
+    }
+}
+
+/// How the connecting of a call went; all zero on a connection that was open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Connecting {
+    /// How long it took (at most 71 minutes).
+    pub(crate) took_us: u32,
+    /// How long its end had been known to the kernel before we saw it.
+    pub(crate) seen_late_us: u32,
+    /// How often the SYN was sent again.
+    pub(crate) retransmits: u8,
+}
+
+impl Connecting {
+    /// Whether it took so long that the kernel is worth asking.
+    pub(crate) fn is_slow(took: Nanos) -> bool {
+        took >= SENT_AGAIN_AFTER
+    }
+
+    /// What is to be kept of a handshake that has just been found complete.
+    pub(crate) fn complete(took: Nanos, sample: Option<TcpInfo>) -> Self {
+        let micros = |ns: Nanos| u32::try_from(ns / 1000).unwrap_or(u32::MAX);
+        let late = sample.map_or(0, |info| whole_ticks(info.since_acknowledged).min(took));
+        Self {
+            took_us: micros(took),
+            seen_late_us: micros(late),
+            retransmits: sample.map_or(0, |info| info.total_retransmits.min(255) as u8),
+        }
+    }
+}
+
+fn whole_ticks(age: Nanos) -> Nanos {
+    if age < TICK { 0 } else { age }
+}
+
+/// What is known of a slow call beside its record.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Evidence {
+    pub(crate) connecting: Connecting,
+    /// It ended before its connection was established (`sent` is the start of
+    /// connecting), or never had one.
+    pub(crate) unconnected: bool,
+    /// How late it was taken up, if it had to wait for a connection.
+    pub(crate) taken_up_late: Nanos,
+    pub(crate) request_bytes: u64,
+    /// How long the kernel had its last bytes before we read them, where that is
+    /// known more exactly than by the sample.
+    pub(crate) read_late: Option<Nanos>,
+    /// Its connection, as it was when the call ended.
+    pub(crate) sample: Option<TcpInfo>,
+}
+
+/// The time of one call by what it went into, in ns, in the order of the enum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Parts([Nanos; SlowCause::ALL.len()]);
+
+impl Parts {
+    pub(crate) fn get(&self, cause: SlowCause) -> Nanos {
+        self.0[cause as usize]
+    }
+
+    fn add(&mut self, cause: SlowCause, time: Nanos) {
+        self.0[cause as usize] += time;
+    }
+
+    /// The longest part.
+    pub(crate) fn main(&self) -> SlowCause {
+        let longest = |a: &SlowCause, b: &SlowCause| self.get(*a).cmp(&self.get(*b));
+        // `ALL` is not empty; of equal parts the first one in it counts.
+        SlowCause::ALL.into_iter().rev().max_by(longest).unwrap_or(SlowCause::Unsampled)
+    }
+}
+
+/// Cuts the time of a call into parts.
+pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> Parts {
+    use SlowCause::{
+        DataRetransmission, Handshake, OwnLag, Queue, Reconnect, Server, SynRetransmission,
+        Unsampled,
+    };
+    let mut parts = Parts::default();
+    let connecting = evidence.connecting;
+    let connect = u64::from(connecting.took_us) * 1000;
+    // Until it had a connection, or began to open one.
+    let before = call.sent.saturating_sub(call.intended);
+    let connect = connect.min(before);
+    let before = before - connect;
+    if call.retried {
+        parts.add(Reconnect, before);
+    } else if call.queued {
+        let late = evidence.taken_up_late.min(before);
+        parts.add(OwnLag, late);
+        parts.add(Queue, before - late);
+    } else {
+        parts.add(OwnLag, before);
+    }
+    let late = (u64::from(connecting.seen_late_us) * 1000).min(connect);
+    parts.add(OwnLag, late);
+    let handshake = if connecting.retransmits > 0 { SynRetransmission } else { Handshake };
+    parts.add(handshake, connect - late);
+
+    let after = call.done.saturating_sub(call.sent.max(call.intended));
+    let Some(info) = evidence.sample else {
+        parts.add(Unsampled, after);
+        return parts;
+    };
+    if evidence.unconnected {
+        // An end of the handshake that we have not come to see is our lateness.
+        let late = if info.connecting { 0 } else { info.since_acknowledged.min(after) };
+        parts.add(OwnLag, late);
+        let retransmitted = info.total_retransmits > 0;
+        parts.add(if retransmitted { SynRetransmission } else { Handshake }, after - late);
+        return parts;
+    }
+    let late = read_late(call, evidence, &info).min(after);
+    let again = sent_again(evidence, &info, after).min(after - late);
+    parts.add(OwnLag, late);
+    parts.add(DataRetransmission, again);
+    parts.add(Server, after - late - again);
+    parts
+}
+
+/// How long received bytes lay unread.
+fn read_late(call: &CallRecord, evidence: &Evidence, info: &TcpInfo) -> Nanos {
+    if matches!(call.outcome, Outcome::Answered(_)) {
+        return evidence.read_late.unwrap_or_else(|| whole_ticks(info.since_received));
+    }
+    // Given up, although more of the reply was there.
+    if info.unread { whole_ticks(info.since_received) } else { 0 }
+}
+
+/// From the first sending of the request to its last.
+fn sent_again(evidence: &Evidence, info: &TcpInfo, after: Nanos) -> Nanos {
+    if info.retransmits > 0 && info.unacknowledged > 0 {
+        return after;
+    }
+    let of_data = info.total_retransmits > u32::from(evidence.connecting.retransmits);
+    let window = INITIAL_WINDOW * u64::from(info.segment_bytes);
+    let last = after.saturating_sub(info.since_sent);
+    let again = of_data && evidence.request_bytes <= window && last >= SENT_AGAIN_AFTER;
+    if again { last } else { 0 }
+}
+
+#[cfg(test)]
+mod tests;
