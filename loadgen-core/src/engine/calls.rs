@@ -100,7 +100,7 @@ impl Worker {
                 if stream.closed_loop {
                     stream.pause(now);
                 }
-                self.look_into(s, None, record);
+                self.look_into_unconnected(s, &record);
                 self.recorder.ended(record);
             }
         }
@@ -447,21 +447,29 @@ impl Worker {
 
     /// Records the end of the call that a connection carries.
     pub(super) fn record(&mut self, index: u32, outcome: Outcome, now: Nanos) {
+        let worth_a_look = self.is_worth_a_look(self.slab[index].call.intended, now);
+        let call = self.call_record(index, outcome, now);
+        self.recorder.ended(call);
+        // Its record is made anew then, so that usually it need not be kept.
+        if worth_a_look {
+            self.look_into(index, outcome, now);
+        }
+    }
+
+    #[inline]
+    pub(super) fn call_record(&self, index: u32, outcome: Outcome, now: Nanos) -> CallRecord {
         let connection = &self.slab[index];
-        let s = usize::from(connection.stream);
-        let call = CallRecord {
+        CallRecord {
             intended: connection.call.intended,
             sent: connection.call.sent,
             done: now,
             bytes: connection.call.received.min(u64::from(u32::MAX)) as u32,
             outcome,
-            population: self.streams[s].population,
+            population: self.streams[usize::from(connection.stream)].population,
             reused: connection.call.reused,
             retried: connection.call.retried,
             queued: connection.call.queued,
-        };
-        self.look_into(s, Some(index), call);
-        self.recorder.ended(call);
+        }
     }
 
     /// Closes a connection of the active list.

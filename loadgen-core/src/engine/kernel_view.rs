@@ -14,9 +14,9 @@ use super::stamps::Stamps;
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::tcp_info::TcpInfo;
-use crate::record::CallRecord;
 use crate::record::causes::{Connecting, Evidence, SLOW_AFTER};
 use crate::record::kernel::{KernelRecord, Turns};
+use crate::record::{CallRecord, Outcome};
 
 /// Slow calls whose connections are looked at in a row, and how many more in each
 /// tenth of a second: at about a µs each, a few ms at the end of an outage.
@@ -138,21 +138,28 @@ fn parse_schedstat(text: &str) -> Option<Turns> {
 }
 
 impl Worker {
-    /// Looks into a call that has ended, if it was slow. `index`: its connection.
-    // By value, so that the record of an ordinary call need not lie in memory.
+    /// Whether a call that ended at `now` is to be looked into.
     #[inline]
-    pub(super) fn look_into(&mut self, s: usize, index: Option<u32>, call: CallRecord) {
-        if call.done.saturating_sub(call.intended) >= self.kernel.look_after {
-            self.look_closely(s, index, call);
-        }
+    pub(super) fn is_worth_a_look(&self, intended: Nanos, now: Nanos) -> bool {
+        now.saturating_sub(intended) >= self.kernel.look_after
     }
 
+    /// Looks into the call that has just ended on a connection, which is still open.
     #[cold]
     #[inline(never)]
-    fn look_closely(&mut self, s: usize, index: Option<u32>, call: CallRecord) {
-        let connection = index.map(|index| &self.slab[index]);
+    pub(super) fn look_into(&mut self, index: u32, outcome: Outcome, now: Nanos) {
+        let call = self.call_record(index, outcome, now);
+        let connection = &self.slab[index];
         let request_bytes = self.settings.request.keep.len();
-        self.kernel.look_into(s, &call, connection, request_bytes);
+        let s = usize::from(connection.stream);
+        self.kernel.look_into(s, &call, Some(connection), request_bytes);
+    }
+
+    /// The same for a call that never had a connection.
+    pub(super) fn look_into_unconnected(&mut self, s: usize, call: &CallRecord) {
+        if self.is_worth_a_look(call.intended, call.done) {
+            self.kernel.look_into(s, call, None, 0);
+        }
     }
 
     /// What is to be kept of the connecting of a call: `took` until we saw its end.

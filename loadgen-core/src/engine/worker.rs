@@ -300,7 +300,7 @@ impl Worker {
             retried: false,
             queued,
         };
-        self.look_into(s, None, call);
+        self.look_into_unconnected(s, &call);
         self.recorder.ended(call);
     }
 
