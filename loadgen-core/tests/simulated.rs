@@ -16,9 +16,11 @@ use std::time::{Duration, Instant};
 use loadgen_core::clock::{Clock, MILLISECOND, Nanos, SECOND};
 use loadgen_core::migration::simulated::serve_child;
 use loadgen_core::migration::{
-    Context, Ending, Settled, SimulatedTrigger, SimulatedVm, Strategy, Trigger, TriggerError,
+    Context, Ending, MigrationRun, Settled, SimulatedTrigger, SimulatedVm, Strategy, Trigger,
+    TriggerError,
 };
-use loadgen_core::{Event, EventKind};
+use loadgen_core::session::{Script, Sessions};
+use loadgen_core::{Event, EventKind, Plan, Schedule, Stream, Target};
 
 const CHILD: &str = "LOADGEN_TEST_SIMULATED_CHILD";
 
@@ -32,10 +34,13 @@ fn main() -> ExitCode {
             }
         };
     }
-    let cases: [(&str, fn()); 9] = [
+    let cases: [(&str, fn()); 12] = [
         ("outage_agrees_with_the_truth_pre_copy", || outage(Strategy::PreCopy)),
         ("outage_agrees_with_the_truth_post_copy", || outage(Strategy::PostCopy)),
         ("outage_agrees_with_the_truth_stop_and_copy", || outage(Strategy::StopAndCopy)),
+        ("sessions_of_one_call_see_the_true_outage", || sessions(1, Strategy::StopAndCopy)),
+        ("sessions_of_five_calls_see_the_true_outage", || sessions(5, Strategy::PreCopy)),
+        ("a_load_with_a_migration_within_it_needs_an_end", endless),
         ("cancelled_before_the_switch_over", cancelled),
         ("not_cancelled_after_the_switch_over", not_cancelled),
         ("a_killed_machine_is_an_error_with_its_cause", killed),
@@ -115,6 +120,64 @@ fn migrate(pairs: &[(&str, &str)]) -> (Vec<Event>, Settled, Vec<(Nanos, Nanos)>)
     thread::sleep(Duration::from_millis(200));
     stop.store(true, Ordering::Relaxed);
     (events, settled, client.join().unwrap())
+}
+
+/// A load of sessions: 200 a second over connections of their own.
+fn load_of_sessions(url: &str, calls: u64, count: Option<u64>) -> Plan {
+    let mut sessions = Sessions::scripted(Script::Connection { calls, burst: 1 });
+    sessions.count = count;
+    sessions.limits.timeout_s = 10.0;
+    let schedule = Schedule::constant(200.0);
+    let load = if calls == 1 { Stream::fresh(schedule) } else { Stream::established(schedule) };
+    Plan::new(Target::parse(url).unwrap(), load).with_sessions(sessions)
+}
+
+/// The true interruption lies in the interval that the report gives, though only the
+/// first call of a session keeps to the schedule.
+fn sessions(calls: u64, strategy: Strategy) {
+    for seed in ["1", "2", "3"] {
+        let vm = SimulatedVm::from_pairs([
+            ("strategy", strategy.name()),
+            ("memory", "20MiB"),
+            ("bandwidth", "64MiB/s"),
+            ("dirty", "40MiB/s"),
+            ("downtime", "250ms"),
+            ("seed", seed),
+        ]);
+        let trigger = SimulatedTrigger::start(program(), vm.unwrap()).unwrap();
+        let plan = load_of_sessions(trigger.url(), calls, Some(500));
+        let run = MigrationRun::new(plan, Box::new(trigger)).within_load(Duration::from_secs(1));
+        let report = run.run(&AtomicBool::new(false), &mut |_| {}).unwrap();
+        let migration = report.migration.unwrap();
+        let truth = migration.truth.unwrap();
+        assert_eq!(migration.ending, Some(Ending::Completed), "{:?}", report.verdict);
+        assert_eq!(migration.calls_lost, Some(0), "{:?}", report.verdict);
+        assert_eq!(report.counts.answered, 500 * calls);
+        // It ran to its own end, and the migration was in it.
+        assert!(report.duration_s >= 2.49, "{}", report.duration_s);
+        assert!((1.0..2.5).contains(&truth.stop_s), "{truth:?}");
+        let outages = migration.outage_ms;
+        let outage = if calls == 1 { outages.fresh } else { outages.established };
+        let outage = outage.unwrap();
+        let least = outage.interruption_at_least.unwrap();
+        let most = outage.interruption_at_most.unwrap();
+        // The clocks of the two processes are one; what is left is scheduling.
+        let told = format!("{truth:?} {outage:?}");
+        assert!(least <= truth.downtime_ms + 5.0 && truth.downtime_ms <= most + 5.0, "{told}");
+    }
+}
+
+fn endless() {
+    let vm = SimulatedVm::from_pairs([("memory", "20MiB")]).unwrap();
+    let run = |within: bool, count| {
+        let trigger = SimulatedTrigger::start(program(), vm.clone()).unwrap();
+        let plan = load_of_sessions(trigger.url(), 1, count);
+        let run = MigrationRun::new(plan, Box::new(trigger));
+        let run = if within { run.within_load(Duration::from_secs(1)) } else { run };
+        run.run(&AtomicBool::new(false), &mut |_| {}).unwrap_err().to_string()
+    };
+    assert!(run(true, None).contains("an end of its own"));
+    assert!(run(false, Some(10)).contains("unset"));
 }
 
 fn outage(strategy: Strategy) {

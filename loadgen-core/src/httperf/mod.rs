@@ -41,7 +41,7 @@ pub use parse::Parsed;
 pub use plan::{PrepareError, Prepared, prepare};
 pub use printing::{Parts, Printer, Printing};
 pub use report::{render, render_burst};
-pub use run::{Ending, run};
+pub use run::{Ending, Midway, run, run_migrating};
 pub use sink::Sink;
 pub use table::{Argument, OPTIONS, OptionEntry, Origin};
 pub use wsesslog::read_sessions;

@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
-use super::{
-    CommandLineError, Options, PrepareError, Printer, Printing, Sink, prepare, render, render_burst,
-};
+use super::{CommandLineError, Options, Printer, Printing, Sink, prepare, render, render_burst};
 use crate::engine::{Engine, RunHandle, Stopper};
 use crate::error::RunError;
+use crate::migration::{MigrationError, MigrationRun, Trigger, TriggerError};
+use crate::plan::Plan;
 use crate::report::{Report, SaveError};
 
 /// Lateness of the generator (99th percentile, in µs) from which it is told to have
@@ -27,11 +29,14 @@ pub struct Ending {
     pub exit_code: u8,
     /// What was measured, if anything was.
     pub report: Option<Report>,
+    /// Why the migration could not be prepared; then nothing was run, and nothing was
+    /// said of it.
+    pub unprepared: Option<TriggerError>,
 }
 
 impl Ending {
     fn without_report(exit_code: u8) -> Self {
-        Self { exit_code, report: None }
+        Self { exit_code, report: None, unprepared: None }
     }
 }
 
@@ -42,6 +47,55 @@ impl Ending {
 /// The printed report is that of the original; what loadgen itself makes of the
 /// same run is in [`Ending::report`].
 pub fn run(args: &[OsString], out: &Sink, err: &Sink, started: impl FnOnce(Stopper)) -> Ending {
+    carry_out(args, out, err, |options, plan| {
+        let handle = start(options, plan, out, err)?;
+        started(handle.stopper());
+        Ok(handle.join()?)
+    })
+}
+
+/// A migration in the middle of a run of httperf.
+pub struct Midway<'a> {
+    /// Starts it.
+    pub trigger: Box<dyn Trigger>,
+    /// After how long it is given up.
+    pub limit: Duration,
+    /// Names the run to the trigger.
+    pub run_id: String,
+    /// Which migration of that name this is, from 1.
+    pub trial: u32,
+    /// Once true: the migration is cancelled and the run ends.
+    pub interrupt: &'a AtomicBool,
+}
+
+/// As [`run`], with a migration fired when half of the connections (or sessions) were
+/// to be started. The report has what it did; the run waits for its end.
+///
+/// A run in closed loop is refused: its clients wait together with a stopped server.
+pub fn run_migrating(args: &[OsString], out: &Sink, err: &Sink, midway: Midway<'_>) -> Ending {
+    carry_out(args, out, err, |options, plan| {
+        let middle = middle(&plan).unwrap_or_default();
+        let run = MigrationRun::new(plan, midway.trigger)
+            .within_load(middle)
+            .with_limit(midway.limit)
+            .with_run_id(midway.run_id, midway.trial);
+        run.run_started(|plan| start(options, plan, out, err), midway.interrupt, &mut |_| {})
+    })
+}
+
+/// When half of the arrivals of a plan were to come.
+fn middle(plan: &Plan) -> Option<Duration> {
+    let arrivals = plan.sessions()?.count? as f64;
+    Duration::try_from_secs_f64(arrivals / plan.offered_per_s()? / 2.0).ok()
+}
+
+/// Does what is around a run; `measure` carries out the plan.
+fn carry_out(
+    args: &[OsString],
+    out: &Sink,
+    err: &Sink,
+    measure: impl FnOnce(&Options, Plan) -> Result<Report, MigrationError>,
+) -> Ending {
     let (options, sources) = match understand(args, out, err) {
         Ok(Some(understood)) => understood,
         Ok(None) => return Ending::without_report(0),
@@ -51,20 +105,27 @@ pub fn run(args: &[OsString], out: &Sink, err: &Sink, started: impl FnOnce(Stopp
             return Ending::without_report(error.exit_code);
         }
     };
-    let handle = match start(&options, sources, out, err) {
-        Ok(handle) => handle,
-        Err((message, exit_code)) => {
+    let plan = match prepare(&options, sources) {
+        Ok(prepared) => {
+            err.put(&prepared.stderr);
+            prepared.plan
+        }
+        Err(error) => {
+            err.put(&error.message(&options.program));
+            return Ending::without_report(1);
+        }
+    };
+    let say = |text: &str| err.put(&line(&options, text));
+    let report = match measure(&options, plan) {
+        Ok(report) => report,
+        Err(MigrationError::Run(error)) => {
+            let (message, exit_code) = not_run(&options, &error);
             err.put(&message);
             return Ending::without_report(exit_code);
         }
-    };
-    started(handle.stopper());
-    let say = |text: &str| err.put(&line(&options, text));
-    let report = match handle.join() {
-        Ok(report) => report,
-        Err(error) => {
-            say(&error.to_string());
-            return Ending::without_report(1);
+        // To be told by who brought the trigger.
+        Err(MigrationError::Trigger(error)) => {
+            return Ending { unprepared: Some(error), ..Ending::without_report(1) };
         }
     };
     let mut exit_code = print(&options, &report, out, err);
@@ -87,7 +148,7 @@ pub fn run(args: &[OsString], out: &Sink, err: &Sink, started: impl FnOnce(Stopp
         }
         exit_code = exit_code.max(1);
     }
-    Ending { exit_code, report: Some(report) }
+    Ending { exit_code, report: Some(report), unprepared: None }
 }
 
 /// A message of the program.
@@ -111,17 +172,20 @@ fn understand(
     Ok(Some((options, sources)))
 }
 
-/// Starts the run; else a message and an exit status.
-fn start(
-    options: &Options,
-    sources: Vec<IpAddr>,
-    out: &Sink,
-    err: &Sink,
-) -> Result<RunHandle, (Vec<u8>, u8)> {
-    let unprepared = |error: PrepareError| (error.message(&options.program), 1);
-    let prepared = prepare(options, sources).map_err(unprepared)?;
-    err.put(&prepared.stderr);
-    let not_run = |error: RunError| match error {
+/// Starts the run.
+fn start(options: &Options, plan: Plan, out: &Sink, err: &Sink) -> Result<RunHandle, RunError> {
+    let engine = Engine::new(plan)?;
+    if options.verbosity > 0 {
+        let limit = engine.descriptor_limit();
+        out.put(&line(options, &format!("maximum number of open descriptors = {limit}")));
+    }
+    let printer = Printer::new(Printing::of(options), out.clone(), err.clone());
+    engine.start_observed(Box::new(printer))
+}
+
+/// What is said of a run that did not come about, and the exit status.
+fn not_run(options: &Options, error: &RunError) -> (Vec<u8>, u8) {
+    match error {
         RunError::Resolve { .. } => {
             let server = String::from_utf8_lossy(options.server()).into_owned();
             let text = format!(".core_addr_intern: invalid server address {server}\n");
@@ -129,14 +193,7 @@ fn start(
         }
         RunError::Tls(error) => (line(options, &error.to_string()), 255),
         error => (line(options, &error.to_string()), 1),
-    };
-    let engine = Engine::new(prepared.plan).map_err(not_run)?;
-    if options.verbosity > 0 {
-        let limit = engine.descriptor_limit();
-        out.put(&line(options, &format!("maximum number of open descriptors = {limit}")));
     }
-    let printer = Printer::new(Printing::of(options), out.clone(), err.clone());
-    engine.start_observed(Box::new(printer)).map_err(not_run)
 }
 
 /// Prints the report; gives the exit status.

@@ -5,14 +5,15 @@
 //! went wrong. Only what happens before the load is an error.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::course::{Course, Times, Watch, drain};
 use super::impact::{ImpactInput, impact};
-use super::{Context, Settled, Trigger, TriggerError, VmFacts};
+use super::{Context, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
 use crate::engine::{Engine, RunHandle, Snapshot};
 use crate::error::{PlanError, RunError};
-use crate::event::{Event, EventKind, EventReport};
+use crate::event::{Event, EventReport};
 use crate::plan::{Plan, Stream, nanos};
 use crate::record::Population;
 use crate::record::kernel::SlowCall;
@@ -20,12 +21,6 @@ use crate::report::{Report, VerdictStatus};
 
 /// Calls that are kept one by one when the plan does not say: 400 MB at the most.
 const CALL_LOG: u64 = 8_000_000;
-
-/// How often progress is shown and an interrupt is looked for.
-const TURN: Duration = Duration::from_millis(100);
-
-/// How long a migration that is to be cancelled has for it.
-const CANCEL_GRACE: Duration = Duration::from_secs(10);
 
 /// A migration that could not even be tried; nothing has been measured.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +84,8 @@ pub struct MigrationRun {
     before: Duration,
     after: Duration,
     limit: Duration,
+    /// The load ends by itself.
+    within: bool,
     run_id: String,
     trial: u32,
 }
@@ -108,6 +105,7 @@ impl MigrationRun {
             before: Duration::from_secs(10),
             after: Duration::from_secs(10),
             limit: Duration::from_secs(600),
+            within: false,
             run_id: format!("{:016x}", crate::clock::monotonic_ns()),
             trial: 1,
         }
@@ -134,6 +132,16 @@ impl MigrationRun {
         self
     }
 
+    /// For a load that ends by itself, such as a number of sessions: the migration is
+    /// fired at `fire_at` (after the plan's warm-up), and the load goes on to its own
+    /// end, which may come before that of the migration; the verdict says so then.
+    #[must_use]
+    pub fn within_load(mut self, fire_at: Duration) -> Self {
+        self.before = fire_at;
+        self.within = true;
+        self
+    }
+
     /// Names the run and its repetition to the trigger.
     #[must_use]
     pub fn with_run_id(mut self, run_id: impl Into<String>, trial: u32) -> Self {
@@ -150,7 +158,17 @@ impl MigrationRun {
     /// [`MigrationError`] if the migration could not be prepared or the load not
     /// be started; nothing is lost then, since nothing was measured.
     pub fn run(
+        self,
+        interrupt: &AtomicBool,
+        observe: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Report, MigrationError> {
+        self.run_started(|plan| Engine::new(plan)?.start(), interrupt, observe)
+    }
+
+    /// As [`Self::run`], with the load started by `start`.
+    pub(crate) fn run_started(
         mut self,
+        start: impl FnOnce(Plan) -> Result<RunHandle, RunError>,
         interrupt: &AtomicBool,
         observe: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Report, MigrationError> {
@@ -165,12 +183,16 @@ impl MigrationRun {
         context.trial = self.trial;
         self.trigger.arm(&context)?;
 
-        let warmup = Duration::from_secs_f64(self.plan.warmup_s);
-        let handle = Engine::new(self.plan.clone())?.start()?;
+        let times = Times {
+            warmup: Duration::from_secs_f64(self.plan.warmup_s),
+            before: self.before,
+            after: (!self.within).then_some(self.after),
+            limit: self.limit,
+        };
+        let handle = start(self.plan.clone())?;
         let watch = Watch { handle: &handle, interrupt, observe };
         let mut course = Course::default();
-        let trigger = self.trigger.as_mut();
-        course.follow(watch, trigger, &context, warmup, self.before, self.after, self.limit);
+        course.follow(watch, self.trigger.as_mut(), &context, times);
         handle.stop();
         drain(&handle, interrupt, observe);
         course.interrupted |= interrupt.load(Relaxed);
@@ -185,9 +207,18 @@ impl MigrationRun {
     }
 
     fn check(&self) -> Result<(), PlanError> {
-        if self.plan.duration_s.is_some() {
+        let own_end = self.plan.duration_s.is_some()
+            || self.plan.sessions().is_some_and(|sessions| sessions.count.is_some());
+        if own_end && !self.within {
             return Err(PlanError::Conflict(
-                "the duration of a migration run follows from the migration: leave it unset",
+                "the duration of a migration run follows from the migration: leave it (and a \
+                 number of sessions) unset",
+            ));
+        }
+        if self.within && !own_end {
+            return Err(PlanError::Conflict(
+                "a load with a migration within it needs an end of its own: a duration, or a \
+                 number of sessions",
             ));
         }
         if self.plan.offered_per_s().is_none() {
@@ -197,6 +228,14 @@ impl MigrationRun {
             ));
         }
         self.plan.validate()
+    }
+
+    /// When the last of a number of sessions was to come. A run waits for the slowest
+    /// of them, but from then on nobody asks any more, and silence is no outage.
+    fn last_arrival(&self) -> Option<Nanos> {
+        let last = self.plan.sessions()?.count?.checked_sub(1)?;
+        let mut starts = self.plan.load.schedule.starts(self.plan.seed, 0, 1);
+        starts.nth(usize::try_from(last).ok()?)
     }
 
     fn add_impact(
@@ -217,6 +256,7 @@ impl MigrationRun {
                 .collect();
             (!rates.is_empty()).then(|| rates.iter().sum())
         };
+        let load_end = load_end.min(self.last_arrival().unwrap_or(Nanos::MAX));
         let mut input = ImpactInput::new(self.trigger.name(), log, &course.events, load_end);
         input.slow = slow;
         input.settled = course.settled.as_ref();
@@ -235,189 +275,5 @@ impl MigrationRun {
         if course.interrupted {
             report.set_interrupted();
         }
-    }
-}
-
-/// The load, and those who watch it.
-struct Watch<'a> {
-    handle: &'a RunHandle,
-    interrupt: &'a AtomicBool,
-    observe: &'a mut dyn FnMut(Progress<'_>),
-}
-
-impl Watch<'_> {
-    fn show(&mut self, stage: Stage, event: Option<&Event>) {
-        (self.observe)(Progress { stage, snapshot: self.handle.snapshot(), event });
-    }
-
-    fn interrupted(&self) -> bool {
-        self.interrupt.load(Relaxed)
-    }
-
-    /// Lets the load run for `duration`; `false` when interrupted, or when the
-    /// load has broken down by itself.
-    fn wait(&mut self, stage: Stage, duration: Duration) -> bool {
-        let end = Instant::now() + duration;
-        loop {
-            self.show(stage, None);
-            if self.interrupted() || self.handle.is_finished() {
-                return false;
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
-            }
-            std::thread::sleep(left.min(TURN));
-        }
-    }
-}
-
-/// What happened to the migration.
-#[derive(Default)]
-struct Course {
-    /// On the trigger's clock until [`Course::map_to`].
-    events: Vec<Event>,
-    settled: Option<Settled>,
-    /// What went wrong with the trigger.
-    trouble: Vec<String>,
-    interrupted: bool,
-}
-
-impl Course {
-    #[expect(clippy::too_many_arguments, reason = "the five times of a run, called once")]
-    fn follow(
-        &mut self,
-        mut watch: Watch<'_>,
-        trigger: &mut dyn Trigger,
-        context: &Context,
-        warmup: Duration,
-        before: Duration,
-        after: Duration,
-        limit: Duration,
-    ) {
-        while watch.handle.started_clock().is_none() {
-            if !watch.wait(Stage::WarmingUp, TURN) {
-                self.interrupted = watch.interrupted();
-                return;
-            }
-        }
-        if !(watch.wait(Stage::WarmingUp, warmup) && watch.wait(Stage::Before, before)) {
-            self.interrupted = watch.interrupted();
-            return;
-        }
-        if let Err(error) = self.migrate(&mut watch, trigger, context, limit) {
-            self.trouble.push(format!("the trigger broke down: {error}"));
-        }
-        if !watch.interrupted() {
-            watch.wait(Stage::After, after);
-        }
-        self.interrupted = watch.interrupted();
-    }
-
-    /// Fires and follows the migration to its final event.
-    fn migrate(
-        &mut self,
-        watch: &mut Watch<'_>,
-        trigger: &mut dyn Trigger,
-        context: &Context,
-        limit: Duration,
-    ) -> Result<(), TriggerError> {
-        let moment = |kind| Event::new(kind, context.clock.now(), 0, "loadgen");
-        self.take(watch, moment(EventKind::Fired));
-        trigger.fire()?;
-        self.take(watch, moment(EventKind::Accepted));
-        let mut give_up = Instant::now() + limit;
-        let (mut cancelling, mut late_at_all) = (false, false);
-        let mut stuck: Option<String> = None;
-        loop {
-            watch.show(Stage::Migrating, None);
-            if let Some(event) = trigger.next_event(TURN)? {
-                let last = event.kind.is_final().then(|| event.clone());
-                self.take(watch, event);
-                if let Some(last) = last {
-                    self.trouble.extend(stuck.filter(|_| late_at_all));
-                    self.settled = Some(trigger.settle(&last)?);
-                    return Ok(());
-                }
-            }
-            let late = Instant::now() >= give_up;
-            if late && cancelling {
-                if let Some(stuck) = stuck {
-                    self.trouble.push(format!("{stuck} and may still be going on"));
-                    return Ok(());
-                }
-                return Err(TriggerError::Silent {
-                    what: "cancelling the migration".to_owned(),
-                    waited: CANCEL_GRACE,
-                });
-            }
-            if (late || watch.interrupted()) && !cancelling {
-                cancelling = true;
-                give_up = Instant::now() + CANCEL_GRACE;
-                let why = if late {
-                    let limit = limit.as_secs_f64();
-                    format!("the migration did not end within {limit} s (--migration-limit)")
-                } else {
-                    "the run was interrupted in the migration".to_owned()
-                };
-                match trigger.cancel() {
-                    Ok(()) if late => {
-                        self.trouble.push(format!("{why}: it was asked to be cancelled"));
-                    }
-                    Ok(()) => {}
-                    Err(error) => {
-                        let told = format!("{why}: it could not be cancelled ({error})");
-                        if !matches!(error, TriggerError::Unsupported(_)) {
-                            self.trouble.push(format!("{told} and may still be going on"));
-                            return Ok(());
-                        }
-                        // Past the point of no return: its end is near.
-                        stuck = Some(told);
-                        late_at_all = late;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Keeps an event. A trigger that knows better than we do when the migration
-    /// was fired or accepted says so itself; its word replaces ours.
-    fn take(&mut self, watch: &mut Watch<'_>, event: Event) {
-        if matches!(event.kind, EventKind::Fired | EventKind::Accepted) {
-            self.events.retain(|known| known.kind != event.kind);
-        }
-        watch.show(Stage::Migrating, Some(&event));
-        self.events.push(event);
-    }
-
-    /// Maps all times from the trigger's clock to that of the load.
-    fn map_to(&mut self, trigger: &Clock, load: &Clock) {
-        for event in &mut self.events {
-            event.at = load.from_monotonic(trigger.to_monotonic(event.at));
-        }
-        self.events.sort_by_key(|event| event.at);
-        if let Some(truth) = self.settled.as_mut().and_then(|s| s.truth.as_mut()) {
-            let shift = load.seconds_after(trigger);
-            truth.stop_s -= shift;
-            truth.resume_s -= shift;
-        }
-    }
-}
-
-/// Waits for the replies under way; a further interrupt cuts that short.
-fn drain(handle: &RunHandle, interrupt: &AtomicBool, observe: &mut dyn FnMut(Progress<'_>)) {
-    let was_interrupted = interrupt.load(Relaxed);
-    let mut cut = false;
-    while !handle.is_finished() {
-        observe(Progress { stage: Stage::Draining, snapshot: handle.snapshot(), event: None });
-        if interrupt.load(Relaxed) && !cut {
-            // Someone who interrupts does not want to wait for a dead server.
-            if was_interrupted {
-                std::thread::sleep(TURN);
-            }
-            handle.stop();
-            cut = true;
-        }
-        std::thread::sleep(TURN / 10);
     }
 }

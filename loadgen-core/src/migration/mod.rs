@@ -2,6 +2,7 @@
 //! are built in, and what a migration did to the users.
 
 mod command;
+mod course;
 mod driver;
 mod impact;
 mod qmp;

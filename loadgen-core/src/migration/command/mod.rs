@@ -53,6 +53,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct CommandTrigger {
     argv: Vec<String>,
+    environment: Vec<(String, String)>,
     strategy: Option<Strategy>,
     grace: Duration,
     context: Option<Context>,
@@ -83,13 +84,20 @@ impl CommandTrigger {
             return Err(TriggerError::Spec("command: needs a program".to_owned()));
         }
         let grace = Duration::from_secs(5);
-        Ok(Self { argv, strategy: None, grace, context: None, run: None })
+        Ok(Self { argv, environment: Vec::new(), strategy: None, grace, context: None, run: None })
     }
 
     /// Tells the program (and the report) which strategy is wanted.
     #[must_use]
     pub fn with_strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = Some(strategy);
+        self
+    }
+
+    /// Adds a variable to the environment of the program.
+    #[must_use]
+    pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -142,6 +150,7 @@ impl Trigger for CommandTrigger {
             .ok_or(TriggerError::Unsupported("the trigger must be armed before it is fired"))?;
         let mut command = Command::new(self.program());
         command.args(&self.argv[1..]);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("LOADGEN_RUN_ID", &context.run_id);
         command.env("LOADGEN_TRIAL", context.trial.to_string());
         match self.strategy {

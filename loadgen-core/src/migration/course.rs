@@ -1,0 +1,214 @@
+//! The course of a migration under load: wait, fire, follow, wait, drain.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use super::driver::{Progress, Stage};
+use super::{Context, Settled, Trigger, TriggerError};
+use crate::clock::Clock;
+use crate::engine::RunHandle;
+use crate::event::{Event, EventKind};
+
+/// How often progress is shown and an interrupt is looked for.
+const TURN: Duration = Duration::from_millis(100);
+
+/// How long a migration that is to be cancelled has for it.
+const CANCEL_GRACE: Duration = Duration::from_secs(10);
+
+/// The times of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) warmup: Duration,
+    /// From the end of the warm-up to the firing.
+    pub(super) before: Duration,
+    /// From the end of the migration to that of the load; `None`: the load ends by
+    /// itself.
+    pub(super) after: Option<Duration>,
+    /// After how long a migration is cancelled.
+    pub(super) limit: Duration,
+}
+
+/// The load, and those who watch it.
+pub(super) struct Watch<'a> {
+    pub(super) handle: &'a RunHandle,
+    pub(super) interrupt: &'a AtomicBool,
+    pub(super) observe: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl Watch<'_> {
+    fn show(&mut self, stage: Stage, event: Option<&Event>) {
+        (self.observe)(Progress { stage, snapshot: self.handle.snapshot(), event });
+    }
+
+    fn interrupted(&self) -> bool {
+        self.interrupt.load(Relaxed)
+    }
+
+    /// Lets the load run for `duration`; `false` when interrupted, or when the
+    /// load has broken down by itself.
+    fn wait(&mut self, stage: Stage, duration: Duration) -> bool {
+        let begin = Instant::now();
+        loop {
+            self.show(stage, None);
+            if self.interrupted() || self.handle.is_finished() {
+                return false;
+            }
+            let left = duration.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(TURN));
+        }
+    }
+}
+
+/// What happened to the migration.
+#[derive(Default)]
+pub(super) struct Course {
+    /// On the trigger's clock until [`Course::map_to`].
+    pub(super) events: Vec<Event>,
+    pub(super) settled: Option<Settled>,
+    /// What went wrong with the trigger.
+    pub(super) trouble: Vec<String>,
+    pub(super) interrupted: bool,
+}
+
+impl Course {
+    pub(super) fn follow(
+        &mut self,
+        mut watch: Watch<'_>,
+        trigger: &mut dyn Trigger,
+        context: &Context,
+        times: Times,
+    ) {
+        while watch.handle.started_clock().is_none() {
+            if !watch.wait(Stage::WarmingUp, TURN) {
+                self.interrupted = watch.interrupted();
+                return;
+            }
+        }
+        let ready = watch.wait(Stage::WarmingUp, times.warmup);
+        if !(ready && watch.wait(Stage::Before, times.before)) {
+            self.interrupted = watch.interrupted();
+            return;
+        }
+        if let Err(error) = self.migrate(&mut watch, trigger, context, times.limit) {
+            self.trouble.push(format!("the trigger broke down: {error}"));
+        }
+        if !watch.interrupted() {
+            watch.wait(Stage::After, times.after.unwrap_or(Duration::MAX));
+        }
+        self.interrupted = watch.interrupted();
+    }
+
+    /// Fires and follows the migration to its final event.
+    fn migrate(
+        &mut self,
+        watch: &mut Watch<'_>,
+        trigger: &mut dyn Trigger,
+        context: &Context,
+        limit: Duration,
+    ) -> Result<(), TriggerError> {
+        let moment = |kind| Event::new(kind, context.clock.now(), 0, "loadgen");
+        self.take(watch, moment(EventKind::Fired));
+        trigger.fire()?;
+        self.take(watch, moment(EventKind::Accepted));
+        let mut give_up = Instant::now() + limit;
+        let (mut cancelling, mut late_at_all) = (false, false);
+        let mut stuck: Option<String> = None;
+        loop {
+            watch.show(Stage::Migrating, None);
+            if let Some(event) = trigger.next_event(TURN)? {
+                let last = event.kind.is_final().then(|| event.clone());
+                self.take(watch, event);
+                if let Some(last) = last {
+                    self.trouble.extend(stuck.filter(|_| late_at_all));
+                    self.settled = Some(trigger.settle(&last)?);
+                    return Ok(());
+                }
+            }
+            let late = Instant::now() >= give_up;
+            if late && cancelling {
+                if let Some(stuck) = stuck {
+                    self.trouble.push(format!("{stuck} and may still be going on"));
+                    return Ok(());
+                }
+                return Err(TriggerError::Silent {
+                    what: "cancelling the migration".to_owned(),
+                    waited: CANCEL_GRACE,
+                });
+            }
+            if (late || watch.interrupted()) && !cancelling {
+                cancelling = true;
+                give_up = Instant::now() + CANCEL_GRACE;
+                let why = if late {
+                    let limit = limit.as_secs_f64();
+                    format!("the migration did not end within {limit} s (--migration-limit)")
+                } else {
+                    "the run was interrupted in the migration".to_owned()
+                };
+                match trigger.cancel() {
+                    Ok(()) if late => {
+                        self.trouble.push(format!("{why}: it was asked to be cancelled"));
+                    }
+                    Ok(()) => {}
+                    Err(error) => {
+                        let told = format!("{why}: it could not be cancelled ({error})");
+                        if !matches!(error, TriggerError::Unsupported(_)) {
+                            self.trouble.push(format!("{told} and may still be going on"));
+                            return Ok(());
+                        }
+                        // Past the point of no return: its end is near.
+                        stuck = Some(told);
+                        late_at_all = late;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps an event. A trigger that knows better than we do when the migration
+    /// was fired or accepted says so itself; its word replaces ours.
+    fn take(&mut self, watch: &mut Watch<'_>, event: Event) {
+        if matches!(event.kind, EventKind::Fired | EventKind::Accepted) {
+            self.events.retain(|known| known.kind != event.kind);
+        }
+        watch.show(Stage::Migrating, Some(&event));
+        self.events.push(event);
+    }
+
+    /// Maps all times from the trigger's clock to that of the load.
+    pub(super) fn map_to(&mut self, trigger: &Clock, load: &Clock) {
+        for event in &mut self.events {
+            event.at = load.from_monotonic(trigger.to_monotonic(event.at));
+        }
+        self.events.sort_by_key(|event| event.at);
+        if let Some(truth) = self.settled.as_mut().and_then(|s| s.truth.as_mut()) {
+            let shift = load.seconds_after(trigger);
+            truth.stop_s -= shift;
+            truth.resume_s -= shift;
+        }
+    }
+}
+
+/// Waits for the replies under way; a further interrupt cuts that short.
+pub(super) fn drain(
+    handle: &RunHandle,
+    interrupt: &AtomicBool,
+    observe: &mut dyn FnMut(Progress<'_>),
+) {
+    let was_interrupted = interrupt.load(Relaxed);
+    let mut cut = false;
+    while !handle.is_finished() {
+        observe(Progress { stage: Stage::Draining, snapshot: handle.snapshot(), event: None });
+        if interrupt.load(Relaxed) && !cut {
+            // Someone who interrupts does not want to wait for a dead server.
+            if was_interrupted {
+                std::thread::sleep(TURN);
+            }
+            handle.stop();
+            cut = true;
+        }
+        std::thread::sleep(TURN / 10);
+    }
+}
