@@ -28,6 +28,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
     delay: Duration,
 
+    /// Work on N requests at a time, each for --delay, while others wait [default: no limit]
+    ///
+    /// The server then has a known capacity: N / delay requests a second.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    workers: Option<u32>,
+
     /// Stop doing anything for LENGTH every INTERVAL, such as 500ms/5s [default: never]
     ///
     /// The first freeze begins one INTERVAL after the start.
@@ -73,6 +79,7 @@ really did (the ground truth) and exits with 0.
 
 Examples:
   loadgen target --listen 127.0.0.1:8080 --delay 1ms
+  loadgen target --delay 20ms --workers 10                   at most 500 requests a second
   loadgen target --delay 1ms --freeze 500ms/5s --arrivals arrivals.txt -o truth.json";
 
 pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
@@ -159,6 +166,7 @@ impl Args {
         let mut options = TargetOptions::new()
             .with_listen(self.listen)
             .with_delay(self.delay)
+            .with_workers(self.workers.unwrap_or(0))
             .with_body_bytes(self.body)
             .with_status(self.status)
             .with_precision(self.precision.into());

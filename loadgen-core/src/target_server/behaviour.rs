@@ -1,6 +1,8 @@
 //! When the server answers and when it does not: a [`Behaviour`] decides, the
 //! serving thread obeys.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::thread;
 use std::time::Duration;
 
@@ -32,10 +34,12 @@ pub(crate) trait Behaviour {
     fn delay(&mut self, now: Nanos) -> Nanos;
 }
 
-/// A fixed delay and periodic freezes.
+/// A fixed delay, by so many workers at a time, and periodic freezes.
 #[derive(Debug)]
 pub(super) struct Periodic {
     delay: Nanos,
+    /// When each worker is free; empty: there is one for every request.
+    workers: BinaryHeap<Reverse<Nanos>>,
     /// Length and period.
     freeze: Option<(Nanos, Nanos)>,
     next: Nanos,
@@ -44,7 +48,14 @@ pub(super) struct Periodic {
 impl Periodic {
     pub(super) fn new(delay: Duration, freeze: Option<Freeze>) -> Self {
         let freeze = freeze.map(|f| (as_nanos(f.length), as_nanos(f.every)));
-        Self { delay: as_nanos(delay), freeze, next: Nanos::MAX }
+        Self { delay: as_nanos(delay), workers: BinaryHeap::new(), freeze, next: Nanos::MAX }
+    }
+
+    /// So many requests are worked on at a time, in the order of their arrival;
+    /// 0: all.
+    pub(super) fn with_workers(mut self, workers: u32) -> Self {
+        self.workers = (0..workers).map(|_| Reverse(0)).collect();
+        self
     }
 }
 
@@ -69,8 +80,11 @@ impl Behaviour for Periodic {
         (now < start + length).then_some(start + length)
     }
 
-    fn delay(&mut self, _now: Nanos) -> Nanos {
-        self.delay
+    fn delay(&mut self, now: Nanos) -> Nanos {
+        let Some(mut first) = self.workers.peek_mut() else { return self.delay };
+        let end = first.0.max(now).saturating_add(self.delay);
+        first.0 = end;
+        end - now
     }
 }
 
@@ -111,6 +125,15 @@ mod tests {
         assert_eq!(periodic.turn(1104), Some(1110));
         assert_eq!(periodic.deadline(), 1200);
         assert_eq!(periodic.turn(1200), Some(1210));
+    }
+
+    #[test]
+    fn a_request_waits_for_a_worker() {
+        let mut two = Periodic::new(Duration::from_nanos(10), None).with_workers(2);
+        assert_eq!([two.delay(100), two.delay(103), two.delay(104)], [10, 10, 16]);
+        assert_eq!([two.delay(105), two.delay(121)], [18, 10]);
+        let mut all = Periodic::new(Duration::from_nanos(10), None).with_workers(0);
+        assert_eq!([all.delay(100), all.delay(100), all.delay(100)], [10, 10, 10]);
     }
 
     #[test]

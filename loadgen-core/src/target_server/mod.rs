@@ -14,6 +14,10 @@
 //! - Its reply is *due* at t + [delay](TargetOptions::with_delay), or when the
 //!   reply before it on the same connection is due, if that is later (replies
 //!   keep the order of the requests). With no delay it is due at t.
+//! - With N [workers](TargetOptions::with_workers) a request is worked on from its
+//!   arrival, or from when the first of them is free, if that is later; its reply is
+//!   due a delay after that. They go on in a freeze: what they finish in it is sent at
+//!   its end.
 //! - A [`Freeze`] of length L every E covers `[s + n·E, s + n·E + L)` for n = 1, 2,
 //!   …, where s is the moment at which the server began to serve
 //!   ([`TargetTruth::started_monotonic_ns`]). In it the thread sleeps: it reads
@@ -159,7 +163,8 @@ impl TargetServer {
     /// [`TargetServerError`] if the kernel refuses what it needs, or the arrival
     /// times cannot be written.
     pub fn run(self) -> Result<TargetTruth, TargetServerError> {
-        let behaviour = Periodic::new(self.options.delay, self.options.freeze);
+        let behaviour = Periodic::new(self.options.delay, self.options.freeze)
+            .with_workers(self.options.workers);
         self.run_as(behaviour)
     }
 

@@ -27,6 +27,10 @@ pub struct TargetOptions {
     pub listen: SocketAddr,
     /// From the arrival of a request to its reply; at most ten minutes.
     pub delay: Duration,
+    /// Requests that are worked on at a time, each for the delay; others wait for
+    /// their turn, in the order of their arrival. So `workers / delay` requests a
+    /// second are the capacity of the server. 0: no limit. At most 1,000,000.
+    pub workers: u32,
     /// When the server does nothing.
     pub freeze: Option<Freeze>,
     /// Bytes of each reply's body. Any number: the body is not kept in memory.
@@ -54,6 +58,7 @@ impl Default for TargetOptions {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             delay: Duration::ZERO,
+            workers: 0,
             freeze: None,
             body_bytes: 100,
             status: 200,
@@ -83,6 +88,13 @@ impl TargetOptions {
     #[must_use]
     pub fn with_delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
+        self
+    }
+
+    /// Sets how many requests are worked on at a time; 0: no limit.
+    #[must_use]
+    pub fn with_workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
         self
     }
 
@@ -139,6 +151,17 @@ impl TargetOptions {
         let minute = Duration::from_secs(60);
         if self.delay > 10 * minute {
             return Err(range("the delay", "at most ten minutes", format!("{:?}", self.delay)));
+        }
+        if self.workers > 1_000_000 {
+            let value = self.workers.to_string();
+            return Err(range("the number of workers", "at most 1,000,000", value));
+        }
+        if self.workers > 0 && self.delay.is_zero() {
+            return Err(range(
+                "the delay",
+                "above 0 where workers are limited, since they are busy for that time",
+                format!("{:?}", self.delay),
+            ));
         }
         if !(200..=599).contains(&self.status) {
             return Err(range("the status", "200 to 599", self.status.to_string()));

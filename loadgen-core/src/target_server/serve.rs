@@ -82,6 +82,7 @@ impl<B: Behaviour> Server<B> {
         let mut tally = Tally::new()?;
         tally.truth.listen = address.to_string();
         tally.truth.delay_us = options.delay.as_secs_f64() * 1e6;
+        tally.truth.workers = Some(options.workers).filter(|workers| *workers > 0);
         tally.truth.status = options.status;
         tally.truth.body_bytes = options.body_bytes;
         Ok(Self {

@@ -238,3 +238,26 @@ fn options_out_of_range_are_refused() {
         assert!(TargetServer::bind(options).is_err());
     }
 }
+
+#[test]
+fn two_workers_answer_two_requests_at_a_time() {
+    let delay = Duration::from_millis(30);
+    let server = start(TargetOptions::new().with_delay(delay).with_workers(2));
+    let mut clients: Vec<TcpStream> = (0..6).map(|_| connect(server.local_addr())).collect();
+    let sent = Instant::now();
+    for client in &mut clients {
+        client.write_all(GET).unwrap();
+    }
+    for (client, turn) in clients.iter_mut().zip([1, 1, 2, 2, 3, 3]) {
+        reply(client);
+        assert!(sent.elapsed() >= delay * turn, "turn {turn}: {:?}", sent.elapsed());
+    }
+    let truth = server.stop().unwrap();
+    assert_eq!((truth.workers, truth.replies_sent), (Some(2), 6));
+}
+
+#[test]
+fn workers_without_work_are_refused() {
+    let error = TargetServer::bind(TargetOptions::new().with_workers(2)).unwrap_err().to_string();
+    assert!(error.contains("the delay must be above 0"), "{error}");
+}

@@ -22,6 +22,9 @@ pub struct TargetTruth {
     pub stopped_monotonic_ns: u64,
     /// The programmed delay.
     pub delay_us: f64,
+    /// Requests that were worked on at a time; `None`: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<u32>,
     /// Status of the replies.
     pub status: u16,
     /// Bytes of each reply's body.
