@@ -17,7 +17,9 @@ mod model_sessions;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
-mod schema_tests;
+mod schema_check;
+#[cfg(test)]
+pub(crate) mod schema_tests;
 pub(crate) mod sections;
 pub(crate) mod text;
 

@@ -1,18 +1,23 @@
 //! The published JSON Schema against real reports, and both against the model.
 
-use std::collections::BTreeSet;
+use serde_json::{Value, json};
 
-use serde_json::{Map, Value, json};
-
+pub(crate) use super::schema_check::Schema;
+use super::schema_check::leads;
 use super::{Moments, Report, SessionOutcomes, SessionsReport, sample};
 use crate::schedule::{GapLaw, GapStep, GapSteps, Gaps, Schedule};
 use crate::session::{
     Burst, Script, ScriptedCall, ScriptedSession, Sessions, Tls, TlsVersion, Uris,
 };
 
-fn schema() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/report.schema.json");
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+fn schema() -> Schema {
+    Schema::read("report.schema.json")
+}
+
+/// The plans of the samples: of every kind.
+pub(crate) fn plans() -> Vec<crate::Plan> {
+    let plan = |report: Value| serde_json::from_value(report["plan"].clone()).unwrap();
+    samples().into_iter().map(plan).collect()
 }
 
 fn samples() -> Vec<Value> {
@@ -111,51 +116,20 @@ fn with_sessions() -> Vec<Report> {
     cases.into_iter().flat_map(reports).collect()
 }
 
-/// The same schema with unknown fields refused. The published one lets them
-/// pass, since later versions may add some.
-fn strict(mut node: Value) -> Value {
-    match &mut node {
-        Value::Object(object) => {
-            for (_, value) in object.iter_mut() {
-                *value = strict(value.take());
-            }
-            if object.get("properties").is_some_and(Value::is_object)
-                && object.get("type") == Some(&json!("object"))
-            {
-                object.insert("additionalProperties".to_owned(), json!(false));
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| *item = strict(item.take())),
-        _ => {}
-    }
-    node
-}
-
-fn validate(schema: &Value, report: &Value) {
-    let validator = jsonschema::validator_for(schema).unwrap();
-    let errors: Vec<_> = validator
-        .iter_errors(report)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .map(|error| error.chars().take(300).collect::<String>())
-        .collect();
-    assert!(errors.is_empty(), "{errors:#?}");
-}
-
 #[test]
 fn reports_keep_to_the_schema_and_have_no_field_that_it_lacks() {
-    let strict = strict(schema());
+    let strict = schema().strict();
     for report in samples() {
-        validate(&schema(), &report);
-        validate(&strict, &report);
+        schema().validate(&report);
+        strict.validate(&report);
     }
 }
 
 #[test]
 fn the_schema_refuses_what_is_not_a_report() {
     let schema = schema();
-    let validator = jsonschema::validator_for(&schema).unwrap();
     let good = serde_json::to_value(sample::stop_and_copy()).unwrap();
-    assert!(validator.is_valid(&good));
+    assert!(schema.takes(&good));
     let changes: [fn(&mut Value); 6] = [
         |v| v["schema"] = json!("loadgen-report/2"),
         |v| v["counts"]["offered"] = json!(-1),
@@ -169,58 +143,15 @@ fn the_schema_refuses_what_is_not_a_report() {
     for (i, change) in changes.into_iter().enumerate() {
         let mut bad = good.clone();
         change(&mut bad);
-        assert!(!validator.is_valid(&bad), "change {i}");
+        assert!(!schema.takes(&bad), "change {i}");
     }
-}
-
-/// Every property path of the schema, such as `migration.phases[].name`.
-fn paths(root: &Value, node: &Value, at: &str, into: &mut BTreeSet<String>) {
-    if let Some(name) = node.get("$ref").and_then(Value::as_str) {
-        let target = root.pointer(name.trim_start_matches('#')).unwrap();
-        return paths(root, target, at, into);
-    }
-    for part in node.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
-        paths(root, part, at, into);
-    }
-    if let Some(items) = node.get("items") {
-        paths(root, items, &format!("{at}[]"), into);
-    }
-    if let Some(values) = node.get("additionalProperties").filter(|v| v.is_object()) {
-        paths(root, values, &format!("{at}.*"), into);
-    }
-    for (name, value) in node.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-        into.insert(path.clone());
-        paths(root, value, &path, into);
-    }
-}
-
-/// Whether a path of the schema leads to a field of a report.
-fn leads(value: &Value, path: &str) -> bool {
-    let Some((step, rest)) = path.split_once('.').or(Some((path, ""))) else { return false };
-    let (name, list) = step.strip_suffix("[]").map_or((step, false), |name| (name, true));
-    let follow = |next: &Value| rest.is_empty() || leads(next, rest);
-    let object: Option<&Map<String, Value>> = value.as_object();
-    let nexts: Vec<&Value> = match object {
-        Some(object) if name == "*" => object.values().collect(),
-        Some(object) => object.get(name).into_iter().collect(),
-        None => return false,
-    };
-    if list && !rest.is_empty() {
-        return nexts.iter().filter_map(|v| v.as_array()).flatten().any(follow);
-    }
-    nexts.into_iter().any(follow)
 }
 
 #[test]
 fn the_schema_has_no_field_that_reports_lack() {
-    let schema = schema();
-    let mut all = BTreeSet::new();
-    paths(&schema, &schema, "", &mut all);
+    let all = schema().paths();
     assert!(all.len() > 150, "{}", all.len());
-    let samples = samples();
-    let missing: Vec<_> =
-        all.iter().filter(|path| !samples.iter().any(|report| leads(report, path))).collect();
+    let missing = schema().not_in(&samples());
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
@@ -229,7 +160,7 @@ fn required_fields_are_those_that_reading_requires() {
     // What the schema lets be left out, reading must do without.
     let mut value = serde_json::to_value(sample::stop_and_copy()).unwrap();
     value.as_object_mut().unwrap().remove("migration");
-    validate(&schema(), &value);
+    schema().validate(&value);
     assert!(Report::from_json(&value.to_string()).unwrap().migration.is_none());
 }
 

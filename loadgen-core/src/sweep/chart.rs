@@ -22,6 +22,8 @@ const RIGHT: i32 = WIDTH - 56;
 const STRIP: i32 = 60;
 const TITLE: i32 = 48;
 const PANELS: [i32; 3] = [460, 320, 200];
+/// The one below them, of sweeps with migrations.
+const MIGRATIONS: i32 = 260;
 const GAP: i32 = 22;
 const AXIS: i32 = 78;
 
@@ -45,7 +47,8 @@ pub(super) fn draw(sweep: &SweepReport) -> Result<Option<String>, String> {
     let mut points = sweep.curve();
     points.retain(|point| point.demanded_per_s.is_finite());
     let Some(highest) = points.last().map(|point| point.demanded_per_s) else { return Ok(None) };
-    let height = STRIP + PANELS.iter().sum::<i32>() + 3 * TITLE + 2 * GAP + AXIS;
+    let below = if sweep.has_migrations() { MIGRATIONS + TITLE + GAP } else { 0 };
+    let height = STRIP + PANELS.iter().sum::<i32>() + 3 * TITLE + 2 * GAP + below + AXIS;
     let mut svg = String::new();
     {
         let canvas =
@@ -69,14 +72,17 @@ fn draw_all(
     let shares = points.iter().flat_map(|p| [lost(p), left_over(p)]).flatten();
     let lost_top = (shares.fold(0.0, f64::max) * 1.08).max(1.0);
     let mut top = STRIP + TITLE;
-    let ranges = [times(points), 0.0..rates_top, 0.0..lost_top];
-    let panels = ranges.into_iter().zip(PANELS).map(|(y, height)| {
+    let ranges = [times(points), 0.0..rates_top, 0.0..lost_top].into_iter().zip(PANELS);
+    let lengths = points.iter().flat_map(|point| MIGRATION.map(|(.., of)| of(point))).flatten();
+    let longest = (lengths.fold(0.0, f64::max) * 1.08).max(1.0);
+    let below = sweep.has_migrations().then_some((0.0..longest, MIGRATIONS));
+    let panels = ranges.chain(below).map(|(y, height)| {
         let panel = Panel { left: LEFT, right: RIGHT, top, bottom: top + height, x: x.clone(), y };
         top += height + GAP + TITLE;
         panel
     });
     let panels: Vec<Panel> = panels.collect();
-    let [response, rates, losses] = panels.as_slice() else {
+    let [response, rates, losses, below @ ..] = panels.as_slice() else {
         return Err("a panel is missing".to_owned());
     };
     let x_ticks = ticks(&x, 10);
@@ -84,11 +90,14 @@ fn draw_all(
     draw_times(canvas, response, points, &x_ticks)?;
     draw_rates(canvas, rates, points, &x_ticks)?;
     draw_losses(canvas, losses, points, &x_ticks)?;
+    for panel in below {
+        draw_migrations(canvas, panel, points, &x_ticks)?;
+    }
     mark(canvas, sweep, &panels)?;
     for panel in &panels {
         panel.frame(canvas)?;
     }
-    x_axis(canvas, losses, &x_ticks)
+    x_axis(canvas, panels.last().unwrap_or(losses), &x_ticks)
 }
 
 /// A time as a height on a logarithmic axis.
@@ -173,6 +182,28 @@ fn draw_losses(
         if let Some(y) = y.filter(|y| *y > 0.0) {
             cross(canvas, (panel.px(x), panel.py(y)), FAILED)?;
         }
+    }
+    Ok(())
+}
+
+const MIGRATION: [TimeCurve; 2] = [
+    ("outage", P99, 4, |p| p.migration.as_ref()?.outage_ms.as_ref()?.longest_gap),
+    ("downtime", P50, 4, |p| p.migration.as_ref()?.downtime_ms.events),
+];
+
+fn draw_migrations(
+    canvas: &Canvas<'_>,
+    panel: &Panel,
+    points: &[&SweepPoint],
+    x_ticks: &[f64],
+) -> Drawn {
+    let keys = MIGRATION.map(|(name, color, width, _)| key(name, color, Shape::Line(width)));
+    panel.header(canvas, "Migration (ms)", &keys)?;
+    panel.grid(canvas, &counts(panel, 4, ""), x_ticks)?;
+    for (_, color, width, of) in MIGRATION {
+        let values: Vec<_> = points.iter().map(|p| (p.demanded_per_s, of(p))).collect();
+        panel.curve(canvas, values.iter().copied(), color, width - 1)?;
+        dots(canvas, panel, &values, color)?;
     }
     Ok(())
 }

@@ -6,7 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::knee::KEEPS_UP_WITHIN;
-use crate::report::{Counts, Latency, Rates, Report, Verdict, VerdictStatus};
+use crate::migration::Ending;
+use crate::report::{
+    Counts, Downtime, Latency, OutageReport, Rates, Report, TotalTime, Verdict, VerdictStatus,
+};
 use crate::slo::{Slo, SloOutcome};
 
 /// What a run was for.
@@ -87,6 +90,42 @@ pub struct SweepPoint {
     /// What was judged, one text an objective.
     #[serde(default)]
     pub objectives: Vec<String>,
+    /// What a migration in the middle of the run did; `None`: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<PointMigration>,
+}
+
+/// What a migration did to the calls of a run: see
+/// [`Migration`](crate::report::Migration), of which these are parts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PointMigration {
+    /// How it ended; `None`: that was not learnt.
+    pub ending: Option<Ending>,
+    /// Total migration time.
+    pub total_migration_time_ms: TotalTime,
+    /// Downtime.
+    pub downtime_ms: Downtime,
+    /// The outage of the clients, of the population that saw the longer one.
+    pub outage_ms: Option<OutageReport>,
+    /// Calls between firing and recovery that were not answered.
+    pub calls_lost: Option<u64>,
+}
+
+impl PointMigration {
+    fn of(report: &Report) -> Option<Self> {
+        let migration = report.migration.as_ref()?;
+        let outages = &migration.outage_ms;
+        let outages = [&outages.established, &outages.fresh].into_iter().flatten();
+        let length = |outage: &&OutageReport| outage.longest_gap.unwrap_or(f64::NEG_INFINITY);
+        Some(Self {
+            ending: migration.ending,
+            total_migration_time_ms: migration.total_migration_time_ms,
+            downtime_ms: migration.downtime_ms,
+            outage_ms: outages.max_by(|a, b| length(a).total_cmp(&length(b))).cloned(),
+            calls_lost: migration.calls_lost,
+        })
+    }
 }
 
 impl SweepPoint {
@@ -118,6 +157,7 @@ impl SweepPoint {
             errors: report.errors.clone(),
             held: None,
             objectives: Vec::new(),
+            migration: PointMigration::of(report),
         }
     }
 

@@ -117,8 +117,20 @@ impl SweepReport {
         super::knee::by_rate(&self.points)
     }
 
+    /// Whether the machine was migrated in a run: then neither knee nor saturation is
+    /// looked for.
+    #[must_use]
+    pub fn has_migrations(&self) -> bool {
+        self.points.iter().any(|point| point.migration.is_some())
+    }
+
     /// What follows from the points.
     pub(super) fn conclude(&mut self) {
+        // What a migration costs is not what the rate costs.
+        if self.has_migrations() {
+            (self.knee, self.saturation, self.held_up_to_per_s) = (None, None, None);
+            return;
+        }
         // The short probes of a search lie where it looked, not along a curve.
         self.knee = if self.search.is_none() { Knee::of(&self.points) } else { None };
         self.saturation = Saturation::of(&self.points);

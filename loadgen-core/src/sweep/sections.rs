@@ -1,6 +1,7 @@
 //! What a sweep says to a person: the answer first, then tables of finished
 //! cells, which text and HTML lay out alike.
 
+use super::migrations;
 use super::point::SweepPoint;
 use super::report::SweepReport;
 use super::search::Ending;
@@ -70,6 +71,9 @@ pub(super) fn lines(sweep: &SweepReport) -> Vec<(&'static str, String)> {
 pub(super) fn answers(sweep: &SweepReport) -> Vec<String> {
     let mut answers = Vec::new();
     let rate = cell::rate;
+    if sweep.has_migrations() {
+        return vec![migrations::answer(sweep)];
+    }
     if let Some(search) = &sweep.search {
         answers.push(search_answer(sweep));
         if search.settings.tolerance >= 0.2 {
@@ -150,6 +154,7 @@ pub(super) fn sections(sweep: &SweepReport) -> Vec<Section> {
     if let Some(first) = sections.first_mut() {
         first.notes.extend(doubts);
     }
+    sections.extend(migrations::section(sweep));
     sections.extend(errors(sweep));
     sections
 }
