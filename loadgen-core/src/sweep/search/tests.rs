@@ -2,6 +2,8 @@
 //! with a generator that gives out.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod known_capacity;
+
 use proptest::prelude::*;
 
 use super::*;
