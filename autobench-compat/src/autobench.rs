@@ -10,10 +10,11 @@ use crate::command::{Host, Test};
 use crate::config::Config;
 use crate::highest::Highest;
 use crate::json::{self, Step, Tested};
+use crate::migrate::{self, Migrations, Moment, Went};
 use crate::options::{Known, Takes};
 use crate::output::{COLUMNS, Table};
 use crate::perl;
-use crate::prober::{self, ProbeError, Probed, Prober};
+use crate::prober::{self, Migration, ProbeError, Probed, Prober};
 use crate::reading::{Figures, Reader};
 use crate::start::{
     Ended, FATAL, Results, Tool, World, check_host, complain_about_missing,
@@ -31,6 +32,8 @@ pub const TOOL: Tool = Tool {
         Known::ours("json", Takes::Text),
         Known::ours("html", Takes::Text),
         Known::ours("slo", Takes::Text),
+        Known::ours("migrate", Takes::Text),
+        Known::ours("migration-limit", Takes::Text),
     ],
     help: include_str!("autobench.help"),
 };
@@ -68,19 +71,32 @@ fn sweep(arguments: &[String], world: &mut World<'_>, probers: Probers<'_>) -> R
     if program(&config).is_none() {
         complain_about_pass_through(TOOL.name, &config, world);
     }
-    let mut results = Results::open(table, &config, world)?;
     let highest = Highest::of(&config);
     let highest =
         highest.map_err(|error| world.fatal(format_args!("autobench: {error}"), FATAL))?;
+    let migrations = Migrations::of(&config);
+    let migrations =
+        migrations.map_err(|error| world.fatal(format_args!("autobench: {error}"), FATAL))?;
+    let table = match &migrations {
+        Some(_) => table.with_behind(migrate::COLUMNS.map(|(name, _)| name)),
+        None => table,
+    };
+    let mut results = Results::open(table, &config, world)?;
     let beside = Beside::open(&config, world)?;
     results.header(&config, world)?;
 
-    let mut run = Run { config: &config, prober: prober.as_ref(), results, beside };
+    let prober = prober.as_ref();
+    let mut run =
+        Run { config: &config, prober, results, beside, migrations, step: 0, all_through: true };
     match highest {
-        None => steps(&mut run, world),
-        Some(highest) => search(highest, &mut run, world),
+        None => steps(&mut run, world)?,
+        Some(highest) => search(highest, &mut run, world)?,
     }
+    if run.all_through { Ok(()) } else { Err(Ended(MIGRATION_FAILED)) }
 }
+
+/// Exit status if a migration was not completed.
+const MIGRATION_FAILED: u8 = 1;
 
 /// The tests of a sweep and where their figures go.
 struct Run<'a> {
@@ -88,6 +104,20 @@ struct Run<'a> {
     prober: &'a dyn Prober,
     results: Results,
     beside: Beside<'a>,
+    migrations: Option<Migrations>,
+    /// Rows so far.
+    step: u32,
+    /// No migration failed so far.
+    all_through: bool,
+}
+
+/// What came of one test.
+#[derive(Default)]
+struct Outcome {
+    figures: Figures,
+    report: Option<Box<Report>>,
+    /// Its migration could not be prepared, so that it was not made.
+    unprepared: bool,
 }
 
 impl Run<'_> {
@@ -98,19 +128,72 @@ impl Run<'_> {
         config: &'c Config,
         world: &mut World<'_>,
     ) -> Result<Step<'c>, Ended> {
+        self.step += 1;
         let demanded = sweep::demanded(config, rate.value);
-        let mut cells = Vec::new();
-        let mut servers = Vec::new();
-        for &host in Host::tested(config) {
-            let (figures, report) = test(host, rate, config, self.prober, world)?;
+        let (mut cells, mut behind) = (Vec::new(), Vec::new());
+        let mut servers: Vec<Tested<'_>> = Vec::new();
+        // The trigger is at its end, and with it the sweep.
+        let mut over = false;
+        for (&host, server) in Host::tested(config).iter().zip(1..) {
+            let outcome = if over {
+                Outcome::default()
+            } else {
+                self.test(host, server, rate, config, world)?
+            };
+            let Outcome { figures, report, unprepared } = outcome;
+            over |= unprepared;
+            if over && servers.is_empty() && report.is_none() {
+                // A row of nothing says nothing.
+                return Err(Ended(MIGRATION_FAILED));
+            }
             cells.extend(self.results.cells(|figure| figures.get(figure).map(str::to_owned)));
-            let figures = json::figures(&figures);
+            let mut figures = json::figures(&figures);
+            if self.migrations.is_some() {
+                behind.extend(migrate::cells(report.as_deref()));
+                figures.extend(migrate::figures(report.as_deref()));
+                match report.as_deref() {
+                    Some(report) => over |= self.is_over(rate, report, world),
+                    None => self.all_through = false,
+                }
+            }
             servers.push(Tested { host: host.name(config), figures, report });
         }
+        cells.extend(behind);
         self.results.row(&demanded, cells, world)?;
         let step = Step { rate: rate.value, dem_req_rate: perl::number(&demanded), servers };
         self.beside.push(&step, world)?;
-        Ok(step)
+        if over { Err(Ended(MIGRATION_FAILED)) } else { Ok(step) }
+    }
+
+    /// Tells what went wrong with the migration of a test; whether no other one may
+    /// follow it.
+    fn is_over(&mut self, rate: &Rate, report: &Report, world: &mut World<'_>) -> bool {
+        let (went, reasons) = migrate::went(report);
+        for reason in reasons {
+            world.say(format_args!("autobench: rate {}: {reason}", rate.text));
+        }
+        self.all_through &= went == Went::Well;
+        if went == Went::Unknown {
+            world.say("autobench: ended, since the migration may still be going on");
+        }
+        went == Went::Unknown
+    }
+
+    /// One test of one server, with its migration.
+    fn test(
+        &self,
+        host: Host,
+        server: u32,
+        rate: &Rate,
+        config: &Config,
+        world: &mut World<'_>,
+    ) -> Result<Outcome, Ended> {
+        let moment = Moment { step: self.step, server, host: host.name(config), rate: &rate.text };
+        let migration = self.migrations.as_ref().map(|migrations| migrations.at(moment));
+        let migration = migration
+            .transpose()
+            .map_err(|error| world.fatal(format_args!("autobench: {error}"), FATAL))?;
+        test(host, rate, config, self.prober, migration, world)
     }
 }
 
@@ -163,8 +246,9 @@ fn test(
     rate: &Rate,
     config: &Config,
     prober: &dyn Prober,
+    migration: Option<Migration>,
     world: &mut World<'_>,
-) -> Result<(Figures, Option<Box<Report>>), Ended> {
+) -> Result<Outcome, Ended> {
     let num_conn = sweep::connections(config, rate.value);
     let mut checked = config.clone();
     checked.set("num_conn", &num_conn);
@@ -177,15 +261,20 @@ fn test(
     let copy = (!config.is_true("quiet")).then_some(&mut *world.out);
     let mut reader = Reader::new(copy.map(|out| out as &mut dyn Write));
     let never = AtomicBool::new(false);
-    let probed = test
-        .arguments(config)
-        .map_err(ProbeError::from)
-        .and_then(|arguments| prober.probe(&arguments, &mut reader, &never));
+    let probed =
+        test.arguments(config).map_err(ProbeError::from).and_then(|arguments| match migration {
+            None => prober.probe(&arguments, &mut reader, &never),
+            Some(migration) => prober.probe_migrating(&arguments, &mut reader, &never, migration),
+        });
     let figures = reader.finish();
     let report = match probed {
         Ok(Probed { report, .. }) => report,
         Err(error @ ProbeError::Output(_)) => {
             return Err(world.fatal(format_args!("autobench: {error}"), 1));
+        }
+        Err(error @ ProbeError::Unprepared(_)) => {
+            world.say(format_args!("autobench: rate {}: {error}", rate.text));
+            return Ok(Outcome { unprepared: true, ..Outcome::default() });
         }
         Err(error) => {
             world.say(format_args!("autobench: {error}"));
@@ -195,5 +284,5 @@ fn test(
     if !figures.has_replies() {
         world.say(format_args!("Zero replies received, test invalid: rate {}", rate.text));
     }
-    Ok((figures, report))
+    Ok(Outcome { figures, report, unprepared: false })
 }

@@ -18,6 +18,7 @@ pub mod highest;
 pub mod json;
 pub mod local_time;
 pub mod merge;
+pub mod migrate;
 pub mod options;
 pub mod output;
 pub mod page;

@@ -38,6 +38,8 @@ pub struct UnknownFormat(String);
 pub struct Table {
     separator: &'static str,
     columns: Vec<(Figure, &'static str)>,
+    /// Columns behind those of all servers, of each server.
+    behind: Vec<&'static str>,
 }
 
 impl Table {
@@ -55,17 +57,27 @@ impl Table {
             "tsv" => "\t",
             other => return Err(UnknownFormat(other.to_owned())),
         };
-        Ok(Self { separator, columns: columns.into_iter().collect() })
+        Ok(Self { separator, columns: columns.into_iter().collect(), behind: Vec::new() })
+    }
+
+    /// The same with further columns a server, behind those of all servers: the columns
+    /// of the original keep their places.
+    #[must_use]
+    pub fn with_behind(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
+        self.behind.extend(names);
+        self
     }
 
     /// The first line, with its end.
     #[must_use]
     pub fn header(&self, config: &Config) -> String {
-        let names = Host::tested(config).iter().flat_map(|host| {
-            let host = host.name(config);
-            self.columns.iter().map(move |(_, name)| format!("{name}_{host}"))
-        });
-        self.line("dem_req_rate", names)
+        let hosts = || Host::tested(config).iter().map(|host| host.name(config));
+        let of_all = |names: &[&str]| -> Vec<String> {
+            let of = |host| names.iter().map(move |name| format!("{name}_{host}"));
+            hosts().flat_map(of).collect()
+        };
+        let names: Vec<&str> = self.columns.iter().map(|(_, name)| *name).collect();
+        self.line("dem_req_rate", [of_all(&names), of_all(&self.behind)].concat())
     }
 
     /// A row with its end: the demanded rate, then the cells of each server.

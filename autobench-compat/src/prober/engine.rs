@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, channel, sync_channel};
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread;
 
 use loadgen_core::Stopper;
-use loadgen_core::httperf::{self, Ending, Sink};
+use loadgen_core::httperf::{self, Ending, Midway, Sink};
 
-use super::{PIECES, ProbeError, Probed, Prober, pass_on};
+use super::{Migration, PIECES, ProbeError, Probed, Prober, pass_on};
 
 /// Runs httperf as it is built into this program. No other program is needed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,42 +25,69 @@ impl Prober for EngineProber {
         stdout: &mut dyn Write,
         stop: &AtomicBool,
     ) -> Result<Probed, ProbeError> {
-        let (sender, pieces) = sync_channel(PIECES);
         let (tell, told) = channel();
-        thread::scope(|scope| {
-            let started = move |stopper| {
+        let run = move |line: &[OsString], out: &Sink, err: &Sink| {
+            httperf::run(line, out, err, move |stopper: Stopper| {
                 // Who gave up in the meantime waits for it.
                 let _ = tell.send(stopper);
-            };
-            let engine = start(scope, arguments, Pieces(sender), started)
-                .map_err(|source| ProbeError::Start { program: PROGRAM.to_owned(), source })?;
-            let passed = pass_on(&pieces, stdout, stop);
-            // An engine that waits for room must not do so for ever.
-            drop(pieces);
-            if passed.is_err()
-                && let Ok(stopper) = told.recv()
-            {
+            })
+        };
+        let give_up = || {
+            if let Ok(stopper) = told.recv() {
                 stopper.stop();
             }
-            let ending = engine.join().map_err(|_| ProbeError::Panicked)?;
-            passed.map(|()| Probed {
-                status: ending.exit_code.into(),
-                report: ending.report.map(Box::new),
-            })
-        })
+        };
+        carry_out(arguments, stdout, stop, run, give_up)
+    }
+
+    fn probe_migrating(
+        &self,
+        arguments: &[String],
+        stdout: &mut dyn Write,
+        stop: &AtomicBool,
+        migration: Migration,
+    ) -> Result<Probed, ProbeError> {
+        let interrupt = AtomicBool::new(false);
+        let Migration { trigger, limit, run_id, trial } = migration;
+        let midway = Midway { trigger, limit, run_id, trial, interrupt: &interrupt };
+        let run = move |line: &[OsString], out: &Sink, err: &Sink| {
+            httperf::run_migrating(line, out, err, midway)
+        };
+        carry_out(arguments, stdout, stop, run, || interrupt.store(true, Ordering::Relaxed))
     }
 }
 
-fn start<'scope>(
-    scope: &'scope Scope<'scope, '_>,
+/// Lets `run` go on in a thread of its own and passes on what it prints. `give_up` ends
+/// it before its time.
+fn carry_out(
     arguments: &[String],
-    stdout: Pieces,
-    started: impl FnOnce(Stopper) + Send + 'scope,
-) -> io::Result<ScopedJoinHandle<'scope, Ending>> {
+    stdout: &mut dyn Write,
+    stop: &AtomicBool,
+    run: impl FnOnce(&[OsString], &Sink, &Sink) -> Ending + Send,
+    give_up: impl FnOnce(),
+) -> Result<Probed, ProbeError> {
+    let (sender, pieces) = sync_channel(PIECES);
     let line = std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str));
     let line: Vec<OsString> = line.map(OsString::from).collect();
-    thread::Builder::new().name(PROGRAM.to_owned()).spawn_scoped(scope, move || {
-        httperf::run(&line, &Sink::new(stdout), &Sink::new(io::stderr()), started)
+    thread::scope(|scope| {
+        let engine = thread::Builder::new()
+            .name(PROGRAM.to_owned())
+            .spawn_scoped(scope, move || {
+                run(&line, &Sink::new(Pieces(sender)), &Sink::new(io::stderr()))
+            })
+            .map_err(|source| ProbeError::Start { program: PROGRAM.to_owned(), source })?;
+        let passed = pass_on(&pieces, stdout, stop);
+        // An engine that waits for room must not do so for ever.
+        drop(pieces);
+        if passed.is_err() {
+            give_up();
+        }
+        let ending = engine.join().map_err(|_| ProbeError::Panicked)?;
+        passed?;
+        if let Some(error) = ending.unprepared {
+            return Err(ProbeError::Unprepared(error));
+        }
+        Ok(Probed { status: ending.exit_code.into(), report: ending.report.map(Box::new) })
     })
 }
 

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use loadgen_core::Report;
+use loadgen_core::migration::{Trigger, TriggerError};
 use thiserror::Error;
 
 pub use self::engine::EngineProber;
@@ -39,6 +40,12 @@ pub enum ProbeError {
     /// The engine panicked.
     #[error("the load generator panicked; this is a defect of it: please report it")]
     Panicked,
+    /// The migration could not be prepared, so nothing was tested.
+    #[error("cannot prepare the migration: {0}")]
+    Unprepared(TriggerError),
+    /// Another program ran the test.
+    #[error("only the engine of loadgen can migrate in a test")]
+    NoMigration,
 }
 
 /// A test that ran, whatever failed in it.
@@ -48,6 +55,18 @@ pub struct Probed {
     pub status: i32,
     /// All that was measured, where loadgen's engine ran the test.
     pub report: Option<Box<Report>>,
+}
+
+/// A migration in the middle of a test.
+pub struct Migration {
+    /// Starts it.
+    pub trigger: Box<dyn Trigger>,
+    /// After how long it is given up.
+    pub limit: Duration,
+    /// Names the sweep to the trigger.
+    pub run_id: String,
+    /// Which step of the sweep this is, from 1.
+    pub trial: u32,
 }
 
 /// Runs tests.
@@ -64,6 +83,23 @@ pub trait Prober: Send + Sync {
         stdout: &mut dyn Write,
         stop: &AtomicBool,
     ) -> Result<Probed, ProbeError>;
+
+    /// As [`Self::probe`], with a migration fired when half of the connections were to
+    /// be started. Ends when both the test and the migration have.
+    ///
+    /// # Errors
+    ///
+    /// [`ProbeError`]; a migration that failed is none.
+    fn probe_migrating(
+        &self,
+        arguments: &[String],
+        stdout: &mut dyn Write,
+        stop: &AtomicBool,
+        migration: Migration,
+    ) -> Result<Probed, ProbeError> {
+        let _ = (arguments, stdout, stop, migration);
+        Err(ProbeError::NoMigration)
+    }
 }
 
 /// loadgen's engine, unless a program is named; `None` if there is no such program.
