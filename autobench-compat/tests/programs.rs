@@ -124,13 +124,14 @@ fn the_highest_rate_that_holds_is_searched() {
     let output = run(env!("CARGO_BIN_EXE_autobench"), &conf, &format!("{line} p50<5s"));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let answer = "autobench: p50<5s holds at high_rate, 110 connections per second\n";
-    assert_eq!(text(&output.stderr), answer);
+    // A machine that is too busy for its own schedule is told of before it.
+    assert!(text(&output.stderr).ends_with(answer), "{output:?}");
     let last = text(&output.stdout).lines().last().unwrap();
     assert!(last.starts_with("110\t"), "a row each: {last}");
 
     let output = run(env!("CARGO_BIN_EXE_autobench"), &conf, &format!("{line} p50<100ms"));
     let answer = "autobench: p50<100ms does not hold at low_rate, 100 connections per second\n";
-    assert_eq!(text(&output.stderr), answer, "{output:?}");
+    assert!(text(&output.stderr).ends_with(answer), "{output:?}");
 }
 
 #[test]
