@@ -16,14 +16,22 @@ export LAB_HOME
 help() {
     cat <<'TEXT'
 usage: run.sh --out DIR [options]
+       run.sh --stress --out DIR [options]
 
 Boots a small Debian guest with Apache in QEMU, loads it, migrates it live to a second
 QEMU and reports what its clients felt; once for each memory size. All traffic stays in
 a network namespace that is gone afterwards.
 
+With --stress nothing is migrated: the guest (of 512 MB) is loaded at rising rates, for
+response time over request rate and the rate at which it saturates. Of the options below
+those about migrations then have no effect.
+
   --out DIR               where DIR/SIZE/report.json, report.html and the logs go
   --sizes LIST            VM memory in MB (512,1024,2048)
   --rate R                calls per second over open connections (100)
+  --stress                a stress test instead of migrations
+  --rates RATES           its rates: LOW..HIGH/STEP, or a list (100..900/100)
+  --step-time S           how long it stays at each of them (10)
   --probe-rate R          calls per second over new connections (50)
   --before S, --after S   seconds of load before and after the migration (10, 10)
   --strategy NAME         pre-copy, post-copy or stop-and-copy (pre-copy)
@@ -45,9 +53,10 @@ Exit status: 0 all measured, 4 a run was not valid, 1 a run failed, 2 usage.
 TEXT
 }
 
-LAB_SIZES=512,1024,2048 LAB_RATE=100 LAB_PROBE_RATE=50 LAB_BEFORE=10 LAB_AFTER=10
+LAB_SIZES='' LAB_RATE=100 LAB_PROBE_RATE=50 LAB_BEFORE=10 LAB_AFTER=10
 LAB_STRATEGY=pre-copy LAB_BANDWIDTH=32MiB LAB_DOWNTIME_LIMIT=300ms
 LAB_FILL=25 LAB_DIRTY_MB=0 LAB_DIRTY_RATE=0 LAB_ACCEL=auto
+LAB_STRESS=no LAB_RATES=100..900/100 LAB_STEP_TIME=10
 LAB_MAX_TIME=600 LAB_BOOT_TIMEOUT=180 LAB_WARM_UP=5 LAB_OUT='' LAB_LOADGEN=${LOADGEN:-}
 cache=${MIGRATION_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/loadgen-migration-lab}
 rebuild=no build_only=no install=no
@@ -58,6 +67,7 @@ while (($#)); do
         --rebuild) rebuild=yes; shift; continue ;;
         --build-only) build_only=yes; shift; continue ;;
         --install) install=yes; shift; continue ;;
+        --stress) LAB_STRESS=yes; shift; continue ;;
         --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
     esac
     (($# >= 2)) || usage_error "$1: unknown, or its value is missing"
@@ -66,6 +76,8 @@ while (($#)); do
         --sizes) LAB_SIZES=$2 ;;
         --rate) LAB_RATE=$2 ;;
         --probe-rate) LAB_PROBE_RATE=$2 ;;
+        --rates) LAB_RATES=$2 ;;
+        --step-time) LAB_STEP_TIME=${2%s} ;;
         --before) LAB_BEFORE=${2%s} ;;
         --after) LAB_AFTER=${2%s} ;;
         --strategy) LAB_STRATEGY=$2 ;;
@@ -85,8 +97,12 @@ done
 
 check_options() {
     local size name
+    if [[ -z $LAB_SIZES ]]; then
+        if [[ $LAB_STRESS == yes ]]; then LAB_SIZES=512; else LAB_SIZES=512,1024,2048; fi
+    fi
+    [[ $LAB_RATES =~ ^[0-9.,/k]+$ ]] || usage_error "--rates $LAB_RATES: want LOW..HIGH/STEP or a list"
     [[ $LAB_SIZES =~ ^[1-9][0-9]*(,[1-9][0-9]*)*$ ]] || usage_error "--sizes $LAB_SIZES: want MB,MB,..."
-    for name in LAB_BEFORE LAB_AFTER LAB_RATE LAB_PROBE_RATE; do
+    for name in LAB_BEFORE LAB_AFTER LAB_RATE LAB_PROBE_RATE LAB_STEP_TIME; do
         [[ ${!name} =~ ^[0-9]+(\.[0-9]+)?$ ]] || usage_error "'${!name}' is not a number (${name#LAB_})"
     done
     for name in LAB_FILL LAB_DIRTY_MB LAB_DIRTY_RATE LAB_MAX_TIME; do
@@ -152,7 +168,7 @@ check_host() {
     local size largest=0 free
     for size in $LAB_SIZES; do ((size > largest)) && largest=$size; done
     free=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
-    ((free >= 2 * largest)) \
+    [[ $LAB_STRESS == yes ]] || ((free >= 2 * largest)) \
         || say "warning: source and target of $largest MB may need $((2 * largest)) MB of memory, $free MB are free"
     if [[ $LAB_STRATEGY == post-copy && $EUID != 0 && $(cat /proc/sys/vm/unprivileged_userfaultfd 2>/dev/null) != 1 ]]; then
         die "post-copy without root needs: sysctl vm.unprivileged_userfaultfd=1"
@@ -230,13 +246,18 @@ check_host
 mkdir -p "$LAB_OUT" || die "cannot create $LAB_OUT"
 LAB_OUT=$(realpath "$LAB_OUT")
 LAB_GUEST=$GUEST
-export LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
+export LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
     LAB_BANDWIDTH LAB_DOWNTIME_LIMIT LAB_FILL LAB_DIRTY_MB LAB_DIRTY_RATE LAB_ACCEL \
     LAB_MAX_TIME LAB_BOOT_TIMEOUT LAB_WARM_UP LAB_LOADGEN
-say "strategy $LAB_STRATEGY, $LAB_ACCEL, results in $LAB_OUT"
+if [[ $LAB_STRESS == yes ]]; then what="stress test at $LAB_RATES calls/s"; else what="strategy $LAB_STRATEGY"; fi
+say "$what, $LAB_ACCEL, results in $LAB_OUT"
 run_session
 status=$?
-if [[ -s $LAB_TMP/results ]]; then
+if [[ $LAB_STRESS == yes ]]; then
+    for size in $LAB_SIZES; do
+        [[ ! -s $LAB_OUT/$size/stress.txt ]] || cat "$LAB_OUT/$size/stress.txt"
+    done
+elif [[ -s $LAB_TMP/results ]]; then
     print_table
 fi
 exit "${stopped:-$status}"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The part of the lab that runs inside of the namespaces: started by run.sh only, which
-# passes everything in LAB_* variables. For each size: boot, load, migrate, report.
+# passes everything in LAB_* variables. For each size: boot, load, migrate, report; or
+# boot and load at rising rates.
 set -uo pipefail
 # shellcheck source=common.sh
 . "$LAB_HOME/lib/common.sh"
@@ -32,12 +33,9 @@ leave() {
 trap 'leave 130' INT
 trap 'leave 143' TERM HUP
 
-# One size. Status: 0 measured, 4 measured but not valid, 1 failed.
-measure() {
-    local size=$1 out=$LAB_OUT/$1 started trigger warm_up status
-    mkdir -p "$out" || return 1
-    rm -f -- "$out"/report.json "$out"/report.html "$out"/*.log
-
+# Boot the source and wait until Apache answers.
+boot() {
+    local size=$1 out=$2 started
     started=$(now)
     say "$size MB: booting the source ($LAB_ACCEL)"
     vm_start src "$size" "$out"
@@ -47,7 +45,16 @@ measure() {
         tail -n 15 "$out"/src-*.log >&2
         return 1
     fi
-    say "$size MB: Apache answers after $(since "$started") s; warming up, starting the target"
+    say "$size MB: Apache answers after $(since "$started") s; warming up"
+}
+
+# One size. Status: 0 measured, 4 measured but not valid, 1 failed.
+measure() {
+    local size=$1 out=$LAB_OUT/$1 started trigger warm_up status
+    mkdir -p "$out" || return 1
+    rm -f -- "$out"/report.json "$out"/report.html "$out"/*.log
+
+    boot "$size" "$out" || return 1
     vm_warm_up "$LAB_WARM_UP" &
     warm_up=$!
     vm_start dst "$size" "$out" -incoming defer
@@ -87,10 +94,45 @@ measure() {
     return "$status"
 }
 
+# Response time over request rate, of one size. Status as above.
+stress() {
+    local size=$1 out=$LAB_OUT/$1 started status form
+    local -a sweep=("$LAB_LOADGEN" sweep "http://$GUEST_ADDRESS/" --rates "$LAB_RATES"
+        --duration "${LAB_STEP_TIME}s" --pause 3s --connections 200 --timeout 10s --drain 10s)
+    mkdir -p "$out" || return 1
+    rm -f -- "$out"/stress.* "$out"/*.log
+
+    boot "$size" "$out" || return 1
+    vm_warm_up "$LAB_WARM_UP"
+    started=$(now)
+    say "$size MB: $LAB_RATES calls/s, $LAB_STEP_TIME s each"
+    timeout --foreground --kill-after=60 "$LAB_MAX_TIME" "${sweep[@]}" -o "$out/stress.json" &
+    loadgen=$!
+    wait "$loadgen" 2>/dev/null
+    status=$?
+    loadgen=
+    say "$size MB: loadgen ended after $(since "$started") s with status $status"
+    ((status != 124 && status != 137)) \
+        || say "$size MB: stopped, as it took longer than --max-time $LAB_MAX_TIME s"
+    if [[ -s $out/stress.json ]] && ((status == 0 || status == 4)); then
+        # Nothing is run again: the same figures in other forms.
+        for form in txt html tsv; do
+            "${sweep[@]}" --quiet --resume "$out/stress.json" -o "$out/stress.$form" \
+                || ((status == 4)) || say "$size MB: stress.$form could not be made"
+        done
+        # The curves alone, as a picture.
+        sed -n '/<svg/,/<\/svg>/p' "$out/stress.html" > "$out/stress.svg"
+    fi
+    ((status == 0 || status == 4)) || return 1
+    return "$status"
+}
+
 net_up
 result=0
+what=measure
+[[ $LAB_STRESS == no ]] || what=stress
 for size in $LAB_SIZES; do
-    measure "$size"
+    "$what" "$size"
     status=$?
     end_vms
     printf '%s %s\n' "$size" "$status" >> "$LAB_TMP/results"
