@@ -181,7 +181,7 @@ pub fn cells(report: Option<&Report>) -> Vec<String> {
 pub enum Went {
     /// It completed.
     Well,
-    /// It failed or was cancelled: the machine is where it was.
+    /// It failed, was cancelled or never fired: the machine is where it was.
     NotThrough,
     /// It is not known: it may still be going on.
     Unknown,
@@ -190,9 +190,12 @@ pub enum Went {
 /// How the migration of a test went, and what there is to say of that.
 #[must_use]
 pub fn went(report: &Report) -> (Went, &[String]) {
+    let was_fired = report.events.iter().any(|event| event.name == "fired");
     let went = match report.migration.as_ref().and_then(|migration| migration.ending) {
         Some(Ending::Completed) => Went::Well,
         Some(_) => Went::NotThrough,
+        // The test was over too soon.
+        None if !was_fired => Went::NotThrough,
         None => Went::Unknown,
     };
     let tell = went != Went::Well || report.verdict.status == VerdictStatus::Invalid;

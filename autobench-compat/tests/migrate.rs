@@ -293,6 +293,20 @@ fn an_outage_that_the_end_of_the_test_cuts_has_no_figure() {
     assert!(text(&output.stderr).contains("was not over when the load ended"), "{output:?}");
 }
 
+#[test]
+fn a_test_that_is_over_before_its_middle_has_no_migration() {
+    let lab = Lab::new();
+    let program = lab.stopping("move", 0.3);
+    let line = "--single_host --num_conn 1 --low 2 --high 4 --rate_step 2";
+    let output = lab.run(&format!("command:{program}"), line);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let table = table(&output);
+    assert_eq!(table.len(), 3, "the sweep goes on: {table:?}");
+    assert_eq!(added(&table[1]), [""; COLUMNS.len()]);
+    assert!(text(&output.stderr).contains("the migration was never fired"), "{output:?}");
+    assert!(!lab.path("told").exists(), "the program was not started");
+}
+
 fn refused(line: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rows.tsv");

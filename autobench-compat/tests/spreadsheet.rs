@@ -33,7 +33,7 @@ fn sweep(folder: &Path, format: &str) -> String {
     let home = home(&format!("{conf}single_host = 1\nmigrate = command:true\n"));
     let file = folder.join(format!("results.{format}"));
     let line = format!(
-        "--quiet --low 200 --high 400 --rate_step 100 --output_fmt {format} --file {}",
+        "--quiet --num_conn 200 --low 200 --high 400 --rate_step 100 --output_fmt {format} --file {}",
         file.display()
     );
     let output = Command::new(env!("CARGO_BIN_EXE_autobench"))

@@ -12,6 +12,10 @@ use crate::event::{Event, EventKind};
 /// How often progress is shown and an interrupt is looked for.
 const TURN: Duration = Duration::from_millis(100);
 
+/// How often it is looked in that time whether the load has begun: a load that is over
+/// soon must not be met too late.
+const LOOKS: u32 = 100;
+
 /// How long a migration that is to be cancelled has for it.
 const CANCEL_GRACE: Duration = Duration::from_secs(10);
 
@@ -42,6 +46,23 @@ impl Watch<'_> {
 
     fn interrupted(&self) -> bool {
         self.interrupt.load(Relaxed)
+    }
+
+    /// Waits for the start of the load: its clock, or `None` when interrupted, or
+    /// when the load has broken down by itself.
+    fn started(&mut self) -> Option<Clock> {
+        loop {
+            self.show(Stage::WarmingUp, None);
+            for _ in 0..LOOKS {
+                if let Some(clock) = self.handle.started_clock() {
+                    return Some(clock);
+                }
+                if self.interrupted() || self.handle.is_finished() {
+                    return None;
+                }
+                std::thread::sleep(TURN / LOOKS);
+            }
+        }
     }
 
     /// Lets the load run for `duration`; `false` when interrupted, or when the
@@ -81,14 +102,14 @@ impl Course {
         context: &Context,
         times: Times,
     ) {
-        while watch.handle.started_clock().is_none() {
-            if !watch.wait(Stage::WarmingUp, TURN) {
-                self.interrupted = watch.interrupted();
-                return;
-            }
-        }
-        let ready = watch.wait(Stage::WarmingUp, times.warmup);
-        if !(ready && watch.wait(Stage::Before, times.before)) {
+        let Some(clock) = watch.started() else {
+            self.interrupted = watch.interrupted();
+            return;
+        };
+        let fire_at = times.warmup + times.before;
+        let left = |at: Duration| at.saturating_sub(Duration::from_nanos(clock.now()));
+        let ready = watch.wait(Stage::WarmingUp, left(times.warmup));
+        if !(ready && watch.wait(Stage::Before, left(fire_at))) {
             self.interrupted = watch.interrupted();
             return;
         }
