@@ -159,10 +159,10 @@ fn sessions(calls: u64, strategy: Strategy) {
         let outages = migration.outage_ms;
         let outage = if calls == 1 { outages.fresh } else { outages.established };
         let outage = outage.unwrap();
-        let least = outage.interruption_at_least.unwrap();
-        let most = outage.interruption_at_most.unwrap();
+        let told = format!("{truth:?} {outage:?} {:?} {:?}", report.verdict, report.events);
+        let least = outage.interruption_at_least.expect(&told);
+        let most = outage.interruption_at_most.expect(&told);
         // The clocks of the two processes are one; what is left is scheduling.
-        let told = format!("{truth:?} {outage:?}");
         assert!(least <= truth.downtime_ms + 5.0 && truth.downtime_ms <= most + 5.0, "{told}");
     }
 }
