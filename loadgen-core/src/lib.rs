@@ -34,7 +34,7 @@ pub use engine::{Engine, RunHandle, Snapshot, Stopper};
 pub use error::{PlanError, RunError};
 pub use event::{Event, EventKind, EventReport};
 pub use net::tls::TlsError;
-pub use plan::{Plan, Precision, Stream};
+pub use plan::{CloseMode, Plan, Precision, Stream};
 pub use record::{CallLog, CallRecord, Cause, Failure, Outcome, Population};
 pub use report::Report;
 pub use request::Request;

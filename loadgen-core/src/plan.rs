@@ -2,17 +2,18 @@
 //! over what connections, and when to give up. It is validated before anything
 //! runs and is kept in the report, so that a run can be repeated.
 
+mod stream;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
-use crate::record::Population;
 use crate::request::Request;
-use crate::schedule::Schedule;
 use crate::session::Sessions;
 use crate::target::Target;
+pub use stream::{CloseMode, Stream};
 
 /// How exactly calls are started, and what it costs. Figures: 3000 starts a
 /// second on an otherwise idle virtual machine.
@@ -27,107 +28,6 @@ pub enum Precision {
     Normal,
     /// Never sleep: late by less than a µs, one whole core a thread.
     High,
-}
-
-/// One stream of calls: an arrival process and the connections that carry it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stream {
-    pub(crate) schedule: Schedule,
-    /// Most connections open at once.
-    pub(crate) connections: u32,
-    /// Connections opened before the load starts.
-    pub(crate) warm_connections: u32,
-    /// Calls on one connection before it is closed; 0: no limit.
-    pub(crate) calls_per_connection: u32,
-    /// Arrivals that may wait for a connection; beyond it they are shed.
-    pub(crate) backlog: u32,
-}
-
-impl Stream {
-    /// A stream over kept-alive connections: at most 64 at once, none of them
-    /// opened before it is needed, 100,000 arrivals waiting.
-    #[must_use]
-    pub fn established(schedule: Schedule) -> Self {
-        Self {
-            schedule,
-            connections: 64,
-            warm_connections: 0,
-            calls_per_connection: 0,
-            backlog: 100_000,
-        }
-    }
-
-    /// A stream that opens a connection for every call: at most 4096 at once.
-    #[must_use]
-    pub fn fresh(schedule: Schedule) -> Self {
-        Self { connections: 4096, calls_per_connection: 1, ..Self::established(schedule) }
-    }
-
-    /// Most connections open at once (1 to 1,000,000).
-    #[must_use]
-    pub fn with_connections(mut self, connections: u32) -> Self {
-        self.connections = connections;
-        self
-    }
-
-    /// Opens this many connections before the load starts.
-    #[must_use]
-    pub fn with_warm_connections(mut self, connections: u32) -> Self {
-        self.warm_connections = connections;
-        self
-    }
-
-    /// Closes a connection after this many calls; 0: only when the server does.
-    #[must_use]
-    pub fn with_calls_per_connection(mut self, calls: u32) -> Self {
-        self.calls_per_connection = calls;
-        self
-    }
-
-    /// How many arrivals may wait for a connection before further ones are shed.
-    #[must_use]
-    pub fn with_backlog(mut self, backlog: u32) -> Self {
-        self.backlog = backlog;
-        self
-    }
-
-    /// The arrival process.
-    #[must_use]
-    pub fn schedule(&self) -> Schedule {
-        self.schedule
-    }
-
-    /// Most connections open at once.
-    #[must_use]
-    pub fn connections(&self) -> u32 {
-        self.connections
-    }
-
-    /// Which population the calls of this stream belong to.
-    #[must_use]
-    pub fn population(&self) -> Population {
-        if self.calls_per_connection == 1 { Population::Fresh } else { Population::Established }
-    }
-
-    fn validate(&self) -> Result<(), PlanError> {
-        self.schedule.validate()?;
-        if !(1..=1_000_000).contains(&self.connections) {
-            return Err(PlanError::Range {
-                what: "the number of connections",
-                range: "from 1 to 1,000,000",
-                value: self.connections.to_string(),
-            });
-        }
-        if self.warm_connections > self.connections {
-            return Err(PlanError::Range {
-                what: "the number of warm connections",
-                range: "at most the number of connections",
-                value: self.warm_connections.to_string(),
-            });
-        }
-        Ok(())
-    }
 }
 
 /// A load to put on a target. Build it with the `with_*` methods; it is checked
@@ -444,6 +344,7 @@ pub(crate) fn nanos(seconds: f64) -> Nanos {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::Schedule;
 
     fn plan() -> Plan {
         let target = Target::parse("http://127.0.0.1/").unwrap();

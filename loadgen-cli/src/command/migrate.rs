@@ -4,12 +4,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
+use loadgen_core::Plan;
 use loadgen_core::migration::{
     CommandTrigger, MigrationError, MigrationRun, QmpTrigger, SimulatedTrigger, SimulatedVm,
     Strategy, Trigger, TriggerError, TriggerSpec,
 };
 use loadgen_core::units::{parse_duration, parse_rate};
-use loadgen_core::{Plan, Schedule, Stream};
 
 use super::conclude::conclude;
 use crate::exit::{Exit, Failure};
@@ -203,13 +203,14 @@ impl Args {
     }
 
     fn plan(&self, url: &str) -> Result<Plan, Failure> {
-        let stream = self.connections.warm_stream(self.load.schedule(self.rate));
+        let probe_rate = Some(self.probe_rate).filter(|rate| *rate > 0.0);
+        let (stream, probe) =
+            self.connections.warm_streams(self.load.schedule(self.rate), probe_rate);
         let plan = Plan::new(self.target.target(url)?, stream).with_request(self.target.request()?);
         let plan = self.measuring.apply(self.load.apply(plan, WARM_UP));
-        Ok(if self.probe_rate > 0.0 {
-            plan.with_probe(Stream::fresh(Schedule::constant(self.probe_rate)))
-        } else {
-            plan
+        Ok(match probe {
+            Some(probe) => plan.with_probe(probe),
+            None => plan,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use loadgen_core::units::{parse_duration, parse_rate};
-use loadgen_core::{Engine, Plan, Report, RunHandle, Schedule, Stream};
+use loadgen_core::{Engine, Plan, Report, RunHandle, Schedule};
 
 use super::conclude::conclude;
 use super::read_report;
@@ -107,12 +107,13 @@ impl Args {
             }
         };
         let target = self.target.target(&self.url)?;
-        let plan = Plan::new(target, self.connections.stream(schedule))
+        let (load, probe) = self.connections.streams(schedule, self.probe_rate);
+        let plan = Plan::new(target, load)
             .with_request(self.target.request()?)
             .with_duration(self.duration);
         let plan = self.measuring.apply(self.load.apply(plan, Duration::ZERO));
-        Ok(match self.probe_rate {
-            Some(rate) => plan.with_probe(Stream::fresh(Schedule::constant(rate))),
+        Ok(match probe {
+            Some(probe) => plan.with_probe(probe),
             None => plan,
         })
     }

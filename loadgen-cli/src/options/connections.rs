@@ -1,7 +1,7 @@
 //! Over which connections the calls go.
 
-use clap::Args;
-use loadgen_core::{Population, Schedule, Stream};
+use clap::{Args, ValueEnum};
+use loadgen_core::{CloseMode, Population, Schedule, Stream};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connections")]
@@ -21,11 +21,51 @@ pub(crate) struct ConnectionOptions {
     /// Arrivals that may wait for a connection; those beyond are shed (counted, never sent)
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     backlog: u32,
+
+    /// Who closes a connection after its last call, and how
+    ///
+    /// For connections that have a last call: with --calls-per-connection, and those of
+    /// newcomers beside the load. The report names the choice.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = CloseArg::Server)]
+    close: CloseArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CloseArg {
+    /// The last request says 'Connection: close', and the server closes: its port waits
+    Server,
+    /// We close when the reply is complete: a port of ours is taken for a minute (TIME_WAIT)
+    Client,
+    /// We send RST: no port waits, but the server sees a broken connection
+    Reset,
+}
+
+impl From<CloseArg> for CloseMode {
+    fn from(close: CloseArg) -> Self {
+        match close {
+            CloseArg::Server => Self::Server,
+            CloseArg::Client => Self::Client,
+            CloseArg::Reset => Self::Reset,
+        }
+    }
 }
 
 impl ConnectionOptions {
-    /// The stream that carries this schedule.
-    pub(crate) fn stream(&self, schedule: Schedule) -> Stream {
+    /// The stream that carries this schedule, and the one of newcomers beside it.
+    pub(crate) fn streams(
+        &self,
+        schedule: Schedule,
+        probe_rate: Option<f64>,
+    ) -> (Stream, Option<Stream>) {
+        let probe = probe_rate
+            .map(|rate| Stream::fresh(Schedule::constant(rate)).with_close(self.close.into()));
+        let stream = self.stream(schedule);
+        // With a probe the choice can be meant for that alone.
+        let concerned = self.calls_per_connection > 0 || probe.is_none();
+        (if concerned { stream.with_close(self.close.into()) } else { stream }, probe)
+    }
+
+    fn stream(&self, schedule: Schedule) -> Stream {
         let open_loop = schedule != Schedule::Closed;
         let stream = if self.calls_per_connection == 1 && open_loop {
             Stream::fresh(schedule)
@@ -42,14 +82,19 @@ impl ConnectionOptions {
     /// The same, with every connection open before the load unless the user says
     /// otherwise: a kept-alive client that had to connect in the middle of an
     /// outage would feel that of a newcomer.
-    pub(crate) fn warm_stream(&self, schedule: Schedule) -> Stream {
-        let stream = self.stream(schedule);
-        match (self.warm_connections, stream.population()) {
+    pub(crate) fn warm_streams(
+        &self,
+        schedule: Schedule,
+        probe_rate: Option<f64>,
+    ) -> (Stream, Option<Stream>) {
+        let (stream, probe) = self.streams(schedule, probe_rate);
+        let stream = match (self.warm_connections, stream.population()) {
             (None, Population::Established) => {
                 let all = stream.connections();
                 stream.with_warm_connections(all)
             }
             _ => stream,
-        }
+        };
+        (stream, probe)
     }
 }

@@ -2,14 +2,16 @@
 //! other half of the worker.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::pool::{Call, State};
+use super::shared::Settings;
 use super::worker::{BUFFER, Worker};
 use crate::clock::{MILLISECOND, Nanos};
 use crate::http1::{Progress, ReplyParser, Truncated};
 use crate::net::poll::Readiness;
 use crate::net::{socket, sys};
+use crate::plan::CloseMode;
 use crate::record::{CallRecord, Cause, Failure, Outcome, Phase};
 
 /// From this many body bytes on the kernel is told to drop them unread. Below,
@@ -25,9 +27,6 @@ const READS_AT_ONCE: u32 = 16;
 /// A FIN or RST that was under way when the request left comes within a round
 /// trip. A connection that breaks later carried a call that has failed.
 const STALE_WITHIN: Nanos = 250 * MILLISECOND;
-
-/// How long a server that is to close a connection is waited for.
-const LINGER: Nanos = 100 * MILLISECOND;
 
 impl Worker {
     /// Starts the call of an arrival; the caller has made sure that a connection
@@ -45,24 +44,19 @@ impl Worker {
     /// Opens a connection, for a call or (`None`) to be warm.
     pub(super) fn open(&mut self, s: usize, call: Option<Call>) {
         let now = self.now();
-        let stream = &mut self.streams[s];
         if let Some(call) = call {
-            self.recorder.opened(stream.population, call.intended);
+            let population = self.streams[s].population;
+            self.recorder.opened(population, call.intended);
             if !call.retried {
-                self.recorder.started(stream.population, call.intended, now);
+                self.recorder.started(population, call.intended, now);
             }
         }
-        let settings = &self.settings;
-        let source = (!settings.sources.is_empty()).then(|| {
-            self.next_source = (self.next_source + 1) % settings.sources.len();
-            settings.sources[self.next_source]
-        });
-        let opened = socket::connect(settings.address, source).and_then(|fd| {
-            if settings.kernel_timestamps {
+        let opened = self.connect().and_then(|fd| {
+            if self.settings.kernel_timestamps {
                 // It did so when the engine was made.
                 let _ = sys::stamp_receipts(fd.as_fd());
             }
-            let index = self.slab.open(fd, s as u8, settings.head_request);
+            let index = self.slab.open(fd, s as u8, self.settings.head_request);
             let token = self.slab.token(index);
             let registered = match &self.slab[index].fd {
                 Some(fd) => self.poll.register(fd.as_fd(), token),
@@ -70,6 +64,7 @@ impl Worker {
             };
             registered.map(|()| index).inspect_err(|_| self.slab.close(index))
         });
+        let stream = &mut self.streams[s];
         match opened {
             Ok(index) => {
                 stream.open += 1;
@@ -104,6 +99,23 @@ impl Worker {
                 self.recorder.ended(record);
             }
         }
+    }
+
+    /// A socket that connects, from the next source address that has a port free.
+    fn connect(&mut self) -> io::Result<OwnedFd> {
+        let Settings { address, sources, .. } = &*self.settings;
+        let Some(last) = sources.len().checked_sub(1) else {
+            return socket::connect(*address, None);
+        };
+        for _ in 0..last {
+            self.next_source = (self.next_source + 1) % sources.len();
+            match socket::connect(*address, Some(sources[self.next_source])) {
+                Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
+                other => return other,
+            }
+        }
+        self.next_source = (self.next_source + 1) % sources.len();
+        socket::connect(*address, Some(sources[self.next_source]))
     }
 
     /// Starts a call on a connection that was idle.
@@ -174,10 +186,14 @@ impl Worker {
     fn send(&mut self, index: u32) {
         let connection = &mut self.slab[index];
         let Some(fd) = &connection.fd else { return };
-        let limit = self.streams[usize::from(connection.stream)].calls_per_connection;
+        let stream = &self.streams[usize::from(connection.stream)];
+        let limit = stream.calls_per_connection;
         connection.last_call = limit != 0 && connection.calls_done + 1 >= limit;
         let request = &self.settings.request;
-        let bytes = if connection.last_call { &request.last } else { &request.keep };
+        let bytes = match (connection.last_call, stream.close) {
+            (true, CloseMode::Server) => &request.last,
+            _ => &request.keep,
+        };
         connection.state = State::Sending;
         let mut failed = None;
         let mut taken = 0;
@@ -319,31 +335,6 @@ impl Worker {
         }
     }
 
-    /// Bytes or the end on a connection that owes no reply.
-    fn read_unasked(&mut self, index: u32) {
-        let connection = &self.slab[index];
-        let s = usize::from(connection.stream);
-        let Some(fd) = &connection.fd else { return };
-        if let Err(error) = sys::recv(fd.as_fd(), &mut self.buffer)
-            && error.kind() == io::ErrorKind::WouldBlock
-        {
-            return;
-        }
-        // The end, an error, or bytes that nobody asked for: of no use any more.
-        match connection.state {
-            State::Idle => {
-                self.streams[s].idle.remove(&mut self.slab, index);
-                self.streams[s].open -= 1;
-                self.slab.close(index);
-            }
-            State::Closing => {
-                self.streams[s].closing.remove(&mut self.slab, index);
-                self.slab.close(index);
-            }
-            _ => {}
-        }
-    }
-
     /// How far the call on a connection has come.
     fn phase(&self, index: u32) -> Phase {
         let connection = &self.slab[index];
@@ -376,29 +367,10 @@ impl Worker {
             }
             return self.streams[s].idle.push(&mut self.slab, index);
         }
-        if clean && all_sent && self.streams[s].closing.len() < self.streams[s].limit {
-            self.await_close(index, now);
-        } else {
-            self.drop_active(index);
-        }
+        self.end_connection(index, clean && all_sent, now);
         if self.streams[s].closed_loop && now < self.end {
             self.arrive(s, now, None);
         }
-    }
-
-    /// Lets the server close first, for a short time: TIME_WAIT, and with it the
-    /// port, then stays with the server instead of running us out of ports.
-    fn await_close(&mut self, index: u32, now: Nanos) {
-        let stream = &mut self.streams[usize::from(self.slab[index].stream)];
-        stream.active.remove(&mut self.slab, index);
-        stream.open -= 1;
-        let connection = &mut self.slab[index];
-        connection.state = State::Closing;
-        connection.has_call = false;
-        connection.call.expires = now + LINGER;
-        stream.closing.push(&mut self.slab, index);
-        // The FIN may have come together with the reply: its event is over then.
-        self.read_unasked(index);
     }
 
     /// The connection broke before any byte of a reply. If it had been idle, the

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod calls;
+mod closing;
 mod environment;
 mod kernel_view;
 mod pool;
@@ -16,7 +17,7 @@ mod stream;
 mod verdict;
 mod worker;
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -32,9 +33,9 @@ use crate::error::RunError;
 use crate::event::{Event, EventKind};
 use crate::net::poll::Poll;
 use crate::net::{limits, socket};
-use crate::plan::{Plan, nanos};
+use crate::plan::{CloseMode, Plan, nanos};
 use crate::record::kernel::SlowCall;
-use crate::record::{CallLog, Recorder};
+use crate::record::{CallLog, Cause, Recorder};
 use crate::report::{Environment, Report};
 use crate::session::Observer;
 
@@ -65,7 +66,10 @@ impl Engine {
         };
         let connections = sum(|stream| stream.connections);
         // Connections that wait for the server to close come on top.
-        let closing = sum(|s| if s.calls_per_connection > 0 { s.connections } else { 0 });
+        let closing = sum(|s| match s.close {
+            CloseMode::Server if s.calls_per_connection > 0 => s.connections,
+            _ => 0,
+        });
         // Every worker has an epoll instance.
         let own = u64::from(plan.threads) + limits::SPARE_DESCRIPTORS;
         let wanted = connections + closing + own;
@@ -254,8 +258,8 @@ fn reach(plan: &Plan) -> Result<SocketAddr, RunError> {
         plan.target.resolve().map_err(|source| RunError::Resolve { url: url(), source })?;
     let mut last = None;
     for address in addresses {
-        match TcpStream::connect_timeout(&address, plan.timeout()) {
-            Ok(_) => return Ok(address),
+        match reach_from_any(plan, address) {
+            Ok(()) => return Ok(address),
             Err(source) => last = Some(RunError::Connect { url: url(), address, source }),
         }
     }
@@ -263,6 +267,18 @@ fn reach(plan: &Plan) -> Result<SocketAddr, RunError> {
         url: url(),
         source: std::io::Error::other("the name has no address"),
     }))
+}
+
+/// Connects from the first source address that has a port free. What else is wrong
+/// with the source addresses, [`check_sources`] tells.
+fn reach_from_any(plan: &Plan, address: SocketAddr) -> std::io::Result<()> {
+    for &source in plan.target.source_addresses() {
+        match socket::reach(address, Some(source), plan.timeout()) {
+            Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
+            other => return other,
+        }
+    }
+    socket::reach(address, None, plan.timeout())
 }
 
 /// Makes sure that connections can come from each of the source addresses.

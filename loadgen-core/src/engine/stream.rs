@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::pool::List;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
-use crate::plan::{Plan, Stream};
+use crate::plan::{CloseMode, Plan, Stream};
 use crate::record::Population;
 use crate::schedule::{Schedule, Starts};
 
@@ -51,6 +51,7 @@ pub(crate) struct StreamState {
     pub(crate) warm: u32,
     /// Calls on one connection; 0: no limit.
     pub(crate) calls_per_connection: u32,
+    pub(crate) close: CloseMode,
 }
 
 impl StreamState {
@@ -78,6 +79,7 @@ impl StreamState {
             limit: share(stream.connections),
             warm: share(stream.warm_connections),
             calls_per_connection: stream.calls_per_connection,
+            close: stream.close,
         }
     }
 

@@ -74,6 +74,14 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
             ),
         );
     }
+    if ports_exhausted(evidence.errors) {
+        find(
+            VerdictStatus::Invalid,
+            "no local port was free for a connection: give more addresses with --source-address, \
+             or let --close server or --close reset leave no port in TIME_WAIT here"
+                .to_owned(),
+        );
+    }
     if evidence.measured == 0 {
         find(
             VerdictStatus::Invalid,
@@ -194,6 +202,10 @@ fn reading_findings(evidence: &Evidence<'_>, find: &mut impl FnMut(VerdictStatus
             ),
         );
     }
+}
+
+fn ports_exhausted(errors: &[[u64; Cause::ALL.len()]; Phase::ALL.len()]) -> bool {
+    errors[Phase::Connect as usize][Cause::AddressUnavailable as usize] > 0
 }
 
 fn client_side_failures(errors: &[[u64; Cause::ALL.len()]; Phase::ALL.len()]) -> u64 {

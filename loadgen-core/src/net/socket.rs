@@ -89,12 +89,28 @@ pub(crate) fn begin(socket: &Socket, address: SocketAddr) -> io::Result<bool> {
     }
 }
 
+/// Connects and closes again: whether a server is there.
+pub(crate) fn reach(
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    timeout: Duration,
+) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
+        let _ = sys::bind_address_no_port(socket.as_fd());
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    socket.connect_timeout(&address.into(), timeout)
+}
+
 /// Whether connections to `address` can come from `source`.
 pub(crate) fn check_source(address: SocketAddr, source: IpAddr) -> io::Result<()> {
     if address.is_ipv4() != source.is_ipv4() {
         return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
     }
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // All its ports may be taken, as of an earlier run; some come free in time.
+    let _ = sys::bind_address_no_port(socket.as_fd());
     socket.bind(&SocketAddr::new(source, 0).into())
 }
 
@@ -108,6 +124,12 @@ pub(crate) fn check_timestamps(address: SocketAddr) -> io::Result<()> {
 pub(crate) fn has_unread(fd: BorrowedFd<'_>) -> bool {
     let mut byte = [MaybeUninit::uninit()];
     socket2::SockRef::from(&fd).peek(&mut byte).is_ok_and(|n| n > 0)
+}
+
+/// Makes the closing of a socket an RST in place of a FIN: nothing of it stays in
+/// TIME_WAIT.
+pub(crate) fn close_with_reset(fd: BorrowedFd<'_>) -> io::Result<()> {
+    socket2::SockRef::from(&fd).set_linger(Some(Duration::ZERO))
 }
 
 /// The pending error of a socket (`SO_ERROR`), such as that of a failed connect.

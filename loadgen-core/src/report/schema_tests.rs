@@ -42,8 +42,11 @@ fn samples() -> Vec<Value> {
             .unwrap()
             .with_connect_to("127.0.0.1:80".parse().unwrap())
             .with_source_addresses(vec!["127.0.0.2".parse().unwrap()]),
-        crate::Stream::established(Schedule::Closed),
-    );
+        crate::Stream::established(Schedule::Closed)
+            .with_calls_per_connection(9)
+            .with_close(crate::CloseMode::Reset),
+    )
+    .with_probe(crate::Stream::fresh(Schedule::constant(1.0)).with_close(crate::CloseMode::Client));
     let reports = [
         sample::plain(),
         sample::pre_copy(),

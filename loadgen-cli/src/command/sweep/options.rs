@@ -168,7 +168,7 @@ impl Args {
     /// The plan of a step, at any rate.
     pub(super) fn base_plan(&self) -> Result<Plan, Failure> {
         let target = self.target.target(&self.url)?;
-        let stream = self.connections.stream(self.load.schedule(1.0));
+        let (stream, _) = self.connections.streams(self.load.schedule(1.0), None);
         let plan = Plan::new(target, stream)
             .with_request(self.target.request()?)
             .with_duration(self.duration);

@@ -2,7 +2,7 @@
 
 use super::super::{Report, VerdictStatus};
 use super::cell;
-use crate::plan::Stream;
+use crate::plan::{CloseMode, Stream};
 use crate::schedule::{GapLaw, Schedule};
 use crate::session::{Script, Sessions};
 
@@ -103,8 +103,13 @@ fn stream(stream: &Stream) -> String {
         1 => "one call each".to_owned(),
         n => format!("{} calls each", cell::count(n.into())),
     };
+    let closed = match stream.close {
+        CloseMode::Server => "",
+        CloseMode::Client => ", closed by the client (FIN)",
+        CloseMode::Reset => ", closed by RST",
+    };
     format!(
-        "{} ({arrivals}), at most {} connections, {carried}",
+        "{} ({arrivals}), at most {} connections, {carried}{closed}",
         stream.population().name(),
         cell::count(stream.connections.into())
     )
