@@ -5,10 +5,13 @@
 //! more: the server is put on the first, the client on the second.
 
 pub mod fixed_server;
+pub mod foreign;
 pub mod model;
 pub mod nginx;
 pub mod old_report;
+pub mod peers;
 pub mod process;
+pub mod truth;
 
 use std::process::{Command, Stdio};
 use std::thread;

@@ -6,16 +6,22 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// How often a program's memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// How long a program may run before it is taken for hung and ended.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// What a program said and what it cost.
 #[derive(Debug)]
 pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
     /// What it printed on standard output.
     pub stdout: String,
     /// And on standard error.
@@ -42,8 +48,24 @@ impl Finished {
 /// `bash` runs it, because it can tell the CPU time of a program to the ms.
 ///
 /// # Errors
-/// If it cannot be run or its exit status is not 0.
+/// If it cannot be run, does not end within three minutes, or its exit status is
+/// not 0.
 pub fn run<S: AsRef<OsStr>>(program: &Path, args: &[S], descriptors: u32) -> Result<Finished> {
+    let done = run_to_any_end(program, args, descriptors)?;
+    let (out, err) = (&done.stdout, &done.stderr);
+    ensure!(done.status.success(), "{}: {}\n{out}{err}", program.display(), done.status);
+    Ok(done)
+}
+
+/// The same, for programs that tell something by their exit status.
+///
+/// # Errors
+/// If it cannot be run or does not end within three minutes.
+pub fn run_to_any_end<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    descriptors: u32,
+) -> Result<Finished> {
     let script =
         format!("ulimit -Sn {descriptors}; TIMEFORMAT=$'\\ncpu %3U %3S'; time \"$0\" \"$@\"");
     let mut bash = Command::new("bash")
@@ -63,9 +85,8 @@ pub fn run<S: AsRef<OsStr>>(program: &Path, args: &[S], descriptors: u32) -> Res
     let joined = |_| anyhow::anyhow!("a reading thread panicked");
     let stdout = reader.join().map_err(joined)??;
     let stderr = errors.join().map_err(joined)??;
-    ensure!(status.success(), "{}: {status}\n{stdout}{stderr}", program.display());
     let (user_s, system_s) = times(&stderr).context("bash told no times")?;
-    Ok(Finished { stdout, stderr, user_s, system_s, peak_kib })
+    Ok(Finished { status, stdout, stderr, user_s, system_s, peak_kib })
 }
 
 fn read(mut pipe: impl Read) -> io::Result<String> {
@@ -76,20 +97,33 @@ fn read(mut pipe: impl Read) -> io::Result<String> {
 
 /// Waits for the end of what bash runs, and looks at its memory meanwhile.
 fn watch(bash: &mut Child) -> Result<(ExitStatus, u64)> {
-    let id = bash.id();
+    let patience = Instant::now() + PATIENCE;
     let mut peak = 0;
     loop {
         if let Some(status) = bash.try_wait()? {
             return Ok((status, peak));
         }
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-        let child = children.unwrap_or_default().split_whitespace().next().map(str::to_owned);
+        let child = children(bash.id()).into_iter().next();
+        if Instant::now() > patience {
+            if let Some(id) = child.and_then(|id| Pid::from_raw(id.try_into().ok()?)) {
+                kill_process(id, Signal::KILL)?;
+            }
+            bash.wait()?;
+            bail!("the program was ended: it still ran after {PATIENCE:?}");
+        }
         let status = child.and_then(|id| fs::read_to_string(format!("/proc/{id}/status")).ok());
         let line = status.as_deref().and_then(|s| s.lines().find_map(|l| l.strip_prefix("VmHWM:")));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
         peak = peak.max(kib.unwrap_or(0));
         thread::sleep(LOOK_EVERY);
     }
+}
+
+/// Processes that a process has started, if any.
+#[must_use]
+pub fn children(id: u32) -> Vec<u32> {
+    let ids = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    ids.split_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
 fn times(stderr: &str) -> Option<(f64, f64)> {

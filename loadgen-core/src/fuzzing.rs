@@ -1,7 +1,10 @@
 //! Private parts for fuzz targets and benches, behind the feature `fuzzing`. Not
 //! part of the API: it changes without notice.
 
+use crate::clock::{Nanos, SECOND};
 use crate::http1::{Progress, ReplyParser, harness, tolerant};
+use crate::record::{CallLog, CallRecord, Outcome, Population, Recorder, Timeline};
+use crate::{Request, Target};
 
 /// Checks the reply parser with bytes of a fuzzer: the lowest bit of the first says
 /// whether the call was a HEAD, the next three say how many of the following
@@ -42,5 +45,71 @@ pub fn parse_reply(bytes: &[u8]) -> Option<(usize, u16)> {
     match parser.advance(bytes) {
         Ok((length, Progress::Done)) => Some((length, parser.status())),
         _ => None,
+    }
+}
+
+/// The bytes of a request.
+#[must_use]
+pub fn encode(request: &Request, target: &Target) -> Vec<u8> {
+    request.encode(target, false)
+}
+
+/// A recorder with calls one after the other.
+#[derive(Debug)]
+pub struct Recording {
+    recorder: Recorder,
+    now: Nanos,
+}
+
+impl Recording {
+    /// One without calls.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "for benches only")]
+    pub fn new() -> Self {
+        let populations = [Population::Established].into_iter();
+        let recorder = Recorder::new(populations, 0, 10 * SECOND, CallLog::with_limit(0));
+        Self { recorder, now: 0 }
+    }
+
+    /// Records all that the worker does of one call that takes `length` ns; the
+    /// next one begins when it ends.
+    #[inline]
+    pub fn call(&mut self, length: Nanos) {
+        let (population, intended) = (Population::Established, self.now);
+        let done = intended + length;
+        self.recorder.offered(population, intended, None);
+        self.recorder.started(population, intended, intended);
+        self.recorder.sent_bytes(intended, 60);
+        self.recorder.received_bytes(done, 350);
+        self.recorder.ended(CallRecord {
+            intended,
+            sent: intended,
+            done,
+            bytes: 350,
+            outcome: Outcome::Answered(200),
+            population,
+            reused: true,
+            retried: false,
+            queued: false,
+        });
+        // A benchmark has more calls than a run: after an hour it begins anew.
+        self.now = if done < 3600 * SECOND { done } else { 0 };
+    }
+
+    /// The timeline so far.
+    #[must_use]
+    pub fn timeline(&self) -> MergedTimeline {
+        MergedTimeline(self.recorder.timeline.clone())
+    }
+}
+
+/// A timeline that others are merged into.
+#[derive(Debug)]
+pub struct MergedTimeline(Timeline);
+
+impl MergedTimeline {
+    /// Joins another one.
+    pub fn merge(&mut self, other: Self) {
+        self.0.merge(other.0);
     }
 }

@@ -1,0 +1,241 @@
+//! The table of goals: what was to be reached, and what was.
+
+use loadgen_benches::{median, spread};
+use serde::Serialize;
+
+use super::by_load::{FLOOR, LOADGEN, WAYS_TO_CLOSE};
+use super::part::Part;
+use super::{grid, many, memory, scaling};
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Goal {
+    pub(crate) figure: String,
+    pub(crate) goal: String,
+    pub(crate) ours: String,
+    pub(crate) peer: String,
+    /// Of the same repetitions: median and range.
+    pub(crate) ratio: String,
+    /// `None`: not measured.
+    pub(crate) met: Option<bool>,
+}
+
+/// Stands where nothing was measured.
+const NOTHING: &str = "–";
+
+/// A bound of a figure.
+#[derive(Clone, Copy)]
+enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Bound {
+    fn holds(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(bound) => value <= bound,
+            Self::AtLeast(bound) => value >= bound,
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::AtMost(bound) => format!("≤ {bound}"),
+            Self::AtLeast(bound) => format!("≥ {bound}"),
+        }
+    }
+}
+
+/// The rows of all parts that were measured.
+pub(crate) fn judge(parts: &[Part]) -> Vec<Goal> {
+    let mut goals = Vec::new();
+    for part in parts {
+        match part.name {
+            "closed" => closed(part, &mut goals),
+            "churn" => churn(part, &mut goals),
+            "grid" => of_the_grid(part, &mut goals),
+            "freeze" => freeze(part, &mut goals),
+            "memory" => goals.push(plain(
+                part,
+                memory::IDLE,
+                "kib_per_connection",
+                "memory of an idle connection, KiB",
+                Bound::AtMost(1.0),
+                2,
+            )),
+            "many" => goals.push(plain(
+                part,
+                LOADGEN,
+                "held",
+                "connections held at once",
+                Bound::AtLeast(f64::from(many::CONNECTIONS)),
+                0,
+            )),
+            "large" => goals.push(ratio(
+                part,
+                [LOADGEN, "wrk"],
+                "cpu_ns_per_byte",
+                "replies of 1 MiB: CPU ns/byte ÷ wrk",
+                Bound::AtMost(0.25),
+                3,
+            )),
+            "scaling" => goals.push(ratio(
+                part,
+                [scaling::TWO, scaling::ONE],
+                "calls_per_s",
+                "calls/s of two threads ÷ one",
+                Bound::AtLeast(1.85),
+                0,
+            )),
+            _ => {}
+        }
+    }
+    goals
+}
+
+fn closed(part: &Part, goals: &mut Vec<Goal>) {
+    for (peer, key, text, bound, digits) in [
+        ("wrk", "cpu_us_per_call", "closed loop: CPU µs/call ÷ wrk", Bound::AtMost(0.75), 2),
+        (FLOOR, "cpu_us_per_call", "closed loop: CPU µs/call ÷ floor", Bound::AtMost(1.03), 2),
+        ("wrk", "calls_per_s", "closed loop: calls/s ÷ wrk", Bound::AtLeast(1.2), 0),
+    ] {
+        goals.push(ratio(part, [LOADGEN, peer], key, text, bound, digits));
+    }
+    goals.push(instructions());
+}
+
+/// Counted by another program, which holds the figure.
+fn instructions() -> Goal {
+    let committed = include_str!("../../../instructions.json");
+    let committed: Option<serde_json::Value> = serde_json::from_str(committed).ok();
+    let count = committed.and_then(|json| json["instructions_per_call"].as_f64());
+    let bound = Bound::AtMost(1200.0);
+    Goal {
+        figure: "user instructions a call (held by `instructions --check`)".to_owned(),
+        goal: bound.text(),
+        ours: count.map_or(NOTHING.to_owned(), |count| format!("{count:.0}")),
+        peer: NOTHING.to_owned(),
+        ratio: NOTHING.to_owned(),
+        met: count.map(|count| bound.holds(count)),
+    }
+}
+
+fn churn(part: &Part, goals: &mut Vec<Goal>) {
+    let key = "calls_per_s";
+    let text = "one call a connection: connections/s ÷ ab";
+    goals.push(ratio(part, [LOADGEN, "ab"], key, text, Bound::AtLeast(1.0), 0));
+    for ((name, _), bound) in WAYS_TO_CLOSE.into_iter().zip([1.3, 1.7]) {
+        let ours = format!("{LOADGEN}, {name}");
+        let text = format!("the same, {name}");
+        goals.push(ratio(part, [&ours, "ab"], key, &text, Bound::AtLeast(bound), 0));
+    }
+}
+
+fn of_the_grid(part: &Part, goals: &mut Vec<Goal>) {
+    let normal = grid::ours("normal");
+    for (name, key, text, bound, digits) in [
+        (normal.as_str(), "mean_us", "grid error at 3000/s: mean, µs", 10.0, 1),
+        (&normal, "p50_us", "the same: p50, µs", 2.0, 1),
+        (&normal, "p99_us", "the same: p99, µs", 100.0, 1),
+        (&normal, "cpu_percent", "the same: CPU, % of a core", 15.0, 1),
+        (&normal, "bursts_percent", "gaps < 20 µs, %", 1.0, 2),
+        (&grid::ours("high"), "p99_us", "grid error with --precision high: p99, µs", 5.0, 1),
+    ] {
+        goals.push(plain(part, name, key, text, Bound::AtMost(bound), digits));
+    }
+}
+
+fn freeze(part: &Part, goals: &mut Vec<Goal>) {
+    for measured in part.contestants.iter().filter(|m| m.name.starts_with(LOADGEN)) {
+        let within = measured.values("within");
+        let good = within.iter().filter(|within| **within == 1.0).count();
+        goals.push(Goal {
+            figure: format!(
+                "server that freezes: every percentile, no call lost ({})",
+                measured.name
+            ),
+            goal: "within 2 % or 0.3 ms".to_owned(),
+            ours: format!("in {good} of {} runs", within.len()),
+            peer: NOTHING.to_owned(),
+            ratio: NOTHING.to_owned(),
+            met: (!within.is_empty()).then_some(good == within.len()),
+        });
+    }
+}
+
+/// A goal for a ratio of two contestants: `[ours, peer]`.
+fn ratio(
+    part: &Part,
+    [ours, peer]: [&str; 2],
+    key: &str,
+    figure: &str,
+    bound: Bound,
+    digits: usize,
+) -> Goal {
+    let ratios = part.ratios(ours, peer, key);
+    let cell = |name| {
+        let values = part.contestant(name).map(|measured| measured.values(key));
+        values.filter(|v| !v.is_empty()).map(|v| format!("{:.digits$}", median(&v)))
+    };
+    Goal {
+        figure: figure.to_owned(),
+        goal: bound.text(),
+        ours: cell(ours).unwrap_or(NOTHING.to_owned()),
+        peer: cell(peer).map_or(NOTHING.to_owned(), |value| format!("{value} ({peer})")),
+        ratio: if ratios.is_empty() { NOTHING.to_owned() } else { spread(&ratios, 2) },
+        met: (!ratios.is_empty()).then(|| bound.holds(median(&ratios))),
+    }
+}
+
+/// A goal for a figure of ours alone.
+fn plain(part: &Part, ours: &str, key: &str, figure: &str, bound: Bound, digits: usize) -> Goal {
+    let values = part.contestant(ours).map(|measured| measured.values(key)).unwrap_or_default();
+    Goal {
+        figure: figure.to_owned(),
+        goal: bound.text(),
+        ours: if values.is_empty() { NOTHING.to_owned() } else { spread(&values, digits) },
+        peer: NOTHING.to_owned(),
+        ratio: NOTHING.to_owned(),
+        met: (!values.is_empty()).then(|| bound.holds(median(&values))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::part::{Figures, Measured};
+
+    fn part(name: &'static str, rows: &[(&str, &str, f64)]) -> Part {
+        let contestants = rows.iter().map(|(name, key, value)| Measured {
+            name: (*name).to_owned(),
+            runs: vec![Some(Figures::from([((*key).to_owned(), *value)]))],
+            ..Measured::default()
+        });
+        Part {
+            name,
+            title: String::new(),
+            columns: Vec::new(),
+            contestants: contestants.collect(),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn goals_are_met_missed_or_not_measured() {
+        let key = "cpu_ns_per_byte";
+        let met = judge(&[part("large", &[(LOADGEN, key, 0.1), ("wrk", key, 0.5)])]);
+        assert_eq!((met[0].met, met[0].ratio.as_str()), (Some(true), "0.20 [0.20-0.20]"));
+        let missed = judge(&[part("large", &[(LOADGEN, key, 0.2), ("wrk", key, 0.5)])]);
+        assert_eq!(missed[0].met, Some(false));
+        let alone = judge(&[part("large", &[(LOADGEN, key, 0.2)])]);
+        assert_eq!((alone[0].met, alone[0].ratio.as_str()), (None, NOTHING));
+    }
+
+    #[test]
+    fn every_run_of_the_freeze_test_counts() {
+        let goals =
+            judge(&[part("freeze", &[("loadgen, x", "within", 0.0), ("wrk2", "within", 1.0)])]);
+        assert_eq!(goals.len(), 1);
+        assert_eq!((goals[0].met, goals[0].ours.as_str()), (Some(false), "in 0 of 1 runs"));
+    }
+}

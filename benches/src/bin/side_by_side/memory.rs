@@ -1,0 +1,79 @@
+//! What does a connection cost the client? Peak resident memory of a process with
+//! many connections, less that of one with few.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use loadgen_benches::nginx::Nginx;
+use loadgen_benches::peers::Load;
+
+use super::by_load::{LOADGEN, can, command, loadgen_arguments};
+use super::part::{Column, Figures, Part};
+use super::repeat::{Contestant, Trial, in_turn};
+use super::setting::{Setting, descriptors};
+
+/// Ours with connections that are idle most of the time, which is what open loop
+/// means.
+pub(crate) const IDLE: &str = "loadgen, open loop";
+
+const FEW: u32 = 1000;
+
+pub(crate) fn measure(setting: &Setting) -> Result<Part> {
+    let nginx = Nginx::start(setting.folder(), setting.port)?;
+    let most = if setting.quick { 4000 } else { 10_000 };
+    let many = most.min(descriptors().saturating_sub(100));
+    ensure!(many > 2 * FEW, "the limit of open files is too low: {}", descriptors());
+    let load = |connections| Load { seconds: 2, ..setting.load(connections) };
+    let mut contestants = Vec::new();
+    for (name, rate) in [(LOADGEN, None), (IDLE, Some(2000))] {
+        let servers = nginx.ids();
+        let run = move |_| {
+            pair(setting, &servers, many, |connections| {
+                let args = loadgen_arguments(&Load { rate, ..load(connections) });
+                Ok((setting.loadgen.clone(), args))
+            })
+        };
+        contestants.push(Contestant { name: name.to_owned(), run: Box::new(run) });
+    }
+    for tool in setting.tools.iter().copied() {
+        if can(tool, &load(many)) {
+            let servers = nginx.ids();
+            let run = move |_| {
+                pair(setting, &servers, many, |connections| command(tool, &load(connections)))
+            };
+            contestants.push(Contestant { name: tool.name().to_owned(), run: Box::new(run) });
+        }
+    }
+    Ok(Part {
+        name: "memory",
+        title: format!(
+            "Memory of a connection: {many} against {FEW}, peak of the client's process"
+        ),
+        columns: vec![
+            Column::new("kib_per_connection", "KiB a connection", 2),
+            Column::new("peak_mib", "peak MiB", 1),
+        ],
+        contestants: in_turn(setting, "memory", setting.runs.min(3), &contestants),
+        notes: vec!["Closed loop unless it says otherwise.".to_owned()],
+    })
+}
+
+fn pair(
+    setting: &Setting,
+    servers: &[u32],
+    many: u32,
+    command: impl Fn(u32) -> Result<(PathBuf, Vec<String>)>,
+) -> Result<Trial> {
+    let mut peaks_kib = [0.0; 2];
+    for (peak, connections) in peaks_kib.iter_mut().zip([FEW, many]) {
+        let (program, args) = command(connections)?;
+        *peak = setting.client(&program, &args, servers)?.done.peak_kib as f64;
+        ensure!(*peak > 0.0, "its memory was not seen");
+    }
+    let [few_kib, many_kib] = peaks_kib;
+    let each = (many_kib - few_kib) / f64::from(many - FEW);
+    let figures = [("kib_per_connection", each), ("peak_mib", many_kib / 1024.0)];
+    let figures: Figures = figures.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+    // Memory does not mind what else runs.
+    Ok(Trial { figures, disturbed: false })
+}
