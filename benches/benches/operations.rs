@@ -2,7 +2,6 @@
 //! the merge of two timelines after a run. In ns, by Criterion.
 //!
 //!     cargo bench -p loadgen-benches --bench operations
-#![expect(missing_docs, reason = "criterion_group! writes functions without")]
 
 use std::hint::black_box;
 

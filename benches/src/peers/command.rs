@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::{Load, Tool};
 
-/// More calls than any run makes.
-const ENDLESS: &str = "1000000000";
+/// More calls than any run makes. ab has memory for each of them.
+const ENDLESS: &str = "20000000";
 
 /// Most connections of a program that knows `select` only.
 const SELECT_LIMIT: u32 = 1000;
@@ -100,7 +100,8 @@ impl Tool {
                 add(&[&url]);
             }
             Self::Httperf => {
-                if load.connections > SELECT_LIMIT {
+                // How many calls of large replies would be a run of this length?
+                if load.connections > SELECT_LIMIT || load.path != "/" {
                     return Ok(None);
                 }
                 add(&["--hog", "--server", "127.0.0.1", "--uri", load.path, "--timeout", "5"]);

@@ -36,6 +36,7 @@ fn table(part: &Part) -> String {
     let mut text = format!("### {}\n\n| tool | {} |\n", part.title, headings.join(" | "));
     text += &format!("|---{}|\n", "|---".repeat(headings.len()));
     let mut notes = part.notes.clone();
+    let mut disturbed = Vec::new();
     for measured in &part.contestants {
         let cells: Vec<String> = part.columns.iter().map(|column| cell(measured, column)).collect();
         text += &format!("| {} | {} |\n", measured.name, cells.join(" | "));
@@ -44,13 +45,12 @@ fn table(part: &Part) -> String {
             notes.push(format!("{} dropped out: {first}", measured.name));
         }
         if measured.disturbed > 0 {
-            notes.push(format!(
-                "{}: something else ran during {} of {} runs.",
-                measured.name,
-                measured.disturbed,
-                measured.runs.len()
-            ));
+            let Measured { name, disturbed: some, runs, .. } = measured;
+            disturbed.push(format!("{name} ({some} of {})", runs.len()));
         }
+    }
+    if !disturbed.is_empty() {
+        notes.push(format!("Something else ran during runs of {}.", disturbed.join(", ")));
     }
     for note in notes {
         text += &format!("\n{note}\n");
@@ -142,6 +142,6 @@ mod tests {
         let text = table(&part);
         assert!(text.contains("| a | 2.0 [2.0-2.0] | – | 2/3 |"), "{text}");
         assert!(text.contains("a dropped out: it broke\n"), "{text}");
-        assert!(text.contains("something else ran during 1 of 1 runs"), "{text}");
+        assert!(text.contains("Something else ran during runs of a (1 of 1)."), "{text}");
     }
 }
