@@ -46,6 +46,8 @@ impl TruthServer {
             .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            // It says that it ends when it is told to.
+            .stderr(Stdio::null())
             .spawn()
             .context("cannot run taskset (package util-linux)")?;
         let mut stdout = BufReader::new(child.stdout.take().context("no standard output")?);

@@ -115,8 +115,8 @@ mod tests {
     fn both_directions_are_held() {
         let committed = figure(1000.0, "rustc 1.88.0", "x86_64");
         let holds = |count, rustc, arch| figure(count, rustc, arch).against(&committed).0;
-        assert!(holds(1030.0, "rustc 1.88.0", "x86_64"));
-        assert!(holds(970.0, "rustc 1.88.0", "x86_64"));
+        assert!(holds(1029.0, "rustc 1.88.0", "x86_64"));
+        assert!(holds(971.0, "rustc 1.88.0", "x86_64"));
         assert!(!holds(1031.0, "rustc 1.88.0", "x86_64"));
         assert!(!holds(969.0, "rustc 1.88.0", "x86_64"));
     }

@@ -45,10 +45,8 @@ pub(crate) fn churn(setting: &Setting) -> Result<Part> {
     let load = Load { keep_alive: false, ..setting.load(64) };
     let mut contestants = every_tool(setting, &load, nginx.ids());
     for (i, (name, extra)) in WAYS_TO_CLOSE.into_iter().enumerate() {
-        if knows(setting, extra) {
-            let way = loadgen(setting, format!("{LOADGEN}, {name}"), &load, extra, nginx.ids());
-            contestants.insert(1 + i, way);
-        }
+        let way = loadgen(setting, format!("{LOADGEN}, {name}"), &load, extra, nginx.ids());
+        contestants.insert(1 + i, way);
     }
     Ok(Part {
         name: "churn",
@@ -59,9 +57,12 @@ pub(crate) fn churn(setting: &Setting) -> Result<Part> {
     })
 }
 
-/// Options of `loadgen run` by which connections end, or are made, otherwise.
-pub(crate) const WAYS_TO_CLOSE: [(&str, &[&str]); 2] =
-    [("RST close", &["--close", "rst"]), ("io_uring", &["--backend", "io-uring"])];
+/// Ways of `loadgen run` to end connections, other than leaving it to the server.
+const WAYS_TO_CLOSE: [(&str, &[&str]); 2] =
+    [("we close", &["--close", "client"]), (RESET, &["--close", "reset"])];
+
+/// The way that leaves no port waiting.
+pub(crate) const RESET: &str = "RST close";
 
 pub(crate) fn large(setting: &Setting) -> Result<Part> {
     let nginx = Nginx::start(setting.folder(), setting.port)?;
@@ -77,13 +78,6 @@ pub(crate) fn large(setting: &Setting) -> Result<Part> {
         contestants: in_turn(setting, "large", setting.runs, &contestants),
         notes: Vec::new(),
     })
-}
-
-/// Whether the `loadgen` that is measured has these options.
-fn knows(setting: &Setting, options: &[&str]) -> bool {
-    let help = std::process::Command::new(&setting.loadgen).args(["run", "--help"]).output();
-    let help = help.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
-    options.iter().filter(|o| o.starts_with("--")).all(|o| help.contains(&format!("{o} ")))
 }
 
 /// Ours, then every tool that is installed and can do the load.
