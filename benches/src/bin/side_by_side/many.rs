@@ -2,6 +2,7 @@
 //! process may have few open files, and an address few ports: so several clients,
 //! each from an address of its own, and an nginx with several workers.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -152,14 +153,16 @@ fn buffers_kib() -> Result<u64> {
 }
 
 /// Established connections of a server by `/proc/net/tcp`: their ends at the server.
-fn established(text: &str, port: u16) -> u64 {
+/// The list changes while it is read and may name one twice, so each counts once, by
+/// the address of its client.
+fn established(text: &str, port: u16) -> usize {
     let ours = format!(":{port:04X}");
-    let line = |line: &&str| {
-        let mut words = line.split_whitespace().skip(1);
-        let (local, _remote, state) = (words.next(), words.next(), words.next());
-        local.is_some_and(|local| local.ends_with(&ours)) && state == Some("01")
+    let client = |line| -> Option<&str> {
+        let mut words = str::split_whitespace(line).skip(1);
+        let (local, client, state) = (words.next()?, words.next()?, words.next()?);
+        (local.ends_with(&ours) && state == "01").then_some(client)
     };
-    text.lines().filter(line).count() as u64
+    text.lines().filter_map(client).collect::<HashSet<_>>().len()
 }
 
 /// Resident memory of processes, in KiB.
@@ -181,6 +184,7 @@ mod tests {
     fn established_connections_are_counted() {
         let text = "  sl  local_address rem_address   st\n   \
                     0: 0100007F:46A0 00000000:0000 0A\n   \
+                    1: 0100007F:46A0 0200007F:9C41 01\n   \
                     1: 0100007F:46A0 0200007F:9C41 01\n   \
                     2: 0200007F:9C41 0100007F:46A0 01\n";
         assert_eq!(established(text, 18_080), 1);
