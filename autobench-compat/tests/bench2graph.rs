@@ -146,6 +146,18 @@ fn svg_and_png() {
     assert!(fs::read(place.path("out.PNG")).unwrap().starts_with(b"\x89PNG\r\n"));
 }
 
+/// A picture of the right size, with paper, letters and curves on it.
+fn check_png(file: &[u8]) {
+    let picture = resvg::tiny_skia::Pixmap::decode_png(file).unwrap();
+    assert!(picture.width() == 1200 && picture.height() > 620);
+    let pixels = picture.data();
+    let count = |wanted: fn(&[u8]) -> bool| pixels.chunks(4).filter(|p| wanted(p)).count();
+    let all = pixels.len() / 4;
+    assert!(count(|p| *p == [255, 255, 255, 255]) > all / 2, "white paper");
+    assert!(count(|p| *p == [0, 0x72, 0xb2, 255]) > 100, "the first curve");
+    assert!(count(|p| p.iter().take(3).all(|c| *c < 60)) > 500, "letters");
+}
+
 #[test]
 fn without_gnuplot() {
     let place = Place::new();
@@ -153,12 +165,13 @@ fn without_gnuplot() {
     let svg = place.run(&format!("echo T | {bench2graph} results.tsv out.svg"));
     assert_eq!((svg.stdout.as_str(), svg.stderr.as_str(), svg.status), (PROMPT, "", 0));
     assert!(roxmltree::Document::parse(&place.read("out.svg")).is_ok());
-    for out in ["out.ps", "out.png"] {
-        let printed = place.run(&format!("{bench2graph} results.tsv {out}"));
-        assert_eq!((printed.stdout.as_str(), printed.status), ("", 4));
-        assert!(printed.stderr.contains("gnuplot-nox"), "{printed:?}");
-        assert!(!fs::exists(place.path(out)).unwrap());
-    }
+    let png = place.run(&format!("echo T | {bench2graph} results.tsv out.png"));
+    assert_eq!((png.stdout.as_str(), png.stderr.as_str(), png.status), (PROMPT, "", 0));
+    check_png(&fs::read(place.path("out.png")).unwrap());
+    let printed = place.run(&format!("{bench2graph} results.tsv out.ps"));
+    assert_eq!((printed.stdout.as_str(), printed.status), ("", 4));
+    assert!(printed.stderr.contains("gnuplot-nox"), "{printed:?}");
+    assert!(!fs::exists(place.path("out.ps")).unwrap());
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! `bench2graph RESULTS OUT [COL …]`: a picture of what autobench found.
 //!
 //! gnuplot draws it, as PostScript, or as SVG or PNG if OUT is named so. Without
-//! gnuplot an SVG is drawn here.
+//! gnuplot SVG and PNG are drawn here.
 
 mod draw;
 mod gnuplot;
 mod labels;
+mod raster;
 mod results;
 
 use std::ffi::OsString;
@@ -24,8 +25,8 @@ Parameter 3..N : [optional] columns to display in the graphic
 ";
 const MORE_HELP: &str = "
 The results file is the TSV or CSV of autobench. An output file that ends in .svg
-or .png gets that format instead of PostScript. gnuplot draws the graphic; an .svg
-needs none. Columns are numbers as cut(1) counts them; column 1 is the x axis.
+or .png gets that format instead of PostScript. gnuplot draws the graphic; .svg and
+.png need none. Columns are numbers as cut(1) counts them; column 1 is the x axis.
 ";
 
 /// Largest results file that is read, in bytes.
@@ -53,7 +54,7 @@ enum Error {
     NoFigures(String),
     #[error(
         "bench2graph: gnuplot was not found: install it (Debian: apt-get install gnuplot-nox), \
-         or name an output file that ends in .svg, which needs none"
+         or name an output file that ends in .svg or .png, which need none"
     )]
     NoGnuplot,
     #[error("bench2graph: gnuplot could not make {0}; the reason stands above")]
@@ -151,7 +152,7 @@ fn graph(
     }
     let format = Format::of(out);
     let gnuplot = gnuplot::is_installed();
-    if !gnuplot && format != Format::Svg {
+    if !gnuplot && format == Format::PostScript {
         return Err(Error::NoGnuplot);
     }
     let title = ask_title(stdin, stdout);
@@ -166,7 +167,11 @@ fn graph(
     let done = if gnuplot {
         gnuplot::plot(&results, format, &title, &absolute(out)?)
     } else {
-        draw::svg(&results, &title).and_then(|svg| create(out, svg.as_bytes()))
+        let picture = draw::svg(&results, &title).and_then(|svg| match format {
+            Format::Png => raster::png(&svg),
+            _ => Ok(svg.into_bytes()),
+        });
+        picture.and_then(|picture| create(out, &picture))
     };
     if done.is_err() && !matches!(done, Err(Error::Exists(_))) {
         // It did not exist when we began, and what is there is no picture.
