@@ -34,6 +34,18 @@ fn run_names_the_offending_value() {
     refused(&["run", url, "-r", "5", "--body-file", "/no/such"], &["/no/such", "No such file"]);
     refused(&["run", "https://a/", "-r", "5"], &["https is not supported here yet", "http://"]);
     refused(&["run", url, "-r", "5", "--precision", "very"], &["low", "normal", "high"]);
+    refused(&["run", url, "-r", "5", "--close", "hard"], &["server", "client", "reset"]);
+    refused(&["run", url, "-r", "5", "--close", "reset"], &["--calls-per-connection"]);
+    refused(&["run", url, "-r", "5", "--pipeline", "0"], &["--pipeline", "1 to 1024"]);
+    refused(&["run", url, "-r", "5", "--pipeline", "1025"], &["1025"]);
+    refused(
+        &["run", url, "-r", "5", "--pipeline", "2", "--calls-per-connection", "1"],
+        &["nothing to pipeline"],
+    );
+    refused(&["run", url, "-r", "5", "--max-connecting", "0"], &["--max-connecting", "at least 1"]);
+    refused(&["run", url, "-r", "5", "--connect-rate", "0"], &["--connect-rate", "0.001"]);
+    refused(&["run", url, "-r", "5", "--read-rate", "0"], &["--read-rate", "1 byte"]);
+    refused(&["run", url, "-r", "5", "--read-rate", "slow"], &["slow", "bytes per second"]);
 }
 
 #[test]
@@ -64,6 +76,7 @@ fn target_names_the_offending_value() {
     refused(&["target", "--freeze", "5s/1s"], &["5s"]);
     refused(&["target", "--status", "42"], &["status", "42"]);
     refused(&["target", "--body", "many"], &["many", "bytes"]);
+    refused(&["target", "--chunked", "0"], &["chunk", "at least 1 byte"]);
 }
 
 #[test]

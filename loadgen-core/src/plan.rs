@@ -320,6 +320,12 @@ impl Plan {
                     "kernel timestamps are not read in sessions: leave them out",
                 ));
             }
+            if !self.load.connects_plainly() {
+                return Err(PlanError::Conflict(
+                    "sessions have connections of their own: how they are closed, opened, \
+                     pipelined and read is not for the stream to say",
+                ));
+            }
         }
         if self.streams().any(|stream| stream.connections < self.threads) {
             return Err(PlanError::Conflict(

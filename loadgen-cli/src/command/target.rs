@@ -44,6 +44,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", default_value = "100B", value_parser = parse_bytes)]
     body: u64,
 
+    /// Send the body chunked, so many bytes in a chunk [default: by its length]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    chunked: Option<u64>,
+
     /// Status of the reply
     #[arg(long, value_name = "CODE", default_value_t = 200)]
     status: u16,
@@ -172,6 +176,9 @@ impl Args {
             .with_precision(self.precision.into());
         if let Some((length, every)) = self.freeze {
             options = options.with_freeze(length, every);
+        }
+        if let Some(bytes) = self.chunked {
+            options = options.with_chunk_bytes(bytes);
         }
         if let Some(file) = &self.arrivals {
             options = options.with_arrivals(file);

@@ -1,6 +1,7 @@
 //! Over which connections the calls go.
 
 use clap::{Args, ValueEnum};
+use loadgen_core::units::{parse_byte_rate, parse_rate};
 use loadgen_core::{CloseMode, Population, Schedule, Stream};
 
 #[derive(Debug, Args)]
@@ -28,6 +29,36 @@ pub(crate) struct ConnectionOptions {
     /// newcomers beside the load. The report names the choice.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = CloseArg::Server)]
     close: CloseArg,
+
+    /// Calls in flight on one connection, in the order of their requests
+    ///
+    /// In open loop a call goes behind another only when no connection is idle and none may be
+    /// opened; in closed loop every connection carries N. The wait for the replies in front is
+    /// part of a call's service time. Calls that a connection leaves unanswered are sent once
+    /// more if the server closed it and the method is idempotent; else they fail.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pipeline: u32,
+
+    /// Handshakes under way at once [default: 64 a thread with --closed, else no limit]
+    ///
+    /// Keeps the server's SYN backlog from overflowing. In open loop, arrivals that find no
+    /// connection wait meanwhile in the queue (see --backlog), which is part of their response
+    /// time, and the server sees them later than by schedule: hence no limit by default.
+    #[arg(long, value_name = "N")]
+    max_connecting: Option<u32>,
+
+    /// Connections opened a second at most, before the load too [default: no limit]
+    ///
+    /// Arrivals wait as with --max-connecting.
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    connect_rate: Option<f64>,
+
+    /// Read no faster than this from each connection, such as 64KiB/s [default: no limit]
+    ///
+    /// A slow client with a small receive buffer: the server's writes block. A large reply takes
+    /// its size by the rate, which is part of its response time and runs against --timeout.
+    #[arg(long, value_name = "RATE", value_parser = parse_byte_rate)]
+    read_rate: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,7 +90,16 @@ impl ConnectionOptions {
     ) -> (Stream, Option<Stream>) {
         let probe = probe_rate
             .map(|rate| Stream::fresh(Schedule::constant(rate)).with_close(self.close.into()));
-        let stream = self.stream(schedule);
+        let mut stream = self.stream(schedule).with_pipeline(self.pipeline);
+        if let Some(handshakes) = self.max_connecting {
+            stream = stream.with_max_connecting(handshakes);
+        }
+        if let Some(rate) = self.connect_rate {
+            stream = stream.with_connect_rate(rate);
+        }
+        if let Some(rate) = self.read_rate {
+            stream = stream.with_read_rate(rate);
+        }
         // With a probe the choice can be meant for that alone.
         let concerned = self.calls_per_connection > 0 || probe.is_none();
         (if concerned { stream.with_close(self.close.into()) } else { stream }, probe)

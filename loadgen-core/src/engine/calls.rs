@@ -6,39 +6,33 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::pool::{Call, State};
 use super::shared::Settings;
-use super::worker::{BUFFER, Worker};
+use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
-use crate::http1::{Progress, ReplyParser, Truncated};
+use crate::http1::ReplyParser;
 use crate::net::poll::Readiness;
 use crate::net::{socket, sys};
 use crate::plan::CloseMode;
 use crate::record::{CallRecord, Cause, Failure, Outcome, Phase};
 
-/// From this many body bytes on the kernel is told to drop them unread. Below,
-/// one read of the buffer is as cheap.
-const DISCARD_FROM: u64 = BUFFER as u64;
-
-/// Most bytes dropped at once.
-const DISCARD_AT_ONCE: u64 = 1024 * 1024;
-
-/// Reads of one connection before the others get their turn.
-const READS_AT_ONCE: u32 = 16;
-
 /// A FIN or RST that was under way when the request left comes within a round
 /// trip. A connection that breaks later carried a call that has failed.
-const STALE_WITHIN: Nanos = 250 * MILLISECOND;
+pub(super) const STALE_WITHIN: Nanos = 250 * MILLISECOND;
 
 impl Worker {
     /// Starts the call of an arrival; the caller has made sure that a connection
-    /// is idle or may be opened.
-    pub(super) fn start(&mut self, s: usize, intended: Nanos, queued: bool) {
-        match self.streams[s].idle.first() {
-            Some(index) => {
-                self.streams[s].idle.remove(&mut self.slab, index);
-                self.begin(index, intended, queued);
-            }
-            None => self.open(s, Some(Call { intended, queued, ..Call::default() })),
+    /// is idle, may be opened, or takes one more call.
+    pub(super) fn start(&mut self, s: usize, call: Call) {
+        if let Some(index) = self.streams[s].idle.first() {
+            self.streams[s].idle.remove(&mut self.slab, index);
+            return self.begin(index, call);
         }
+        if self.streams[s].pipeline > 1
+            && !self.may_open(s)
+            && let Some(index) = self.with_room(s)
+        {
+            return self.enqueue(index, call);
+        }
+        self.open(s, Some(call));
     }
 
     /// Opens a connection, for a call or (`None`) to be warm.
@@ -51,7 +45,7 @@ impl Worker {
                 self.recorder.started(population, call.intended, now);
             }
         }
-        let opened = self.connect().and_then(|fd| {
+        let opened = self.connect(s).and_then(|fd| {
             if self.settings.kernel_timestamps {
                 // It did so when the engine was made.
                 let _ = sys::stamp_receipts(fd.as_fd());
@@ -68,6 +62,7 @@ impl Worker {
         match opened {
             Ok(index) => {
                 stream.open += 1;
+                stream.opening.begun(now);
                 let connection = &mut self.slab[index];
                 connection.has_call = call.is_some();
                 connection.call = Call { sent: now, ..call.unwrap_or_default() };
@@ -81,17 +76,8 @@ impl Worker {
             Err(error) => {
                 let failure = Failure::from_io(Phase::Connect, &error);
                 let Some(call) = call else { return self.warm_failed(failure) };
-                let record = CallRecord {
-                    intended: call.intended,
-                    sent: now,
-                    done: now,
-                    bytes: 0,
-                    outcome: Outcome::Failed(failure),
-                    population: stream.population,
-                    reused: false,
-                    retried: call.retried,
-                    queued: call.queued,
-                };
+                let call = Call { sent: now, received: 0, ..call };
+                let record = call.record(stream.population, Outcome::Failed(failure), now);
                 if stream.closed_loop {
                     stream.pause(now);
                 }
@@ -102,34 +88,37 @@ impl Worker {
     }
 
     /// A socket that connects, from the next source address that has a port free.
-    fn connect(&mut self) -> io::Result<OwnedFd> {
+    fn connect(&mut self, s: usize) -> io::Result<OwnedFd> {
+        let buffer = self.streams[s].pace.map(|pace| pace.receive_buffer);
         let Settings { address, sources, .. } = &*self.settings;
         let Some(last) = sources.len().checked_sub(1) else {
-            return socket::connect(*address, None);
+            return socket::connect(*address, None, buffer);
         };
         for _ in 0..last {
             self.next_source = (self.next_source + 1) % sources.len();
-            match socket::connect(*address, Some(sources[self.next_source])) {
+            match socket::connect(*address, Some(sources[self.next_source]), buffer) {
                 Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
                 other => return other,
             }
         }
         self.next_source = (self.next_source + 1) % sources.len();
-        socket::connect(*address, Some(sources[self.next_source]))
+        socket::connect(*address, Some(sources[self.next_source]), buffer)
     }
 
     /// Starts a call on a connection that was idle.
-    fn begin(&mut self, index: u32, intended: Nanos, queued: bool) {
+    #[inline(always)]
+    fn begin(&mut self, index: u32, call: Call) {
         let now = self.now();
         let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
-        let expires = self.settings.expiry(now, intended);
-        connection.call =
-            Call { intended, sent: now, expires, reused: true, queued, ..Call::default() };
+        let expires = self.settings.expiry(now, call.intended);
+        connection.call = Call { sent: now, expires, reused: true, ..call };
         connection.has_call = true;
         connection.parser = ReplyParser::new(self.settings.head_request);
         let stream = &mut self.streams[s];
-        self.recorder.started(stream.population, intended, now);
+        if !call.retried {
+            self.recorder.started(stream.population, call.intended, now);
+        }
         stream.active.push_by_expiry(&mut self.slab, index);
         self.send(index);
     }
@@ -140,13 +129,18 @@ impl Worker {
         if readiness.writable() {
             match self.slab[index].state {
                 State::Connecting => self.connected(index),
+                State::Sending if self.is_piped(index) => self.flush(index, true),
                 State::Sending => self.send(index),
                 _ => {}
             }
         }
         let same = self.slab[index].generation == generation;
         if same && readiness.readable() {
-            self.read(index, readiness.hung_up());
+            if self.paced && self.is_paced(index) {
+                self.read_slowly(index, readiness.hung_up());
+            } else {
+                self.read(index, readiness.hung_up());
+            }
         }
         // A FIN that came together with a complete reply has no event of its own.
         let connection = &self.slab[index];
@@ -154,6 +148,10 @@ impl Worker {
         if idle && readiness.hung_up() {
             self.read_unasked(index);
         }
+    }
+
+    fn is_paced(&self, index: u32) -> bool {
+        self.streams[usize::from(self.slab[index].stream)].pace.is_some()
     }
 
     fn connected(&mut self, index: u32) {
@@ -166,6 +164,7 @@ impl Worker {
         }
         let s = usize::from(self.slab[index].stream);
         self.streams[s].active.remove(&mut self.slab, index);
+        self.streams[s].opening.ended();
         if !self.slab[index].has_call {
             self.warming -= 1;
             self.slab[index].state = State::Idle;
@@ -186,7 +185,8 @@ impl Worker {
     fn send(&mut self, index: u32) {
         let connection = &mut self.slab[index];
         let Some(fd) = &connection.fd else { return };
-        let stream = &self.streams[usize::from(connection.stream)];
+        let s = usize::from(connection.stream);
+        let stream = &self.streams[s];
         let limit = stream.calls_per_connection;
         connection.last_call = limit != 0 && connection.calls_done + 1 >= limit;
         let request = &self.settings.request;
@@ -210,7 +210,8 @@ impl Worker {
                 }
             }
         }
-        if connection.call.written as usize == bytes.len() {
+        let all_sent = connection.call.written as usize == bytes.len();
+        if all_sent {
             connection.state = State::Waiting;
         }
         if taken > 0 {
@@ -219,135 +220,28 @@ impl Worker {
             self.recorder.sent_bytes(at, taken);
         }
         if let Some(error) = failed {
-            self.broken(index, Failure::from_io(Phase::Send, &error));
+            return self.broken(index, Failure::from_io(Phase::Send, &error));
         }
-    }
-
-    /// Reads until the socket has nothing more. Events are edge-triggered: after
-    /// a short read a new event will come, unless the peer has hung up already.
-    fn read(&mut self, index: u32, hung_up: bool) {
-        for _ in 0..READS_AT_ONCE {
-            let connection = &mut self.slab[index];
-            let Some(fd) = &connection.fd else { return };
-            if !matches!(connection.state, State::Sending | State::Waiting) {
-                return self.read_unasked(index);
-            }
-            let droppable = connection.parser.discardable();
-            if droppable >= DISCARD_FROM {
-                let len = droppable.min(DISCARD_AT_ONCE) as usize;
-                let result = match &mut self.kernel.stamps {
-                    None => sys::discard(fd.as_fd(), len),
-                    Some(stamps) => stamps.discard(fd.as_fd(), len),
-                };
-                match self.taken(index, result) {
-                    Some((n, now)) => {
-                        let progress = self.slab[index].parser.discarded(n as u64);
-                        if matches!(progress, Progress::Done) {
-                            return self.complete(index, !hung_up, now);
-                        }
-                        continue;
-                    }
-                    None => return,
-                }
-            }
-            // An unfinished head goes in front of what follows it.
-            let kept = connection.partial.take().map_or(0, |partial| {
-                self.buffer[..partial.len()].copy_from_slice(&partial);
-                partial.len()
-            });
-            let room = self.buffer.len() - kept;
-            let result = match &mut self.kernel.stamps {
-                None => sys::recv(fd.as_fd(), &mut self.buffer[kept..]),
-                Some(stamps) => stamps.recv(fd.as_fd(), &mut self.buffer[kept..]),
-            };
-            if kept > 0 && !matches!(result, Ok(n) if n > 0) {
-                connection.partial = Some(self.buffer[..kept].into());
-            }
-            let Some((n, now)) = self.taken(index, result) else { return };
-            let filled = kept + n;
-            let connection = &mut self.slab[index];
-            let bytes = &self.buffer[..filled];
-            match self.known_head.advance(&mut connection.parser, bytes) {
-                // After a FIN nothing can be asked on this connection any more.
-                Ok((consumed, Progress::Done)) => {
-                    return self.complete(index, consumed == filled && !hung_up, now);
-                }
-                Ok((consumed, Progress::More)) => {
-                    if consumed < filled {
-                        connection.partial = Some(self.buffer[consumed..filled].into());
-                    }
-                }
-                Err(_) => {
-                    let failure = Failure::new(self.phase(index), Cause::Protocol);
-                    return self.fail(index, failure);
-                }
-            }
-            if n < room && !hung_up {
-                return;
-            }
-        }
-        // There may be more; the event that told of it is used up.
-        let token = self.slab.token(index);
-        if let Some(fd) = &self.slab[index].fd
-            && let Err(error) = self.poll.rearm(fd.as_fd(), token)
-        {
-            self.fail(index, Failure::from_io(self.phase(index), &error));
-        }
-    }
-
-    /// Sorts out the result of a read: the bytes taken and when, or `None` when
-    /// reading is over for now (and the call, perhaps, for good).
-    #[inline]
-    fn taken(&mut self, index: u32, result: io::Result<usize>) -> Option<(usize, Nanos)> {
-        match result {
-            Ok(0) => {
-                self.end_of_stream(index);
-                None
-            }
-            Ok(n) => {
-                let now = self.now();
-                self.slab[index].call.received += n as u64;
-                self.recorder.received_bytes(now, n as u64);
-                Some((n, now))
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(error) => {
-                let failure = Failure::from_io(self.phase(index), &error);
-                self.broken(index, failure);
-                None
-            }
-        }
-    }
-
-    fn end_of_stream(&mut self, index: u32) {
-        match self.slab[index].parser.end_of_stream() {
-            Ok(()) => {
-                let now = self.now();
-                self.complete(index, false, now);
-            }
-            Err(Truncated::BeforeHead) => {
-                self.broken(index, Failure::new(Phase::Head, Cause::ClosedEarly));
-            }
-            Err(_) => {
-                let failure = Failure::new(self.phase(index), Cause::ClosedEarly);
-                self.fail(index, failure);
-            }
+        if all_sent && self.streams[s].pipeline > 1 {
+            self.offer_room(index);
         }
     }
 
     /// How far the call on a connection has come.
-    fn phase(&self, index: u32) -> Phase {
+    pub(super) fn phase(&self, index: u32) -> Phase {
         let connection = &self.slab[index];
         match connection.state {
             State::Connecting => Phase::Connect,
-            State::Sending if connection.call.received == 0 => Phase::Send,
+            State::Sending if connection.call.received == 0 && connection.first_is_unsent() => {
+                Phase::Send
+            }
             _ if connection.parser.in_head() => Phase::Head,
             _ => Phase::Body,
         }
     }
 
     /// The reply is complete, since `now`. `clean`: nothing came after it.
-    fn complete(&mut self, index: u32, clean: bool, now: Nanos) {
+    pub(super) fn complete(&mut self, index: u32, clean: bool, now: Nanos) {
         let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
         connection.calls_done += 1;
@@ -363,58 +257,75 @@ impl Worker {
             self.slab[index].state = State::Idle;
             if stream.closed_loop && now < self.end {
                 self.recorder.offered(stream.population, now, None);
-                return self.begin(index, now, false);
+                return self.begin(index, Call { intended: now, ..Call::default() });
             }
             return self.streams[s].idle.push(&mut self.slab, index);
         }
         self.end_connection(index, clean && all_sent, now);
-        if self.streams[s].closed_loop && now < self.end {
-            self.arrive(s, now, None);
+        if self.streams[s].closed_loop {
+            self.come_back(s);
         }
     }
 
     /// The connection broke before any byte of a reply. If it had been idle, the
     /// server had probably closed it just then: the call is sent once more, on a
     /// new connection (RFC 9112 §9.3.1). Otherwise it has failed.
-    fn broken(&mut self, index: u32, failure: Failure) {
+    pub(super) fn broken(&mut self, index: u32, failure: Failure) {
         let call = self.slab[index].call;
         let young = self.now().saturating_sub(call.sent) <= STALE_WITHIN;
-        let stale = young && call.reused && call.received == 0 && !call.retried;
+        let first = call.received == 0 && !call.retried && !call.given_up;
+        let stale = young && call.reused && first;
         let closed = matches!(failure.cause, Cause::Reset | Cause::ClosedEarly);
         if !(stale && closed && self.settings.idempotent) {
             return self.fail(index, failure);
         }
         let s = usize::from(self.slab[index].stream);
         self.recorder.reconnect(self.streams[s].population, call.intended);
-        self.drop_active(index);
         let again = Call { retried: true, reused: false, written: 0, ..call };
-        self.open(s, Some(again));
+        self.strand(index, failure, false);
+        self.drop_active(index);
+        if self.may_open(s) {
+            self.open(s, Some(again));
+        } else {
+            self.streams[s].again.push_front(again);
+        }
     }
 
     /// The call, or the opening of a warm connection, has failed.
-    fn fail(&mut self, index: u32, failure: Failure) {
+    pub(super) fn fail(&mut self, index: u32, failure: Failure) {
         let now = self.now();
         let s = usize::from(self.slab[index].stream);
-        if self.slab[index].has_call {
+        if !self.slab[index].has_call {
+            self.warm_failed(failure);
+        } else if !self.slab[index].call.given_up {
             self.record(index, Outcome::Failed(failure), now);
             if self.streams[s].closed_loop {
                 self.streams[s].pause(now);
             }
-        } else {
-            self.warm_failed(failure);
         }
+        self.strand(index, failure, false);
         self.drop_active(index);
     }
 
     /// The time limit of a connection's call (or of its connecting) has passed.
     pub(super) fn time_out(&mut self, index: u32) {
-        let call = self.slab[index].call;
-        let by_deadline = |d: Nanos| call.intended.saturating_add(d) <= call.expires;
-        let cause = match self.settings.deadline {
-            Some(deadline) if self.slab[index].has_call && by_deadline(deadline) => Cause::Deadline,
-            _ => Cause::Timeout,
-        };
+        if self.is_piped(index) {
+            return self.expire_pipe(index);
+        }
+        let connection = &self.slab[index];
+        let cause =
+            if connection.has_call { self.limit_of(&connection.call) } else { Cause::Timeout };
         self.fail(index, Failure::new(self.phase(index), cause));
+    }
+
+    /// Which of its time limits a call meets first.
+    pub(super) fn limit_of(&self, call: &Call) -> Cause {
+        match self.settings.deadline {
+            Some(deadline) if call.intended.saturating_add(deadline) <= call.expires => {
+                Cause::Deadline
+            }
+            _ => Cause::Timeout,
+        }
     }
 
     /// Records the end of the call that a connection carries.
@@ -431,17 +342,13 @@ impl Worker {
     #[inline]
     pub(super) fn call_record(&self, index: u32, outcome: Outcome, now: Nanos) -> CallRecord {
         let connection = &self.slab[index];
-        CallRecord {
-            intended: connection.call.intended,
-            sent: connection.call.sent,
-            done: now,
-            bytes: connection.call.received.min(u64::from(u32::MAX)) as u32,
-            outcome,
-            population: self.streams[usize::from(connection.stream)].population,
-            reused: connection.call.reused,
-            retried: connection.call.retried,
-            queued: connection.call.queued,
-        }
+        let stream = &self.streams[usize::from(connection.stream)];
+        connection.call.record(stream.population, outcome, now)
+    }
+
+    /// Records the end of a call that is not the first of a connection.
+    pub(super) fn record_call(&mut self, s: usize, call: &Call, outcome: Outcome, now: Nanos) {
+        self.recorder.ended(call.record(self.streams[s].population, outcome, now));
     }
 
     /// Closes a connection of the active list.
@@ -450,6 +357,12 @@ impl Worker {
         let s = usize::from(connection.stream);
         if !connection.has_call {
             self.warming -= 1;
+        }
+        if connection.state == State::Connecting {
+            self.streams[s].opening.ended();
+        }
+        if let Some(pipe) = &connection.pipe {
+            self.streams[s].behind -= pipe.len() as u32;
         }
         self.streams[s].active.remove(&mut self.slab, index);
         self.streams[s].open -= 1;

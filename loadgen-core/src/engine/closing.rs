@@ -9,6 +9,7 @@ use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::{socket, sys};
 use crate::plan::CloseMode;
+use crate::record::{Cause, Failure, Phase};
 
 /// How long a server that is to close a connection is waited for.
 const LINGER: Nanos = 100 * MILLISECOND;
@@ -17,6 +18,9 @@ impl Worker {
     /// The last reply of a connection is complete. `clean`: nothing came after it,
     /// and the whole request was sent.
     pub(super) fn end_connection(&mut self, index: u32, clean: bool, now: Nanos) {
+        if self.slab[index].pipe.is_some() {
+            self.strand(index, Failure::new(Phase::Head, Cause::ClosedEarly), true);
+        }
         let stream = &self.streams[usize::from(self.slab[index].stream)];
         match stream.close {
             CloseMode::Server if clean && stream.closing.len() < stream.limit => {

@@ -8,12 +8,17 @@ mod calls;
 mod closing;
 mod environment;
 mod kernel_view;
+mod opening;
+mod pacing;
+mod pipelining;
 mod pool;
+mod reading;
 mod session;
 mod shared;
 mod stamps;
 mod starting_line;
 mod stream;
+mod unanswered;
 mod verdict;
 mod worker;
 
@@ -191,10 +196,11 @@ impl Engine {
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain_s),
             end: plan.duration_s.map_or(Nanos::MAX, nanos),
-            request: RequestBytes {
-                keep: plan.request.encode(&plan.target, false),
-                last: plan.request.encode(&plan.target, true),
-            },
+            request: RequestBytes::new(
+                plan.request.encode(&plan.target, false),
+                plan.request.encode(&plan.target, true),
+                plan.streams().map(|stream| stream.pipeline).max().unwrap_or(1),
+            ),
             head_request: plan.request.is_head(),
             idempotent: plan.request.is_idempotent(),
             kernel_timestamps: plan.kernel_timestamps,

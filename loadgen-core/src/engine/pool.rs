@@ -7,9 +7,11 @@
 
 use std::os::fd::OwnedFd;
 
+use super::pipelining::Pipe;
 use crate::clock::Nanos;
 use crate::http1::ReplyParser;
 use crate::record::causes::Connecting;
+use crate::record::{CallRecord, Outcome, Population};
 
 /// No connection.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -49,6 +51,32 @@ pub(crate) struct Call {
     pub(crate) retried: bool,
     /// It waited for a connection.
     pub(crate) queued: bool,
+    /// It has failed for want of time; its reply is still to be read, since others
+    /// are behind it.
+    pub(crate) given_up: bool,
+}
+
+impl Call {
+    /// What is recorded of it when it ends.
+    #[inline]
+    pub(crate) fn record(
+        &self,
+        population: Population,
+        outcome: Outcome,
+        done: Nanos,
+    ) -> CallRecord {
+        CallRecord {
+            intended: self.intended,
+            sent: self.sent,
+            done,
+            bytes: self.received,
+            outcome,
+            population,
+            reused: self.reused,
+            retried: self.retried,
+            queued: self.queued,
+        }
+    }
 }
 
 /// One slot of the slab.
@@ -67,8 +95,22 @@ pub(crate) struct Connection {
     next: u32,
     pub(crate) call: Call,
     pub(crate) parser: ReplyParser,
+    /// Calls behind that one; unallocated until there are any.
+    pub(crate) pipe: Option<Box<Pipe>>,
+    /// Stands in the list of those that take one more call.
+    pub(crate) roomy: bool,
+    /// Is not to be read from before `read_at`, of a stream with a pace.
+    pub(crate) resting: bool,
+    pub(crate) read_at: Nanos,
     /// Unfinished head or chunk line; empty and unallocated otherwise.
     pub(crate) partial: Option<Box<[u8]>>,
+}
+
+impl Connection {
+    /// Whether, of a connection that is sending, the first request is not wholly sent.
+    pub(crate) fn first_is_unsent(&self) -> bool {
+        self.pipe.as_ref().is_none_or(|pipe| pipe.first_is_unsent())
+    }
 }
 
 /// A list of connections, oldest first.
@@ -159,6 +201,10 @@ impl Slab {
             next: NONE,
             call: Call::default(),
             parser: ReplyParser::new(head_request),
+            pipe: None,
+            roomy: false,
+            resting: false,
+            read_at: 0,
             partial: None,
         };
         if let Some(index) = self.free.pop() {
@@ -175,6 +221,7 @@ impl Slab {
         let connection = &mut self[index];
         connection.fd = None;
         connection.partial = None;
+        connection.pipe = None;
         connection.state = State::Free;
         connection.generation = connection.generation.wrapping_add(1);
         self.free.push(index);

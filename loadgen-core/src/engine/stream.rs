@@ -3,7 +3,10 @@
 
 use std::collections::VecDeque;
 
-use super::pool::List;
+use super::opening::Opening;
+use super::pacing::Pace;
+use super::pipelining::Roomy;
+use super::pool::{Call, List};
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::plan::{CloseMode, Plan, Stream};
 use crate::record::Population;
@@ -13,11 +16,25 @@ use crate::schedule::{Schedule, Starts};
 /// is not called in a busy loop.
 const PAUSE_AFTER_FAILURE: Nanos = 10 * MILLISECOND;
 
+/// Requests that leave in one piece have at most this many bytes, if there are
+/// more than one.
+const MANY: usize = 16 * 1024;
+
 /// The bytes of a request, as sent in mid-connection and as the last one on it.
 #[derive(Debug)]
 pub(crate) struct RequestBytes {
     pub(crate) keep: Vec<u8>,
     pub(crate) last: Vec<u8>,
+    /// Several in mid-connection; empty unless calls are pipelined.
+    pub(crate) many: Vec<u8>,
+}
+
+impl RequestBytes {
+    pub(crate) fn new(keep: Vec<u8>, last: Vec<u8>, pipeline: u32) -> Self {
+        let together = (MANY / keep.len().max(1)).clamp(1, pipeline as usize);
+        let many = if pipeline > 1 { keep.repeat(together) } else { Vec::new() };
+        Self { keep, last, many }
+    }
 }
 
 /// A second stream starts half an interval after the first: with equal constant
@@ -52,6 +69,20 @@ pub(crate) struct StreamState {
     /// Calls on one connection; 0: no limit.
     pub(crate) calls_per_connection: u32,
     pub(crate) close: CloseMode,
+    /// Calls in flight on one connection.
+    pub(crate) pipeline: u32,
+    /// Those of them that are not the first on theirs.
+    pub(crate) behind: u32,
+    /// Connections that take one more call.
+    pub(crate) roomy: Roomy,
+    /// Calls that are to be sent once more.
+    pub(crate) again: VecDeque<Call>,
+    /// Closed loop: users who are to start a call as soon as a connection takes it.
+    pub(crate) users: u32,
+    /// How connections may be opened.
+    pub(crate) opening: Opening,
+    /// How slowly connections are read from; `None`: as fast as bytes come.
+    pub(crate) pace: Option<Pace>,
 }
 
 impl StreamState {
@@ -80,6 +111,13 @@ impl StreamState {
             warm: share(stream.warm_connections),
             calls_per_connection: stream.calls_per_connection,
             close: stream.close,
+            pipeline: stream.pipeline,
+            behind: 0,
+            roomy: Roomy::default(),
+            again: VecDeque::new(),
+            users: 0,
+            opening: Opening::new(stream, shards),
+            pace: stream.read_bytes_per_s.map(Pace::new),
         }
     }
 
@@ -100,6 +138,27 @@ impl StreamState {
         }
         self.due.push_back(intended);
         true
+    }
+
+    /// Whether an arrival may start before all others.
+    pub(crate) fn nobody_waits(&self) -> bool {
+        self.due.is_empty() && self.again.is_empty()
+    }
+
+    /// Whether something starts as soon as a connection takes it.
+    pub(crate) fn somebody_waits(&self) -> bool {
+        !self.due.is_empty() || !self.again.is_empty() || self.users > 0
+    }
+
+    /// Whether a connection may be opened now. `now` is asked for only if it matters.
+    pub(crate) fn may_open(&self, now: impl FnOnce() -> Nanos) -> bool {
+        self.open < self.limit && self.opening.is_allowed(now)
+    }
+
+    /// When a connection may be opened for what waits, if only time forbids it.
+    pub(crate) fn next_opening(&self) -> Option<Nanos> {
+        let wanted = self.somebody_waits() && self.idle.is_empty() && self.open < self.limit;
+        if wanted { self.opening.next() } else { None }
     }
 
     /// Closed loop: a user's call failed at `now`.

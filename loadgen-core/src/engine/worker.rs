@@ -4,11 +4,14 @@
 //!
 //! This file is the loop; what happens on one connection is in `calls.rs`.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
 
 use super::kernel_view::KernelView;
-use super::pool::Slab;
+use super::opening::AT_ONCE;
+use super::pool::{Call, Slab};
 use super::shared::{CUT, PUBLISH_EVERY, Published, RUN, Settings, Shared};
 use super::stream::StreamState;
 use crate::clock::{MILLISECOND, Nanos};
@@ -24,10 +27,6 @@ pub(super) const BUFFER: usize = 64 * 1024;
 /// Arrivals taken up before sockets are looked at again, so that catching up
 /// after a stall does not delay the reading of replies.
 const BATCH: u32 = 64;
-
-/// Handshakes under way at once while connections are opened before the load:
-/// below the backlog of common servers (511, older ones 128).
-const WARM_AT_ONCE: u32 = 64;
 
 /// One thread of the engine.
 pub(crate) struct Worker {
@@ -49,6 +48,16 @@ pub(crate) struct Worker {
     pub(super) next_source: usize,
     /// Connections that are being opened before the load starts.
     pub(super) warming: u32,
+    /// Requests of pipelined calls are held back, to leave together.
+    pub(super) corked: bool,
+    /// The connections that they are for.
+    pub(super) unflushed: Vec<u64>,
+    /// Bytes received so far.
+    pub(super) taken_bytes: u64,
+    /// Some stream is read from slowly.
+    pub(super) paced: bool,
+    /// When which connections are to be read from again.
+    pub(super) resting: BinaryHeap<Reverse<(Nanos, u64)>>,
 }
 
 /// What a worker brings home.
@@ -80,6 +89,7 @@ impl Worker {
         recorder: Recorder,
     ) -> Self {
         let connections = streams.iter().map(|s| s.warm.max(64) as usize).sum();
+        let paced = streams.iter().any(|stream| stream.pace.is_some());
         Self {
             end: settings.end,
             kernel: KernelView::new(recorder.warmup_end(), settings.kernel_timestamps),
@@ -95,6 +105,11 @@ impl Worker {
             origin: sys::monotonic_ns(),
             next_source: 0,
             warming: 0,
+            corked: false,
+            unflushed: Vec::new(),
+            taken_bytes: 0,
+            paced,
+            resting: BinaryHeap::new(),
         }
     }
 
@@ -111,7 +126,7 @@ impl Worker {
         for s in 0..self.streams.len() {
             let mut left = self.streams[s].warm;
             while (left > 0 || self.warming > 0) && self.shared.stop() == RUN {
-                while left > 0 && self.warming < WARM_AT_ONCE {
+                while left > 0 && self.warming < AT_ONCE && self.may_open(s) {
                     left -= 1;
                     self.open(s, None);
                 }
@@ -161,6 +176,7 @@ impl Worker {
             self.handle_events(wait)?;
         }
         self.recorder.load_end = self.end;
+        self.streams.iter_mut().for_each(|stream| stream.opening.restart());
         self.start_closed_loops();
         let mut publish_at = 0;
         loop {
@@ -173,6 +189,9 @@ impl Worker {
             }
             let behind = self.take_arrivals(now);
             self.expire(now);
+            if !self.resting.is_empty() {
+                self.read_rested();
+            }
             if now >= publish_at {
                 self.publish(now);
                 publish_at = now + PUBLISH_EVERY;
@@ -184,7 +203,8 @@ impl Worker {
                     self.recorder.waiting_at_end =
                         self.streams.iter().map(|s| s.due.len() as u64).sum();
                 }
-                let idle = |s: &StreamState| s.active.is_empty() && s.due.is_empty();
+                let idle =
+                    |s: &StreamState| s.active.is_empty() && s.due.is_empty() && s.again.is_empty();
                 let drained = !behind && self.streams.iter().all(idle);
                 if drained || stop == CUT || now - self.end >= self.settings.drain {
                     return Ok(());
@@ -199,9 +219,9 @@ impl Worker {
     fn start_closed_loops(&mut self) {
         for s in 0..self.streams.len() {
             if self.streams[s].closed_loop {
-                for _ in 0..self.streams[s].limit {
-                    self.arrive(s, self.now(), None);
-                }
+                let stream = &mut self.streams[s];
+                stream.users = stream.limit.saturating_mul(stream.pipeline);
+                self.serve(s);
             }
         }
     }
@@ -229,9 +249,7 @@ impl Worker {
             }
             while self.streams[s].next_return().is_some_and(|at| at <= now) {
                 self.streams[s].returned();
-                if now < self.end {
-                    self.arrive(s, now, None);
-                }
+                self.come_back(s);
             }
         }
         behind
@@ -245,10 +263,9 @@ impl Worker {
         if self.is_past_deadline(intended) {
             return self.shed(s, intended, false);
         }
-        let stream = &self.streams[s];
         // Who came earlier is served earlier.
-        if stream.due.is_empty() && self.can_start(s) {
-            return self.start(s, intended, false);
+        if self.streams[s].nobody_waits() && self.can_start(s) {
+            return self.start(s, Call { intended, ..Call::default() });
         }
         let stream = &mut self.streams[s];
         if stream.wait(intended) {
@@ -259,32 +276,70 @@ impl Worker {
         }
     }
 
-    /// Gives waiting arrivals to connections that have become free.
+    /// Gives what waits to connections that have become free: calls that are to be
+    /// sent once more, then arrivals, then users of a closed loop.
     #[inline]
     pub(super) fn serve(&mut self, s: usize) {
-        if !self.streams[s].due.is_empty() {
+        if self.streams[s].somebody_waits() {
             self.serve_waiting(s);
         }
     }
 
     fn serve_waiting(&mut self, s: usize) {
         while self.can_start(s) {
-            let Some(intended) = self.streams[s].due.pop_front() else { return };
-            if self.is_past_deadline(intended) {
-                self.shed(s, intended, true);
+            let stream = &mut self.streams[s];
+            if let Some(call) = stream.again.pop_front() {
+                // The idle ones may be as dead as the one that it was sent on.
+                if self.may_open(s) {
+                    self.open(s, Some(call));
+                } else {
+                    self.start(s, call);
+                }
+            } else if let Some(intended) = stream.due.pop_front() {
+                if self.is_past_deadline(intended) {
+                    self.shed(s, intended, true);
+                } else {
+                    self.start(s, Call { intended, queued: true, ..Call::default() });
+                }
+            } else if stream.users > 0 {
+                stream.users -= 1;
+                let now = self.now();
+                if now < self.end {
+                    self.arrive(s, now, None);
+                }
             } else {
-                self.start(s, intended, true);
+                return;
             }
         }
+    }
+
+    /// Closed loop: a user whose call has ended, or whose pause is over, starts the
+    /// next one, or waits until a connection takes it. That wait is none of the
+    /// call's: in a closed loop it is not intended before it can start.
+    pub(super) fn come_back(&mut self, s: usize) {
+        let now = self.now();
+        if now >= self.end {
+            return;
+        }
+        if self.streams[s].nobody_waits() && self.can_start(s) {
+            return self.arrive(s, now, None);
+        }
+        self.streams[s].users += 1;
     }
 
     fn is_past_deadline(&self, intended: Nanos) -> bool {
         self.settings.deadline.is_some_and(|deadline| intended + deadline <= self.now())
     }
 
-    fn can_start(&self, s: usize) -> bool {
+    fn can_start(&mut self, s: usize) -> bool {
         let stream = &self.streams[s];
-        !stream.idle.is_empty() || stream.open < stream.limit
+        !stream.idle.is_empty()
+            || self.may_open(s)
+            || (stream.pipeline > 1 && self.with_room(s).is_some())
+    }
+
+    pub(super) fn may_open(&self, s: usize) -> bool {
+        self.streams[s].may_open(|| self.now())
     }
 
     fn shed(&mut self, s: usize, intended: Nanos, queued: bool) {
@@ -321,6 +376,10 @@ impl Worker {
                 self.streams[s].closing.remove(&mut self.slab, index);
                 self.slab.close(index);
             }
+            self.expire_again(s, now);
+            if self.streams[s].opening.is_paced() || !self.streams[s].again.is_empty() {
+                self.serve(s);
+            }
             let Some(deadline) = self.settings.deadline else { continue };
             while let Some(&intended) = self.streams[s].due.front() {
                 if intended + deadline > now {
@@ -336,15 +395,22 @@ impl Worker {
     fn next_deadline(&self, publish_at: Nanos, now: Nanos) -> Nanos {
         let end = if now < self.end { self.end } else { self.end + self.settings.drain };
         let mut next = publish_at.min(end);
+        if let Some(&Reverse((at, _))) = self.resting.peek() {
+            next = next.min(at);
+        }
         for stream in &self.streams {
             let expiry = |index: u32| self.slab[index].call.expires;
-            let due = stream.due.front().zip(self.settings.deadline).map(|(at, d)| at + d);
+            let deadline = |intended: Nanos| self.settings.deadline.map(|d| intended + d);
+            let due = stream.due.front().and_then(|&intended| deadline(intended));
+            let again = stream.again.front().and_then(|call| deadline(call.intended));
             for at in [
                 stream.next_start(self.end),
                 stream.next_return(),
+                stream.next_opening(),
                 stream.active.first().map(expiry),
                 stream.closing.first().map(expiry),
                 due,
+                again,
             ]
             .into_iter()
             .flatten()
@@ -370,7 +436,7 @@ impl Worker {
     }
 
     fn publish(&mut self, now: Nanos) {
-        let in_flight = self.streams.iter().map(|s| u64::from(s.active.len())).sum();
+        let in_flight = self.streams.iter().map(|s| u64::from(s.active.len() + s.behind)).sum();
         let mut p99 = None;
         for stream in &self.streams {
             let window = self.recorder.timeline.recent(stream.population, now);
@@ -392,10 +458,14 @@ impl Worker {
                 self.shed(s, intended, true);
             }
             while let Some(index) = self.streams[s].active.first() {
-                if self.slab[index].has_call {
+                if self.slab[index].has_call && !self.slab[index].call.given_up {
                     self.record(index, Outcome::Unfinished, now);
                 }
+                self.give_up_behind(index, now);
                 self.drop_active(index);
+            }
+            while let Some(call) = self.streams[s].again.pop_front() {
+                self.record_call(s, &call, Outcome::Unfinished, now);
             }
         }
     }

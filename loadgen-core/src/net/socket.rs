@@ -14,7 +14,11 @@ use crate::session::SocketOptions;
 
 /// Starts to connect. The socket is returned while the handshake is under way;
 /// writability tells its end and [`take_error`] its outcome.
-pub(crate) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result<OwnedFd> {
+pub(crate) fn connect(
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    receive_buffer: Option<u32>,
+) -> io::Result<OwnedFd> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking().cloexec(),
@@ -22,6 +26,10 @@ pub(crate) fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::Result
     )?;
     // Requests are written whole; waiting to fill a segment only adds delay.
     socket.set_tcp_nodelay(true)?;
+    if let Some(bytes) = receive_buffer {
+        // Before the handshake, which tells the server how far the window may open.
+        socket.set_recv_buffer_size(bytes as usize)?;
+    }
     spread_ports(socket.as_fd(), address);
     if let Some(source) = source {
         // Refused by old kernels only; binding then still works, with fewer ports.

@@ -47,6 +47,29 @@ pub struct Stream {
     /// How connections end after their last call.
     #[serde(default, skip_serializing_if = "CloseMode::is_default")]
     pub(crate) close: CloseMode,
+    /// Most calls in flight on one connection.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub(crate) pipeline: u32,
+    /// Most handshakes under way at once; `None`: 64 in a closed loop (in each
+    /// thread), else as many as arrivals ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) max_connecting: Option<u32>,
+    /// Most connections opened in a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) connect_rate_per_s: Option<f64>,
+    /// Most bytes read in a second from one connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) read_bytes_per_s: Option<f64>,
+}
+
+/// A plan that was written before there was pipelining says nothing of it.
+fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_one(pipeline: &u32) -> bool {
+    *pipeline == 1
 }
 
 impl Stream {
@@ -61,6 +84,10 @@ impl Stream {
             calls_per_connection: 0,
             backlog: 100_000,
             close: CloseMode::Server,
+            pipeline: 1,
+            max_connecting: None,
+            connect_rate_per_s: None,
+            read_bytes_per_s: None,
         }
     }
 
@@ -105,6 +132,44 @@ impl Stream {
         self
     }
 
+    /// Most calls in flight on one connection (1 to 1024), in the order of their
+    /// requests (RFC 9112 §9.3.2). In open loop a call goes behind another only when
+    /// no connection is idle and none may be opened; in closed loop every connection
+    /// carries this many. What a call waits for the replies in front of it is part
+    /// of its service time.
+    #[must_use]
+    pub fn with_pipeline(mut self, calls: u32) -> Self {
+        self.pipeline = calls;
+        self
+    }
+
+    /// Most handshakes under way at once. Arrivals that find no connection wait
+    /// meanwhile, and that is part of their response time. Without it, 64 for each
+    /// thread of a closed loop, so that the server's backlog survives its start; in
+    /// open loop a user who comes connects.
+    #[must_use]
+    pub fn with_max_connecting(mut self, handshakes: u32) -> Self {
+        self.max_connecting = Some(handshakes);
+        self
+    }
+
+    /// Most connections opened in a second, those before the load included; a worker
+    /// that was late makes up for at most 10 ms. Arrivals wait as with
+    /// [`Self::with_max_connecting`].
+    #[must_use]
+    pub fn with_connect_rate(mut self, per_s: f64) -> Self {
+        self.connect_rate_per_s = Some(per_s);
+        self
+    }
+
+    /// Reads no faster than this from each connection, through a small receive
+    /// buffer, so that the server feels a slow client: its writes block.
+    #[must_use]
+    pub fn with_read_rate(mut self, bytes_per_s: f64) -> Self {
+        self.read_bytes_per_s = Some(bytes_per_s);
+        self
+    }
+
     /// The arrival process.
     #[must_use]
     pub fn schedule(&self) -> Schedule {
@@ -123,6 +188,15 @@ impl Stream {
         if self.calls_per_connection == 1 { Population::Fresh } else { Population::Established }
     }
 
+    /// Whether nothing is asked of its connections that sessions do not do.
+    pub(super) fn connects_plainly(&self) -> bool {
+        self.close == CloseMode::Server
+            && self.pipeline == 1
+            && self.max_connecting.is_none()
+            && self.connect_rate_per_s.is_none()
+            && self.read_bytes_per_s.is_none()
+    }
+
     pub(super) fn validate(&self) -> Result<(), PlanError> {
         self.schedule.validate()?;
         if !(1..=1_000_000).contains(&self.connections) {
@@ -138,6 +212,33 @@ impl Stream {
                 range: "at most the number of connections",
                 value: self.warm_connections.to_string(),
             });
+        }
+        let range = |what, range, value: String| Err(PlanError::Range { what, range, value });
+        if !(1..=1024).contains(&self.pipeline) {
+            let what = "the number of calls in flight on a connection (--pipeline)";
+            return range(what, "from 1 to 1024", self.pipeline.to_string());
+        }
+        if self.pipeline > 1 && self.calls_per_connection == 1 {
+            return Err(PlanError::Conflict(
+                "a connection of one call has nothing to pipeline: --pipeline needs more \
+                 --calls-per-connection, or no limit of them",
+            ));
+        }
+        if self.max_connecting == Some(0) {
+            let what = "the number of handshakes under way (--max-connecting)";
+            return range(what, "at least 1", "0".to_owned());
+        }
+        if let Some(rate) = self.connect_rate_per_s
+            && !(rate.is_finite() && (0.001..=1e7).contains(&rate))
+        {
+            let what = "the rate of new connections (--connect-rate)";
+            return range(what, "from 0.001 to 10,000,000 per second", rate.to_string());
+        }
+        if let Some(rate) = self.read_bytes_per_s
+            && !(rate.is_finite() && (1.0..=1e12).contains(&rate))
+        {
+            let what = "the rate of reading (--read-rate)";
+            return range(what, "from 1 byte to 1 TB per second", format!("{rate} B/s"));
         }
         if self.close != CloseMode::Server && self.calls_per_connection == 0 {
             return Err(PlanError::Conflict(

@@ -18,7 +18,7 @@ pub struct CallRecord {
     /// When its reply was complete, or when it was given up.
     pub done: Nanos,
     /// Bytes received for it.
-    pub bytes: u32,
+    pub bytes: u64,
     /// How it ended.
     pub outcome: Outcome,
     /// How it was connected.

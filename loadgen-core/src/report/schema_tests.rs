@@ -44,9 +44,21 @@ fn samples() -> Vec<Value> {
             .with_source_addresses(vec!["127.0.0.2".parse().unwrap()]),
         crate::Stream::established(Schedule::Closed)
             .with_calls_per_connection(9)
-            .with_close(crate::CloseMode::Reset),
+            .with_close(crate::CloseMode::Reset)
+            .with_pipeline(3)
+            .with_max_connecting(10)
+            .with_connect_rate(100.0)
+            .with_read_rate(1e6),
     )
-    .with_probe(crate::Stream::fresh(Schedule::constant(1.0)).with_close(crate::CloseMode::Client));
+    .with_probe(
+        crate::Stream::established(Schedule::constant(1.0))
+            .with_calls_per_connection(9)
+            .with_close(crate::CloseMode::Client)
+            .with_pipeline(2)
+            .with_max_connecting(1)
+            .with_connect_rate(1.0)
+            .with_read_rate(1.0),
+    );
     let reports = [
         sample::plain(),
         sample::pre_copy(),

@@ -35,6 +35,8 @@ pub struct TargetOptions {
     pub freeze: Option<Freeze>,
     /// Bytes of each reply's body. Any number: the body is not kept in memory.
     pub body_bytes: u64,
+    /// Sends bodies chunked, so many bytes in a chunk; `None`: by their length.
+    pub chunk_bytes: Option<u64>,
     /// Status of the replies, 200 to 599. 204 and 304 have no body.
     pub status: u16,
     /// Requests on one connection before the server closes it; 0: no limit.
@@ -61,6 +63,7 @@ impl Default for TargetOptions {
             workers: 0,
             freeze: None,
             body_bytes: 100,
+            chunk_bytes: None,
             status: 200,
             keepalive_limit: 0,
             arrivals: None,
@@ -109,6 +112,13 @@ impl TargetOptions {
     #[must_use]
     pub fn with_body_bytes(mut self, body_bytes: u64) -> Self {
         self.body_bytes = body_bytes;
+        self
+    }
+
+    /// Sends the bodies chunked, so many bytes in a chunk.
+    #[must_use]
+    pub fn with_chunk_bytes(mut self, chunk_bytes: u64) -> Self {
+        self.chunk_bytes = Some(chunk_bytes);
         self
     }
 
@@ -165,6 +175,13 @@ impl TargetOptions {
         }
         if !(200..=599).contains(&self.status) {
             return Err(range("the status", "200 to 599", self.status.to_string()));
+        }
+        if self.chunk_bytes == Some(0) {
+            return Err(range("the size of a chunk", "at least 1 byte", "0".to_owned()));
+        }
+        // A frame of a few bytes a byte must not overflow.
+        if self.body_bytes > u64::MAX / 16 {
+            return Err(range("the body", "at most 2^60 bytes", self.body_bytes.to_string()));
         }
         if let Some(Freeze { length, every }) = self.freeze
             && (length.is_zero() || length >= every || every > 24 * 60 * minute)

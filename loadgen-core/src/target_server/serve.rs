@@ -91,7 +91,7 @@ impl<B: Behaviour> Server<B> {
             stopper,
             waker,
             behaviour,
-            replies: Replies::new(options.status, options.body_bytes),
+            replies: Replies::new(options.status, options.body_bytes, options.chunk_bytes),
             slots: Vec::new(),
             free: Vec::new(),
             due: BinaryHeap::new(),

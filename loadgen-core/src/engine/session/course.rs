@@ -376,7 +376,7 @@ impl SessionWorker {
             intended,
             sent,
             done,
-            bytes: call.map_or(0, |call| call.received.min(u64::from(u32::MAX)) as u32),
+            bytes: call.map_or(0, |call| call.received),
             outcome,
             population: self.common.settings.population,
             reused: call.is_some_and(|call| call.reused),

@@ -21,7 +21,7 @@ pub(super) fn phases(view: &View<'_>) -> Vec<PhaseReport> {
     for call in &view.calls {
         let index = cuts.partition_point(|cut| cut.end <= call.done);
         if let Some(bytes) = bytes.get_mut(index) {
-            *bytes += u64::from(call.bytes);
+            *bytes += call.bytes;
         }
     }
     cuts.iter().zip(bytes).map(|(cut, bytes)| phase(view, cut, bytes)).collect()

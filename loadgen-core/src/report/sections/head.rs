@@ -108,11 +108,26 @@ fn stream(stream: &Stream) -> String {
         CloseMode::Client => ", closed by the client (FIN)",
         CloseMode::Reset => ", closed by RST",
     };
-    format!(
+    let mut text = format!(
         "{} ({arrivals}), at most {} connections, {carried}{closed}",
         stream.population().name(),
         cell::count(stream.connections.into())
-    )
+    );
+    if stream.pipeline > 1 {
+        let calls = cell::count(stream.pipeline.into());
+        text.push_str(&format!(", pipelined: at most {calls} calls in flight on each"));
+    }
+    if let Some(handshakes) = stream.max_connecting {
+        let handshakes = cell::count(handshakes.into());
+        text.push_str(&format!(", at most {handshakes} handshakes at once"));
+    }
+    if let Some(rate) = stream.connect_rate_per_s {
+        text.push_str(&format!(", opened at most at {}", cell::rate(rate)));
+    }
+    if let Some(rate) = stream.read_bytes_per_s {
+        text.push_str(&format!(", each read at most at {}", cell::throughput(rate)));
+    }
+    text
 }
 
 fn arrivals(stream: &Stream) -> String {

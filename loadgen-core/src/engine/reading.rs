@@ -1,0 +1,167 @@
+//! Reading from a connection: bytes to the parser, or dropped in the kernel.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use super::pool::State;
+use super::worker::{BUFFER, Worker};
+use crate::clock::Nanos;
+use crate::http1::{Progress, Truncated};
+use crate::net::sys;
+use crate::record::{Cause, Failure, Phase};
+
+/// From this many body bytes on the kernel is told to drop them unread. Below,
+/// one read of the buffer is as cheap.
+const DISCARD_FROM: u64 = BUFFER as u64;
+
+/// Most bytes dropped at once.
+const DISCARD_AT_ONCE: u64 = 1024 * 1024;
+
+/// Reads of one connection before the others get their turn.
+const READS_AT_ONCE: u32 = 16;
+
+impl Worker {
+    /// Reads until the socket has nothing more. Events are edge-triggered: after
+    /// a short read a new event will come, unless the peer has hung up already.
+    pub(super) fn read(&mut self, index: u32, hung_up: bool) {
+        if !self.read_at_most(index, hung_up, READS_AT_ONCE, usize::MAX) {
+            return;
+        }
+        // There may be more; the event that told of it is used up.
+        let token = self.slab.token(index);
+        if let Some(fd) = &self.slab[index].fd
+            && let Err(error) = self.poll.rearm(fd.as_fd(), token)
+        {
+            self.fail(index, Failure::from_io(self.phase(index), &error));
+        }
+    }
+
+    /// The same with at most so many reads of so many bytes. Whether it came to that.
+    #[inline(always)]
+    pub(super) fn read_at_most(
+        &mut self,
+        index: u32,
+        hung_up: bool,
+        reads: u32,
+        most: usize,
+    ) -> bool {
+        for _ in 0..reads {
+            let connection = &mut self.slab[index];
+            let Some(fd) = &connection.fd else { return false };
+            if !matches!(connection.state, State::Sending | State::Waiting) {
+                self.read_unasked(index);
+                return false;
+            }
+            let droppable = connection.parser.discardable();
+            if droppable >= DISCARD_FROM {
+                let droppable = droppable.min(DISCARD_AT_ONCE).min(most as u64);
+                let result = match &mut self.kernel.stamps {
+                    None => sys::discard(fd.as_fd(), droppable as usize),
+                    Some(stamps) => stamps.discard(fd.as_fd(), droppable as usize),
+                };
+                match self.taken(index, result) {
+                    Some((n, now)) => {
+                        let progress = self.slab[index].parser.discarded(n as u64);
+                        if matches!(progress, Progress::Done) {
+                            if self.slab[index].pipe.is_none() {
+                                self.complete(index, !hung_up, now);
+                                return false;
+                            }
+                            if !self.replies_of(index, 0, 0, hung_up) {
+                                return false;
+                            }
+                        }
+                        continue;
+                    }
+                    None => return false,
+                }
+            }
+            // An unfinished head goes in front of what follows it.
+            let kept = connection.partial.take().map_or(0, |partial| {
+                self.buffer[..partial.len()].copy_from_slice(&partial);
+                partial.len()
+            });
+            let end = self.buffer.len().min(most.saturating_add(kept));
+            let room = end - kept;
+            let result = match &mut self.kernel.stamps {
+                None => sys::recv(fd.as_fd(), &mut self.buffer[kept..end]),
+                Some(stamps) => stamps.recv(fd.as_fd(), &mut self.buffer[kept..end]),
+            };
+            if kept > 0 && !matches!(result, Ok(n) if n > 0) {
+                connection.partial = Some(self.buffer[..kept].into());
+            }
+            let Some((n, now)) = self.taken(index, result) else { return false };
+            let filled = kept + n;
+            let connection = &mut self.slab[index];
+            let bytes = &self.buffer[..filled];
+            match self.known_head.advance(&mut connection.parser, bytes) {
+                // After a FIN nothing can be asked on this connection any more.
+                Ok((consumed, Progress::Done)) => {
+                    if connection.pipe.is_none() {
+                        self.complete(index, consumed == filled && !hung_up, now);
+                        return false;
+                    }
+                    if !self.replies_of(index, consumed, filled, hung_up) {
+                        return false;
+                    }
+                }
+                Ok((consumed, Progress::More)) => {
+                    if consumed < filled {
+                        connection.partial = Some(self.buffer[consumed..filled].into());
+                    }
+                }
+                Err(_) => {
+                    let failure = Failure::new(self.phase(index), Cause::Protocol);
+                    self.fail(index, failure);
+                    return false;
+                }
+            }
+            if n < room && !hung_up {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Sorts out the result of a read: the bytes taken and when, or `None` when
+    /// reading is over for now (and the call, perhaps, for good).
+    #[inline]
+    fn taken(&mut self, index: u32, result: io::Result<usize>) -> Option<(usize, Nanos)> {
+        match result {
+            Ok(0) => {
+                self.end_of_stream(index);
+                None
+            }
+            Ok(n) => {
+                let now = self.now();
+                self.slab[index].call.received += n as u64;
+                self.taken_bytes += n as u64;
+                self.recorder.received_bytes(now, n as u64);
+                Some((n, now))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) => {
+                let failure = Failure::from_io(self.phase(index), &error);
+                self.broken(index, failure);
+                None
+            }
+        }
+    }
+
+    fn end_of_stream(&mut self, index: u32) {
+        match self.slab[index].parser.end_of_stream() {
+            Ok(()) if self.slab[index].pipe.is_some() => self.last_reply(index),
+            Ok(()) => {
+                let now = self.now();
+                self.complete(index, false, now);
+            }
+            Err(Truncated::BeforeHead) => {
+                self.broken(index, Failure::new(Phase::Head, Cause::ClosedEarly));
+            }
+            Err(_) => {
+                let failure = Failure::new(self.phase(index), Cause::ClosedEarly);
+                self.fail(index, failure);
+            }
+        }
+    }
+}

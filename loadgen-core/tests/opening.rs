@@ -1,0 +1,128 @@
+//! How fast connections are opened, as the server and the kernel see it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use loadgen_core::report::render_text;
+use loadgen_core::target_server::{TargetOptions, TargetServer};
+use loadgen_core::{Engine, Plan, Report, Schedule, Stream, Target};
+use socket2::{Domain, Socket, Type};
+
+fn plan(address: SocketAddr, stream: Stream) -> Plan {
+    let target = Target::parse(&format!("http://{address}/")).unwrap();
+    Plan::new(target, stream).with_duration(Duration::from_millis(600))
+}
+
+fn run(plan: Plan) -> Report {
+    let report = Engine::new(plan).unwrap().run().unwrap();
+    let c = &report.counts;
+    assert_eq!(c.offered, c.started + c.shed, "{c:?}");
+    assert_eq!(c.started, c.answered + c.failed + c.unfinished, "{c:?}");
+    report
+}
+
+/// A server whose backlog is full after one connection: no further handshake ends.
+fn full() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+/// Handshakes under way to a port of this machine.
+fn handshakes(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let to = format!(":{port:04X}");
+    let is_one = |line: &&str| {
+        let mut columns = line.split_whitespace().skip(2);
+        columns.next().is_some_and(|remote| remote.ends_with(&to)) && columns.next() == Some("02")
+    };
+    table.lines().filter(is_one).count()
+}
+
+#[test]
+fn handshakes_under_way_are_no_more_than_allowed() {
+    for closed in [true, false] {
+        let (_socket, address) = full();
+        let schedule = if closed { Schedule::Closed } else { Schedule::constant(200.0) };
+        let stream = Stream::established(schedule).with_connections(50).with_max_connecting(5);
+        let plan = plan(address, stream).with_timeout(Duration::from_millis(400));
+        let (done, wait) = mpsc::channel();
+        let runner = thread::spawn(move || {
+            let report = run(plan);
+            done.send(()).unwrap();
+            report
+        });
+        let mut most = 0;
+        while wait.try_recv().is_err() {
+            most = most.max(handshakes(address.port()));
+            thread::sleep(Duration::from_millis(5));
+        }
+        let report = runner.join().unwrap();
+        assert!((1..=5).contains(&most), "{most}");
+        assert_eq!(report.counts.answered, 0);
+        if closed {
+            assert_eq!(report.counts.queued, 0, "users of a closed loop do not queue");
+        } else {
+            // They waited in the queue, and that is said.
+            assert!(report.counts.queued > 50, "{:?}", report.counts);
+        }
+        let text = render_text(&report).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("at most 5 handshakes at once"), "{text}");
+    }
+}
+
+#[test]
+fn in_open_loop_nobody_waits_to_connect_unless_told_to() {
+    let (_socket, address) = full();
+    let stream = Stream::fresh(Schedule::constant(200.0)).with_connections(500);
+    let report = run(plan(address, stream).with_timeout(Duration::from_millis(400)));
+    assert_eq!((report.counts.started, report.counts.queued), (120, 0));
+}
+
+#[test]
+fn connections_are_opened_at_the_rate() {
+    for closed in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, accepted) = mpsc::channel();
+        thread::spawn(move || {
+            let mut all = Vec::new();
+            for stream in listener.incoming() {
+                all.push(stream);
+                let _ = tell.send(Instant::now());
+            }
+        });
+        let schedule = if closed { Schedule::Closed } else { Schedule::constant(1000.0) };
+        let stream = Stream::established(schedule).with_connections(40).with_connect_rate(100.0);
+        let plan = plan(address, stream).with_timeout(Duration::from_millis(800));
+        run(plan);
+        let times: Vec<Instant> = accepted.try_iter().collect();
+        // The first one is of the look whether the server is there.
+        assert!(times.len() >= 41, "{}", times.len());
+        let took = times[40] - times[1];
+        // 39 gaps of 10 ms, of which one tick may be made up for.
+        assert!((Duration::from_millis(350)..Duration::from_secs(3)).contains(&took), "{took:?}");
+    }
+}
+
+#[test]
+fn warm_connections_keep_to_the_rate_too() {
+    let server = TargetServer::bind(TargetOptions::new()).unwrap().spawn().unwrap();
+    let target = Target::parse(&server.url()).unwrap();
+    let stream = Stream::established(Schedule::constant(100.0))
+        .with_connections(30)
+        .with_warm_connections(30)
+        .with_connect_rate(100.0);
+    let plan = Plan::new(target, stream).with_duration(Duration::from_millis(200));
+    let started = Instant::now();
+    let report = run(plan);
+    assert!(started.elapsed() > Duration::from_millis(450), "{:?}", started.elapsed());
+    assert_eq!((report.counts.answered, report.counts.connections_opened), (20, 0));
+    assert_eq!(server.stop().unwrap().connections_accepted, 31);
+}
