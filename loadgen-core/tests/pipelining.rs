@@ -120,8 +120,8 @@ fn large_requests_wait_for_room_in_the_socket() {
 fn a_server_that_limits_calls_is_got_along_with() {
     // It closes with requests unread or under way, and so resets: a call that meets
     // this twice has failed.
-    let server = target(TargetOptions::new().with_keepalive_limit(3));
-    for load in [open(400.0, 2, 6), closed(2, 6)] {
+    let server = target(TargetOptions::new().with_keepalive_limit(3).with_delay(millis(5)));
+    for load in [open(800.0, 2, 6), closed(2, 6)] {
         let report = run(plan(&server.url(), load).with_duration(millis(300)));
         let known = ["head-closed-early", "head-reset", "send-reset"];
         assert!(report.errors.keys().all(|e| known.contains(&e.as_str())), "{:?}", report.errors);

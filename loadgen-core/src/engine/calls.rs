@@ -348,7 +348,9 @@ impl Worker {
 
     /// Records the end of a call that is not the first of a connection.
     pub(super) fn record_call(&mut self, s: usize, call: &Call, outcome: Outcome, now: Nanos) {
-        self.recorder.ended(call.record(self.streams[s].population, outcome, now));
+        let call = call.record(self.streams[s].population, outcome, now);
+        self.recorder.ended(call);
+        self.look_into_unconnected(s, &call);
     }
 
     /// Closes a connection of the active list.

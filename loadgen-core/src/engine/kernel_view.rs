@@ -155,7 +155,8 @@ impl Worker {
         self.kernel.look_into(s, &call, Some(connection), request_bytes);
     }
 
-    /// The same for a call that never had a connection.
+    /// The same for a call that has no connection to be looked at: it never had one,
+    /// or the connection is at another call.
     pub(super) fn look_into_unconnected(&mut self, s: usize, call: &CallRecord) {
         if self.is_worth_a_look(call.intended, call.done) {
             self.kernel.look_into(s, call, None, 0);

@@ -21,7 +21,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::pool::{Call, Slab, State};
 use super::worker::Worker;
@@ -246,9 +246,21 @@ impl Worker {
             self.recorder.sent_bytes(now, taken);
         }
         match failed {
-            Some(error) => self.broken(index, Failure::from_io(Phase::Send, &error)),
+            Some(error) => self.cut_off(index, &error),
             None if all_sent => self.offer_room(index),
             None => {}
+        }
+    }
+
+    /// No request can be sent on a connection any more. What the server answered
+    /// before it ended the connection is read first; the read finds the end, too.
+    fn cut_off(&mut self, index: u32, error: &io::Error) {
+        let token = self.slab.token(index);
+        let gone =
+            matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
+        let announced = |fd: &OwnedFd| gone && self.poll.rearm(fd.as_fd(), token).is_ok();
+        if !self.slab[index].fd.as_ref().is_some_and(announced) {
+            self.broken(index, Failure::from_io(Phase::Send, error));
         }
     }
 
