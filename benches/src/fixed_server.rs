@@ -23,37 +23,53 @@ pub fn reply() -> Vec<u8> {
     [HEAD.as_bytes(), &[b'x'; 100]].concat()
 }
 
-/// Serves on a free port of the loopback until the process ends, with a thread a
-/// connection.
+/// Serves clients that hold `connections` at once, one client after the other, on a
+/// free port of the loopback until the process ends. It replies in rounds: to all
+/// connections at once, as soon as each has sent a request. A client that is slower
+/// than this server (callgrind makes it so) then finds the replies of a whole round
+/// waiting, so that the system calls it needs for them do not depend on chance.
+///
+/// A client's first connection, which it only tries whether the server is there
+/// with, is not one of them.
 ///
 /// # Errors
 /// If it cannot listen.
-pub fn start() -> io::Result<SocketAddr> {
+pub fn start(connections: usize) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            thread::spawn(move || serve(connection));
+        while let Ok(clients) = (0..=connections).map(|_| accept(&listener)).collect() {
+            in_rounds(clients);
         }
     });
     Ok(address)
 }
 
-/// Replies to requests without a body that come one at a time.
-fn serve(mut connection: TcpStream) -> io::Result<()> {
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (connection, _) = listener.accept()?;
+    connection.set_nodelay(true)?;
+    Ok(connection)
+}
+
+/// Serves these connections until all are closed.
+fn in_rounds(mut connections: Vec<TcpStream>) {
     let reply = reply();
+    while !connections.is_empty() {
+        connections.retain_mut(|connection| request(connection).is_ok());
+        connections.retain_mut(|connection| connection.write_all(&reply).is_ok());
+    }
+}
+
+/// Reads a request without a body. Nothing comes behind it: the next one waits for
+/// the reply.
+fn request(connection: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 4096];
     let mut filled = 0;
-    connection.set_nodelay(true)?;
-    loop {
-        let n = connection.read(&mut buffer[filled..])?;
-        filled += n;
-        if n == 0 {
-            return Ok(());
-        }
-        if buffer[..filled].ends_with(b"\r\n\r\n") {
-            connection.write_all(&reply)?;
-            filled = 0;
+    while !buffer[..filled].ends_with(b"\r\n\r\n") {
+        match connection.read(&mut buffer[filled..])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => filled += n,
         }
     }
+    Ok(())
 }

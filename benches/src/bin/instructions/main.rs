@@ -52,7 +52,7 @@ fn main() -> Result<ExitCode> {
         load(client, args.connections)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let address = fixed_server::start()?;
+    let address = fixed_server::start(args.connections as usize)?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("callgrind.out");
     let mut counted = Vec::new();
