@@ -327,6 +327,12 @@ impl Plan {
                 ));
             }
         }
+        if self.kernel_timestamps && self.streams().any(|stream| stream.pipeline > 1) {
+            return Err(PlanError::Conflict(
+                "with pipelining several replies share a kernel timestamp: leave out \
+                 --kernel-timestamps or --pipeline",
+            ));
+        }
         if self.streams().any(|stream| stream.connections < self.threads) {
             return Err(PlanError::Conflict(
                 "every thread needs a connection of its own: raise --connections or lower --threads",
@@ -369,13 +375,17 @@ mod tests {
 
     #[test]
     fn unsound_plans_are_refused() {
-        let cases: [(Plan, &str); 7] = [
+        let cases: [(Plan, &str); 8] = [
             (Plan { load: Stream::established(Schedule::constant(f64::NAN)), ..plan() }, "rate"),
             (Plan { load: plan().load.with_connections(0), ..plan() }, "connections"),
             (Plan { load: plan().load.with_warm_connections(65), ..plan() }, "warm"),
             (plan().with_timeout(Duration::ZERO), "timeout"),
             (plan().with_threads(0), "threads"),
             (plan().with_threads(65), "thread"),
+            (
+                Plan { load: plan().load.with_pipeline(2), ..plan() }.with_kernel_timestamps(),
+                "timestamp",
+            ),
             (
                 plan().with_duration(Duration::from_secs(1)).with_warmup(Duration::from_secs(1)),
                 "warm-up",

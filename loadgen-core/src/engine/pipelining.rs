@@ -258,6 +258,10 @@ impl Worker {
         let token = self.slab.token(index);
         let gone =
             matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe);
+        if gone && self.slab[index].resting {
+            // Its reads are paced: the next one comes by itself.
+            return;
+        }
         let announced = |fd: &OwnedFd| gone && self.poll.rearm(fd.as_fd(), token).is_ok();
         if !self.slab[index].fd.as_ref().is_some_and(announced) {
             self.broken(index, Failure::from_io(Phase::Send, error));
