@@ -338,6 +338,12 @@ impl Plan {
                 "every thread needs a connection of its own: raise --connections or lower --threads",
             ));
         }
+        if self.streams().any(|stream| stream.max_connecting.is_some_and(|n| n < self.threads)) {
+            return Err(PlanError::Conflict(
+                "every thread has its share of the handshakes under way: raise --max-connecting \
+                 or lower --threads",
+            ));
+        }
         Ok(())
     }
 }
@@ -375,13 +381,17 @@ mod tests {
 
     #[test]
     fn unsound_plans_are_refused() {
-        let cases: [(Plan, &str); 8] = [
+        let cases: [(Plan, &str); 9] = [
             (Plan { load: Stream::established(Schedule::constant(f64::NAN)), ..plan() }, "rate"),
             (Plan { load: plan().load.with_connections(0), ..plan() }, "connections"),
             (Plan { load: plan().load.with_warm_connections(65), ..plan() }, "warm"),
             (plan().with_timeout(Duration::ZERO), "timeout"),
             (plan().with_threads(0), "threads"),
             (plan().with_threads(65), "thread"),
+            (
+                Plan { load: plan().load.with_max_connecting(1), ..plan() }.with_threads(2),
+                "handshakes",
+            ),
             (
                 Plan { load: plan().load.with_pipeline(2), ..plan() }.with_kernel_timestamps(),
                 "timestamp",

@@ -56,9 +56,12 @@ impl Worker {
     /// Something can be read from a connection whose pace is set.
     pub(super) fn read_slowly(&mut self, index: u32, hung_up: bool) {
         let connection = &mut self.slab[index];
+        // The event of a server's end comes once, perhaps while the connection rests.
+        connection.hung_up |= hung_up;
         if connection.resting {
             return;
         }
+        let hung_up = connection.hung_up;
         let Some(pace) = self.streams[usize::from(connection.stream)].pace else { return };
         let (generation, token) = (connection.generation, self.slab.token(index));
         let before = self.taken_bytes;

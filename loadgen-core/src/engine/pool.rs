@@ -101,6 +101,8 @@ pub(crate) struct Connection {
     pub(crate) roomy: bool,
     /// Is not to be read from before `read_at`, of a stream with a pace.
     pub(crate) resting: bool,
+    /// The server has ended it, as an event told while it was read from slowly.
+    pub(crate) hung_up: bool,
     pub(crate) read_at: Nanos,
     /// Unfinished head or chunk line; empty and unallocated otherwise.
     pub(crate) partial: Option<Box<[u8]>>,
@@ -204,6 +206,7 @@ impl Slab {
             pipe: None,
             roomy: false,
             resting: false,
+            hung_up: false,
             read_at: 0,
             partial: None,
         };
