@@ -461,10 +461,10 @@ fn rates_are_sampled() {
     sessions.sampling.first_s = 0.1;
     sessions.sampling.every_s = 0.1;
     let (figures, _) = run(plan(port, every(0.01), sessions).with_threads(2));
-    // A machine that stalls makes more samples of other rates of the same replies.
-    let replies: f64 = figures.reply_rate_samples.iter().map(|rate| rate * 0.1).sum();
-    assert!(figures.reply_rate_samples.len() >= 3, "{figures:?}");
-    assert!((20.0..=41.0).contains(&replies), "{figures:?}");
+    assert!((3..=4).contains(&figures.reply_rate_samples.len()), "{figures:?}");
+    for rate in &figures.reply_rate_samples {
+        assert!((50.0..150.0).contains(rate), "{figures:?}");
+    }
     server.stop().unwrap();
 }
 
