@@ -26,11 +26,12 @@ impl SessionWorker {
         let population = settings.population;
         self.recorder.offered(population, intended, lag);
         let now = self.now();
-        if self.common.is_full() {
+        if !self.common.may_open() {
             self.record.arrivals_shed += 1;
             self.record_end(Outcome::Shed, intended, now, now, None);
             return;
         }
+        self.counted_ahead = true;
         let scripted = settings.sessions.are_scripted();
         let cookies = settings.sessions.cookies;
         let index = self.sessions.insert(Session {
@@ -58,6 +59,10 @@ impl SessionWorker {
         } else {
             // Its calls are made once it is connected.
             self.open(index);
+        }
+        if std::mem::take(&mut self.counted_ahead) {
+            // It came to no connection.
+            self.common.closed();
         }
     }
 

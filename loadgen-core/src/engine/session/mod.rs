@@ -11,6 +11,7 @@ mod parts;
 mod ports;
 mod reading;
 mod request;
+mod sampling;
 mod settings;
 mod slots;
 mod timers;
@@ -20,18 +21,19 @@ use std::io;
 use std::sync::Arc;
 
 use parts::{Connection, Session};
+use sampling::Sampling;
 pub(crate) use settings::{Common, Settings};
 use slots::Slots;
 use timers::{Owner, Timers};
 
 use super::shared::{PUBLISH_EVERY, RUN, Shared};
 use super::worker::{BUFFER, Harvest};
-use crate::clock::{MILLISECOND, Nanos, SECOND, as_seconds};
+use crate::clock::{MILLISECOND, Nanos, as_seconds};
 use crate::net::poll::Poll;
 use crate::net::sys;
 use crate::record::{Recorder, SessionRecord};
 use crate::schedule::Starts;
-use crate::session::{Sample, UriWalker};
+use crate::session::UriWalker;
 
 /// Arrivals taken up before sockets are looked at again.
 const BATCH: u32 = 64;
@@ -64,21 +66,10 @@ pub(crate) struct SessionWorker {
     shards: u64,
     uris: UriWalker,
     next_server: usize,
+    /// The connection that is opened next is counted already among those of all workers.
+    counted_ahead: bool,
     sources: ports::Sources,
     sampling: Sampling,
-}
-
-/// When what is sampled next, and what there was at the last time.
-#[derive(Default)]
-struct Sampling {
-    next: Nanos,
-    last: Nanos,
-    ticks: usize,
-    replies: u64,
-    sessions: u64,
-    next_statuses: Nanos,
-    status_ticks: usize,
-    statuses: Vec<u64>,
 }
 
 impl SessionWorker {
@@ -95,11 +86,7 @@ impl SessionWorker {
         let (shard_, shards) = (u64::from(shard), u64::from(shards));
         let share = |whole: u64| whole / shards + u64::from(shard_ < whole % shards);
         let first_server = shard as usize % settings.addresses.len();
-        let sampling = Sampling {
-            next: settings.first_sample,
-            next_statuses: common.statuses_every,
-            ..Sampling::default()
-        };
+        let sampling = Sampling::new(settings.first_sample, common.statuses_every);
         Self {
             share: settings.sessions.count.map(share),
             next_start: starts.next(),
@@ -121,6 +108,7 @@ impl SessionWorker {
             arrived: 0,
             shards,
             next_server: first_server,
+            counted_ahead: false,
         }
     }
 
@@ -284,19 +272,11 @@ impl SessionWorker {
     /// Takes the samples that are due.
     fn sample(&mut self, now: Nanos) {
         let sampling = &mut self.sampling;
-        while now >= sampling.next {
-            let elapsed = now.saturating_sub(sampling.last).max(1) as f64 / SECOND as f64;
-            let (replies, sessions) = (self.record.replies(), self.record.succeeded());
-            let sample = Sample {
-                replies_per_s: (replies - sampling.replies) as f64 / elapsed,
-                sessions_per_s: (sessions - sampling.sessions) as f64 / elapsed,
-            };
+        let every = self.common.settings.sample_every;
+        let (replies, sessions) = (self.record.replies(), self.record.succeeded());
+        while let Some(sample) = sampling.take(now, replies, sessions, every) {
             self.record.sample(sample.replies_per_s, sample.sessions_per_s);
-            self.common.sample(sampling.ticks, sample);
-            (sampling.replies, sampling.sessions) = (replies, sessions);
-            sampling.last = now;
-            sampling.ticks += 1;
-            sampling.next += self.common.settings.sample_every;
+            self.common.sample(sampling.ticks - 1, sample);
         }
         let every = self.common.statuses_every;
         while every > 0 && now >= sampling.next_statuses {

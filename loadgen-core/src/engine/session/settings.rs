@@ -136,10 +136,12 @@ impl Common {
         }
     }
 
-    /// Whether as many connections are open as may be.
-    pub(super) fn is_full(&self) -> bool {
-        let limit = self.settings.sessions.open_connections;
-        limit.is_some_and(|limit| self.open.load(Relaxed) >= u64::from(limit))
+    /// Counts a connection that is going to be opened, unless as many are open as may
+    /// be. Looked at and counted in one step: there are other workers.
+    pub(super) fn may_open(&self) -> bool {
+        let Some(limit) = self.settings.sessions.open_connections else { return true };
+        let more = |open| (open < u64::from(limit)).then_some(open + 1);
+        self.open.fetch_update(Relaxed, Relaxed, more).is_ok()
     }
 
     /// A worker has done its part.

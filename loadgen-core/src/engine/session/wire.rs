@@ -29,7 +29,9 @@ impl SessionWorker {
         }
         self.recorder.opened(settings.population, session.intended);
         self.record.opening();
-        self.common.opening();
+        if !std::mem::take(&mut self.counted_ahead) {
+            self.common.opening();
+        }
         // A call that is sent again goes to the server that its bytes name.
         let server = session.again.front().map_or(self.next_server, |call| call.server);
         if session.again.is_empty() {
