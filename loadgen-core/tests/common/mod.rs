@@ -244,3 +244,16 @@ impl OddServer {
         self.asked.load(SeqCst)
     }
 }
+
+/// A server that answers when its gate is open.
+pub(crate) fn gated_server() -> (Gate, OddServer) {
+    let gate = Gate::default();
+    let before = gate.clone();
+    let server = OddServer::start(move |conversation| {
+        while conversation.requests(1) {
+            before.pass();
+            conversation.answer(1);
+        }
+    });
+    (gate, server)
+}

@@ -11,21 +11,8 @@ use loadgen_core::session::{Limits, Script};
 use loadgen_core::target_server::TargetOptions;
 use loadgen_core::{Plan, Schedule, Stream, Target};
 
-use super::common::{Conversation, Gate, House, OddServer, millis, run_and, target};
+use super::common::{Conversation, Gate, House, OddServer, gated_server, millis, run_and, target};
 use super::{checked, connections, every, plan, run, scripted};
-
-/// A server that answers when its gate is open.
-fn gated_server() -> (Gate, OddServer) {
-    let gate = Gate::default();
-    let before = gate.clone();
-    let server = OddServer::start(move |conversation| {
-        while conversation.requests(1) {
-            before.pass();
-            conversation.answer(1);
-        }
-    });
-    (gate, server)
-}
 
 #[test]
 fn silence_times_out() {

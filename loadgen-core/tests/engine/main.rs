@@ -1,0 +1,52 @@
+//! The engine against real sockets: the built-in server where it does, hand-made
+//! misbehaving servers where it does not.
+
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+#[path = "../common/mod.rs"]
+mod common;
+mod failing;
+mod limits;
+
+use std::time::Duration;
+
+use common::millis;
+use loadgen_core::{Engine, Plan, Report, Schedule, Stream, Target};
+
+/// Half a second of load. The time limits are for servers that do not answer; none
+/// of those that do needs so long, on whatever machine.
+fn plan(url: &str, load: Stream) -> Plan {
+    endless(url, load).with_duration(millis(500))
+}
+
+fn endless(url: &str, load: Stream) -> Plan {
+    Plan::new(Target::parse(url).unwrap(), load).with_timeout(Duration::from_secs(30))
+}
+
+fn run(plan: Plan) -> Report {
+    Engine::new(plan).unwrap().run().unwrap()
+}
+
+fn at(rate: f64) -> Stream {
+    Stream::established(Schedule::constant(rate))
+}
+
+fn fresh_at(rate: f64) -> Stream {
+    Stream::fresh(Schedule::constant(rate))
+}
+
+/// The sums that hold whatever happens (in runs without a warm-up).
+fn assert_adds_up(report: &Report) {
+    let c = &report.counts;
+    assert_eq!(c.offered, c.started + c.shed, "{c:?}");
+    assert_eq!(c.started, c.answered + c.failed + c.unfinished, "{c:?}");
+    assert_eq!(c.failed, report.errors.values().sum::<u64>(), "{c:?} {:?}", report.errors);
+    assert_eq!(c.answered, report.status.values().sum::<u64>(), "{c:?}");
+    assert_eq!(report.response_time.count, c.answered);
+    assert_eq!(report.service_time.count, c.answered);
+    let windows = &report.timeline.windows;
+    assert_eq!(windows.iter().map(|w| w.answered).sum::<u64>(), c.answered);
+    assert_eq!(windows.iter().map(|w| w.offered).sum::<u64>(), c.offered);
+    assert_eq!(windows.iter().map(|w| w.bytes_received).sum::<u64>(), report.bytes.received);
+}
