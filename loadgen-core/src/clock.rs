@@ -137,10 +137,15 @@ mod tests {
     #[test]
     fn wall_and_monotonic_agree() {
         let clock = Clock::start();
-        let (mapped, uncertainty) = clock.from_wall(SystemTime::now());
-        let direct = clock.now();
+        let before = clock.now();
+        let wall = SystemTime::now();
+        let after = clock.now();
+        let (mapped, uncertainty) = clock.from_wall(wall);
+        // Of five readings one at least was not preempted.
         assert!(uncertainty < 50 * MILLISECOND, "{uncertainty}");
-        assert!(direct.abs_diff(mapped) < 50 * MILLISECOND, "{direct} {mapped}");
+        // Whoever sets the wall clock may change its speed a little.
+        let off = uncertainty + MILLISECOND;
+        assert!(before <= mapped + off && mapped <= after + off, "{before} {mapped} {after}");
     }
 
     #[test]
@@ -150,6 +155,7 @@ mod tests {
         assert_eq!(clock.from_monotonic(clock.to_monotonic(3 * SECOND)), 3 * SECOND);
         assert_eq!(later.from_monotonic(clock.to_monotonic(3 * SECOND)), SECOND);
         let apart = later.started_at().duration_since(clock.started_at()).unwrap();
-        assert!(apart.abs_diff(Duration::from_secs(2)) < Duration::from_millis(50), "{apart:?}");
+        let off = Duration::from_nanos(clock.pairing_ns + later.pairing_ns + MILLISECOND);
+        assert!(apart.abs_diff(Duration::from_secs(2)) < off, "{apart:?}");
     }
 }

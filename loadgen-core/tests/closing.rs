@@ -68,7 +68,9 @@ fn serve(mut stream: TcpStream) -> Option<Seen> {
 
 fn run(address: SocketAddr, stream: Stream) -> Report {
     let target = Target::parse(&format!("http://{address}/")).unwrap();
-    let plan = Plan::new(target, stream).with_duration(Duration::from_millis(300));
+    let plan = Plan::new(target, stream)
+        .with_duration(Duration::from_millis(300))
+        .with_timeout(Duration::from_secs(30));
     Engine::new(plan).unwrap().run().unwrap()
 }
 
@@ -90,7 +92,7 @@ fn the_server_sees_the_close_that_the_plan_says() {
             assert_eq!((report.counts.answered, report.counts.failed), (60, 0), "{close:?}");
             assert_eq!(report.counts.connections_opened, 60 / u64::from(calls), "{close:?}");
             for _ in 0..60 / calls {
-                let seen = seen.recv_timeout(Duration::from_secs(5)).unwrap();
+                let seen = seen.recv_timeout(Duration::from_secs(60)).unwrap();
                 assert_eq!(seen, expected, "{close:?}, calls: {calls}");
             }
         }

