@@ -24,7 +24,7 @@ fn a_call_that_takes_too_long_is_a_timeout_and_censored() {
     assert_eq!(report.counts.censored, 20);
     assert_eq!(report.timeline.failed_calls.len(), 20);
     let waited = report.timeline.failed_calls[0].waited_s;
-    assert!(waited >= 1.0, "{waited}");
+    assert!((1.0..20.0).contains(&waited), "{waited}");
 }
 
 /// Nothing is ever answered, on one connection: if each call had its 250 ms from when

@@ -22,7 +22,7 @@ fn silence_times_out() {
     let (figures, report) = run(plan(server.address.port(), every(0.01), sessions));
     assert_eq!(figures.failures.timeout, 4);
     assert_eq!(report.errors["head-timeout"], 4);
-    assert!(figures.test_duration_s >= 0.2, "{}", figures.test_duration_s);
+    assert!((0.2..20.0).contains(&figures.test_duration_s), "{}", figures.test_duration_s);
 }
 
 /// The first call goes ahead alone. After it the server answers when four connections
