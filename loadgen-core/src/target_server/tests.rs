@@ -229,8 +229,10 @@ fn in_a_freeze_nothing_is_answered_and_after_it_everything() {
         let (from, to) = (freeze.start_monotonic_ns, freeze.end_monotonic_ns);
         let planned = truth.started_monotonic_ns + n * 500 * MILLISECOND;
         assert!(planned <= from && from <= to, "{truth:?}");
-        // It ends on the grid too, however late it began.
-        assert!(planned + 300 * MILLISECOND <= to, "{truth:?}");
+        // It ends on the grid too, however late it began. The last one may be cut short by
+        // the end of the server.
+        let is_last = n == truth.freezes.len() as u64;
+        assert!(is_last || planned + 300 * MILLISECOND <= to, "{truth:?}");
         // Nothing was answered in it. The call that met it was answered after it; there is
         // none only if the client did not run just then.
         assert!(!calls.iter().any(|(sent, got)| *sent > from && *got < to), "{freeze:?}");
