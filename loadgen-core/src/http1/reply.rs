@@ -155,6 +155,19 @@ impl ReplyParser {
             && self.looked == Looked::default()
     }
 
+    /// Takes a body that ends after a known number of bytes, if all of it is among
+    /// the next `available` ones; says how many it takes.
+    #[inline]
+    pub(super) fn take_whole_body(&mut self, available: usize) -> Option<usize> {
+        if self.state != State::Fixed || (available as u64) < self.remaining {
+            return None;
+        }
+        let length = self.remaining as usize;
+        self.remaining = 0;
+        self.state = State::Done;
+        Some(length)
+    }
+
     /// Whether both read the reply to the same kind of request.
     #[inline]
     pub(super) fn answers_alike(&self, other: &Self) -> bool {

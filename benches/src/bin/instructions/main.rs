@@ -14,6 +14,7 @@ mod figure;
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ struct Args {
     /// Repetitions; the median counts
     #[arg(long, default_value_t = 3)]
     runs: u32,
+    /// Keep what callgrind wrote (short.out, long.out, for callgrind_annotate) in this folder
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
     /// Be the counted client: load this address for so many seconds
     #[arg(long, hide = true, num_args = 2, value_names = ["ADDRESS", "SECONDS"])]
     client: Option<Vec<String>>,
@@ -53,13 +57,15 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let address = fixed_server::start(args.connections as usize)?;
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("callgrind.out");
+    let temporary = tempfile::tempdir()?;
+    let folder = args.keep.as_deref().unwrap_or(temporary.path());
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let files = ["short.out", "long.out"].map(|name| folder.join(name));
     let mut counted = Vec::new();
     for _ in 0..args.runs {
         let mut ends = [(0, 0); 2];
-        for (end, seconds) in ends.iter_mut().zip(LENGTHS_S) {
-            *end = count(&args, address, seconds, &file)?;
+        for ((end, seconds), file) in ends.iter_mut().zip(LENGTHS_S).zip(&files) {
+            *end = count(&args, address, seconds, file)?;
         }
         let [(calls, instructions), (more_calls, more_instructions)] = ends;
         ensure!(more_calls > calls + 1000, "too few calls: {calls} and {more_calls}");
@@ -80,12 +86,7 @@ fn main() -> Result<ExitCode> {
 }
 
 /// One run under callgrind: calls and instructions.
-fn count(
-    args: &Args,
-    address: SocketAddr,
-    seconds: f64,
-    file: &std::path::Path,
-) -> Result<(u64, u64)> {
+fn count(args: &Args, address: SocketAddr, seconds: f64, file: &Path) -> Result<(u64, u64)> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet"])
         .arg(format!("--callgrind-out-file={}", file.display()))
