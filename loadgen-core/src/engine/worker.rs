@@ -285,7 +285,9 @@ impl Worker {
         next
     }
 
-    /// Waits for at most `wait` ns and handles what has become ready.
+    /// Waits for at most `wait` ns and handles what has become ready. A function of
+    /// its own, so that its instructions can be counted (`benches`, `instructions`).
+    #[inline(never)]
     fn handle_events(&mut self, wait: Nanos) -> io::Result<()> {
         for i in 0..self.poll.wait(wait)? {
             let readiness = self.poll.readiness(i);
