@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How long a program may run before it is taken for hung and ended.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a program said and what it cost.
 #[derive(Debug)]

@@ -100,7 +100,7 @@ enum Arrival {
 pub(crate) enum PrecisionArg {
     /// Sleep to the start: late by tens of µs, least CPU
     Low,
-    /// Sleep to 50 µs before, then poll: late by about 1 µs, 20 % of a core at 3000/s
+    /// Sleep to shortly before, then poll: late by about 1 µs, 20 % of a core at 3000/s
     Normal,
     /// Never sleep: late by less than 1 µs, one whole core a thread
     High,

@@ -3,15 +3,18 @@
 //! Blocking and free of any async runtime: the engine starts one thread a
 //! worker; from an async program, call it inside `spawn_blocking`.
 
+mod arrivals;
 mod assemble;
 mod calls;
 mod closing;
 mod environment;
+mod handle;
 mod kernel_view;
 mod opening;
 mod pacing;
 mod pipelining;
 mod pool;
+mod reach;
 mod reading;
 mod session;
 mod shared;
@@ -20,28 +23,30 @@ mod starting_line;
 mod stream;
 mod unanswered;
 mod verdict;
+mod work;
 mod worker;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
+pub(crate) use handle::Finished;
+pub use handle::{RunHandle, Snapshot, Stopper};
+use reach::{check_sources, reach};
 use session::SessionWorker;
 use shared::{Settings, Shared};
 use starting_line::StartingLine;
 use stream::{RequestBytes, StreamState};
-use worker::{Harvest, Worker};
+use work::carry_out;
+use worker::Worker;
 
-use crate::clock::{Clock, Nanos};
+use crate::clock::Nanos;
 use crate::error::RunError;
-use crate::event::{Event, EventKind};
 use crate::net::poll::Poll;
 use crate::net::{limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
-use crate::record::kernel::SlowCall;
-use crate::record::{CallLog, Cause, Recorder};
-use crate::report::{Environment, Report};
+use crate::record::{CallLog, Recorder};
+use crate::report::Report;
 use crate::session::Observer;
 
 /// A plan that is ready to run: checked, its target resolved and reachable.
@@ -253,254 +258,5 @@ impl Engine {
             plan.duration_s.map_or(0, |duration| nanos(duration + plan.drain_s)),
             CallLog::with_limit(plan.call_log / u64::from(plan.threads)),
         )
-    }
-}
-
-/// Resolves the target and connects to it once: a run against a server that is
-/// not there would only measure that. The first address that answers is used.
-fn reach(plan: &Plan) -> Result<SocketAddr, RunError> {
-    let url = || plan.target.url().to_owned();
-    let addresses =
-        plan.target.resolve().map_err(|source| RunError::Resolve { url: url(), source })?;
-    let mut last = None;
-    for address in addresses {
-        match reach_from_any(plan, address) {
-            Ok(()) => return Ok(address),
-            Err(source) => last = Some(RunError::Connect { url: url(), address, source }),
-        }
-    }
-    Err(last.unwrap_or_else(|| RunError::Resolve {
-        url: url(),
-        source: std::io::Error::other("the name has no address"),
-    }))
-}
-
-/// Connects from the first source address that has a port free. What else is wrong
-/// with the source addresses, [`check_sources`] tells.
-fn reach_from_any(plan: &Plan, address: SocketAddr) -> std::io::Result<()> {
-    for &source in plan.target.source_addresses() {
-        match socket::reach(address, Some(source), plan.timeout()) {
-            Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
-            other => return other,
-        }
-    }
-    socket::reach(address, None, plan.timeout())
-}
-
-/// Makes sure that connections can come from each of the source addresses.
-fn check_sources(plan: &Plan, address: SocketAddr) -> Result<(), RunError> {
-    for &source_address in plan.target.source_addresses() {
-        socket::check_source(address, source_address).map_err(|source| RunError::Source {
-            source_address,
-            address,
-            source,
-        })?;
-    }
-    Ok(())
-}
-
-/// What a thread of a run does.
-trait Work: Sized {
-    /// Everything that comes before the load.
-    fn prepare(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    /// The load. `origin` is time 0 on `CLOCK_MONOTONIC`.
-    fn run(self, origin: u64) -> Harvest;
-}
-
-impl Work for Worker {
-    fn prepare(&mut self) -> std::io::Result<()> {
-        self.warm_up()
-    }
-
-    fn run(self, origin: u64) -> Harvest {
-        Self::run(self, origin)
-    }
-}
-
-impl Work for SessionWorker {
-    fn run(self, origin: u64) -> Harvest {
-        Self::run(self, origin)
-    }
-}
-
-/// The life of a worker thread. `None`: the start was abandoned.
-fn carry_out(
-    mut worker: impl Work,
-    line: &StartingLine,
-    shared: &Shared,
-) -> std::io::Result<Option<Harvest>> {
-    /// Lets nobody wait for a worker that panicked, nor go on without it.
-    struct Guard<'a>(&'a StartingLine, &'a Shared);
-    impl Drop for Guard<'_> {
-        fn drop(&mut self) {
-            if thread::panicking() {
-                self.0.abandon();
-                self.1.cut();
-            }
-        }
-    }
-    let _guard = Guard(line, shared);
-    let warmed = worker.prepare();
-    if warmed.is_err() {
-        line.abandon();
-        shared.cut();
-    }
-    warmed?;
-    let harvest = line.ready().map(|origin| worker.run(origin));
-    if harvest.as_ref().is_some_and(|harvest| harvest.broken.is_some()) {
-        shared.cut();
-    }
-    Ok(harvest)
-}
-
-/// Counters of a run under way, at most 100 ms old. They include the warm-up.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// Since the start of the load; zero before it.
-    pub elapsed: Duration,
-    /// Arrivals by the schedule.
-    pub offered: u64,
-    /// Calls started.
-    pub started: u64,
-    /// Calls whose reply is complete.
-    pub answered: u64,
-    /// Calls that failed.
-    pub failed: u64,
-    /// Arrivals that were never started.
-    pub shed: u64,
-    /// Calls under way.
-    pub in_flight: u64,
-    /// 99th percentile of the response times in the last full window (100 ms) that
-    /// had replies, in µs; the largest over populations and workers.
-    pub p99_us: Option<f64>,
-}
-
-/// A run under way. Dropping it lets the run go on unwatched until the plan's end.
-#[derive(Debug)]
-pub struct RunHandle {
-    plan: Plan,
-    environment: Environment,
-    shared: Arc<Shared>,
-    line: Arc<StartingLine>,
-    workers: Vec<JoinHandle<std::io::Result<Option<Harvest>>>>,
-    marks: Mutex<Vec<Event>>,
-}
-
-/// A report, and the calls that it was made of.
-pub(crate) struct Finished {
-    pub(crate) report: Report,
-    pub(crate) log: CallLog,
-    pub(crate) slow: Vec<SlowCall>,
-    pub(crate) load_end: Nanos,
-}
-
-/// Ends a run before its time, from another thread than the one that waits for it.
-#[derive(Debug, Clone)]
-pub struct Stopper(Arc<Shared>);
-
-impl Stopper {
-    /// As [`RunHandle::stop`]; the report says that the run was
-    /// [interrupted](Report::interrupted).
-    pub fn stop(&self) {
-        self.0.interrupt();
-    }
-}
-
-impl RunHandle {
-    /// What stops this run from elsewhere.
-    #[must_use]
-    pub fn stopper(&self) -> Stopper {
-        Stopper(Arc::clone(&self.shared))
-    }
-
-    /// Counters as of now.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        let elapsed = self.started_clock().map_or(0, |clock| clock.now());
-        let mut snapshot =
-            Snapshot { elapsed: Duration::from_nanos(elapsed), ..Snapshot::default() };
-        for worker in &self.shared.published {
-            let (totals, in_flight, p99_ns) = worker.read();
-            snapshot.offered += totals.offered;
-            snapshot.started += totals.started;
-            snapshot.answered += totals.answered;
-            snapshot.failed += totals.failed;
-            snapshot.shed += totals.shed;
-            snapshot.in_flight += in_flight;
-            let p99_us = p99_ns.map(|ns| ns as f64 / 1e3);
-            if p99_us > snapshot.p99_us {
-                snapshot.p99_us = p99_us;
-            }
-        }
-        snapshot
-    }
-
-    /// Marks this moment on the timeline.
-    pub fn mark(&self, name: &str) {
-        if let Some(clock) = self.started_clock() {
-            let event = Event::new(EventKind::Mark(name.to_owned()), clock.now(), 0, "user");
-            self.marks.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-        }
-    }
-
-    /// The clock of the run, whose time 0 is the start of the load. Waits until
-    /// the load starts; `None` if it never will.
-    #[must_use]
-    pub fn clock(&self) -> Option<Clock> {
-        self.line.origin().map(Clock::with_origin)
-    }
-
-    /// The clock of the run, if the load has started already.
-    #[must_use]
-    pub fn started_clock(&self) -> Option<Clock> {
-        self.line.known_origin().map(Clock::with_origin)
-    }
-
-    /// Whether the run has come to its end (of the drain, too).
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.workers.iter().all(JoinHandle::is_finished)
-    }
-
-    /// Ends the schedules in about 0.1 s: no further arrivals, but those that wait
-    /// are served and calls under way awaited, for the plan's drain time. A second
-    /// call waits for nothing any more. Returns at once.
-    pub fn stop(&self) {
-        self.shared.stop_more();
-    }
-
-    /// Waits for the end and gives the result.
-    ///
-    /// # Errors
-    /// [`RunError`] if a worker broke.
-    pub fn join(self) -> Result<Report, RunError> {
-        self.finish().map(|finished| finished.report)
-    }
-
-    /// What the workers that did not panic brought home becomes the report: a
-    /// defect in one must not take away what the others measured.
-    pub(crate) fn finish(self) -> Result<Finished, RunError> {
-        let mut harvests = Vec::new();
-        let mut panicked = 0;
-        for worker in self.workers {
-            match worker.join() {
-                Ok(Ok(harvest)) => harvests.extend(harvest),
-                Ok(Err(source)) => {
-                    return Err(RunError::Setup { what: "opening connections", source });
-                }
-                Err(_) => panicked += 1,
-            }
-        }
-        let origin = self.line.known_origin();
-        let clock = origin.map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
-        let marks = self.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut finished =
-            assemble::assemble(self.plan, self.environment, clock, harvests, panicked, &marks)?;
-        finished.report.interrupted = self.shared.is_interrupted();
-        Ok(finished)
     }
 }

@@ -2,7 +2,7 @@
 //! itself the bottleneck.
 
 use crate::clock::{MILLISECOND, Nanos, SECOND};
-use crate::net::poll::SPIN_WINDOW_NS;
+use crate::net::spin_window;
 use crate::plan::{Plan, Precision};
 use crate::record::kernel::RunDelay;
 use crate::record::{Cause, Failure, Histogram, Phase, Tally};
@@ -120,7 +120,8 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     let cpu = evidence.busiest_cpu as f64 / evidence.load_end.max(1) as f64;
     // Polling before each start fills a core from about 18,000 starts a second on:
     // only together with lag does a full core mean that it was not enough.
-    let late = !evidence.lag.is_empty() && evidence.lag.value_at_quantile(0.99) > SPIN_WINDOW_NS;
+    let late =
+        !evidence.lag.is_empty() && evidence.lag.value_at_quantile(0.99) > spin_window::LONGEST;
     if open_loop
         && late
         && cpu > CPU_DEGRADED

@@ -2,7 +2,8 @@
 //! gives them to connections, and records what becomes of them. It shares
 //! nothing that is written on the way of a call.
 //!
-//! This file is the loop; what happens on one connection is in `calls.rs`.
+//! This file is the loop; who gets which connection is in `arrivals.rs`, what
+//! happens on one in `calls.rs`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use super::kernel_view::KernelView;
 use super::opening::AT_ONCE;
-use super::pool::{Call, Slab};
+use super::pool::Slab;
 use super::shared::{CUT, PUBLISH_EVERY, Published, RUN, Settings, Shared};
 use super::stream::StreamState;
 use crate::clock::{MILLISECOND, Nanos};
@@ -19,14 +20,10 @@ use crate::http1::KnownHead;
 use crate::net::poll::Poll;
 use crate::net::sys;
 use crate::record::kernel::KernelRecord;
-use crate::record::{CallRecord, Failure, Outcome, Recorder, SessionRecord};
+use crate::record::{Failure, Outcome, Recorder, SessionRecord};
 
 /// Bytes taken from a socket at once. One buffer serves all connections.
 pub(super) const BUFFER: usize = 64 * 1024;
-
-/// Arrivals taken up before sockets are looked at again, so that catching up
-/// after a stall does not delay the reading of replies.
-const BATCH: u32 = 64;
 
 /// One thread of the engine.
 pub(crate) struct Worker {
@@ -226,139 +223,6 @@ impl Worker {
         }
     }
 
-    /// Takes up the arrivals that are due. `true` if more are due already.
-    fn take_arrivals(&mut self, now: Nanos) -> bool {
-        let mut behind = false;
-        for s in 0..self.streams.len() {
-            let mut left = BATCH;
-            // The clock is read again for each one: those behind it in the batch
-            // are later than it, and their lag has to say so.
-            let mut at = now;
-            while let Some(intended) = self.streams[s].next_start(self.end) {
-                if intended > at {
-                    break;
-                }
-                if left == 0 {
-                    behind = true;
-                    break;
-                }
-                left -= 1;
-                self.streams[s].advance();
-                at = self.now();
-                self.arrive(s, intended, Some(at.saturating_sub(intended)));
-            }
-            while self.streams[s].next_return().is_some_and(|at| at <= now) {
-                self.streams[s].returned();
-                self.come_back(s);
-            }
-        }
-        behind
-    }
-
-    /// An arrival: to a free connection, else to a new one, else it waits, else
-    /// it is shed.
-    pub(super) fn arrive(&mut self, s: usize, intended: Nanos, lag: Option<Nanos>) {
-        let stream = &mut self.streams[s];
-        self.recorder.offered(stream.population, intended, lag);
-        if self.is_past_deadline(intended) {
-            return self.shed(s, intended, false);
-        }
-        // Who came earlier is served earlier.
-        if self.streams[s].nobody_waits() && self.can_start(s) {
-            return self.start(s, Call { intended, ..Call::default() });
-        }
-        let stream = &mut self.streams[s];
-        if stream.wait(intended) {
-            self.recorder.queued(stream.population, intended);
-            self.kernel.queued(s, intended, lag);
-        } else {
-            self.shed(s, intended, false);
-        }
-    }
-
-    /// Gives what waits to connections that have become free: calls that are to be
-    /// sent once more, then arrivals, then users of a closed loop.
-    #[inline]
-    pub(super) fn serve(&mut self, s: usize) {
-        if self.streams[s].somebody_waits() {
-            self.serve_waiting(s);
-        }
-    }
-
-    fn serve_waiting(&mut self, s: usize) {
-        while self.can_start(s) {
-            let stream = &mut self.streams[s];
-            if let Some(call) = stream.again.pop_front() {
-                // The idle ones may be as dead as the one that it was sent on.
-                if self.may_open(s) {
-                    self.open(s, Some(call));
-                } else {
-                    self.start(s, call);
-                }
-            } else if let Some(intended) = stream.due.pop_front() {
-                if self.is_past_deadline(intended) {
-                    self.shed(s, intended, true);
-                } else {
-                    self.start(s, Call { intended, queued: true, ..Call::default() });
-                }
-            } else if stream.users > 0 {
-                stream.users -= 1;
-                let now = self.now();
-                if now < self.end {
-                    self.arrive(s, now, None);
-                }
-            } else {
-                return;
-            }
-        }
-    }
-
-    /// Closed loop: a user whose call has ended, or whose pause is over, starts the
-    /// next one, or waits until a connection takes it. That wait is none of the
-    /// call's: in a closed loop it is not intended before it can start.
-    pub(super) fn come_back(&mut self, s: usize) {
-        let now = self.now();
-        if now >= self.end {
-            return;
-        }
-        if self.streams[s].nobody_waits() && self.can_start(s) {
-            return self.arrive(s, now, None);
-        }
-        self.streams[s].users += 1;
-    }
-
-    fn is_past_deadline(&self, intended: Nanos) -> bool {
-        self.settings.deadline.is_some_and(|deadline| intended + deadline <= self.now())
-    }
-
-    fn can_start(&mut self, s: usize) -> bool {
-        let stream = &self.streams[s];
-        !stream.idle.is_empty()
-            || self.may_open(s)
-            || (stream.pipeline > 1 && self.with_room(s).is_some())
-    }
-
-    pub(super) fn may_open(&self, s: usize) -> bool {
-        self.streams[s].may_open(|| self.now())
-    }
-
-    fn shed(&mut self, s: usize, intended: Nanos, queued: bool) {
-        let now = self.now();
-        let call = CallRecord {
-            intended,
-            sent: now,
-            done: now,
-            bytes: 0,
-            outcome: Outcome::Shed,
-            population: self.streams[s].population,
-            reused: false,
-            retried: false,
-            queued,
-        };
-        self.look_into_unconnected(s, &call);
-        self.recorder.ended(call);
-    }
-
     /// Ends what has run out of time.
     fn expire(&mut self, now: Nanos) {
         for s in 0..self.streams.len() {
@@ -421,7 +285,9 @@ impl Worker {
         next
     }
 
-    /// Waits for at most `wait` ns and handles what has become ready.
+    /// Waits for at most `wait` ns and handles what has become ready. A function of
+    /// its own, so that its instructions can be counted (`benches`, `instructions`).
+    #[inline(never)]
     fn handle_events(&mut self, wait: Nanos) -> io::Result<()> {
         for i in 0..self.poll.wait(wait)? {
             let readiness = self.poll.readiness(i);

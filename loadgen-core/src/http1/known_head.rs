@@ -44,6 +44,9 @@ impl KnownHead {
             _ => self.learn(parser, buffer)?,
         };
         let rest = buffer.get(taken..).unwrap_or_default();
+        if let Some(body) = parser.take_whole_body(rest.len()) {
+            return Ok((taken + body, Progress::Done));
+        }
         let (more, progress) = parser.advance(rest)?;
         Ok((taken + more, progress))
     }

@@ -16,6 +16,8 @@
 //! not concern framing is not looked at. Replies to CONNECT and upgrades are not
 //! supported: no call asks for them.
 
+mod body;
+
 use super::error::{ProtocolError, Truncated};
 use super::framing::{Body, Framing};
 use super::lines::{Line, Looked};
@@ -24,10 +26,6 @@ use super::scan;
 /// Most bytes of one head, from the status line to the empty line; also of all
 /// trailers of one reply.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// Most bytes of the line before a chunk, with extensions and line end.
-const CHUNK_LINE_LIMIT: usize = 4 * 1024;
-/// Most hex digits of a chunk size; more would overflow 64 bits.
-const CHUNK_DIGITS: usize = 16;
 /// Most 1xx replies before the final one.
 const INTERIM_LIMIT: u8 = 100;
 
@@ -335,74 +333,6 @@ impl ReplyParser {
         };
         Ok(())
     }
-
-    #[inline]
-    fn data(&mut self, rest: &[u8]) -> Option<usize> {
-        let length = self.remaining.min(rest.len() as u64);
-        if length == 0 {
-            return None;
-        }
-        self.skip(length);
-        // No more than the length of a slice.
-        Some(length as usize)
-    }
-
-    #[inline]
-    fn skip(&mut self, length: u64) {
-        self.remaining = self.remaining.saturating_sub(length);
-        if self.remaining == 0 {
-            self.state = match self.state {
-                State::Fixed => State::Done,
-                _ => State::ChunkEnd,
-            };
-        }
-    }
-
-    fn chunk_line(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let line = rest.get(..CHUNK_LINE_LIMIT).unwrap_or(rest);
-        if line.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
-            return Err(ProtocolError::BadChunk);
-        }
-        let Some(feed) = scan::line_feed(line, self.looked.until as usize) else {
-            if line.len() < rest.len() {
-                return Err(ProtocolError::ChunkLineTooLarge);
-            }
-            self.looked.until = line.len() as u32;
-            return Ok(None);
-        };
-        self.looked = Looked::default();
-        self.remaining = chunk_size(line.get(..feed).unwrap_or_default())?;
-        self.state = if self.remaining == 0 { State::Trailers } else { State::ChunkData };
-        Ok(Some(feed + 1))
-    }
-
-    fn chunk_end(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let length = match rest {
-            [] | [b'\r'] => return Ok(None),
-            [b'\n', ..] => 1,
-            [b'\r', b'\n', ..] => 2,
-            _ => return Err(ProtocolError::BadChunk),
-        };
-        self.state = State::ChunkLine;
-        Ok(Some(length))
-    }
-
-    fn trailers(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let (trailers, full) = self.within_limit(rest);
-        match self.looked.field_line(trailers) {
-            Line::Field { length, .. } => {
-                self.consumed += length as u32;
-                Ok(Some(length))
-            }
-            Line::Empty(length) => {
-                self.state = State::Done;
-                Ok(Some(length))
-            }
-            Line::Unfinished if full => Err(ProtocolError::TrailersTooLarge),
-            Line::Unfinished => Ok(None),
-            Line::Bad => Err(ProtocolError::BadTrailer),
-        }
-    }
 }
 
 /// Whether the bytes may be the start of a status line. Each byte is judged as
@@ -436,29 +366,5 @@ fn check_status_line(line: &[u8]) -> Result<(), ProtocolError> {
         Ok(())
     } else {
         Err(ProtocolError::BadStatusLine)
-    }
-}
-
-/// The size at the start of a chunk's line (without its line feed). White space
-/// and extensions may follow it (RFC 9112 §7.1.1).
-fn chunk_size(line: &[u8]) -> Result<u64, ProtocolError> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mut size = 0;
-    let mut digits = 0;
-    for byte in line {
-        let Some(digit) = char::from(*byte).to_digit(16) else { break };
-        if digits == CHUNK_DIGITS {
-            return Err(ProtocolError::BadChunk);
-        }
-        size = size << 4 | u64::from(digit);
-        digits += 1;
-    }
-    let mut after = line.get(digits..).unwrap_or_default();
-    while let [b' ' | b'\t', rest @ ..] = after {
-        after = rest;
-    }
-    match after {
-        [] | [b';', ..] if digits > 0 => Ok(size),
-        _ => Err(ProtocolError::BadChunk),
     }
 }

@@ -3,13 +3,10 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use super::spin_window::{LEARN_BELOW, SpinWindow};
 use super::sys;
 use crate::clock::Nanos;
 use crate::plan::Precision;
-
-/// How long before a deadline [`Precision::Normal`] stops sleeping. About the
-/// time that an idle (virtual) CPU needs to wake up.
-pub(crate) const SPIN_WINDOW_NS: u64 = 50_000;
 
 /// Both directions and the hang-up, edge-triggered.
 const INTEREST: libc::c_int = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;
@@ -52,6 +49,8 @@ pub(crate) struct Poll {
     /// Kernels before 5.11: sleep in milliseconds, rounded down, then spin.
     coarse: bool,
     precision: Precision,
+    /// How long before a deadline [`Precision::Normal`] stops sleeping.
+    window: SpinWindow,
 }
 
 impl Poll {
@@ -63,6 +62,7 @@ impl Poll {
             ready: 0,
             coarse: false,
             precision,
+            window: SpinWindow::default(),
         })
     }
 
@@ -88,9 +88,13 @@ impl Poll {
     pub(crate) fn wait(&mut self, wait_ns: Nanos) -> io::Result<usize> {
         let sleep_ns = match self.precision {
             Precision::Low => wait_ns,
-            Precision::Normal => wait_ns.saturating_sub(SPIN_WINDOW_NS),
+            Precision::Normal => wait_ns.saturating_sub(self.window.ns()),
             Precision::High => 0,
         };
+        let teaches = self.precision == Precision::Normal
+            && !self.coarse
+            && (1..LEARN_BELOW).contains(&sleep_ns);
+        let from = if teaches { sys::monotonic_ns() } else { 0 };
         let waited = if self.coarse {
             let ms = i32::try_from(sleep_ns / 1_000_000).unwrap_or(i32::MAX);
             sys::epoll_wait_ms(&self.epoll, &mut self.events, ms)
@@ -98,6 +102,10 @@ impl Poll {
             sys::epoll_wait_ns(&self.epoll, &mut self.events, sleep_ns)
         };
         self.ready = match waited {
+            Ok(0) if teaches => {
+                self.window.learn(sys::monotonic_ns().saturating_sub(from + sleep_ns));
+                0
+            }
             Ok(n) => n,
             Err(error) if error.raw_os_error() == Some(libc::EINTR) => 0,
             Err(error) if error.raw_os_error() == Some(libc::ENOSYS) && !self.coarse => {

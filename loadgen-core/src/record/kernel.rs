@@ -6,7 +6,7 @@ use super::causes::{Evidence, Parts, SlowCause, classify};
 use super::recorder::histogram;
 use super::{CallRecord, Histogram, Outcome, Population};
 use crate::clock::{MILLISECOND, Nanos};
-use crate::net::poll::SPIN_WINDOW_NS;
+use crate::net::spin_window;
 use crate::net::tcp_info::TcpInfo;
 
 /// Slow calls that are kept one by one, for phases and windows.
@@ -106,7 +106,7 @@ pub(crate) struct RunDelay {
 }
 
 /// What waking up may take without anyone else in the way.
-const WAKE_UP: Nanos = SPIN_WINDOW_NS;
+const WAKE_UP: Nanos = spin_window::LONGEST;
 
 /// From here on the wait of a tenth of a second is a neighbour's doing.
 const WAITED_LONG: Nanos = MILLISECOND;

@@ -15,6 +15,11 @@ use super::setting::Setting;
 
 const RATE: u32 = 3000;
 
+/// The program that only asks the kernel, by how it waits for a start.
+const FLOOR_SLEEPS: &str = "floor, sleeping";
+pub(crate) const FLOOR_NORMAL: &str = "floor, polling 50 µs before";
+pub(crate) const FLOOR_HIGH: &str = "floor, polling always";
+
 /// Arrivals closer together than this were sent in one go.
 const BURST_NS: u64 = 20_000;
 
@@ -26,16 +31,32 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
             let load = load(setting, server.port());
             let mut args = loadgen_arguments(&load);
             args.extend(["--precision".to_owned(), precision.to_owned()]);
-            trial(setting, server, &setting.loadgen, &args)
+            trial(setting, server, &setting.loadgen, &args, 0)
         };
         contestants.push(Contestant { name: ours(precision), run: Box::new(run) });
+    }
+    for (name, before_us) in [(FLOOR_SLEEPS, 0), (FLOOR_NORMAL, 50), (FLOOR_HIGH, 1_000_000)] {
+        let run = move |_| {
+            let server = start(setting)?;
+            let load = load(setting, server.port());
+            let args = [
+                format!("127.0.0.1:{}", load.port),
+                load.connections.to_string(),
+                load.seconds.to_string(),
+                format!("--rate={RATE}"),
+                format!("--before={before_us}"),
+            ];
+            // Its first request only asks how long a reply is.
+            trial(setting, server, &setting.floor, &args, 1)
+        };
+        contestants.push(Contestant { name: name.to_owned(), run: Box::new(run) });
     }
     for tool in setting.tools.iter().copied() {
         if can(tool, &load(setting, 0)) {
             let run = move |_| {
                 let server = start(setting)?;
                 let (program, args) = command(tool, &load(setting, server.port()))?;
-                trial(setting, server, &program, &args)
+                trial(setting, server, &program, &args, 0)
             };
             contestants.push(Contestant { name: tool.name().to_owned(), run: Box::new(run) });
         }
@@ -56,6 +77,9 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
             "The k-th arrival against k/3000 s, less the smallest such difference (the way through \
              the loopback). CPU: of the whole process, its start and report included."
                 .to_owned(),
+            "floor: nothing but timers and the sending and reading of fixed bytes, so what this \
+             machine allows; sleeping to the start, to 50 µs before, or not at all."
+                .to_owned(),
         ],
     })
 }
@@ -74,10 +98,18 @@ fn start(setting: &Setting) -> Result<TruthServer> {
     TruthServer::start(&setting.loadgen, setting.folder(), &["--delay", "200us"])
 }
 
-fn trial(setting: &Setting, server: TruthServer, program: &Path, args: &[String]) -> Result<Trial> {
+/// The first `asked` requests are not of the load.
+fn trial(
+    setting: &Setting,
+    server: TruthServer,
+    program: &Path,
+    args: &[String],
+    asked: usize,
+) -> Result<Trial> {
     let client = setting.client(program, args, &[server.id()])?;
-    let arrivals = server.finish()?.arrivals_ns;
-    ensure!(arrivals.len() > 1, "no call came in");
+    let mut arrivals = server.finish()?.arrivals_ns;
+    ensure!(arrivals.len() > asked + 1, "no call came in");
+    arrivals.drain(..asked);
     let ideal = |k: usize| k as f64 * 1e9 / f64::from(RATE);
     let offset = |(k, at): (usize, &u64)| (at - arrivals[0]) as f64 - ideal(k);
     let mut late: Vec<f64> = arrivals.iter().enumerate().map(offset).collect();

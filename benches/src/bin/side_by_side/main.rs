@@ -20,7 +20,7 @@ mod setting;
 mod tables;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -98,22 +98,30 @@ fn main() -> Result<()> {
     pin(CLIENT_CORE)?;
     let names = if args.only.is_empty() { Name::value_variants() } else { &args.only[..] };
     let mut parts = Vec::new();
+    let mut text = String::new();
     for name in names {
         match name.measure(&setting) {
             Ok(part) => parts.push(part),
             // What the others have measured is worth keeping.
             Err(error) => eprintln!("{name:?}: {error:#}"),
         }
+        // A run may be ended at any time: what was measured is in the files.
+        text = write(&setting, &parts, args.out.as_deref())?;
     }
-    let goals = goals::judge(&parts);
-    let text = tables::markdown(&setting, &parts, &goals);
     print!("{text}");
-    if let Some(folder) = &args.out {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        fs::write(folder.join("side-by-side.md"), &text)?;
-        let json = tables::json(&setting, &parts, &goals);
-        fs::write(folder.join("side-by-side.json"), serde_json::to_string_pretty(&json)? + "\n")?;
-    }
     anyhow::ensure!(parts.len() == names.len(), "not every part could be measured: see above");
     Ok(())
+}
+
+/// Writes the results so far to the files of `folder`; gives the table.
+fn write(setting: &Setting, parts: &[Part], folder: Option<&Path>) -> Result<String> {
+    let goals = goals::judge(parts);
+    let text = tables::markdown(setting, parts, &goals);
+    if let Some(folder) = folder {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::write(folder.join("side-by-side.md"), &text)?;
+        let json = tables::json(setting, parts, &goals);
+        fs::write(folder.join("side-by-side.json"), serde_json::to_string_pretty(&json)? + "\n")?;
+    }
+    Ok(text)
 }

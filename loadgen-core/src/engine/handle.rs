@@ -1,0 +1,166 @@
+//! A run under way: watched, marked, stopped, awaited.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::assemble;
+use super::shared::Shared;
+use super::starting_line::StartingLine;
+use super::worker::Harvest;
+use crate::clock::{Clock, Nanos};
+use crate::error::RunError;
+use crate::event::{Event, EventKind};
+use crate::plan::Plan;
+use crate::record::CallLog;
+use crate::record::kernel::SlowCall;
+use crate::report::{Environment, Report};
+
+/// Counters of a run under way, at most 100 ms old. They include the warm-up.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Since the start of the load; zero before it.
+    pub elapsed: Duration,
+    /// Arrivals by the schedule.
+    pub offered: u64,
+    /// Calls started.
+    pub started: u64,
+    /// Calls whose reply is complete.
+    pub answered: u64,
+    /// Calls that failed.
+    pub failed: u64,
+    /// Arrivals that were never started.
+    pub shed: u64,
+    /// Calls under way.
+    pub in_flight: u64,
+    /// 99th percentile of the response times in the last full window (100 ms) that
+    /// had replies, in µs; the largest over populations and workers.
+    pub p99_us: Option<f64>,
+}
+
+/// A run under way. Dropping it lets the run go on unwatched until the plan's end.
+#[derive(Debug)]
+pub struct RunHandle {
+    pub(super) plan: Plan,
+    pub(super) environment: Environment,
+    pub(super) shared: Arc<Shared>,
+    pub(super) line: Arc<StartingLine>,
+    pub(super) workers: Vec<JoinHandle<std::io::Result<Option<Harvest>>>>,
+    pub(super) marks: Mutex<Vec<Event>>,
+}
+
+/// A report, and the calls that it was made of.
+pub(crate) struct Finished {
+    pub(crate) report: Report,
+    pub(crate) log: CallLog,
+    pub(crate) slow: Vec<SlowCall>,
+    pub(crate) load_end: Nanos,
+}
+
+/// Ends a run before its time, from another thread than the one that waits for it.
+#[derive(Debug, Clone)]
+pub struct Stopper(Arc<Shared>);
+
+impl Stopper {
+    /// As [`RunHandle::stop`]; the report says that the run was
+    /// [interrupted](Report::interrupted).
+    pub fn stop(&self) {
+        self.0.interrupt();
+    }
+}
+
+impl RunHandle {
+    /// What stops this run from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.shared))
+    }
+
+    /// Counters as of now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let elapsed = self.started_clock().map_or(0, |clock| clock.now());
+        let mut snapshot =
+            Snapshot { elapsed: Duration::from_nanos(elapsed), ..Snapshot::default() };
+        for worker in &self.shared.published {
+            let (totals, in_flight, p99_ns) = worker.read();
+            snapshot.offered += totals.offered;
+            snapshot.started += totals.started;
+            snapshot.answered += totals.answered;
+            snapshot.failed += totals.failed;
+            snapshot.shed += totals.shed;
+            snapshot.in_flight += in_flight;
+            let p99_us = p99_ns.map(|ns| ns as f64 / 1e3);
+            if p99_us > snapshot.p99_us {
+                snapshot.p99_us = p99_us;
+            }
+        }
+        snapshot
+    }
+
+    /// Marks this moment on the timeline.
+    pub fn mark(&self, name: &str) {
+        if let Some(clock) = self.started_clock() {
+            let event = Event::new(EventKind::Mark(name.to_owned()), clock.now(), 0, "user");
+            self.marks.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        }
+    }
+
+    /// The clock of the run, whose time 0 is the start of the load. Waits until
+    /// the load starts; `None` if it never will.
+    #[must_use]
+    pub fn clock(&self) -> Option<Clock> {
+        self.line.origin().map(Clock::with_origin)
+    }
+
+    /// The clock of the run, if the load has started already.
+    #[must_use]
+    pub fn started_clock(&self) -> Option<Clock> {
+        self.line.known_origin().map(Clock::with_origin)
+    }
+
+    /// Whether the run has come to its end (of the drain, too).
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.workers.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Ends the schedules in about 0.1 s: no further arrivals, but those that wait
+    /// are served and calls under way awaited, for the plan's drain time. A second
+    /// call waits for nothing any more. Returns at once.
+    pub fn stop(&self) {
+        self.shared.stop_more();
+    }
+
+    /// Waits for the end and gives the result.
+    ///
+    /// # Errors
+    /// [`RunError`] if a worker broke.
+    pub fn join(self) -> Result<Report, RunError> {
+        self.finish().map(|finished| finished.report)
+    }
+
+    /// What the workers that did not panic brought home becomes the report: a
+    /// defect in one must not take away what the others measured.
+    pub(crate) fn finish(self) -> Result<Finished, RunError> {
+        let mut harvests = Vec::new();
+        let mut panicked = 0;
+        for worker in self.workers {
+            match worker.join() {
+                Ok(Ok(harvest)) => harvests.extend(harvest),
+                Ok(Err(source)) => {
+                    return Err(RunError::Setup { what: "opening connections", source });
+                }
+                Err(_) => panicked += 1,
+            }
+        }
+        let origin = self.line.known_origin();
+        let clock = origin.map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
+        let marks = self.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut finished =
+            assemble::assemble(self.plan, self.environment, clock, harvests, panicked, &marks)?;
+        finished.report.interrupted = self.shared.is_interrupted();
+        Ok(finished)
+    }
+}

@@ -1,0 +1,51 @@
+//! Whether there is a target, and from where: asked once, before the load.
+
+use std::net::SocketAddr;
+
+use crate::error::RunError;
+use crate::net::socket;
+use crate::plan::Plan;
+use crate::record::Cause;
+
+/// Resolves the target and connects to it once: a run against a server that is
+/// not there would only measure that. The first address that answers is used.
+pub(super) fn reach(plan: &Plan) -> Result<SocketAddr, RunError> {
+    let url = || plan.target.url().to_owned();
+    let addresses =
+        plan.target.resolve().map_err(|source| RunError::Resolve { url: url(), source })?;
+    let mut last = None;
+    for address in addresses {
+        match reach_from_any(plan, address) {
+            Ok(()) => return Ok(address),
+            Err(source) => last = Some(RunError::Connect { url: url(), address, source }),
+        }
+    }
+    Err(last.unwrap_or_else(|| RunError::Resolve {
+        url: url(),
+        source: std::io::Error::other("the name has no address"),
+    }))
+}
+
+/// Connects from the first source address that has a port free. What else is wrong
+/// with the source addresses, [`check_sources`] tells.
+fn reach_from_any(plan: &Plan, address: SocketAddr) -> std::io::Result<()> {
+    for &source in plan.target.source_addresses() {
+        match socket::reach(address, Some(source), plan.timeout()) {
+            Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
+            other => return other,
+        }
+    }
+    socket::reach(address, None, plan.timeout())
+}
+
+/// Makes sure that connections can come from each of the source addresses.
+pub(super) fn check_sources(plan: &Plan, address: SocketAddr) -> Result<(), RunError> {
+    for &source_address in plan.target.source_addresses() {
+        socket::check_source(address, source_address).map_err(|source| RunError::Source {
+            source_address,
+            address,
+            source,
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! The life of a worker thread: preparation, the common start, the load, and what
+//! the others are told when it breaks.
+
+use std::thread;
+
+use super::session::SessionWorker;
+use super::shared::Shared;
+use super::starting_line::StartingLine;
+use super::worker::{Harvest, Worker};
+
+/// What a thread of a run does.
+pub(super) trait Work: Sized {
+    /// Everything that comes before the load.
+    fn prepare(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// The load. `origin` is time 0 on `CLOCK_MONOTONIC`.
+    fn run(self, origin: u64) -> Harvest;
+}
+
+impl Work for Worker {
+    fn prepare(&mut self) -> std::io::Result<()> {
+        self.warm_up()
+    }
+
+    fn run(self, origin: u64) -> Harvest {
+        Self::run(self, origin)
+    }
+}
+
+impl Work for SessionWorker {
+    fn run(self, origin: u64) -> Harvest {
+        Self::run(self, origin)
+    }
+}
+
+/// Lives it. `None`: the start was abandoned.
+pub(super) fn carry_out(
+    mut worker: impl Work,
+    line: &StartingLine,
+    shared: &Shared,
+) -> std::io::Result<Option<Harvest>> {
+    /// Lets nobody wait for a worker that panicked, nor go on without it.
+    struct Guard<'a>(&'a StartingLine, &'a Shared);
+    impl Drop for Guard<'_> {
+        fn drop(&mut self) {
+            if thread::panicking() {
+                self.0.abandon();
+                self.1.cut();
+            }
+        }
+    }
+    let _guard = Guard(line, shared);
+    let warmed = worker.prepare();
+    if warmed.is_err() {
+        line.abandon();
+        shared.cut();
+    }
+    warmed?;
+    let harvest = line.ready().map(|origin| worker.run(origin));
+    if harvest.as_ref().is_some_and(|harvest| harvest.broken.is_some()) {
+        shared.cut();
+    }
+    Ok(harvest)
+}
