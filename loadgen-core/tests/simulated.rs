@@ -5,7 +5,7 @@
 //! whose name holds NAME.
 #![allow(clippy::unwrap_used, reason = "a test that fails should stop")]
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -96,7 +96,13 @@ fn client(url: &str, clock: Clock, stop: Arc<AtomicBool>) -> JoinHandle<Vec<(Nan
             let mut reply = Vec::new();
             while !reply.ends_with(b"x") {
                 let mut buffer = [0; 4096];
-                let n = stream.read(&mut buffer).unwrap();
+                // A process that is stopped and goes on is interrupted in its reads.
+                let n = loop {
+                    match stream.read(&mut buffer) {
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        other => break other.unwrap(),
+                    }
+                };
                 assert!(n > 0, "the machine closed the connection");
                 reply.extend_from_slice(&buffer[..n]);
                 if reply.windows(4).any(|w| w == b"\r\n\r\n") && reply.ends_with(&[b'x'; 100]) {
