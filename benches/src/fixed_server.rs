@@ -46,14 +46,17 @@ pub fn start(connections: usize) -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// A connection without a request for so long is left out of a round: at the end of
-/// its load a client asks nothing more on most of them.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// So long a round waits for requests that do not come: at the end of its load a client
+/// asks nothing more on most of its connections. Longer than a machine stands still,
+/// since smaller rounds are other work for the client.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// And so long for each connection once that has passed.
+const IMPATIENCE: Duration = Duration::from_millis(1);
 
 fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let (connection, _) = listener.accept()?;
     connection.set_nodelay(true)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
     Ok(connection)
 }
 
@@ -62,8 +65,12 @@ fn in_rounds(mut connections: Vec<TcpStream>) {
     let reply = reply();
     while !connections.is_empty() {
         let mut asked = vec![];
-        connections.retain_mut(|connection| match request(connection) {
+        let mut patience = PATIENCE;
+        connections.retain_mut(|connection| match request(connection, patience) {
             Ok(whole) => {
+                if !whole {
+                    patience = IMPATIENCE;
+                }
                 asked.push(whole);
                 true
             }
@@ -76,9 +83,10 @@ fn in_rounds(mut connections: Vec<TcpStream>) {
     }
 }
 
-/// Reads a request without a body, if there is one. Nothing comes behind it: the
-/// next one waits for the reply.
-fn request(connection: &mut TcpStream) -> io::Result<bool> {
+/// Reads a request without a body, if one comes in this time. Nothing comes behind it:
+/// the next one waits for the reply.
+fn request(connection: &mut TcpStream, patience: Duration) -> io::Result<bool> {
+    connection.set_read_timeout(Some(patience))?;
     let mut buffer = [0; 4096];
     let mut filled = 0;
     while !buffer[..filled].ends_with(b"\r\n\r\n") {

@@ -43,6 +43,11 @@ impl Figure {
             .with_context(|| format!("cannot write {}", file.display()))
     }
 
+    /// Whether this holds beside the committed figure.
+    pub(crate) fn holds(&self) -> Result<bool> {
+        Ok(self.against(&Self::committed()?).0)
+    }
+
     /// Says how this stands to the committed figure.
     #[expect(clippy::print_stdout, reason = "the judgement is the result")]
     pub(crate) fn check(&self) -> Result<ExitCode> {
