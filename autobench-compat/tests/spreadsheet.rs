@@ -65,15 +65,19 @@ fn cells(document: &str) -> Vec<Vec<Cell>> {
     let mut rows: Vec<Vec<Cell>> = rows
         .map(|row| {
             let cells = row.children().filter(|node| node.has_tag_name((TABLE, "table-cell")));
-            let mut cells: Vec<Cell> = cells.flat_map(|node| repeated(&node)).collect();
-            while cells.last() == Some(&Cell::Empty) {
-                cells.pop();
-            }
-            cells
+            without_rest(cells.flat_map(|node| repeated(&node)).collect())
         })
         .collect();
     rows.retain(|row| !row.is_empty());
     rows
+}
+
+/// A row up to its last cell that holds anything.
+fn without_rest(mut row: Vec<Cell>) -> Vec<Cell> {
+    while row.last() == Some(&Cell::Empty) {
+        row.pop();
+    }
+    row
 }
 
 fn repeated(node: &roxmltree::Node<'_, '_>) -> Vec<Cell> {
@@ -146,6 +150,7 @@ fn csv_opens_in_a_spreadsheet_as_numbers() {
     assert!(has_empty_cells(&expected), "the case of a missing figure: {text}");
     assert!(expected[0].iter().all(|cell| matches!(cell, Cell::Text(_))), "{text}");
     assert!(expected[1..].iter().flatten().all(|cell| !matches!(cell, Cell::Text(_))), "{text}");
+    let expected: Vec<_> = expected.into_iter().map(without_rest).collect();
     assert_eq!(converted(folder.path(), "results.csv", None), expected);
 }
 
@@ -161,6 +166,7 @@ fn tsv_opens_in_a_spreadsheet_as_numbers() {
     assert!(has_empty_cells(&expected));
     // Tab, quotes, UTF-8, from line 1, English numbers.
     let filter = Some("CSV:9,34,76,1,,1033");
+    let expected: Vec<_> = expected.into_iter().map(without_rest).collect();
     assert_eq!(converted(folder.path(), "results.tsv", filter), expected);
 }
 

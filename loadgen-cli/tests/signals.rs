@@ -27,7 +27,11 @@ fn interrupt_migration(
     let file = dir.path().join("report.json");
     let args = ["migrate", "--warmup", warmup, "--before", before, "--after", after, "--trigger"];
     let args = args.into_iter().chain([migration, "-o", file.to_str().unwrap()]);
-    let mut running = Watched::spawn(loadgen(args));
+    // Somebody may run the tests under nohup, which is inherited: then SIGHUP says nothing.
+    let mut command = std::process::Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_loadgen")]).args(args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Watched::spawn(command);
     running.wait_for(word);
     running.signal(signal);
     running.finish().exits_with(code).says(&["report written to"]);

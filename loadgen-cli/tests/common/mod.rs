@@ -83,8 +83,8 @@ impl Outcome {
 
     /// Whether the run is not valid for this machine's sake.
     fn is_late(&self) -> bool {
-        let said = |word: &&str| self.stderr.contains(word) || self.stdout.contains(word);
-        self.code() == Some(4) && LATE.iter().any(said)
+        let said = |word: &str| self.stderr.contains(word) || self.stdout.contains(word);
+        self.code() == Some(4) && LATE.into_iter().any(said)
     }
 
     /// Asserts that stderr has all of these words.
