@@ -65,7 +65,9 @@ fn places_that_cannot_be_written_are_found_before_the_run() {
     refused(&run_to("/tmp"), &["'/tmp'", "it is a directory"]);
     refused(&run_to("/proc/r.json"), &["/proc/r.json"]);
     refused(&run_to("r.html"), &["--html r.html", "-o report.json"]);
-    refused(&["target", "--arrivals", "/no/such/dir/a"], &["/no/such/dir/a"]);
+    for option in ["--arrivals", "--calls"] {
+        refused(&["target", option, "/no/such/dir/a"], &["/no/such/dir/a"]);
+    }
     refused(&["target", "-o", "/no/such/dir/a"], &["/no/such/dir/a"]);
 }
 

@@ -56,6 +56,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     arrivals: Option<PathBuf>,
 
+    /// Write two times of each call to FILE: when the kernel had its request, and its reply
+    ///
+    /// In the same form, in the order of the replies. The kernel takes requests in a freeze, too.
+    #[arg(long, value_name = "FILE")]
+    calls: Option<PathBuf>,
+
     /// How exactly replies are sent when due, and what it costs
     #[arg(long, value_enum, default_value_t = PrecisionArg::Normal)]
     precision: PrecisionArg,
@@ -90,7 +96,7 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     if args.simulated_vm {
         return simulated_vm();
     }
-    for file in [&args.output, &args.arrivals].into_iter().flatten() {
+    for file in [&args.output, &args.arrivals, &args.calls].into_iter().flatten() {
         check_writable(file)?;
     }
     let interrupt = Interrupt::install("ending the server")?;
@@ -182,6 +188,9 @@ impl Args {
         }
         if let Some(file) = &self.arrivals {
             options = options.with_arrivals(file);
+        }
+        if let Some(file) = &self.calls {
+            options = options.with_calls(file);
         }
         options
     }

@@ -164,6 +164,8 @@ impl Engine {
         let line = Arc::new(StartingLine::new(plan.threads));
         let mut workers = Vec::new();
         for shard in 0..plan.threads {
+            // One alone is best placed by the scheduler.
+            let core = (plan.threads > 1).then_some(shard as usize);
             let spawned = Poll::new(plan.precision).and_then(|poll| {
                 let thread = thread::Builder::new().name(format!("loadgen-{shard}"));
                 let line = Arc::clone(&line);
@@ -171,11 +173,11 @@ impl Engine {
                 match &common {
                     None => {
                         let worker = self.worker(shard, poll, &settings, &shared);
-                        thread.spawn(move || carry_out(worker, &line, &shared))
+                        thread.spawn(move || carry_out(core, worker, &line, &shared))
                     }
                     Some(common) => {
                         let worker = self.session_worker(shard, poll, common, &shared);
-                        thread.spawn(move || carry_out(worker, &line, &shared))
+                        thread.spawn(move || carry_out(core, worker, &line, &shared))
                     }
                 }
             });

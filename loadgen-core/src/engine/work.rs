@@ -7,6 +7,7 @@ use super::session::SessionWorker;
 use super::shared::Shared;
 use super::starting_line::StartingLine;
 use super::worker::{Harvest, Worker};
+use crate::net::cores;
 
 /// What a thread of a run does.
 pub(super) trait Work: Sized {
@@ -35,8 +36,10 @@ impl Work for SessionWorker {
     }
 }
 
-/// Lives it. `None`: the start was abandoned.
+/// Lives it, beginning on the `core`-th core if it matters. `None`: the start was
+/// abandoned.
 pub(super) fn carry_out(
+    core: Option<usize>,
     mut worker: impl Work,
     line: &StartingLine,
     shared: &Shared,
@@ -52,6 +55,9 @@ pub(super) fn carry_out(
         }
     }
     let _guard = Guard(line, shared);
+    if let Some(core) = core {
+        cores::begin_on(core);
+    }
     let warmed = worker.prepare();
     if warmed.is_err() {
         line.abandon();

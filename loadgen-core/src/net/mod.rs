@@ -1,6 +1,7 @@
 //! The kernel, as far as a worker needs it: an epoll loop with nanosecond
 //! deadlines and non-blocking sockets. All `unsafe` of the crate is in [`sys`].
 
+pub(crate) mod cores;
 pub(crate) mod limits;
 pub(crate) mod poll;
 pub(crate) mod socket;

@@ -43,6 +43,29 @@ pub(crate) fn minimise_timer_slack() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64) };
 }
 
+/// Words of a set of cores, a bit for each: enough for 8192.
+const CORE_WORDS: usize = 128;
+
+/// The cores that this thread may run on.
+pub(crate) fn cores() -> io::Result<Vec<usize>> {
+    let mut words = [0_u64; CORE_WORDS];
+    // SAFETY: `words` is writable for the given size; the kernel wants whole longs.
+    check(unsafe { libc::sched_getaffinity(0, size_of_val(&words), words.as_mut_ptr().cast()) })?;
+    let is_set = |core: &usize| words[core / 64] >> (core % 64) & 1 == 1;
+    Ok((0..64 * CORE_WORDS).filter(is_set).collect())
+}
+
+/// Keeps this thread to these cores.
+pub(crate) fn keep_to_cores(cores: &[usize]) -> io::Result<()> {
+    let mut words = [0_u64; CORE_WORDS];
+    for core in cores {
+        words[core / 64] |= 1 << (core % 64);
+    }
+    // SAFETY: the kernel reads `words` for the given size.
+    check(unsafe { libc::sched_setaffinity(0, size_of_val(&words), words.as_ptr().cast()) })?;
+    Ok(())
+}
+
 /// Soft and hard limit of open descriptors.
 pub(crate) fn descriptor_limit() -> io::Result<(u64, u64)> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -57,6 +80,14 @@ pub(crate) fn set_descriptor_limit(soft: u64, hard: u64) -> io::Result<()> {
     // SAFETY: `limit` is a valid rlimit that the kernel only reads.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
     Ok(())
+}
+
+/// Takes a second descriptor for the same file, the first free one from `least` on.
+pub(crate) fn duplicate_from(fd: BorrowedFd<'_>, least: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC takes one integer and touches no memory of ours.
+    let fd = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) })?;
+    // SAFETY: the descriptor is new, valid, and owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// A new epoll instance.

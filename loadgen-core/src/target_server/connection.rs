@@ -31,15 +31,24 @@ pub(super) enum Sent {
     Broken,
 }
 
+/// A reply that waits, or is under way.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    due: Nanos,
+    /// When the request had come to the kernel.
+    came: Nanos,
+    reply: Reply,
+}
+
 /// A connection that was accepted.
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: OwnedFd,
     pub(super) inbound: Inbound,
     /// In the order of the requests; due times do not fall.
-    waiting: VecDeque<(Nanos, Reply)>,
+    waiting: VecDeque<Pending>,
     /// The reply under way and how much of it went out.
-    sending: Option<(Reply, u64)>,
+    sending: Option<(Pending, u64)>,
     last_due: Nanos,
     pub(super) requests: u64,
     /// Bytes may wait to be read: reading stopped before the socket was empty.
@@ -72,10 +81,10 @@ impl Connection {
         self.socket.as_fd()
     }
 
-    /// Adds a reply; returns when it is due.
-    pub(super) fn queue(&mut self, due: Nanos, reply: Reply) -> Nanos {
+    /// Adds a reply to a request that came at `came`; returns when it is due.
+    pub(super) fn queue(&mut self, due: Nanos, came: Nanos, reply: Reply) -> Nanos {
         self.last_due = self.last_due.max(due);
-        self.waiting.push_back((self.last_due, reply));
+        self.waiting.push_back(Pending { due: self.last_due, came, reply });
         self.last_due
     }
 
@@ -84,13 +93,13 @@ impl Connection {
     }
 
     pub(super) fn has_due(&self, now: Nanos) -> bool {
-        self.sending.is_some() || self.waiting.front().is_some_and(|(due, _)| *due <= now)
+        self.sending.is_some() || self.waiting.front().is_some_and(|pending| pending.due <= now)
     }
 
     /// Requests that were read and have no whole reply yet.
     pub(super) fn unanswered(&self) -> u64 {
-        let waiting = self.waiting.iter().map(|(_, reply)| *reply);
-        waiting.chain(self.sending.map(|(reply, _)| reply)).filter(|r| r.answers()).count() as u64
+        let sending = self.sending.iter().map(|(pending, _)| pending);
+        self.waiting.iter().chain(sending).filter(|pending| pending.reply.answers()).count() as u64
     }
 
     /// Nothing is to be sent any more.
@@ -102,23 +111,24 @@ impl Connection {
     pub(super) fn send_due(&mut self, replies: &Replies, tally: &mut Tally) -> Sent {
         let mut burst = 0;
         loop {
-            let (reply, mut sent) = match self.sending {
+            let (pending, mut sent) = match self.sending {
                 Some(under_way) => under_way,
                 None => {
                     let now = monotonic_ns();
                     match self.waiting.front() {
-                        Some(&(due, reply)) if due <= now => {
+                        Some(&pending) if pending.due <= now => {
                             self.waiting.pop_front();
-                            if reply.answers() {
-                                tally.sending(due, now);
+                            if pending.reply.answers() {
+                                tally.sending(pending.due, now);
                             }
-                            self.sending = Some((reply, 0));
-                            (reply, 0)
+                            self.sending = Some((pending, 0));
+                            (pending, 0)
                         }
                         _ => return Sent::AllDue,
                     }
                 }
             };
+            let reply = pending.reply;
             loop {
                 let rest = replies.rest(reply, sent);
                 if rest.is_empty() {
@@ -132,7 +142,7 @@ impl Connection {
                         sent += n as u64;
                         burst += n as u64;
                         tally.truth.bytes_sent += n as u64;
-                        self.sending = Some((reply, sent));
+                        self.sending = Some((pending, sent));
                     }
                     Err(error) => match error.kind() {
                         std::io::ErrorKind::WouldBlock => return Sent::Blocked,
@@ -142,7 +152,9 @@ impl Connection {
                 }
             }
             self.sending = None;
-            tally.truth.replies_sent += u64::from(reply.answers());
+            if reply.answers() {
+                tally.sent(pending.came);
+            }
             if reply.closes() {
                 return Sent::Last;
             }

@@ -35,7 +35,6 @@
 //! waiting replies each at most; a reply is never copied per connection) and by
 //! 16 bytes for each request of the last `delay`.
 
-mod arrivals;
 mod behaviour;
 mod connection;
 mod options;
@@ -45,14 +44,18 @@ mod serve;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod time_log;
 mod truth;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::thread;
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::net::sys;
 
 pub(crate) use behaviour::Behaviour;
 use behaviour::Periodic;
@@ -101,9 +104,9 @@ pub enum TargetServerError {
         /// The error of the system.
         source: io::Error,
     },
-    /// The file for arrival times cannot be written.
-    #[error("cannot write the arrival times to '{}': {source}", path.display())]
-    Arrivals {
+    /// A file for the times of arrivals or calls cannot be written.
+    #[error("cannot write times to '{}': {source}", path.display())]
+    Times {
         /// The file.
         path: PathBuf,
         /// The error of the system.
@@ -132,7 +135,7 @@ impl TargetServer {
     pub fn bind(options: TargetOptions) -> Result<Self, TargetServerError> {
         options.check()?;
         crate::net::limits::raise_descriptor_limit(DESCRIPTORS);
-        let (listener, address) = listen(options.listen)
+        let (listener, address) = listen(options.listen, options.calls.is_some())
             .map_err(|source| TargetServerError::Listen { address: options.listen, source })?;
         let (stopper, waker) = stop::pair()
             .map_err(|source| TargetServerError::System { what: "wake-up socket", source })?;
@@ -160,8 +163,8 @@ impl TargetServer {
     /// Serves on this thread until a [`Stopper`] ends it.
     ///
     /// # Errors
-    /// [`TargetServerError`] if the kernel refuses what it needs, or the arrival
-    /// times cannot be written.
+    /// [`TargetServerError`] if the kernel refuses what it needs, or the times of
+    /// arrivals or calls cannot be written.
     pub fn run(self) -> Result<TargetTruth, TargetServerError> {
         let behaviour = Periodic::new(self.options.delay, self.options.freeze)
             .with_workers(self.options.workers);
@@ -234,7 +237,8 @@ impl Drop for RunningTarget {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<(Socket, SocketAddr)> {
+/// Listens. `stamped`: the kernel is to tell when it received what is read.
+fn listen(address: SocketAddr, stamped: bool) -> io::Result<(Socket, SocketAddr)> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking().cloexec(),
@@ -245,6 +249,10 @@ fn listen(address: SocketAddr) -> io::Result<(Socket, SocketAddr)> {
     // Inherited by accepted sockets on Linux: one option call a server, not one
     // a connection.
     socket.set_tcp_nodelay(true)?;
+    if stamped {
+        // Inherited, too, by those that come from here on.
+        sys::stamp_receipts(socket.as_fd())?;
+    }
     socket.bind(&address.into())?;
     socket.listen(LISTEN_BACKLOG)?;
     let local = socket

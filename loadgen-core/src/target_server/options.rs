@@ -48,6 +48,15 @@ pub struct TargetOptions {
     /// Arrival times kept at most; later ones are counted in
     /// [`arrivals_not_kept`](super::TargetTruth::arrivals_not_kept).
     pub arrivals_limit: usize,
+    /// A file for two times of each call: when its request had come to the kernel
+    /// (which goes on in a freeze), and when its reply had been given to the kernel,
+    /// both whole. In the order of the replies; otherwise as
+    /// [`arrivals`](Self::arrivals). The kernel's time is read by `SO_TIMESTAMPING`;
+    /// where it gives none, it is that of the arrival.
+    pub calls: Option<PathBuf>,
+    /// Calls whose times are kept at most; later ones are counted in
+    /// [`calls_not_kept`](super::TargetTruth::calls_not_kept).
+    pub calls_limit: usize,
     /// How exactly replies are sent when due, and what it costs. With
     /// [`Precision::High`] the thread never sleeps (but in freezes), which also
     /// makes arrival times good to a µs; otherwise an idle CPU adds its wake-up
@@ -68,6 +77,8 @@ impl Default for TargetOptions {
             keepalive_limit: 0,
             arrivals: None,
             arrivals_limit: 10_000_000,
+            calls: None,
+            calls_limit: 10_000_000,
             precision: Precision::Normal,
         }
     }
@@ -147,6 +158,20 @@ impl TargetOptions {
     #[must_use]
     pub fn with_arrivals_limit(mut self, limit: usize) -> Self {
         self.arrivals_limit = limit;
+        self
+    }
+
+    /// Writes the times of calls to a file when the server ends.
+    #[must_use]
+    pub fn with_calls(mut self, path: impl Into<PathBuf>) -> Self {
+        self.calls = Some(path.into());
+        self
+    }
+
+    /// Keeps the times of at most this many calls.
+    #[must_use]
+    pub fn with_calls_limit(mut self, limit: usize) -> Self {
+        self.calls_limit = limit;
         self
     }
 

@@ -8,12 +8,12 @@ use std::os::fd::AsFd;
 
 use socket2::{SockRef, Socket};
 
-use super::arrivals::ArrivalLog;
 use super::behaviour::{Behaviour, sleep_until};
 use super::connection::{Connection, Sent};
 use super::reply::{Kind, Replies, Reply};
 use super::request::Found;
 use super::stop::{Stopper, Waker};
+use super::time_log::TimeLog;
 use super::truth::{Tally, TargetTruth};
 use super::{TargetOptions, TargetServerError};
 use crate::clock::{MILLISECOND, Nanos, SECOND, monotonic_ns};
@@ -29,8 +29,9 @@ const RECEIVE: usize = 64 * 1024;
 /// Reads from one connection before the others have their turn.
 const READS: usize = 16;
 
-/// Connections accepted before the others have their turn.
-const ACCEPTS: usize = 64;
+/// Connections accepted before the others have their turn. After a freeze thousands
+/// may wait: whoever came first is also to be answered first.
+const ACCEPTS: usize = 32;
 
 /// How long to wait after a failed accept (no descriptors left).
 const ACCEPT_PAUSE: Nanos = 50 * MILLISECOND;
@@ -63,7 +64,7 @@ pub(super) struct Server<B> {
     /// When to accept; `Nanos::MAX` until the listener is ready.
     accept_at: Nanos,
     buffer: Vec<u8>,
-    arrivals: ArrivalLog,
+    arrivals: TimeLog<1>,
     tally: Tally,
 }
 
@@ -79,7 +80,8 @@ impl<B: Behaviour> Server<B> {
         let poll = Poll::new(options.precision).map_err(system("epoll"))?;
         poll.register(listener.as_fd(), LISTENER).map_err(system("epoll"))?;
         poll.register_waker(waker.as_fd(), WAKER).map_err(system("epoll"))?;
-        let mut tally = Tally::new()?;
+        let calls = TimeLog::create(options.calls.clone(), options.calls_limit)?;
+        let mut tally = Tally::new(calls)?;
         tally.truth.listen = address.to_string();
         tally.truth.delay_us = options.delay.as_secs_f64() * 1e6;
         tally.truth.workers = Some(options.workers).filter(|workers| *workers > 0);
@@ -98,7 +100,7 @@ impl<B: Behaviour> Server<B> {
             unfinished: Vec::new(),
             accept_at: 0,
             buffer: vec![0; RECEIVE],
-            arrivals: ArrivalLog::create(options.arrivals.clone(), options.arrivals_limit)?,
+            arrivals: TimeLog::create(options.arrivals.clone(), options.arrivals_limit)?,
             tally,
             options,
         })
@@ -111,6 +113,9 @@ impl<B: Behaviour> Server<B> {
         self.behaviour.start(start);
         while !self.stopper.is_stopped() {
             self.keep_time();
+            if self.accept_at <= monotonic_ns() {
+                self.accept();
+            }
             for token in std::mem::take(&mut self.unfinished) {
                 self.send(token);
             }
@@ -133,7 +138,7 @@ impl<B: Behaviour> Server<B> {
         self.tally.truth.arrivals_kept = self.arrivals.kept();
         self.tally.truth.arrivals_not_kept = self.arrivals.not_kept;
         self.arrivals.write()?;
-        Ok(self.tally.finish(monotonic_ns()))
+        self.tally.finish(monotonic_ns())
     }
 
     fn next_deadline(&self) -> Nanos {
@@ -143,7 +148,7 @@ impl<B: Behaviour> Server<B> {
         due.min(self.behaviour.deadline()).min(self.accept_at).min(idle)
     }
 
-    /// Does all that time asks for: freezes, replies that are due, accepting.
+    /// Does all that time asks for: freezes, and replies that are due.
     fn keep_time(&mut self) {
         while !self.stopper.is_stopped() {
             let now = monotonic_ns();
@@ -159,9 +164,6 @@ impl<B: Behaviour> Server<B> {
                 }
                 _ => break,
             }
-        }
-        if self.accept_at <= monotonic_ns() {
-            self.accept();
         }
     }
 
@@ -257,6 +259,7 @@ impl<B: Behaviour> Server<B> {
 
     /// Reads what has come, queues the replies, sends those that are due at once.
     fn read(&mut self, token: u64, hung_up: bool) {
+        let stamped = self.options.calls.is_some();
         for turn in 0.. {
             let mut buffer = std::mem::take(&mut self.buffer);
             let Some(connection) = self.connection(token) else {
@@ -272,18 +275,18 @@ impl<B: Behaviour> Server<B> {
                 return;
             }
             connection.unread = false;
-            let received = sys::recv(connection.fd(), &mut buffer);
+            let received = receive(connection, &mut buffer, stamped);
             let now = monotonic_ns();
             let go_on = match received {
-                Ok(0) => {
+                Ok((0, _)) => {
                     connection.ended = true;
                     if connection.is_idle() || connection.draining {
                         self.close(token);
                     }
                     false
                 }
-                Ok(n) => {
-                    self.take(token, &buffer[..n], now);
+                Ok((n, unread)) => {
+                    self.take(token, &buffer[..n], now, now.saturating_sub(unread));
                     // A short read means empty, unless the end follows (epoll(7)).
                     n == buffer.len() || hung_up
                 }
@@ -307,8 +310,8 @@ impl<B: Behaviour> Server<B> {
         }
     }
 
-    /// Bytes of a connection that were read at `now`.
-    fn take(&mut self, token: u64, bytes: &[u8], now: Nanos) {
+    /// Bytes of a connection that came to the kernel at `came` and were read at `now`.
+    fn take(&mut self, token: u64, bytes: &[u8], now: Nanos, came: Nanos) {
         let Self { slots, due, behaviour, arrivals, tally, options, .. } = self;
         let slot = slots.get_mut((token & u64::from(u32::MAX)) as usize);
         let Some(connection) = slot.and_then(|slot| slot.connection.as_mut()) else { return };
@@ -318,7 +321,7 @@ impl<B: Behaviour> Server<B> {
             let (at, reply) = match found {
                 Found::Request(wants) => {
                     tally.truth.requests_read += 1;
-                    arrivals.record(now);
+                    arrivals.record(|| [now]);
                     connection.requests += 1;
                     let last = connection.requests == options.keepalive_limit;
                     (now.saturating_add(behaviour.delay(now)), Reply::to(wants, last))
@@ -329,7 +332,7 @@ impl<B: Behaviour> Server<B> {
                     (now, Reply { kind: Kind::Refusal(status), head_only: false })
                 }
             };
-            let at = connection.queue(at, reply);
+            let at = connection.queue(at, came, reply);
             if at > now {
                 due.push(Reverse((at, token)));
             }
@@ -390,6 +393,20 @@ impl<B: Behaviour> Server<B> {
         self.due.push(Reverse((until, token)));
         self.read(token, true);
     }
+}
+
+/// Reads; with the time for which the last of these bytes lay in the kernel, if that is
+/// asked for and known.
+fn receive(
+    connection: &Connection,
+    buffer: &mut [u8],
+    stamped: bool,
+) -> io::Result<(usize, Nanos)> {
+    if !stamped {
+        return sys::recv(connection.fd(), buffer).map(|n| (n, 0));
+    }
+    let (n, came) = sys::recv_stamped(connection.fd(), buffer)?;
+    Ok((n, came.map_or(0, |came| sys::realtime_ns().saturating_sub(came))))
 }
 
 fn system(what: &'static str) -> impl Fn(io::Error) -> TargetServerError {

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{RunningTarget, TargetOptions, TargetServer};
@@ -178,14 +179,26 @@ fn gone_clients_leave_unsent_replies() {
     assert_eq!(truth.connections_reset, 1);
 }
 
+/// The times of a file, line by line.
+fn times<const N: usize>(file: &Path) -> Vec<[u64; N]> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let row = |line: &str| {
+        let times: Vec<u64> = line.split(' ').map(|time| time.parse().unwrap()).collect();
+        times.try_into().unwrap()
+    };
+    text.lines().map(row).collect()
+}
+
 #[test]
-fn replies_come_after_the_delay_and_arrivals_are_written() {
+fn replies_come_after_the_delay_and_the_times_are_written() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("arrivals");
+    let (arrivals, calls) = (folder.path().join("arrivals"), folder.path().join("calls"));
     let options = TargetOptions::new()
         .with_delay(Duration::from_millis(20))
-        .with_arrivals(&file)
-        .with_arrivals_limit(4);
+        .with_arrivals(&arrivals)
+        .with_arrivals_limit(4)
+        .with_calls(&calls)
+        .with_calls_limit(3);
     let server = start(options);
     let mut client = connect(server.local_addr());
     let mut sent = Vec::new();
@@ -198,13 +211,47 @@ fn replies_come_after_the_delay_and_arrivals_are_written() {
     }
     let truth = server.stop().unwrap();
     assert_eq!((truth.arrivals_kept, truth.arrivals_not_kept), (4, 1));
+    assert_eq!((truth.calls_kept, truth.calls_not_kept), (3, 2));
     assert_eq!(truth.send_lateness.count, 5);
-    let lines = std::fs::read_to_string(file).unwrap();
-    let arrivals: Vec<u64> = lines.lines().map(|line| line.parse().unwrap()).collect();
-    assert_eq!(arrivals.len(), 4);
-    for (arrival, pair) in arrivals.iter().zip(sent.windows(2)) {
+    let (arrivals, calls) = (times(&arrivals), times(&calls));
+    assert_eq!((arrivals.len(), calls.len()), (4, 3));
+    for ([arrival], pair) in arrivals.iter().zip(sent.windows(2)) {
         assert!((pair[0]..pair[1]).contains(arrival), "{arrival} {pair:?}");
     }
+    for ([arrival], [came, reply]) in arrivals.iter().zip(&calls) {
+        assert!(
+            came <= arrival && *reply >= arrival + 20 * MILLISECOND,
+            "{came} {arrival} {reply}"
+        );
+    }
+}
+
+/// Those who wait in the backlog are not all accepted before the first is answered, or
+/// the first would wait for the last. By the share of the time that it takes, since
+/// nothing else tells; a machine that stands still may spoil some tries, not all.
+#[test]
+fn who_came_first_is_answered_before_the_last_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("calls");
+    let fair = (0..20).any(|_| {
+        let server = TargetServer::bind(TargetOptions::new().with_calls(&file)).unwrap();
+        let mut clients: Vec<TcpStream> = (0..400).map(|_| connect(server.local_addr())).collect();
+        for client in &mut clients {
+            client.write_all(GET).unwrap();
+        }
+        let server = server.spawn().unwrap();
+        for client in &mut clients {
+            reply(client);
+        }
+        let truth = server.stop().unwrap();
+        let calls = times(&file);
+        assert_eq!(calls.len(), clients.len());
+        // They came before it was served at all, as in a freeze.
+        assert!(calls.iter().all(|[came, _]| *came < truth.started_monotonic_ns), "{calls:?}");
+        let took = |n: usize| calls[n][1] - truth.started_monotonic_ns;
+        5 * took(9) < took(399)
+    });
+    assert!(fair);
 }
 
 /// When exactly it freezes is tested with invented times, in `behaviour`.

@@ -4,7 +4,8 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::TargetServerError;
-use crate::clock::{Nanos, SECOND};
+use super::time_log::TimeLog;
+use crate::clock::{Nanos, SECOND, monotonic_ns};
 
 /// Freezes that are listed one by one; later ones are only counted.
 const LISTED_FREEZES: usize = 100_000;
@@ -59,6 +60,12 @@ pub struct TargetTruth {
     pub arrivals_kept: u64,
     /// Arrival times beyond the limit, not written.
     pub arrivals_not_kept: u64,
+    /// Calls whose times were written.
+    #[serde(default)]
+    pub calls_kept: u64,
+    /// Calls beyond the limit, whose times were not written.
+    #[serde(default)]
+    pub calls_not_kept: u64,
 }
 
 /// One freeze as it was.
@@ -91,16 +98,18 @@ pub struct Lateness {
 #[derive(Debug)]
 pub(super) struct Tally {
     pub(super) truth: TargetTruth,
+    /// When requests had come, and replies had been sent.
+    calls: TimeLog<2>,
     lateness: Histogram<u64>,
     last_freeze: (Nanos, Nanos),
 }
 
 impl Tally {
-    pub(super) fn new() -> Result<Self, TargetServerError> {
+    pub(super) fn new(calls: TimeLog<2>) -> Result<Self, TargetServerError> {
         let lateness = Histogram::new_with_bounds(1, 3600 * SECOND, 3).map_err(|error| {
             TargetServerError::System { what: "histogram", source: std::io::Error::other(error) }
         })?;
-        Ok(Self { truth: TargetTruth::default(), lateness, last_freeze: (0, 0) })
+        Ok(Self { truth: TargetTruth::default(), calls, lateness, last_freeze: (0, 0) })
     }
 
     pub(super) fn froze(&mut self, start: Nanos, end: Nanos) {
@@ -120,7 +129,13 @@ impl Tally {
         self.lateness.saturating_record(now.saturating_sub(due));
     }
 
-    pub(super) fn finish(mut self, now: Nanos) -> TargetTruth {
+    /// The reply to a request that came at `came` was given to the kernel whole.
+    pub(super) fn sent(&mut self, came: Nanos) {
+        self.truth.replies_sent += 1;
+        self.calls.record(|| [came, monotonic_ns()]);
+    }
+
+    pub(super) fn finish(mut self, now: Nanos) -> Result<TargetTruth, TargetServerError> {
         let count = self.lateness.len();
         let us = |ns: u64| (count > 0).then_some(ns as f64 / 1000.0);
         self.truth.send_lateness = Lateness {
@@ -130,7 +145,10 @@ impl Tally {
             max_us: us(self.lateness.max()),
         };
         self.truth.stopped_monotonic_ns = now;
-        self.truth
+        self.truth.calls_kept = self.calls.kept();
+        self.truth.calls_not_kept = self.calls.not_kept;
+        self.calls.write()?;
+        Ok(self.truth)
     }
 }
 
@@ -138,12 +156,16 @@ impl Tally {
 mod tests {
     use super::*;
 
+    fn tally() -> Tally {
+        Tally::new(TimeLog::create(None, 0).unwrap()).unwrap()
+    }
+
     #[test]
     fn lateness_in_a_freeze_counts_from_its_end() {
-        let mut tally = Tally::new().unwrap();
+        let mut tally = tally();
         tally.froze(1_000_000, 3_000_000);
         tally.sending(2_000_000, 3_005_000);
-        let truth = tally.finish(4_000_000);
+        let truth = tally.finish(4_000_000).unwrap();
         let lateness = truth.send_lateness;
         assert_eq!(lateness.count, 1);
         assert!((lateness.max_us.unwrap() - 5.0).abs() < 0.01, "{lateness:?}");
@@ -151,7 +173,7 @@ mod tests {
 
     #[test]
     fn without_replies_there_is_no_lateness() {
-        let truth = Tally::new().unwrap().finish(1);
+        let truth = tally().finish(1).unwrap();
         assert_eq!((truth.send_lateness.count, truth.send_lateness.p50_us), (0, None));
     }
 }

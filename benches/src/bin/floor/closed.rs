@@ -1,15 +1,30 @@
 //! Each connection sends its next request when its last reply is whole.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, Event};
 
-use super::Setup;
+use super::{Args, Setup};
 
-/// Calls, and how long they took.
-pub(super) fn run(setup: &mut Setup) -> Result<(u64, Duration)> {
+/// Calls of all threads, and how long the longest of them took.
+pub(super) fn run_threads(args: &Args) -> Result<(u64, Duration)> {
+    thread::scope(|scope| {
+        // Each opens its connections itself, on the core where it runs.
+        let threads: Vec<_> =
+            (0..args.threads).map(|_| scope.spawn(|| run(&mut Setup::new(args)?))).collect();
+        let mut sum = (0, Duration::ZERO);
+        for thread in threads {
+            let (calls, took) = thread.join().ok().context("a thread panicked")??;
+            sum = (sum.0 + calls, took.max(sum.1));
+        }
+        Ok(sum)
+    })
+}
+
+fn run(setup: &mut Setup) -> Result<(u64, Duration)> {
     let began = Instant::now();
     let end = began + setup.run;
     for index in 0..setup.connections.len() {

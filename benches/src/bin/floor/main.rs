@@ -3,7 +3,7 @@
 //! It is right for one reply of one length only, and stands for the limit on this
 //! kernel, not for a load generator.
 //!
-//!     floor ADDRESS CONNECTIONS SECONDS [--rate R [--before US]]
+//!     floor ADDRESS CONNECTIONS SECONDS [--threads N | --rate R [--before US]]
 //!
 //! prints the number of calls and the seconds that they took. Without a rate each
 //! connection sends again when its reply is whole; with one, calls start on the grid.
@@ -25,7 +25,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 struct Args {
     /// Where to connect
     address: SocketAddr,
-    /// Kept-alive connections, each with one call at a time
+    /// Kept-alive connections of a thread, each with one call at a time
     connections: usize,
     /// Length of the run
     seconds: f64,
@@ -36,6 +36,9 @@ struct Args {
     /// starts: poll always
     #[arg(long, default_value_t = 50, requires = "rate", value_name = "US")]
     before: u64,
+    /// So many threads with as many connections each
+    #[arg(long, default_value_t = 1, conflicts_with = "rate", value_name = "N")]
+    threads: usize,
 }
 
 /// What both loops are given.
@@ -61,10 +64,9 @@ const QUIET: Duration = Duration::from_millis(200);
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let mut setup = Setup::new(&args)?;
     let (calls, took) = match args.rate {
-        None => closed::run(&mut setup)?,
-        Some(rate) => open::run(&mut setup, rate, Duration::from_micros(args.before))?,
+        None => closed::run_threads(&args)?,
+        Some(rate) => open::run(&mut Setup::new(&args)?, rate, Duration::from_micros(args.before))?,
     };
     println!("{calls} {:.6}", took.as_secs_f64());
     Ok(())

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::by_load::{FLOOR, LOADGEN, RESET};
 use super::part::Part;
-use super::{grid, many, memory, scaling};
+use super::{freeze, grid, many, memory, scaling};
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,7 +21,7 @@ pub(crate) struct Goal {
 }
 
 /// Stands where nothing was measured.
-const NOTHING: &str = "–";
+pub(super) const NOTHING: &str = "–";
 
 /// A bound of a figure.
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ pub(crate) fn judge(parts: &[Part]) -> Vec<Goal> {
             "closed" => closed(part, &mut goals),
             "churn" => churn(part, &mut goals),
             "grid" => of_the_grid(part, &mut goals),
-            "freeze" => freeze(part, &mut goals),
+            "freeze" => of_the_freezes(part, &mut goals),
             "memory" => goals.push(plain(
                 part,
                 memory::IDLE,
@@ -79,14 +79,7 @@ pub(crate) fn judge(parts: &[Part]) -> Vec<Goal> {
                 Bound::AtMost(0.25),
                 3,
             )),
-            "scaling" => goals.push(ratio(
-                part,
-                [scaling::TWO, scaling::ONE],
-                "calls_per_s",
-                "calls/s of two threads ÷ one",
-                Bound::AtLeast(1.85),
-                0,
-            )),
+            "scaling" => goals.push(of_the_threads(part)),
             _ => {}
         }
     }
@@ -158,21 +151,42 @@ fn of_the_grid(part: &Part, goals: &mut Vec<Goal>) {
     }
 }
 
-fn freeze(part: &Part, goals: &mut Vec<Goal>) {
+/// Beside it the floor's second thread, which shows what the machine allows.
+fn of_the_threads(part: &Part) -> Goal {
+    let key = "calls_per_s";
+    let names = |tool| [2, 1].map(|threads| scaling::name(tool, threads));
+    let [two, one] = names(LOADGEN);
+    let text = "calls/s of two threads ÷ one";
+    let goal = ratio(part, [&two, &one], key, text, Bound::AtLeast(1.85), 0);
+    let [two, one] = names(FLOOR);
+    let of_floor = part.ratios(&two, &one, key);
+    let peer = match of_floor.is_empty() {
+        true => goal.peer,
+        false => format!("{}; floor's two ÷ one: {}", goal.peer, spread(&of_floor, 2)),
+    };
+    Goal { peer, ..goal }
+}
+
+fn of_the_freezes(part: &Part, goals: &mut Vec<Goal>) {
     for measured in part.contestants.iter().filter(|m| m.name.starts_with(LOADGEN)) {
-        let within = measured.values("within");
-        let good = within.iter().filter(|within| **within == 1.0).count();
-        goals.push(Goal {
-            figure: format!(
-                "server that freezes: every percentile, no call lost ({})",
-                measured.name
-            ),
-            goal: "within 2 % or 0.3 ms".to_owned(),
-            ours: format!("in {good} of {} runs", within.len()),
-            peer: NOTHING.to_owned(),
-            ratio: NOTHING.to_owned(),
-            met: (!within.is_empty()).then_some(good == within.len()),
-        });
+        for (truth, key) in [
+            ("beside an ideal server", freeze::WITHIN_IDEAL),
+            ("beside this server's replies", freeze::WITHIN_SERVED),
+        ] {
+            let within = measured.values(key);
+            let good = within.iter().filter(|within| **within == 1.0).count();
+            goals.push(Goal {
+                figure: format!(
+                    "server that freezes: every percentile {truth}, no call lost ({})",
+                    measured.name
+                ),
+                goal: "within 2 % or 0.3 ms".to_owned(),
+                ours: format!("in {good} of {} runs", within.len()),
+                peer: NOTHING.to_owned(),
+                ratio: NOTHING.to_owned(),
+                met: (!within.is_empty()).then_some(good == within.len()),
+            });
+        }
     }
 }
 
@@ -246,9 +260,10 @@ mod tests {
 
     #[test]
     fn every_run_of_the_freeze_test_counts() {
-        let goals =
-            judge(&[part("freeze", &[("loadgen, x", "within", 0.0), ("wrk2", "within", 1.0)])]);
-        assert_eq!(goals.len(), 1);
+        let key = freeze::WITHIN_IDEAL;
+        let goals = judge(&[part("freeze", &[("loadgen, x", key, 0.0), ("wrk2", key, 1.0)])]);
+        assert_eq!(goals.len(), 2);
         assert_eq!((goals[0].met, goals[0].ours.as_str()), (Some(false), "in 0 of 1 runs"));
+        assert_eq!((goals[1].met, goals[1].ours.as_str()), (None, "in 0 of 0 runs"));
     }
 }

@@ -16,13 +16,13 @@ pub(crate) struct Column {
     /// Digits after the point.
     #[serde(skip)]
     pub(crate) digits: usize,
-    /// Key of the figure that is true, shown behind a slash.
-    pub(crate) truth: Option<&'static str>,
+    /// Keys of the figures to compare with, shown behind slashes.
+    pub(crate) truths: &'static [&'static str],
 }
 
 impl Column {
     pub(crate) const fn new(key: &'static str, heading: &'static str, digits: usize) -> Self {
-        Self { key, heading, digits, truth: None }
+        Self { key, heading, digits, truths: &[] }
     }
 }
 

@@ -16,6 +16,7 @@ use super::Args;
 pub(crate) struct Setting {
     pub(crate) loadgen: PathBuf,
     pub(crate) floor: PathBuf,
+    pub(crate) core_server: PathBuf,
     pub(crate) tools: Vec<Tool>,
     pub(crate) port: u16,
     pub(crate) runs: u32,
@@ -41,7 +42,8 @@ impl Setting {
         let beside = std::env::current_exe()?;
         let loadgen = args.loadgen.clone().unwrap_or_else(|| beside.with_file_name("loadgen"));
         let floor = beside.with_file_name("floor");
-        for program in [&loadgen, &floor] {
+        let core_server = beside.with_file_name("core_server");
+        for program in [&loadgen, &floor, &core_server] {
             ensure!(
                 program.exists(),
                 "there is no {}; build it first:\n    \
@@ -52,6 +54,7 @@ impl Setting {
         Ok(Self {
             loadgen,
             floor,
+            core_server,
             tools: Tool::ALL.into_iter().filter(|tool| tool.program().is_some()).collect(),
             port: args.port,
             runs: if args.quick { 1 } else { args.runs.max(1) },

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 use loadgen_benches::{median, spread};
 use serde_json::{Value, json};
 
-use super::goals::Goal;
+use super::goals::{Goal, NOTHING};
 use super::part::{Column, Measured, Part};
 use super::setting::Setting;
 
@@ -60,16 +60,16 @@ fn table(part: &Part) -> String {
 
 fn cell(measured: &Measured, column: &Column) -> String {
     let values = measured.values(column.key);
-    let truths = column.truth.map(|key| measured.values(key)).filter(|v| !v.is_empty());
     let digits = column.digits;
-    match (values.is_empty(), truths) {
-        (true, None) => "–".to_owned(),
-        (true, Some(truths)) => format!("–/{:.digits$}", median(&truths)),
-        (false, None) => spread(&values, digits),
-        (false, Some(truths)) => {
-            format!("{:.digits$}/{:.digits$}", median(&values), median(&truths))
-        }
+    if column.truths.is_empty() {
+        return if values.is_empty() { NOTHING.to_owned() } else { spread(&values, digits) };
     }
+    let truths = column.truths.iter().map(|key| measured.values(key));
+    let all = std::iter::once(values).chain(truths).map(|values| match values.is_empty() {
+        true => NOTHING.to_owned(),
+        false => format!("{:.digits$}", median(&values)),
+    });
+    all.collect::<Vec<_>>().join("/")
 }
 
 /// Every figure of every run.
@@ -130,7 +130,7 @@ mod tests {
         let columns = vec![
             Column::new("x", "X", 1),
             Column::new("y", "Y", 1),
-            Column { truth: Some("true"), ..Column::new("x", "Z", 0) },
+            Column { truths: &["true", "none"], ..Column::new("x", "Z", 0) },
         ];
         let part = Part {
             name: "p",
@@ -140,7 +140,7 @@ mod tests {
             notes: Vec::new(),
         };
         let text = table(&part);
-        assert!(text.contains("| a | 2.0 [2.0-2.0] | – | 2/3 |"), "{text}");
+        assert!(text.contains("| a | 2.0 [2.0-2.0] | – | 2/3/– |"), "{text}");
         assert!(text.contains("a dropped out: it broke\n"), "{text}");
         assert!(text.contains("Something else ran during runs of a (1 of 1)."), "{text}");
     }

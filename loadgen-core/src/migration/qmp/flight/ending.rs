@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::super::client::Side;
 use super::super::session::Session;
 use super::super::times::Stamp;
-use super::{Asked, Flight, OTHER_SIDE};
+use super::asking::Asked;
+use super::{Flight, OTHER_SIDE};
 use crate::event::{Event, EventKind};
 use crate::migration::trigger::Strategy;
 

@@ -6,25 +6,23 @@
 //! before it. Nothing here waits for a reply while the migration runs: an order
 //! that must follow an event is sent as soon as the event is read.
 
+mod asking;
 mod ending;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::client::{QmpError, Received, Side, What};
 use super::progress::progress;
-use super::session::{REPLY_LIMIT, Session};
+use super::session::Session;
 use super::times::{Mapping, Stamp};
 use crate::clock::{Clock, Nanos, monotonic_ns};
 use crate::event::{Event, EventKind};
 use crate::migration::trigger::{Strategy, TriggerError};
+use asking::Asked;
 
-/// How often progress is asked for, when events tell all that is urgent.
-const PROGRESS_EVERY: Duration = Duration::from_millis(500);
-/// How often the state is asked for, when QEMU sends no migration events.
-const STATE_EVERY: Duration = Duration::from_millis(50);
 /// How long an event may lag behind a state that a reply told already.
 const EVENT_LAG: Duration = Duration::from_millis(250);
 /// How long the target may need to run after the source is done, and the source
@@ -40,16 +38,6 @@ pub(crate) struct Setup {
     pub(crate) postcopy_after: Duration,
     /// Both sides send `MIGRATION` events.
     pub(crate) events: bool,
-}
-
-/// A request whose reply is still to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    State,
-    RunAtTarget,
-    StartPostcopy,
-    PassSwitchover,
-    GiveUp,
 }
 
 /// When something was, and how sure that is.
@@ -186,41 +174,6 @@ impl Flight {
             self.ask_state(session)?;
         }
         Ok(())
-    }
-
-    /// Asks for the state of the source, and without events of the target too.
-    fn ask_state(&mut self, session: &mut Session) -> Result<(), TriggerError> {
-        let every = if self.setup.events { PROGRESS_EVERY } else { STATE_EVERY };
-        self.next_state = Instant::now() + every;
-        if let Some((side, _, _, since)) = self.asked.iter().find(|a| a.2 == Asked::State) {
-            let waited = Duration::from_nanos(monotonic_ns().saturating_sub(*since));
-            if waited > 3 * REPLY_LIMIT {
-                let what = format!("query-migrate of {}", session.place(*side));
-                return Err(TriggerError::Silent { what, waited });
-            }
-            return Ok(());
-        }
-        self.order(session, Side::Source, Asked::State);
-        if !self.setup.events && session.has_target() && session.closed(Side::Target).is_none() {
-            self.order(session, Side::Target, Asked::State);
-        }
-        Ok(())
-    }
-
-    /// Sends a request whose reply will be read when it comes. That the socket is
-    /// dead is told by its reader.
-    fn order(&mut self, session: &mut Session, side: Side, asked: Asked) {
-        let (command, arguments) = match asked {
-            Asked::State => ("query-migrate", Value::Null),
-            Asked::RunAtTarget => ("cont", Value::Null),
-            Asked::StartPostcopy => ("migrate-start-postcopy", Value::Null),
-            Asked::PassSwitchover => ("migrate-continue", json!({ "state": "pre-switchover" })),
-            Asked::GiveUp => ("migrate_cancel", Value::Null),
-        };
-        let at_ns = monotonic_ns();
-        if let Ok(id) = session.send(side, command, arguments) {
-            self.asked.push((side, id, asked, at_ns));
-        }
     }
 
     fn take(&mut self, session: &mut Session, received: Received) {

@@ -1,4 +1,4 @@
-//! Arrival times, kept in memory and written at the end.
+//! Times of arrivals, or of arrivals and replies, kept in memory and written at the end.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,30 +11,31 @@ use crate::clock::Nanos;
 /// copy all of it in the middle of a measurement.
 const BLOCK: usize = 65_536;
 
-/// Where the arrival times go, if anywhere.
+/// Where such times go, if anywhere: `N` a line.
 #[derive(Debug)]
-pub(super) struct ArrivalLog {
+pub(super) struct TimeLog<const N: usize> {
     file: Option<(PathBuf, File)>,
-    blocks: Vec<Vec<Nanos>>,
+    blocks: Vec<Vec<[Nanos; N]>>,
     limit: usize,
     kept: usize,
     pub(super) not_kept: u64,
 }
 
-impl ArrivalLog {
+impl<const N: usize> TimeLog<N> {
     /// Creates the file at once, so that a bad path is noticed before the run.
     pub(super) fn create(path: Option<PathBuf>, limit: usize) -> Result<Self, TargetServerError> {
         let file = match path {
             None => None,
             Some(path) => match File::create(&path) {
                 Ok(file) => Some((path, file)),
-                Err(source) => return Err(TargetServerError::Arrivals { path, source }),
+                Err(source) => return Err(TargetServerError::Times { path, source }),
             },
         };
         Ok(Self { file, blocks: Vec::new(), limit, kept: 0, not_kept: 0 })
     }
 
-    pub(super) fn record(&mut self, at: Nanos) {
+    /// Keeps times, which are asked for only if they are kept.
+    pub(super) fn record(&mut self, times: impl FnOnce() -> [Nanos; N]) {
         if self.file.is_none() {
             return;
         }
@@ -46,7 +47,7 @@ impl ArrivalLog {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
         if let Some(block) = self.blocks.last_mut() {
-            block.push(at);
+            block.push(times());
             self.kept += 1;
         }
     }
@@ -58,15 +59,17 @@ impl ArrivalLog {
     /// Writes everything.
     pub(super) fn write(self) -> Result<(), TargetServerError> {
         let Some((path, file)) = self.file else { return Ok(()) };
-        write_lines(file, &self.blocks)
-            .map_err(|source| TargetServerError::Arrivals { path, source })
+        write_lines(file, &self.blocks).map_err(|source| TargetServerError::Times { path, source })
     }
 }
 
-fn write_lines(file: File, blocks: &[Vec<Nanos>]) -> io::Result<()> {
+fn write_lines<const N: usize>(file: File, blocks: &[Vec<[Nanos; N]>]) -> io::Result<()> {
     let mut out = BufWriter::new(file);
-    for at in blocks.iter().flatten() {
-        writeln!(out, "{at}")?;
+    for times in blocks.iter().flatten() {
+        for (i, at) in times.iter().enumerate() {
+            let end = if i + 1 == N { "\n" } else { " " };
+            write!(out, "{at}{end}")?;
+        }
     }
     out.flush()
 }
