@@ -81,6 +81,11 @@ impl Worker {
                 self.buffer[..partial.len()].copy_from_slice(&partial);
                 partial.len()
             });
+            let head = self.known_head.before_large_body(DISCARD_FROM);
+            let most = match head.filter(|_| connection.parser.is_fresh()) {
+                Some(head) => most.min(head),
+                None => most,
+            };
             let end = self.buffer.len().min(most.saturating_add(kept));
             let room = end - kept;
             let result = match &mut self.kernel.stamps {

@@ -19,9 +19,18 @@ pub(crate) struct KnownHead {
     bytes: Vec<u8>,
     /// The parser behind `bytes`.
     after: Option<ReplyParser>,
+    /// What it says may be dropped there.
+    body: u64,
 }
 
 impl KnownHead {
+    /// The length of the head, if at least `large` bytes that may be dropped followed
+    /// it: reading so much of a fresh reply leaves them all to be dropped unread.
+    #[inline]
+    pub(crate) fn before_large_body(&self, large: u64) -> Option<usize> {
+        (self.body >= large).then_some(self.bytes.len())
+    }
+
     /// As [`ReplyParser::advance`], with the same outcome for the same bytes.
     ///
     /// # Errors
@@ -60,6 +69,7 @@ impl KnownHead {
             self.bytes.clear();
             self.bytes.extend_from_slice(buffer.get(..taken).unwrap_or_default());
             self.after = Some(*parser);
+            self.body = parser.discardable();
         }
         Ok(taken)
     }
@@ -111,6 +121,18 @@ mod tests {
         let mut parser = ReplyParser::new(true);
         let outcome = known.advance(&mut parser, HEAD.as_bytes()).unwrap();
         assert_eq!(outcome, (HEAD.len(), Progress::Done));
+    }
+
+    #[test]
+    fn the_length_of_a_head_before_a_large_body_is_known() {
+        let mut known = KnownHead::default();
+        assert_eq!(known.before_large_body(1), None);
+        read(&mut known, HEAD);
+        assert_eq!(known.before_large_body(3), Some(HEAD.len()));
+        assert_eq!(known.before_large_body(4), None);
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        read(&mut known, chunked);
+        assert_eq!(known.before_large_body(1), None);
     }
 
     #[test]

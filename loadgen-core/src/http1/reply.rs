@@ -146,7 +146,7 @@ impl ReplyParser {
 
     /// Whether no byte of a reply has come yet.
     #[inline]
-    pub(super) fn is_fresh(&self) -> bool {
+    pub(crate) fn is_fresh(&self) -> bool {
         self.state == State::StatusLine
             && self.consumed == 0
             && self.interim == 0
