@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use loadgen_core::target_server::TargetTruth;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -17,7 +17,6 @@ use crate::SERVER_CORE;
 pub struct TruthServer {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    arrivals: PathBuf,
     calls: PathBuf,
     port: u16,
 }
@@ -27,27 +26,23 @@ pub struct TruthServer {
 pub struct Truth {
     /// By its own account.
     pub account: TargetTruth,
-    /// When requests arrived: readings of `CLOCK_MONOTONIC` in ns, in order.
-    pub arrivals_ns: Vec<u64>,
-    /// When the kernel of the server had each request, and each reply, likewise. In the
-    /// order of the requests.
+    /// When the kernel of the server had each request, and each reply: readings of
+    /// `CLOCK_MONOTONIC` in ns, in the order of the requests.
     pub calls_ns: Vec<[u64; 2]>,
 }
 
 impl TruthServer {
-    /// Starts it with these options of `loadgen target`; the times of arrivals and
-    /// calls go to files in `folder`.
+    /// Starts it with these options of `loadgen target`; the times of calls go to a
+    /// file in `folder`.
     ///
     /// # Errors
     /// If it does not start.
     pub fn start(loadgen: &Path, folder: &Path, options: &[&str]) -> Result<Self> {
-        let (arrivals, calls) = (folder.join("arrivals"), folder.join("calls"));
+        let calls = folder.join("calls");
         let mut child = Command::new("taskset")
             .args(["-c", &SERVER_CORE.to_string()])
             .arg(loadgen)
-            .args(["target", "--quiet", "--precision", "high", "--arrivals"])
-            .arg(&arrivals)
-            .arg("--calls")
+            .args(["target", "--quiet", "--precision", "high", "--calls"])
             .arg(&calls)
             .args(options)
             .stdin(Stdio::null())
@@ -66,7 +61,7 @@ impl TruthServer {
             let _ = child.wait();
             anyhow::bail!("{} target printed no URL, but {line:?}", loadgen.display());
         };
-        Ok(Self { child, stdout, arrivals, calls, port })
+        Ok(Self { child, stdout, calls, port })
     }
 
     /// Its port on 127.0.0.1.
@@ -92,24 +87,15 @@ impl TruthServer {
         let status = self.child.wait()?;
         ensure!(status.success(), "the truth server: {status}");
         let account = serde_json::from_str(&text).context("the truth server told no truth")?;
-        let mut arrivals_ns: Vec<u64> =
-            times(&self.arrivals)?.into_iter().map(|[arrival]| arrival).collect();
-        // Calls over several connections may be read out of order by a few µs.
-        arrivals_ns.sort_unstable();
-        let mut calls_ns = times(&self.calls)?;
+        let text = fs::read_to_string(&self.calls)?;
+        let row = |line: &str| {
+            let (request, reply) = line.split_once(' ').context("not two times a line")?;
+            anyhow::Ok([request.parse()?, reply.parse()?])
+        };
+        let mut calls_ns = text.lines().map(row).collect::<Result<Vec<_>>>()?;
         calls_ns.sort_unstable();
-        Ok(Truth { account, arrivals_ns, calls_ns })
+        Ok(Truth { account, calls_ns })
     }
-}
-
-/// Times of a file, `N` a line.
-fn times<const N: usize>(file: &Path) -> Result<Vec<[u64; N]>> {
-    let text = fs::read_to_string(file)?;
-    let row = |line: &str| {
-        let times: Vec<u64> = line.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        times.try_into().map_err(|_| anyhow!("not {N} times a line"))
-    };
-    text.lines().map(row).collect()
 }
 
 impl Drop for TruthServer {

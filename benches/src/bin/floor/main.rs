@@ -3,7 +3,7 @@
 //! It is right for one reply of one length only, and stands for the limit on this
 //! kernel, not for a load generator.
 //!
-//!     floor ADDRESS CONNECTIONS SECONDS [--threads N | --rate R [--before US]]
+//!     floor ADDRESS CONNECTIONS SECONDS [--path P] [--drop] [--threads N | --rate R [--before US]]
 //!
 //! prints the number of calls and the seconds that they took. Without a rate each
 //! connection sends again when its reply is whole; with one, calls start on the grid.
@@ -20,6 +20,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 #[derive(Parser)]
 struct Args {
@@ -29,6 +31,12 @@ struct Args {
     connections: usize,
     /// Length of the run
     seconds: f64,
+    /// What to ask for
+    #[arg(long, default_value = "/", value_name = "P")]
+    path: String,
+    /// Have the kernel drop the replies instead of copying them (MSG_TRUNC, tcp(7))
+    #[arg(long)]
+    drop: bool,
     /// Start so many calls a second, evenly spaced, whatever comes back
     #[arg(long)]
     rate: Option<u32>,
@@ -49,6 +57,7 @@ struct Setup {
     /// Bytes of one reply.
     length: usize,
     buffer: Vec<u8>,
+    flags: RecvFlags,
     run: Duration,
 }
 
@@ -74,8 +83,13 @@ fn main() -> Result<()> {
 
 impl Setup {
     fn new(args: &Args) -> Result<Self> {
-        let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", args.address).into_bytes();
-        let mut buffer = vec![0; 64 * 1024];
+        let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", args.path, args.address);
+        let request = request.into_bytes();
+        let (size, flags) = match args.drop {
+            true => (1024 * 1024, RecvFlags::TRUNC),
+            false => (64 * 1024, RecvFlags::empty()),
+        };
+        let mut buffer = vec![0; size];
         let length = reply_length(args.address, &request, &mut buffer)?;
         let poll = epoll::create(CreateFlags::CLOEXEC)?;
         let mut connections = Vec::new();
@@ -92,7 +106,7 @@ impl Setup {
             connections.push(Connection { socket, received: 0, waits: false });
         }
         let run = Duration::from_secs_f64(args.seconds);
-        Ok(Self { poll, connections, request, length, buffer, run })
+        Ok(Self { poll, connections, request, length, buffer, flags, run })
     }
 
     /// Sends a request on a connection.
@@ -102,22 +116,23 @@ impl Setup {
         Ok(())
     }
 
-    /// Reads once; whether the reply is whole now.
+    /// Reads what has come of the reply; whether it is whole now.
     fn receive(&mut self, index: usize) -> Result<bool> {
         let connection = &mut self.connections[index];
-        match connection.socket.read(&mut self.buffer) {
-            Ok(0) => anyhow::bail!("the server closed a connection"),
-            Ok(n) => connection.received += n,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error.into()),
+        loop {
+            match recv(&connection.socket, &mut self.buffer[..], self.flags) {
+                Ok((_, 0)) => anyhow::bail!("the server closed a connection"),
+                Ok((_, n)) => connection.received += n,
+                Err(Errno::AGAIN) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+            ensure!(connection.received <= self.length, "a reply is longer than {}", self.length);
+            if connection.received == self.length {
+                connection.received = 0;
+                connection.waits = false;
+                return Ok(true);
+            }
         }
-        ensure!(connection.received <= self.length, "a reply is longer than {}", self.length);
-        if connection.received < self.length {
-            return Ok(false);
-        }
-        connection.received = 0;
-        connection.waits = false;
-        Ok(true)
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn closed(setting: &Setting) -> Result<Part> {
     let nginx = Nginx::start(setting.folder(), setting.port)?;
     let load = setting.load(64);
     let mut contestants = every_tool(setting, &load, nginx.ids());
-    contestants.insert(1, floor(setting, &load, nginx.ids()));
+    contestants.insert(1, floor(setting, &load, &[], nginx.ids()));
     Ok(Part {
         name: "closed",
         title: "Closed loop, 64 kept-alive connections, reply of 100 bytes".to_owned(),
@@ -74,7 +74,8 @@ pub(crate) const RESET: &str = "RST close";
 pub(crate) fn large(setting: &Setting) -> Result<Part> {
     let nginx = Nginx::start(setting.folder(), setting.port)?;
     let load = Load { path: "/large", ..setting.load(1) };
-    let contestants = every_tool(setting, &load, nginx.ids());
+    let mut contestants = every_tool(setting, &load, nginx.ids());
+    contestants.insert(1, floor(setting, &load, &["--drop"], nginx.ids()));
     Ok(Part {
         name: "large",
         title: "Replies of 1 MiB, one connection".to_owned(),
@@ -83,7 +84,10 @@ pub(crate) fn large(setting: &Setting) -> Result<Part> {
             Column::new("cpu_ns_per_byte", "CPU ns/byte", 3),
         ],
         contestants: in_turn(setting, "large", setting.runs, &contestants),
-        notes: Vec::new(),
+        notes: vec![
+            "floor: the kernel drops every byte (MSG_TRUNC), the head too, and nothing is copied."
+                .to_owned(),
+        ],
     })
 }
 
@@ -158,12 +162,19 @@ pub(crate) fn command(tool: Tool, load: &Load) -> Result<(PathBuf, Vec<String>)>
     Ok((program, tool.arguments(load)?.context("it cannot do this load")?))
 }
 
-fn floor<'a>(setting: &'a Setting, load: &Load, servers: Vec<u32>) -> Contestant<'a> {
-    let args = [
+fn floor<'a>(
+    setting: &'a Setting,
+    load: &Load,
+    extra: &[&str],
+    servers: Vec<u32>,
+) -> Contestant<'a> {
+    let mut args = vec![
         format!("127.0.0.1:{}", load.port),
         load.connections.to_string(),
         load.seconds.to_string(),
+        format!("--path={}", load.path),
     ];
+    args.extend(extra.iter().map(|s| (*s).to_owned()));
     let run = move |_| {
         let client = setting.client(&setting.floor, &args, &servers)?;
         let (calls, calls_per_s) = read_floor(&client.done.stdout)?;

@@ -213,7 +213,8 @@ fn intended(task: &Task, truth: &Truth) -> Result<(Vec<u64>, u64)> {
     let starts = task.schedule.starts(task.seed, 0, 1).take_while(|at| *at < length);
     let starts: Vec<u64> = starts.collect();
     let first = starts.first().context("a schedule without calls")?;
-    let origin = truth.arrivals_ns.first().context("no call came in")?.saturating_sub(*first);
+    let [came, _] = truth.calls_ns.first().context("no call was answered")?;
+    let origin = came.saturating_sub(*first);
     Ok((starts, origin))
 }
 
@@ -254,7 +255,7 @@ mod tests {
     use super::*;
 
     fn truth(calls_ns: Vec<[u64; 2]>) -> Truth {
-        Truth { account: Default::default(), arrivals_ns: vec![1000, 1010], calls_ns }
+        Truth { account: Default::default(), calls_ns }
     }
 
     #[test]

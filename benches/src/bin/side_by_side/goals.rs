@@ -71,15 +71,26 @@ pub(crate) fn judge(parts: &[Part]) -> Vec<Goal> {
                 Bound::AtLeast(f64::from(many::CONNECTIONS)),
                 0,
             )),
-            "large" => goals.push(ratio(
+            "large" => goals.push(ratio_and_floor(
                 part,
-                [LOADGEN, "wrk"],
+                [LOADGEN, "wrk", FLOOR, "wrk"],
                 "cpu_ns_per_byte",
                 "replies of 1 MiB: CPU ns/byte ÷ wrk",
                 Bound::AtMost(0.25),
                 3,
             )),
-            "scaling" => goals.push(of_the_threads(part)),
+            "scaling" => {
+                let names = |tool| [2, 1].map(|threads| scaling::name(tool, threads));
+                let ([two, one], [floors_two, floors_one]) = (names(LOADGEN), names(FLOOR));
+                goals.push(ratio_and_floor(
+                    part,
+                    [&two, &one, &floors_two, &floors_one],
+                    "calls_per_s",
+                    "calls/s of two threads ÷ one",
+                    Bound::AtLeast(1.85),
+                    0,
+                ));
+            }
             _ => {}
         }
     }
@@ -92,7 +103,10 @@ fn closed(part: &Part, goals: &mut Vec<Goal>) {
         (FLOOR, "cpu_us_per_call", "closed loop: CPU µs/call ÷ floor", Bound::AtMost(1.03), 2),
         ("wrk", "calls_per_s", "closed loop: calls/s ÷ wrk", Bound::AtLeast(1.2), 0),
     ] {
-        goals.push(ratio(part, [LOADGEN, peer], key, text, bound, digits));
+        // The floor beside itself tells nothing.
+        let floor = if peer == FLOOR { "" } else { FLOOR };
+        let names = [LOADGEN, peer, floor, peer];
+        goals.push(ratio_and_floor(part, names, key, text, bound, digits));
     }
     goals.push(instructions());
 }
@@ -134,7 +148,7 @@ fn of_the_grid(part: &Part, goals: &mut Vec<Goal>) {
     let high = grid::ours("high");
     for (name, floor, key, text, bound, digits) in [
         (&normal, grid::FLOOR_NORMAL, "mean_us", "grid error at 3000/s: mean, µs", 10.0, 1),
-        (&normal, grid::FLOOR_NORMAL, "p50_us", "the same: p50, µs", 2.0, 1),
+        (&normal, grid::FLOOR_NORMAL, "p50_us", "the same: p50, µs", 2.0, 2),
         (&normal, grid::FLOOR_NORMAL, "p99_us", "the same: p99, µs", 100.0, 1),
         (&normal, grid::FLOOR_NORMAL, "cpu_percent", "the same: CPU, % of a core", 15.0, 1),
         (&normal, grid::FLOOR_NORMAL, "bursts_percent", "gaps < 20 µs, %", 1.0, 2),
@@ -151,18 +165,21 @@ fn of_the_grid(part: &Part, goals: &mut Vec<Goal>) {
     }
 }
 
-/// Beside it the floor's second thread, which shows what the machine allows.
-fn of_the_threads(part: &Part) -> Goal {
-    let key = "calls_per_s";
-    let names = |tool| [2, 1].map(|threads| scaling::name(tool, threads));
-    let [two, one] = names(LOADGEN);
-    let text = "calls/s of two threads ÷ one";
-    let goal = ratio(part, [&two, &one], key, text, Bound::AtLeast(1.85), 0);
-    let [two, one] = names(FLOOR);
-    let of_floor = part.ratios(&two, &one, key);
+/// A goal for a ratio, with what the floor program gives for the same: the limit of
+/// this machine. `names`: those of ours and the peer, then those of the floor's ratio.
+fn ratio_and_floor(
+    part: &Part,
+    [ours, peer, floor, floors_peer]: [&str; 4],
+    key: &str,
+    figure: &str,
+    bound: Bound,
+    digits: usize,
+) -> Goal {
+    let goal = ratio(part, [ours, peer], key, figure, bound, digits);
+    let of_floor = part.ratios(floor, floors_peer, key);
     let peer = match of_floor.is_empty() {
         true => goal.peer,
-        false => format!("{}; floor's two ÷ one: {}", goal.peer, spread(&of_floor, 2)),
+        false => format!("{}; ratio of the floor: {}", goal.peer, spread(&of_floor, 2)),
     };
     Goal { peer, ..goal }
 }
