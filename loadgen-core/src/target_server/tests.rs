@@ -246,10 +246,11 @@ fn who_came_first_is_answered_before_the_last_is_accepted() {
         let truth = server.stop().unwrap();
         let calls = times(&file);
         assert_eq!(calls.len(), clients.len());
-        // They came before it was served at all, as in a freeze.
-        assert!(calls.iter().all(|[came, _]| *came < truth.started_monotonic_ns), "{calls:?}");
         let took = |n: usize| calls[n][1] - truth.started_monotonic_ns;
-        5 * took(9) < took(399)
+        // The kernel had them before any was read, as in a freeze. (It begins to stamp a
+        // little after it is first asked to.)
+        let came_before = calls.iter().all(|[came, _]| *came < truth.started_monotonic_ns);
+        came_before && 5 * took(9) < took(399)
     });
     assert!(fair);
 }
