@@ -38,6 +38,13 @@ impl Bound {
         }
     }
 
+    /// So many digits, or as many more as show on which side of the bound a value lies.
+    fn digits(self, value: f64, digits: usize) -> usize {
+        let shown = |digits: usize| format!("{value:.digits$}").parse().unwrap_or(value);
+        let tells = |digits: &usize| self.holds(shown(*digits)) == self.holds(value);
+        (digits..digits + 3).find(tells).unwrap_or(digits)
+    }
+
     fn text(self) -> String {
         match self {
             Self::AtMost(bound) => format!("≤ {bound}"),
@@ -217,6 +224,7 @@ fn ratio(
     digits: usize,
 ) -> Goal {
     let ratios = part.ratios(ours, peer, key);
+    let places = if ratios.is_empty() { 2 } else { bound.digits(median(&ratios), 2) };
     let cell = |name| {
         let values = part.contestant(name).map(|measured| measured.values(key));
         values.filter(|v| !v.is_empty()).map(|v| format!("{:.digits$}", median(&v)))
@@ -226,7 +234,7 @@ fn ratio(
         goal: bound.text(),
         ours: cell(ours).unwrap_or(NOTHING.to_owned()),
         peer: cell(peer).map_or(NOTHING.to_owned(), |value| format!("{value} ({peer})")),
-        ratio: if ratios.is_empty() { NOTHING.to_owned() } else { spread(&ratios, 2) },
+        ratio: if ratios.is_empty() { NOTHING.to_owned() } else { spread(&ratios, places) },
         met: (!ratios.is_empty()).then(|| bound.holds(median(&ratios))),
     }
 }
@@ -234,6 +242,7 @@ fn ratio(
 /// A goal for a figure of ours alone.
 fn plain(part: &Part, ours: &str, key: &str, figure: &str, bound: Bound, digits: usize) -> Goal {
     let values = part.contestant(ours).map(|measured| measured.values(key)).unwrap_or_default();
+    let digits = if values.is_empty() { digits } else { bound.digits(median(&values), digits) };
     Goal {
         figure: figure.to_owned(),
         goal: bound.text(),
@@ -273,6 +282,14 @@ mod tests {
         assert_eq!(missed[0].met, Some(false));
         let alone = judge(&[part("large", &[(LOADGEN, key, 0.2)])]);
         assert_eq!((alone[0].met, alone[0].ratio.as_str()), (None, NOTHING));
+    }
+
+    #[test]
+    fn as_many_digits_are_shown_as_tell_the_outcome() {
+        assert_eq!(Bound::AtLeast(1.85).digits(1.849, 2), 3);
+        assert_eq!(Bound::AtLeast(1.85).digits(1.84, 2), 2);
+        assert_eq!(Bound::AtMost(2.0).digits(2.04, 1), 2);
+        assert_eq!(Bound::AtMost(2.0).digits(1.96, 1), 1);
     }
 
     #[test]
