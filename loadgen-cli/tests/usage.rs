@@ -68,6 +68,10 @@ fn places_that_cannot_be_written_are_found_before_the_run() {
     for option in ["--arrivals", "--calls"] {
         refused(&["target", option, "/no/such/dir/a"], &["/no/such/dir/a"]);
     }
+    let both = ["target", "--calls", "/dev/null", "-o", "/dev/null"];
+    refused(&both, &["cannot take the ground truth and times", "--output another file"]);
+    let twice = ["target", "--arrivals", "/dev/null", "--calls", "/dev/null"];
+    refused(&twice, &["the file for the times of calls must be another one", "/dev/null"]);
     refused(&["target", "-o", "/no/such/dir/a"], &["/no/such/dir/a"]);
 }
 

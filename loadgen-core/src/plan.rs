@@ -153,7 +153,8 @@ impl Plan {
         self
     }
 
-    /// Worker threads, each with its stripe of the arrivals and its share of the
+    /// Worker threads, each beginning on a core of its own, as far as there are
+    /// enough of them, with its stripe of the arrivals and its share of the
     /// connections.
     #[must_use]
     pub fn with_threads(mut self, threads: u32) -> Self {

@@ -99,6 +99,14 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     for file in [&args.output, &args.arrivals, &args.calls].into_iter().flatten() {
         check_writable(file)?;
     }
+    if let Some(file) = &args.output
+        && [&args.arrivals, &args.calls].into_iter().flatten().any(|times| times == file)
+    {
+        return Err(Failure::usage(format!(
+            "'{}' cannot take the ground truth and times: give --output another file",
+            file.display()
+        )));
+    }
     let interrupt = Interrupt::install("ending the server")?;
     let server = TargetServer::bind(args.options()).map_err(as_failure)?;
     to_stdout(&format!("{}\n", server.url())).context("cannot write the URL to stdout")?;

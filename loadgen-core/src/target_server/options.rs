@@ -50,8 +50,8 @@ pub struct TargetOptions {
     pub arrivals_limit: usize,
     /// A file for two times of each call: when its request had come to the kernel
     /// (which goes on in a freeze), and when its reply had been given to the kernel,
-    /// both whole. In the order of the replies; otherwise as
-    /// [`arrivals`](Self::arrivals). The kernel's time is read by `SO_TIMESTAMPING`;
+    /// both whole. In the order of the replies, 16 bytes each; otherwise as
+    /// [`arrivals`](Self::arrivals), whose file must be another one. The kernel's time is read by `SO_TIMESTAMPING`;
     /// where it gives none, it is that of the arrival.
     pub calls: Option<PathBuf>,
     /// Calls whose times are kept at most; later ones are counted in
@@ -203,6 +203,10 @@ impl TargetOptions {
         }
         if self.chunk_bytes == Some(0) {
             return Err(range("the size of a chunk", "at least 1 byte", "0".to_owned()));
+        }
+        if let Some(file) = self.calls.as_ref().filter(|_| self.calls == self.arrivals) {
+            let what = "the file for the times of calls";
+            return Err(range(what, "another one than that for arrivals", format!("{file:?}")));
         }
         // A frame of a few bytes a byte must not overflow.
         if self.body_bytes > u64::MAX / 16 {

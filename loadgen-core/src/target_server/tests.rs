@@ -297,6 +297,7 @@ fn options_out_of_range_are_refused() {
         TargetOptions::new().with_freeze(second, second),
         TargetOptions::new().with_freeze(Duration::ZERO, second),
         TargetOptions::new().with_delay(1000 * second),
+        TargetOptions::new().with_arrivals("a").with_calls("a"),
     ] {
         assert!(TargetServer::bind(options).is_err());
     }

@@ -201,7 +201,7 @@ fn of_the_freezes(part: &Part, goals: &mut Vec<Goal>) {
             let good = within.iter().filter(|within| **within == 1.0).count();
             goals.push(Goal {
                 figure: format!(
-                    "server that freezes: every percentile {truth}, no call lost ({})",
+                    "server that freezes: mean and every percentile {truth}, no call lost ({})",
                     measured.name
                 ),
                 goal: "within 2 % or 0.3 ms".to_owned(),
