@@ -26,6 +26,17 @@ pub enum PlanError {
         /// Its value, escaped.
         value: String,
     },
+    /// Values of headers that a report did not keep.
+    #[error(
+        "the value of {} is secret and was not kept: give it again, as in -H '{}: env:NAME' (from \
+         the environment) or -H @FILE (from a file of header lines)",
+        headers.join(", "),
+        headers.first().map_or("NAME", String::as_str)
+    )]
+    Secrets {
+        /// Their names.
+        headers: Vec<String>,
+    },
     /// The rate is not one.
     #[error("the rate must be above 0 and at most 10,000,000 per second, not {rate_per_s}")]
     Rate {

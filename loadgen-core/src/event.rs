@@ -1,11 +1,14 @@
 //! Marked moments on the timeline of a run.
 
+mod kept;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Nanos;
+pub(crate) use kept::KeptEvents;
 
 /// What an event marks. The names in reports are those of [`EventKind::name`].
 #[derive(Debug, Clone, PartialEq, Eq)]

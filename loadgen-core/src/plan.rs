@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
 use crate::request::Request;
+use crate::secret::{Secret, lines};
 use crate::session::Sessions;
 use crate::target::Target;
 pub use stream::{CloseMode, Stream};
+
+const AUTHORIZATION: &str = "Authorization";
 
 /// How exactly calls are started, and what it costs. Figures: 3000 starts a
 /// second on an otherwise idle virtual machine.
@@ -241,6 +244,50 @@ impl Plan {
         seconds(self.drain_s)
     }
 
+    /// The headers whose values are needed and not there: a report keeps what is
+    /// secret as a fingerprint only.
+    #[must_use]
+    pub fn missing_secrets(&self) -> Vec<String> {
+        let own = self.request.missing_secrets().map(str::to_owned);
+        let heads = self.sessions().into_iter().flat_map(|sessions| {
+            let head = &sessions.head;
+            [&head.before_host, &head.after_host].map(|lines| lines::missing(lines)).concat()
+        });
+        let target = self.target.is_missing_authorization().then(|| AUTHORIZATION.to_owned());
+        own.chain(heads).chain(target).collect()
+    }
+
+    /// Gives the value of a header that [is missing](Self::missing_secrets), and tells
+    /// what the report has in its place; `None` if none of this name is.
+    pub fn supply_secret(&mut self, name: &str, value: &str) -> Option<Secret> {
+        if let Some(stood) = self.request.supply_secret(name, value) {
+            return Some(stood);
+        }
+        if let Some(sessions) = &mut self.sessions {
+            let head = &mut sessions.head;
+            for lines in [&mut head.before_host, &mut head.after_host] {
+                if let Some(stood) = lines::supply(&mut lines.0, name, value) {
+                    return Some(stood);
+                }
+            }
+        }
+        name.eq_ignore_ascii_case(AUTHORIZATION).then(|| self.target.supply_authorization(value))?
+    }
+
+    /// Keeps the values of the request's headers of this name secret; whether there
+    /// is one.
+    pub fn keep_secret(&mut self, name: &str) -> bool {
+        self.request.keep_secret(name)
+    }
+
+    /// The same plan without what is secret about it, for telling whether two plans
+    /// do the same: a token that was renewed makes no other plan.
+    pub(crate) fn without_secrets(mut self) -> Self {
+        self.target = self.target.without_secrets();
+        self.request = self.request.without_secrets();
+        self
+    }
+
     /// The streams of the plan.
     pub(crate) fn streams(&self) -> impl Iterator<Item = &Stream> {
         std::iter::once(&self.load).chain(&self.probe)
@@ -277,6 +324,10 @@ impl Plan {
             });
         }
         self.request.validate()?;
+        let missing = self.missing_secrets();
+        if !missing.is_empty() {
+            return Err(PlanError::Secrets { headers: missing });
+        }
         for stream in self.streams() {
             stream.validate()?;
         }
@@ -379,6 +430,36 @@ mod tests {
             .with_request(Request::get().with_method("POST").with_body(vec![0, 255, 7]));
         let json = serde_json::to_string(&plan).unwrap();
         assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    }
+
+    #[test]
+    fn a_plan_read_back_asks_for_its_secrets() {
+        let mut sessions = Sessions::connections(1);
+        sessions.head.after_host = "Cookie: hunter2\r\nX-A: 1\r\n".into();
+        let target = Target::parse("http://u:hunter2@127.0.0.1/").unwrap();
+        let load = Stream::established(Schedule::constant(100.0));
+        let given = Plan::new(target, load)
+            .with_request(Request::get().with_header("X-Api-Key", "hunter2"))
+            .with_sessions(sessions);
+        given.validate().unwrap();
+        let json = serde_json::to_string(&given).unwrap();
+        for written in [&json, &format!("{given:?}")] {
+            assert!(!written.contains("hunter2") && !written.contains("aHVudGVy"), "{written}");
+            // The bytes of the head, as `Debug` shows bytes.
+            assert!(!written.contains("104, 117, 110"), "{written}");
+        }
+        let mut kept: Plan = serde_json::from_str(&json).unwrap();
+        let error = kept.validate().unwrap_err().to_string();
+        for name in ["X-Api-Key", "Cookie", "Authorization"] {
+            assert!(error.contains(name), "{error}");
+            let value = if name == "Authorization" { "Basic dTpodW50ZXIy" } else { "hunter2" };
+            let stood = kept.supply_secret(name, value).unwrap();
+            assert_eq!(stood.is_same_as(&Secret::new(value)), Some(true), "{name}");
+            assert!(kept.supply_secret(name, "x").is_none());
+        }
+        kept.validate().unwrap();
+        assert_eq!(serde_json::to_string(&kept).unwrap(), json);
+        assert_eq!(kept, given);
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! What is sent: one request, whose bytes are encoded once and shared by all
 //! connections.
 
+mod header;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::PlanError;
+use crate::secret::Secret;
 use crate::target::Target;
+pub(crate) use header::Header;
 
 /// Largest body that can be sent, in bytes.
 const MAX_BODY: usize = 1 << 30;
@@ -18,7 +22,7 @@ pub struct Request {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    headers: Vec<(String, String)>,
+    headers: Vec<Header>,
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "crate::report::base64_bytes")]
     body: Vec<u8>,
 }
@@ -44,10 +48,46 @@ impl Request {
     }
 
     /// Adds a header. A header that the request has by itself (`Host`,
-    /// `User-Agent`, `Connection`, `Content-Length`) is replaced by it.
+    /// `User-Agent`, `Connection`, `Content-Length`) is replaced by it. The value of
+    /// one that [carries credentials](crate::secret::is_credential) is sent, but
+    /// never written.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
+        self.headers.push(Header::new(name, value));
+        self
+    }
+
+    /// Adds a header whose value is sent, but never written, whatever its name.
+    #[must_use]
+    pub fn with_secret_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push(Header::secret(name, Secret::new(value)));
+        self
+    }
+
+    /// Keeps the values of the headers of this name secret; whether there is one.
+    pub fn keep_secret(&mut self, name: &str) -> bool {
+        let mut found = false;
+        for header in self.headers.iter_mut().filter(|header| header.is_named(name)) {
+            header.keep_secret();
+            found = true;
+        }
+        found
+    }
+
+    /// The headers whose values a report did not keep, in order.
+    pub(crate) fn missing_secrets(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().filter(|header| header.is_missing()).map(Header::name)
+    }
+
+    /// Gives the first missing value of this header; what the report has of it.
+    pub(crate) fn supply_secret(&mut self, name: &str, value: &str) -> Option<Secret> {
+        let mut headers = self.headers.iter_mut();
+        headers.find(|header| header.is_missing() && header.is_named(name))?.supply(value)
+    }
+
+    /// The same request without what is secret about it.
+    pub(crate) fn without_secrets(mut self) -> Self {
+        self.headers.iter_mut().for_each(Header::forget);
         self
     }
 
@@ -87,12 +127,15 @@ impl Request {
         {
             return Err(bad("path", path));
         }
-        for (name, value) in &self.headers {
+        for header in &self.headers {
+            let name = header.name();
             if name.is_empty() || !name.bytes().all(is_token) {
                 return Err(bad("header name", name));
             }
+            // A missing one is asked for by the plan.
+            let value = header.sent().unwrap_or_default();
             if value.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
-                return Err(bad("header value", value));
+                return Err(bad("header value", &header.shown()));
             }
         }
         if self.body.len() > MAX_BODY {
@@ -115,15 +158,21 @@ impl Request {
             head.push_str(value);
             head.push_str("\r\n");
         };
-        let given = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        let given = |name: &str| self.headers.iter().any(|header| header.is_named(name));
         if !given("host") {
-            line("Host", target.authority());
+            line("Host", &target.authority());
         }
         if !given("user-agent") {
             line("User-Agent", concat!("loadgen/", env!("CARGO_PKG_VERSION")));
         }
-        for (name, value) in &self.headers {
-            line(name, value);
+        if let Some(authorization) = target.authorization().and_then(Secret::reveal)
+            && !given("authorization")
+        {
+            line("Authorization", authorization);
+        }
+        for header in &self.headers {
+            // A plan is not run while a value is missing.
+            line(header.name(), header.sent().unwrap_or_default());
         }
         if close && !given("connection") {
             line("Connection", "close");
@@ -146,6 +195,8 @@ fn is_token(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn text(request: &Request, close: bool) -> String {
@@ -174,6 +225,49 @@ mod tests {
             text(&request, false),
             "POST /p?q HTTP/1.1\r\nhost: other\r\nUser-Agent: x\r\nContent-Length: 3\r\n\r\nabc"
         );
+    }
+
+    #[test]
+    fn credentials_are_sent_and_never_written() {
+        let request = Request::get()
+            .with_header("authorization", "Bearer hunter2")
+            .with_secret_header("X-Mine", "hunter3")
+            .with_header("X-Not", "seen");
+        let sent = text(&request, false);
+        assert!(sent.contains("authorization: Bearer hunter2\r\nX-Mine: hunter3\r\n"), "{sent}");
+        let json = serde_json::to_string(&request).unwrap();
+        for written in [json.clone(), format!("{request:?}"), format!("{request:#?}")] {
+            assert!(!written.contains("hunter"), "{written}");
+            assert!(written.contains("seen") && written.contains("«redacted»"), "{written}");
+        }
+        let mut kept: Request = serde_json::from_str(&json).unwrap();
+        assert_eq!(kept, request);
+        assert_eq!(kept.missing_secrets().collect::<Vec<_>>(), ["authorization", "X-Mine"]);
+        assert_eq!(serde_json::to_string(&kept).unwrap(), json);
+        assert!(kept.supply_secret("Authorization", "Bearer hunter2").is_some());
+        assert!(kept.supply_secret("X-Mine", "hunter3").is_some());
+        assert!(kept.supply_secret("X-Mine", "hunter3").is_none());
+        assert_eq!(text(&kept, false), sent);
+        // A report of an older version has them in clear: from now on it does not.
+        let old = json!({"method": "GET", "headers": [["Cookie", "a=hunter2"]]});
+        let old: Request = serde_json::from_value(old).unwrap();
+        assert!(text(&old, false).contains("Cookie: a=hunter2\r\n"));
+        assert!(!serde_json::to_string(&old).unwrap().contains("hunter2"));
+        let broken = Request::get().with_header("Cookie", "hunter2\n").validate().unwrap_err();
+        assert!(!broken.to_string().contains("hunter2"), "{broken}");
+        let mut late = Request::get().with_header("X-Mine", "hunter3");
+        assert!(late.keep_secret("x-mine") && !late.keep_secret("X-Other"));
+        assert!(!format!("{late:?}").contains("hunter3"));
+    }
+
+    #[test]
+    fn a_password_in_the_url_becomes_basic_authentication() {
+        let target = Target::parse("http://us%65r:p%40ss@h/").unwrap();
+        let sent = |request: Request| String::from_utf8(request.encode(&target, false)).unwrap();
+        // printf user:p@ss | base64
+        assert!(sent(Request::get()).contains("\r\nAuthorization: Basic dXNlcjpwQHNz\r\n"));
+        let own = sent(Request::get().with_header("authorization", "Bearer x"));
+        assert!(own.contains("Bearer x") && !own.contains("Basic"), "{own}");
     }
 
     #[test]

@@ -1,60 +1,95 @@
 //! Where the load goes: a URL, the addresses behind it, and the addresses that
 //! connections come from.
+//!
+//! Invariant: the URL of a [`Target`] holds neither user nor password. They become an
+//! `Authorization` header, which is kept as a [`Secret`].
 
+mod url;
+mod zone;
+
+use std::borrow::Cow;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::PlanError;
+use crate::secret::{Secret, shown_url};
+use url::UrlParts;
 
 /// The server under load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written")]
 pub struct Target {
     url: String,
+    /// Value of the `Authorization` header, from user and password of the URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization: Option<Secret>,
     /// Where to connect instead of the addresses of the URL's host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     connect_to: Option<SocketAddr>,
     /// Local addresses that connections are opened from, in turn. Each adds its
     /// own range of ports (about 28,000) for a destination.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     source_addresses: Vec<IpAddr>,
 }
 
-/// The parts of an `http[s]://host[:port][/path][?query]` URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct UrlParts<'a> {
-    /// Host without the brackets of an IPv6 literal.
-    pub(crate) host: &'a str,
-    pub(crate) port: u16,
-    /// As it stands in the `Host` header: brackets kept, port only if given.
-    pub(crate) authority: &'a str,
-    /// Path and query, at least `/`.
-    pub(crate) path: &'a str,
-    /// `https`.
-    pub(crate) tls: bool,
+/// A target as it stands in a report, or as someone wrote it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    url: String,
+    #[serde(default)]
+    authorization: Option<Secret>,
+    #[serde(default)]
+    connect_to: Option<SocketAddr>,
+    #[serde(default)]
+    source_addresses: Vec<IpAddr>,
+}
+
+impl From<Written> for Target {
+    /// A bad URL is told when the plan is validated.
+    fn from(written: Written) -> Self {
+        let (url, own) =
+            url::canonical(&written.url).unwrap_or_else(|_| (shown_url(&written.url), None));
+        Self {
+            url,
+            authorization: own.or(written.authorization),
+            connect_to: written.connect_to,
+            source_addresses: written.source_addresses,
+        }
+    }
 }
 
 impl Target {
-    /// A target from an `http://` or `https://` URL. A URL without a scheme is taken as http.
+    /// A target from an `http://` or `https://` URL. A URL without a scheme is taken as
+    /// http. User and password before the host (`http://user:password@host/`) are sent
+    /// as basic authentication (RFC 7617) and written nowhere. An IPv6 address may have a
+    /// zone (`http://[fe80::1%25eth0]/`, RFC 6874).
     ///
     /// # Errors
     /// [`PlanError::Url`] if the URL has no host, a bad port, bytes that cannot
     /// stand in a request line, or another scheme.
     pub fn parse(url: &str) -> Result<Self, PlanError> {
-        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        split(&url)?;
-        Ok(Self { url, connect_to: None, source_addresses: Vec::new() })
+        let (url, authorization) = url::canonical(url)?;
+        Ok(Self { url, authorization, connect_to: None, source_addresses: Vec::new() })
     }
 
-    /// A server by name or address and port.
+    /// A server by name or address and port. An IPv6 address may have a zone, as
+    /// `fe80::1%eth0`.
     ///
     /// # Errors
     /// [`PlanError::Url`] if the name cannot stand in a URL.
     pub fn host_port(host: &str, port: u16, tls: bool) -> Result<Self, PlanError> {
+        if host.contains(['/', '?', '#', '@']) {
+            let reason = "a server is a name or an address, and nothing else";
+            return Err(PlanError::Url { url: shown_url(host), reason });
+        }
         let scheme = if tls { "https" } else { "http" };
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let host = match host.contains(':') {
+            true => format!("[{}]", host.replacen('%', "%25", 1)),
+            false => host.to_owned(),
+        };
         Self::parse(&format!("{scheme}://{host}:{port}/"))
     }
 
@@ -73,7 +108,7 @@ impl Target {
         self
     }
 
-    /// The URL.
+    /// The URL, without user and password.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -85,12 +120,33 @@ impl Target {
         &self.source_addresses
     }
 
+    /// The `Authorization` header that the URL asks for.
+    pub(crate) fn authorization(&self) -> Option<&Secret> {
+        self.authorization.as_ref()
+    }
+
+    /// Whether the URL had a password, which a report did not keep.
+    pub(crate) fn is_missing_authorization(&self) -> bool {
+        self.authorization.as_ref().is_some_and(|secret| secret.reveal().is_none())
+    }
+
+    /// Gives the missing header; what the report has of it.
+    pub(crate) fn supply_authorization(&mut self, value: &str) -> Option<Secret> {
+        self.is_missing_authorization().then(|| self.authorization.replace(Secret::new(value)))?
+    }
+
+    /// The same target without what is secret about it.
+    pub(crate) fn without_secrets(mut self) -> Self {
+        self.authorization = self.authorization.map(|_| Secret::new(""));
+        self
+    }
+
     /// Whether the URL asks for TLS.
     pub(crate) fn is_tls(&self) -> bool {
         self.parts().is_ok_and(|parts| parts.tls)
     }
 
-    /// The host of the URL, an IPv6 address without its brackets.
+    /// The host of the URL, an IPv6 address without its brackets and its zone.
     pub(crate) fn host(&self) -> &str {
         self.parts().map_or("", |parts| parts.host)
     }
@@ -100,9 +156,14 @@ impl Target {
         self.parts().map_or(0, |parts| parts.port)
     }
 
-    /// Host and port for the `Host` header (RFC 9110 §7.2).
-    pub(crate) fn authority(&self) -> &str {
-        self.parts().map_or("", |parts| parts.authority)
+    /// Host and port for the `Host` header (RFC 9110 §7.2), without a zone, which means
+    /// something on this machine only (RFC 6874 §4).
+    pub(crate) fn authority(&self) -> Cow<'_, str> {
+        let Ok(parts) = self.parts() else { return Cow::Borrowed("") };
+        match parts.zone {
+            None => Cow::Borrowed(parts.authority),
+            Some(zone) => Cow::Owned(parts.authority.replacen(&format!("%25{zone}"), "", 1)),
+        }
     }
 
     /// Path and query for the request line (RFC 9112 §3.2.1).
@@ -116,6 +177,10 @@ impl Target {
             return Ok(vec![address]);
         }
         let parts = self.parts().map_err(io::Error::other)?;
+        if let (Some(zone), Ok(address)) = (parts.zone, parts.host.parse::<Ipv6Addr>()) {
+            let scope = zone::scope(zone)?;
+            return Ok(vec![SocketAddrV6::new(address, parts.port, 0, scope).into()]);
+        }
         let addresses: Vec<_> = (parts.host, parts.port).to_socket_addrs()?.collect();
         if addresses.is_empty() {
             return Err(io::Error::other("the name has no address"));
@@ -129,54 +194,8 @@ impl Target {
     }
 
     fn parts(&self) -> Result<UrlParts<'_>, PlanError> {
-        split(&self.url)
+        url::split(&self.url)
     }
-}
-
-fn split(url: &str) -> Result<UrlParts<'_>, PlanError> {
-    let bad = |reason: &'static str| PlanError::Url { url: url.to_owned(), reason };
-    if url.bytes().any(|b| b <= b' ' || b == 0x7f) {
-        return Err(bad("it contains a space or a control character"));
-    }
-    let (tls, rest) = if let Some(rest) = url.strip_prefix("https://") {
-        (true, rest)
-    } else {
-        let rest = url.strip_prefix("http://");
-        (false, rest.ok_or_else(|| bad("only http:// and https:// URLs can be loaded"))?)
-    };
-    let rest = rest.split('#').next().unwrap_or(rest);
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    if authority.contains('@') {
-        return Err(bad("user names in URLs are not sent: give an Authorization header"));
-    }
-    let path = match path.as_bytes().first() {
-        None => "/",
-        Some(b'/') => path,
-        Some(_) => return Err(bad("a query needs a path before it, such as '/?'")),
-    };
-    let (host, port) = if let Some(literal) = authority.strip_prefix('[') {
-        let (host, after) =
-            literal.split_once(']').ok_or_else(|| bad("the IPv6 address has no closing ']'"))?;
-        (host, after.strip_prefix(':').or(if after.is_empty() { None } else { Some("?") }))
-    } else {
-        match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
-        }
-    };
-    if host.is_empty() {
-        return Err(bad("it names no host"));
-    }
-    let port = match port {
-        None if tls => 443,
-        None => 80,
-        Some(text) => match text.parse::<u16>() {
-            Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => port,
-            _ => return Err(bad("the port is not a number from 1 to 65535")),
-        },
-    };
-    Ok(UrlParts { host, port, authority, path, tls })
 }
 
 #[cfg(test)]
@@ -184,40 +203,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_a_url() {
-        let parts = split("http://example.org:8080/a?b=c#d").unwrap();
-        assert_eq!(parts.host, "example.org");
-        assert_eq!(parts.port, 8080);
-        assert_eq!(parts.authority, "example.org:8080");
-        assert_eq!(parts.path, "/a?b=c");
-        let parts = split("http://[::1]:81").unwrap();
-        assert_eq!((parts.host, parts.port, parts.authority), ("::1", 81, "[::1]:81"));
-        assert_eq!(parts.path, "/");
-    }
-
-    #[test]
     fn scheme_may_be_left_out() {
         assert_eq!(Target::parse("127.0.0.1:80/x").unwrap().url(), "http://127.0.0.1:80/x");
-    }
-
-    #[test]
-    fn bad_urls_name_the_reason() {
-        for (url, reason) in [
-            ("ftp://a/", "only http"),
-            ("http:///x", "no host"),
-            ("http://a:0/", "port"),
-            ("http://a:99999/", "port"),
-            ("http://a:+80/", "port"),
-            ("http://[::1/", "closing"),
-            ("http://[::1]x/", "port"),
-            ("http://a/b c", "space"),
-            ("http://a/b\r\nX: y", "control"),
-            ("http://u:p@a/", "Authorization"),
-            ("http://a?x", "path"),
-        ] {
-            let error = Target::parse(url).unwrap_err().to_string();
-            assert!(error.contains(reason), "{url}: {error}");
-        }
     }
 
     #[test]
@@ -225,5 +212,40 @@ mod tests {
         let address: SocketAddr = "127.0.0.1:81".parse().unwrap();
         let target = Target::parse("http://no.such.host/").unwrap().with_connect_to(address);
         assert_eq!(target.resolve().unwrap(), vec![address]);
+    }
+
+    #[test]
+    fn passwords_are_in_no_url() {
+        let target = Target::parse("http://user:hunter2@h:81/p?q").unwrap();
+        assert_eq!((target.url(), target.host(), target.port()), ("http://h:81/p?q", "h", 81));
+        let json = serde_json::to_string(&target).unwrap();
+        assert!(!format!("{target:?}{json}").contains("hunter2"), "{json}");
+        let mut kept: Target = serde_json::from_str(&json).unwrap();
+        assert_eq!(kept, target);
+        assert!(kept.is_missing_authorization());
+        assert!(kept.supply_authorization("Basic dXNlcjpodW50ZXIy").is_some());
+        assert_eq!(kept, target);
+        // Someone wrote a report by hand, or badly.
+        for url in ["http://u:hunter2@h/", "http://u:hunter2@h:x/", "http://u:hunt/er2@h/"] {
+            let written = serde_json::json!({ "url": url });
+            let target: Target = serde_json::from_value(written).unwrap();
+            let error = target.validate().map_or_else(|e| e.to_string(), |()| String::new());
+            let all = format!("{target:?}{}{error}", serde_json::to_string(&target).unwrap());
+            assert!(!all.contains("er2"), "{all}");
+        }
+    }
+
+    #[test]
+    fn zones_are_scopes_and_stay_here() {
+        let target = Target::parse("http://[fe80::1%25lo]:81/").unwrap();
+        assert_eq!((target.host(), &*target.authority()), ("fe80::1", "[fe80::1]:81"));
+        let SocketAddr::V6(address) = target.resolve().unwrap()[0] else { panic!("not IPv6") };
+        // The loopback is the first interface of every network namespace.
+        assert_eq!((address.scope_id(), address.port()), (1, 81));
+        let by_number = Target::parse("http://[fe80::1%251]:81/").unwrap();
+        assert_eq!(by_number.resolve().unwrap(), vec![SocketAddr::V6(address)]);
+        assert_eq!(Target::host_port("fe80::1%lo", 81, false).unwrap(), target);
+        let error = Target::parse("http://[fe80::1%25no-such]/").unwrap().resolve().unwrap_err();
+        assert!(error.to_string().contains("no network interface 'no-such'"), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use super::verdict;
 use super::worker::Harvest;
 use crate::clock::{Clock, Nanos, as_millis, as_seconds};
 use crate::error::RunError;
-use crate::event::{Event, EventReport};
+use crate::event::{EventReport, KeptEvents};
 use crate::plan::{Plan, nanos};
 use crate::record::{
     CallRecord, Cause, Histogram, Outcome, Phase, Population, PopulationRecord, Recorder,
@@ -29,7 +29,7 @@ pub(super) fn assemble(
     clock: Clock,
     mut harvests: Vec<Harvest>,
     panicked: u32,
-    marks: &[Event],
+    marks: &KeptEvents,
 ) -> Result<Finished, RunError> {
     let load_end = harvests.iter().map(|h| h.load_end).max().unwrap_or(0);
     let finished = harvests.iter().map(|h| h.finished).max().unwrap_or(0);
@@ -108,7 +108,8 @@ pub(super) fn assemble(
         timeline,
         slow_calls: learnt.as_ref().map(kernel::slow_calls),
         kernel_timestamps: learnt.as_ref().and_then(kernel::timestamps),
-        events: marks.iter().map(EventReport::from).collect(),
+        events: marks.events.iter().map(EventReport::from).collect(),
+        events_dropped: marks.dropped,
         migration: None,
         sessions,
         plan,

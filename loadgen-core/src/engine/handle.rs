@@ -10,7 +10,7 @@ use super::starting_line::StartingLine;
 use super::worker::Harvest;
 use crate::clock::{Clock, Nanos};
 use crate::error::RunError;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, KeptEvents};
 use crate::plan::Plan;
 use crate::record::CallLog;
 use crate::record::kernel::SlowCall;
@@ -47,7 +47,7 @@ pub struct RunHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) line: Arc<StartingLine>,
     pub(super) workers: Vec<JoinHandle<std::io::Result<Option<Harvest>>>>,
-    pub(super) marks: Mutex<Vec<Event>>,
+    pub(super) marks: Mutex<KeptEvents>,
 }
 
 /// A report, and the calls that it was made of.
@@ -99,7 +99,8 @@ impl RunHandle {
         snapshot
     }
 
-    /// Marks this moment on the timeline.
+    /// Marks this moment on the timeline. The first 10,000 marks are kept; how many
+    /// were not, the [report](Report::events_dropped) says.
     pub fn mark(&self, name: &str) {
         if let Some(clock) = self.started_clock() {
             let event = Event::new(EventKind::Mark(name.to_owned()), clock.now(), 0, "user");

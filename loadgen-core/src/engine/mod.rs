@@ -190,7 +190,7 @@ impl Engine {
                 }
             }
         }
-        let marks = Mutex::new(Vec::new());
+        let marks = Mutex::default();
         Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks })
     }
 

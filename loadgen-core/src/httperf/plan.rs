@@ -8,6 +8,7 @@ use super::{FileError, read_headers, read_servers, read_sessions, read_uris};
 use crate::error::PlanError;
 use crate::plan::{Plan, Stream};
 use crate::schedule::{GapLaw, Gaps, Schedule};
+use crate::secret::shown_url;
 use crate::session::{
     Head, Limits, RawText, Retry, Sampling, Script, Sessions, SocketOptions, Tls, TlsVersion, Uris,
 };
@@ -293,13 +294,19 @@ fn target(options: &Options, first: Option<&String>) -> Result<Target, PrepareEr
     // Whatever follows the name in a URL would be taken for something else.
     let reason = "a server is a name or an address, and nothing else";
     let target = match server.contains(['/', '?', '#', '@']) {
-        true => Err(PlanError::Url { url: server.clone(), reason }),
+        true => Err(PlanError::Url { url: shown(&server), reason }),
         false => Target::host_port(&server, options.port(), options.tls.on),
     };
     target.map_err(|source| match options.port() {
         0 => PrepareError::Plan(source),
-        _ => PrepareError::Server { server, source },
+        _ => PrepareError::Server { server: shown(&server), source },
     })
+}
+
+/// A server's name for a message, which has no password even if one was given.
+fn shown(server: &str) -> String {
+    let has_password = server.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    if has_password { shown_url(server) } else { server.to_owned() }
 }
 
 /// The gaps, none of them shorter than a plan can have.

@@ -7,7 +7,7 @@ use super::driver::{Progress, Stage};
 use super::{Context, Settled, Trigger, TriggerError};
 use crate::clock::Clock;
 use crate::engine::RunHandle;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, KeptEvents};
 
 /// How often progress is shown and an interrupt is looked for.
 const TURN: Duration = Duration::from_millis(100);
@@ -87,7 +87,7 @@ impl Watch<'_> {
 #[derive(Default)]
 pub(super) struct Course {
     /// On the trigger's clock until [`Course::map_to`].
-    pub(super) events: Vec<Event>,
+    pub(super) events: KeptEvents,
     pub(super) settled: Option<Settled>,
     /// What went wrong with the trigger.
     pub(super) trouble: Vec<String>,
@@ -192,7 +192,7 @@ impl Course {
     /// was fired or accepted says so itself; its word replaces ours.
     fn take(&mut self, watch: &mut Watch<'_>, event: Event) {
         if matches!(event.kind, EventKind::Fired | EventKind::Accepted) {
-            self.events.retain(|known| known.kind != event.kind);
+            self.events.forget(&event.kind);
         }
         watch.show(Stage::Migrating, Some(&event));
         self.events.push(event);
@@ -200,10 +200,10 @@ impl Course {
 
     /// Maps all times from the trigger's clock to that of the load.
     pub(super) fn map_to(&mut self, trigger: &Clock, load: &Clock) {
-        for event in &mut self.events {
+        for event in &mut self.events.events {
             event.at = load.from_monotonic(trigger.to_monotonic(event.at));
         }
-        self.events.sort_by_key(|event| event.at);
+        self.events.events.sort_by_key(|event| event.at);
         if let Some(truth) = self.settled.as_mut().and_then(|s| s.truth.as_mut()) {
             let shift = load.seconds_after(trigger);
             truth.stop_s -= shift;

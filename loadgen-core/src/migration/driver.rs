@@ -257,7 +257,7 @@ impl MigrationRun {
             (!rates.is_empty()).then(|| rates.iter().sum())
         };
         let load_end = load_end.min(self.last_arrival().unwrap_or(Nanos::MAX));
-        let mut input = ImpactInput::new(self.trigger.name(), log, &course.events, load_end);
+        let mut input = ImpactInput::new(self.trigger.name(), log, &course.events.events, load_end);
         input.slow = slow;
         input.settled = course.settled.as_ref();
         input.vm = vm;
@@ -267,7 +267,8 @@ impl MigrationRun {
         input.established_per_s = rate(Population::Established);
         input.fresh_per_s = rate(Population::Fresh);
         let impact = impact(&input);
-        report.events.extend(course.events.iter().map(EventReport::from));
+        report.events.extend(course.events.events.iter().map(EventReport::from));
+        report.events_dropped += course.events.dropped;
         report.events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
         report.migration = Some(impact.migration);
         report.verdict.add(impact.reasons);

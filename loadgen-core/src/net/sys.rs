@@ -1,6 +1,7 @@
 //! Thin, safe wrappers over the system calls that std and socket2 do not offer.
 //! The only file of the crate with `unsafe` in it.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -380,6 +381,13 @@ fn uninterrupted(mut call: impl FnMut() -> libc::c_long) -> io::Result<usize> {
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// The number of a network interface, if there is one of this name.
+pub(crate) fn interface_number(name: &CStr) -> Option<u32> {
+    // SAFETY: `name` is a NUL-terminated string that lives for the length of the call.
+    let number = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (number > 0).then_some(number)
 }
 
 /// Sends a signal to every process of the group that `leader` leads. The caller

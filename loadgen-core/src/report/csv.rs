@@ -1,10 +1,12 @@
 //! The windows of the timeline as CSV (RFC 4180, with `\n` line ends): one row a
 //! window, units in the header, empty where nothing was measured.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::Report;
+use crate::printable::printable;
 
 /// The timeline as CSV. Response times have three columns a population.
 #[must_use]
@@ -52,8 +54,12 @@ pub fn render_csv(report: &Report) -> String {
     out
 }
 
-/// Quoted if it has to be (RFC 4180 §2.6 and §2.7).
+/// A text as a cell: quoted if it has to be (RFC 4180 §2.6 and §2.7), without control
+/// characters, and with a `'` before what a spreadsheet would take for a formula.
 pub(crate) fn field(text: &str) -> String {
+    let text = &*printable(text);
+    let is_formula = text.starts_with(['=', '+', '-', '@']);
+    let text = &*if is_formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) };
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -93,6 +99,10 @@ mod tests {
     fn names_are_quoted() {
         assert_eq!(field("a\"b,c"), "\"a\"\"b,c\"");
         assert_eq!(field("fresh_p50_us"), "fresh_p50_us");
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)"] {
+            assert_eq!(field(formula), format!("'{formula}"));
+        }
+        assert_eq!(field("\t=a\r\u{9b}"), "\\u{9}=a\\u{d}\\u{9b}");
         assert_eq!(render_csv(&sample::empty()).lines().count(), 1);
     }
 }

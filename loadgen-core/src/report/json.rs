@@ -1,6 +1,8 @@
 //! A report as JSON, and back. The JSON Schema is in `docs/report.schema.json`.
 
+use super::sections::cell;
 use super::{Report, SCHEMA};
+use crate::printable::printable_json;
 
 /// A document that is not a report.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +62,7 @@ impl Report {
         let mut json =
             serde_json::to_string_pretty(self).map_err(|e| ReportError::Write(e.to_string()))?;
         json.push('\n');
-        Ok(json)
+        Ok(printable_json(json))
     }
 
     /// Reads a report. Unknown fields are passed over: a later version of the
@@ -76,12 +78,12 @@ impl Report {
             Some(Some(SCHEMA)) => {}
             Some(found) => {
                 let found = found.unwrap_or("(not a text)");
-                return Err(ReportError::Schema { found: super::sections::cell::clean(found) });
+                return Err(ReportError::Schema { found: cell::clean(found) });
             }
         }
         serde_path_to_error::deserialize(value).map_err(|error| ReportError::Field {
-            path: error.path().to_string(),
-            reason: error.inner().to_string(),
+            path: cell::clean(&error.path().to_string()),
+            reason: cell::clean(&error.inner().to_string()),
         })
     }
 }
@@ -90,7 +92,7 @@ pub(crate) fn syntax(error: serde_json::Error) -> ReportError {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let place = format!(" at line {line} column {column}");
-    let reason = text.strip_suffix(&place).unwrap_or(&text).to_owned();
+    let reason = cell::clean(text.strip_suffix(&place).unwrap_or(&text));
     ReportError::Syntax { line, column, reason }
 }
 

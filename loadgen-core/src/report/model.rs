@@ -72,6 +72,10 @@ pub struct Report {
     pub kernel_timestamps: Option<KernelTimestamps>,
     /// Marked moments.
     pub events: Vec<EventReport>,
+    /// Marks and events of progress that are not among them, since there were too
+    /// many.
+    #[serde(default)]
+    pub events_dropped: u64,
     /// What the migration did, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,

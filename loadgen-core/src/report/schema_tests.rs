@@ -38,7 +38,7 @@ fn samples() -> Vec<Value> {
     let deadline = Report::from_json(&deadline.to_string()).unwrap();
     let mut closed = sample::plain();
     closed.plan = crate::Plan::new(
-        crate::Target::parse("http://[::1]/")
+        crate::Target::parse("http://user:password@[::1]/")
             .unwrap()
             .with_connect_to("127.0.0.1:80".parse().unwrap())
             .with_source_addresses(vec!["127.0.0.2".parse().unwrap()]),

@@ -13,6 +13,7 @@ mod script;
 mod tls;
 mod uris;
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ pub(crate) use uris::UriWalker;
 pub use uris::Uris;
 
 use crate::error::PlanError;
+use crate::secret::lines;
 
 /// What every arrival of the load does, and how its connections behave.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,8 +70,9 @@ pub struct Sessions {
     pub sampling: Sampling,
 }
 
-/// What stands around method and URI in each request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What stands around method and URI in each request. Values of headers that carry
+/// credentials are sent, but never written.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
     /// The method of calls to which the script gives none.
@@ -78,11 +81,26 @@ pub struct Head {
     /// its reply in sessions.
     pub minor_version: u8,
     /// Lines between the request line and the `Host` line, each with its line end.
+    #[serde(serialize_with = "crate::secret::lines::serialize")]
     pub before_host: RawText,
     /// The value of the `Host` line; `None`: no such line.
     pub host: Option<RawText>,
     /// Lines after the `Host` line, verbatim, each with its line end.
+    #[serde(serialize_with = "crate::secret::lines::serialize")]
     pub after_host: RawText,
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = |lines: &RawText| String::from(RawText(lines::redact(lines)));
+        f.debug_struct("Head")
+            .field("method", &self.method)
+            .field("minor_version", &self.minor_version)
+            .field("before_host", &lines(&self.before_host))
+            .field("host", &self.host)
+            .field("after_host", &lines(&self.after_host))
+            .finish()
+    }
 }
 
 /// What becomes of the unanswered calls of a connection that broke.

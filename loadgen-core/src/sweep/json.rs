@@ -1,6 +1,7 @@
 //! A sweep as JSON, and back.
 
 use super::report::{SCHEMA, SweepReport};
+use crate::printable::printable_json;
 use crate::report::ReportError;
 use crate::report::json::syntax;
 use crate::report::sections::cell;
@@ -12,7 +13,7 @@ impl SweepReport {
     /// [`ReportError::Write`] if a value cannot stand in JSON, which is a defect.
     pub fn to_json_pretty(&self) -> Result<String, ReportError> {
         let json = serde_json::to_string_pretty(self);
-        json.map(|json| json + "\n").map_err(|e| ReportError::Write(e.to_string()))
+        json.map(|json| printable_json(json + "\n")).map_err(|e| ReportError::Write(e.to_string()))
     }
 
     /// Reads a sweep. Unknown fields are passed over: a later version of the same
@@ -32,8 +33,8 @@ impl SweepReport {
             }
         }
         serde_path_to_error::deserialize(value).map_err(|error| ReportError::Field {
-            path: error.path().to_string(),
-            reason: error.inner().to_string(),
+            path: cell::clean(&error.path().to_string()),
+            reason: cell::clean(&error.inner().to_string()),
         })
     }
 }

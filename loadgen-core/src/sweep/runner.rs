@@ -95,7 +95,7 @@ impl Sweep {
     pub fn resume(&self, mut earlier: SweepReport) -> Result<SweepReport, SweepError> {
         let fresh = self.report();
         let earlier_plan = earlier.plan.clone().with_rate(1.0)?;
-        if earlier_plan != self.plan {
+        if earlier_plan.without_secrets() != self.plan.clone().without_secrets() {
             return Err(SweepError::Other("plan (target, request, load or connections)"));
         }
         if earlier.objectives != fresh.objectives {

@@ -12,6 +12,7 @@ use crate::error::RunError;
 use crate::net::tls::{TlsError, TlsSettings};
 use crate::plan::{Plan, nanos};
 use crate::record::Population;
+use crate::secret::Secret;
 use crate::session::{Links, Observer, Sample, Script, Sessions, Uris};
 
 /// What does not change during a run.
@@ -66,7 +67,7 @@ impl Settings {
         let reply_timeout = nanos(limits.timeout_s + limits.think_s);
         Ok(Self {
             addresses: addresses(plan, sessions)?,
-            encoder: Encoder::new(sessions),
+            encoder: Encoder::new(&authorized(plan, sessions)),
             links: links(plan, sessions),
             population: plan.load.population(),
             timeout: nanos(limits.timeout_s),
@@ -208,6 +209,24 @@ fn put<T: Clone + Default>(
     add(sum);
     *parts += 1;
     (*parts == workers).then(|| std::mem::take(sum))
+}
+
+/// The sessions with the header that user and password of the plan's URL ask for, unless
+/// they have one.
+fn authorized(plan: &Plan, sessions: &Sessions) -> Sessions {
+    let mut sessions = sessions.clone();
+    let head = &mut sessions.head;
+    let is_given = [&head.before_host, &head.after_host]
+        .into_iter()
+        .flat_map(|lines| lines.split(|byte| *byte == b'\n'))
+        .filter_map(|line| line.split(|byte| *byte == b':').next())
+        .any(|name| name.trim_ascii().eq_ignore_ascii_case(b"authorization"));
+    if let Some(value) = plan.target.authorization().and_then(Secret::reveal)
+        && !is_given
+    {
+        head.after_host.0.extend_from_slice(format!("Authorization: {value}\r\n").as_bytes());
+    }
+    sessions
 }
 
 /// How the connections to each server are encrypted, if they are.

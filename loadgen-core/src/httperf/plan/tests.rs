@@ -252,6 +252,8 @@ fn files_and_names_that_are_refused() {
             format!("httperf.core_addr_intern: invalid server address {server}\n")
         );
     }
+    let with_password = refused(&["--server", "user:hunter2@host"]);
+    assert_eq!(with_password, "httperf.core_addr_intern: invalid server address …@host\n");
     assert!(refused(&["--port=0"]).contains("port"));
     let old = refused(&["--ssl-protocol=TLSv1.1"]);
     assert_eq!(old, "httperf: TLSv1.1 is not supported: use TLSv1.2, TLSv1.3 or auto\n");

@@ -229,6 +229,12 @@ pub(super) fn events(report: &Report, wanted: Events) -> Section {
     if left_out > 0 {
         notes.push(format!("{left_out} progress event(s) are not listed; they are in the JSON"));
     }
+    if report.events_dropped > 0 {
+        notes.push(format!(
+            "{} more marks and progress events came than are kept, and are nowhere",
+            cell::count(report.events_dropped)
+        ));
+    }
     Section {
         title: "Events".to_owned(),
         scope: format!("{all} event(s), times from the start of the load"),
