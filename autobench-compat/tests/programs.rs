@@ -307,3 +307,47 @@ fn a_port_that_is_taken() {
     );
     assert_eq!(text(&output.stderr), told);
 }
+
+/// Escape sequences in the configuration, on the command line and in names of files act
+/// on nobody's terminal.
+#[test]
+fn nothing_steers_the_terminal() {
+    const BAD: &str = "\u{1b}[2J\u{7}\u{9b}31m\u{202e}";
+    let conf = format!("{CONF}\n{BAD} = 1\n{BAD}\nhost1 = {BAD}\noutput_fmt = {BAD}\n");
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path().join("results");
+    std::fs::write(&results, format!("rate\ta{BAD}\n{BAD}\n1\t2\n")).unwrap();
+    let results = results.to_str().unwrap();
+    let existing = folder.path().join(BAD);
+    std::fs::write(&existing, "").unwrap();
+    let existing = existing.to_str().unwrap();
+    let cases: [(&str, &[&str]); 8] = [
+        (env!("CARGO_BIN_EXE_autobench"), &["--single_host"]),
+        (env!("CARGO_BIN_EXE_autobench"), &["--single_host", "--output_fmt", BAD, "--BAD", BAD]),
+        (env!("CARGO_BIN_EXE_autobench_admin"), &["--clients", BAD]),
+        (env!("CARGO_BIN_EXE_autobenchd"), &["--bindaddr", BAD]),
+        (env!("CARGO_BIN_EXE_bench2graph"), &[results, existing]),
+        (env!("CARGO_BIN_EXE_bench2graph"), &[results, "/no/such/x.svg", BAD]),
+        (env!("CARGO_BIN_EXE_sesslog"), &[BAD]),
+        (env!("CARGO_BIN_EXE_crfile"), &["-f", BAD, "-s", BAD]),
+    ];
+    let mut shown = 0;
+    for (program, args) in cases {
+        let home = home(&conf);
+        let output = Command::new(program)
+            .args(args)
+            .current_dir(home.path())
+            .env("HOME", home.path())
+            .env("PATH", "")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        for said in [&output.stdout, &output.stderr] {
+            let said = text(said);
+            let acts = |c: char| c.is_control() && !"\n\t".contains(c) || c == '\u{202e}';
+            assert!(!said.contains(acts), "{program} {args:?}: {said:?}");
+            shown += usize::from(said.contains("\\u{1b}[2J"));
+        }
+    }
+    assert!(shown >= 3, "the text got nowhere: {shown}");
+}

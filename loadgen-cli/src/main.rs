@@ -14,21 +14,39 @@ mod progress;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let outcome = match Cli::from_arg_matches(&matches) {
-        Ok(cli) => dispatch(cli.command, &matches),
-        Err(error) => error.exit(),
+    loadgen_core::secret::keep_key();
+    let outcome = match parse() {
+        Ok((cli, matches)) => dispatch(cli.command, &matches),
+        Err(error) => return not_understood(&error),
     };
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => failure.explain(),
     }
+}
+
+fn parse() -> Result<(Cli, clap::ArgMatches), clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    Ok((Cli::from_arg_matches(&matches)?, matches))
+}
+
+/// Help and version are printed as clap does it. Its errors repeat what was given, so
+/// they go the way of all messages.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+    } else {
+        let text = error.to_string();
+        messages::error(text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// One arm a subcommand: arguments in, exit status out.

@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use loadgen_core::printable::printable;
 use loadgen_core::units::format_duration_us;
 use loadgen_core::{Event, EventKind, Snapshot};
 
@@ -13,6 +14,9 @@ use crate::messages::note;
 
 /// How often a plain line is written.
 const LINE_EVERY: Duration = Duration::from_secs(1);
+
+/// A program that marks without end does not fill the terminal.
+const MOST_MARKS: u32 = 100;
 
 /// Over how long rates are taken, at least.
 const RATE_SPAN: Duration = Duration::from_millis(900);
@@ -25,6 +29,8 @@ pub(crate) struct Progress {
     rate_per_s: Option<f64>,
     last_line: Option<Duration>,
     phase: String,
+    /// Marks told of so far.
+    marks: u32,
 }
 
 enum Display {
@@ -49,6 +55,7 @@ impl Progress {
             rate_per_s: None,
             last_line: None,
             phase: String::new(),
+            marks: 0,
         }
     }
 
@@ -82,16 +89,26 @@ impl Progress {
     }
 
     /// Tells of an event of the migration.
-    pub(crate) fn event(&self, event: &Event) {
+    pub(crate) fn event(&mut self, event: &Event) {
         // What the trigger says often, and what the driver says before the trigger
         // does, is kept for the report.
         if event.kind == EventKind::Progress || event.source == "loadgen" {
             return;
         }
+        let is_mark = matches!(event.kind, EventKind::Mark(_));
+        let text = match self.marks {
+            MOST_MARKS if is_mark => return,
+            _ => told(event),
+        };
+        self.marks += u32::from(is_mark);
+        let text = match self.marks {
+            MOST_MARKS if is_mark => format!("{text} (further marks are not told here)"),
+            _ => text,
+        };
         match &self.display {
             Display::Silent => {}
-            Display::Bar(bar) => bar.println(format!("loadgen: {}: {}", event.source, event.kind)),
-            Display::Lines => note(&format!("{}: {}", event.source, event.kind)),
+            Display::Bar(bar) => bar.println(format!("loadgen: {text}")),
+            Display::Lines => note(&text),
         }
     }
 
@@ -120,6 +137,11 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Who says what, in one line: a trigger's words may hold anything.
+fn told(event: &Event) -> String {
+    printable(&format!("{}: {}", event.source, event.kind)).into_owned()
+}
+
 /// Phase, answered rate, failures so far, recent p99, calls in flight.
 fn line(phase: &str, rate_per_s: Option<f64>, now: &Snapshot) -> String {
     let rate = rate_per_s.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}"));
@@ -143,6 +165,16 @@ mod tests {
         snapshot.elapsed = Duration::from_secs_f64(seconds);
         snapshot.answered = answered;
         snapshot
+    }
+
+    #[test]
+    fn events_are_told_in_one_line_and_marks_not_for_ever() {
+        let mark = EventKind::Mark("a\n\u{1b}[2J\u{9b}\u{202e}".to_owned());
+        let event = Event::new(mark, 0, 0, "me\u{7}");
+        assert_eq!(told(&event), "me\\u{7}: a\\u{a}\\u{1b}[2J\\u{9b}\\u{202e}");
+        let mut progress = Progress::new(true, None);
+        (0..200).for_each(|_| progress.event(&event));
+        assert_eq!(progress.marks, MOST_MARKS);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use autobench_compat::daemon::setup::{HELP, Setup};
 use autobench_compat::daemon::{Daemon, Handle, Log};
 use autobench_compat::prober;
 use autobench_compat::start::FATAL;
+use loadgen_core::printable::{PrintableWriter, printable_lines};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -34,7 +35,7 @@ fn serve(setup: Setup) -> ExitCode {
         let program = setup.httperf.unwrap_or_default();
         return fatal(&format!("cannot find the program {program}"), FATAL);
     };
-    let log = Log::new(Box::new(stderr()), setup.verbose, setup.debug);
+    let log = Log::new(Box::new(PrintableWriter::new(stderr())), setup.verbose, setup.debug);
     let daemon = match Daemon::bind(setup.settings, prober, log) {
         Ok(daemon) => daemon,
         Err(error) => return fatal(&error, error.status()),
@@ -70,5 +71,5 @@ fn fatal(why: &dyn Display, status: u8) -> ExitCode {
 }
 
 fn say(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
+    let _ = writeln!(stderr(), "{}", printable_lines(line));
 }

@@ -6,14 +6,15 @@ use std::io;
 use std::process::ExitCode;
 
 use autobench_compat::bench2graph;
+use loadgen_core::printable::PrintableWriter;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
     bench2graph::main(
         &args,
         &mut io::stdin().lock(),
-        &mut io::stdout().lock(),
-        &mut io::stderr().lock(),
+        &mut PrintableWriter::new(io::stdout().lock()),
+        &mut PrintableWriter::new(io::stderr().lock()),
     )
     .into()
 }

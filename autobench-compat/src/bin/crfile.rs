@@ -6,8 +6,10 @@ use std::io;
 use std::process::ExitCode;
 
 use autobench_compat::crfile;
+use loadgen_core::printable::PrintableWriter;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
-    crfile::main(&args, &mut io::stdout().lock(), &mut io::stderr().lock()).into()
+    crfile::main(&args, &mut io::stdout().lock(), &mut PrintableWriter::new(io::stderr().lock()))
+        .into()
 }

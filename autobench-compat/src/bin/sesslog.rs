@@ -6,6 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use autobench_compat::sesslog;
+use loadgen_core::printable::PrintableWriter;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
@@ -13,7 +14,7 @@ fn main() -> ExitCode {
         &args,
         &mut io::stdin().lock(),
         &mut io::stdout().lock(),
-        &mut io::stderr().lock(),
+        &mut PrintableWriter::new(io::stderr().lock()),
     )
     .into()
 }

@@ -8,6 +8,7 @@ use std::thread;
 
 use loadgen_core::Stopper;
 use loadgen_core::httperf::{self, Ending, Midway, Sink};
+use loadgen_core::printable::PrintableWriter;
 
 use super::{Migration, PIECES, ProbeError, Probed, Prober, pass_on};
 
@@ -73,7 +74,11 @@ fn carry_out(
         let engine = thread::Builder::new()
             .name(PROGRAM.to_owned())
             .spawn_scoped(scope, move || {
-                run(&line, &Sink::new(Pieces(sender)), &Sink::new(io::stderr()))
+                run(
+                    &line,
+                    &Sink::new(Pieces(sender)),
+                    &Sink::new(PrintableWriter::new(io::stderr())),
+                )
             })
             .map_err(|source| ProbeError::Start { program: PROGRAM.to_owned(), source })?;
         let passed = pass_on(&pieces, stdout, stop);

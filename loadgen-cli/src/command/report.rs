@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use loadgen_core::Report;
+use loadgen_core::printable::printable;
 use loadgen_core::report::{render_csv, render_html, write_file};
 
 use super::read_report;
@@ -108,7 +109,7 @@ fn text_of_all(reports: &[(PathBuf, Report)]) -> Result<String, Failure> {
     for (path, report) in reports {
         if reports.len() > 1 {
             let gap = if all.is_empty() { "" } else { "\n" };
-            all.push_str(&format!("{gap}==> {} <==\n", path.display()));
+            all.push_str(&format!("{gap}==> {} <==\n", printable(&path.display().to_string())));
         }
         all.push_str(&render(report, Format::Text)?);
     }

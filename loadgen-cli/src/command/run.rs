@@ -10,6 +10,7 @@ use super::conclude::conclude;
 use super::read_report;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
+use crate::messages::note;
 use crate::options::{
     ConnectionOptions, Given, LoadOptions, MeasuringOptions, OutputOptions, TargetOptions,
 };
@@ -23,8 +24,8 @@ pub(crate) struct Args {
     /// http:// URL to load, or the JSON report of a run that is to be repeated
     ///
     /// A name that ends in .json without a scheme, or an existing file, is a report: its plan
-    /// (target, request, rate, seed and all) is repeated. Only --slo and the options of the
-    /// output can stand beside it.
+    /// (target, request, rate, seed and all) is repeated. Only --slo, the options of the output
+    /// and secret headers (-H), which a report does not hold, can stand beside it.
     #[arg(value_name = "URL|REPORT.json")]
     url: String,
 
@@ -73,10 +74,12 @@ Examples:
       --slo 'error-rate<0.1%'
   loadgen run http://10.0.0.5/ --closed --connections 64 --duration 1m -o report.json
   loadgen run http://10.0.0.5/api --rate 50 --body-file order.json -H 'Content-Type: application/json'
+  loadgen run http://10.0.0.5/api --rate 50 -H 'Authorization: Bearer env:TOKEN'
   loadgen run report.json -o again.json        the same again";
 
 /// Options that may stand beside the report of a run that is repeated.
-const WITH_REPORT: [&str; 5] = ["url", "slo", "format", "output", "quiet"];
+const WITH_REPORT: [&str; 7] =
+    ["url", "slo", "format", "output", "quiet", "header", "secret-header"];
 
 pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     let interrupt = &Interrupt::install("stopping: reporting what was measured so far")?;
@@ -137,7 +140,13 @@ impl Args {
                 self.url
             )));
         }
-        Ok(report.plan)
+        let mut plan = report.plan;
+        for told in self.target.supply_secrets(&mut plan)? {
+            if !self.output.quiet {
+                note(&told);
+            }
+        }
+        Ok(plan)
     }
 }
 

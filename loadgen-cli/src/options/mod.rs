@@ -3,6 +3,7 @@
 //! written the same way everywhere.
 
 mod connections;
+mod headers;
 mod load;
 mod measuring;
 mod output;

@@ -4,8 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
-use loadgen_core::{Request, Target};
+use loadgen_core::secret::Secret;
+use loadgen_core::{Plan, Request, Target};
 
+use super::headers::{Header, HeaderOptions};
 use crate::exit::Failure;
 
 #[derive(Debug, Args)]
@@ -15,9 +17,8 @@ pub(crate) struct TargetOptions {
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
 
-    /// Header to send (repeatable); replaces Host, User-Agent, … where the request has them
-    #[arg(long, short = 'H', value_name = "'NAME: VALUE'", value_parser = header)]
-    header: Vec<(String, String)>,
+    #[command(flatten)]
+    headers: HeaderOptions,
 
     /// Body to send, as given
     #[arg(long, value_name = "TEXT", conflicts_with = "body_file")]
@@ -46,6 +47,36 @@ impl TargetOptions {
         Ok(target)
     }
 
+    /// Gives a plan that was read from a report the values that the report did not keep.
+    /// Tells which of them are not known to be the same as before.
+    pub(crate) fn supply_secrets(&self, plan: &mut Plan) -> Result<Vec<String>, Failure> {
+        let mut notes = Vec::new();
+        for Header { name, value, .. } in self.headers.read()? {
+            let stood = plan.supply_secret(&name, &value).ok_or_else(|| {
+                Failure::usage(format!(
+                    "the plan of the report is repeated as it is: of its headers only the secret \
+                     ones can be given (-H), and '{name}' is none of them, or was given already"
+                ))
+            })?;
+            match stood.is_same_as(&Secret::new(value)) {
+                Some(true) => {}
+                Some(false) => {
+                    notes.push(format!("the value of '{name}' is not that of the report"))
+                }
+                None => notes.push(format!(
+                    "whether the value of '{name}' is that of the report cannot be told: it was \
+                     made on another machine or by another user"
+                )),
+            }
+        }
+        for name in self.headers.secret_names() {
+            if !plan.keep_secret(name) {
+                return Err(no_such_header(name));
+            }
+        }
+        Ok(notes)
+    }
+
     /// Whether `--connect-to` was given.
     pub(crate) fn connects_elsewhere(&self) -> bool {
         self.connect_to.is_some()
@@ -62,19 +93,24 @@ impl TargetOptions {
         };
         let default = if body.is_some() { "POST" } else { "GET" };
         let mut request = Request::get().with_method(self.method.as_deref().unwrap_or(default));
-        for (name, value) in &self.header {
-            request = request.with_header(name, value);
+        for Header { name, value, is_secret } in self.headers.read()? {
+            request = if is_secret {
+                request.with_secret_header(&name, &value)
+            } else {
+                request.with_header(&name, &value)
+            };
+        }
+        for name in self.headers.secret_names() {
+            if !request.keep_secret(name) {
+                return Err(no_such_header(name));
+            }
         }
         Ok(request.with_body(body.unwrap_or_default()))
     }
 }
 
-/// `NAME: VALUE`; the value may be empty. Bytes are checked by the plan.
-fn header(text: &str) -> Result<(String, String), String> {
-    match text.split_once(':') {
-        Some((name, value)) if !name.trim().is_empty() => {
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
-        }
-        _ => Err("a header is written 'NAME: VALUE'".to_owned()),
-    }
+fn no_such_header(name: &str) -> Failure {
+    Failure::usage(format!(
+        "--secret-header {name}: no header of this name is sent; give it with -H '{name}: …'"
+    ))
 }
