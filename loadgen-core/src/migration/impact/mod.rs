@@ -15,6 +15,7 @@ mod bound;
 mod catch_up;
 mod marks;
 mod outage;
+mod pauses;
 mod phases;
 mod recovery;
 #[cfg(test)]
@@ -137,7 +138,10 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
         reason: settled.and_then(|s| s.reason.clone()),
         vm: input.vm.clone(),
         total_migration_time_ms: TotalTime {
-            trigger: marks.total().map(as_millis),
+            trigger: marks
+                .total()
+                .filter(|_| ending(&view) == Some(Ending::Completed))
+                .map(as_millis),
             hypervisor: reported(|s| s.hypervisor_total),
         },
         downtime_ms: Downtime {
@@ -145,6 +149,7 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
             events: marks.downtime().map(as_millis),
             bound: marks.downtime_bound().map(as_millis),
         },
+        paused_ms: pauses::pauses(input.events, input.load_end),
         outage_ms: Outages::default(),
         recovery_ms: recovery.time.map(as_millis),
         brownout_ms: recovery.brownout.map(as_millis),

@@ -1,7 +1,7 @@
 //! The answer: what the migration did to the users, and, for a simulation, how
 //! near that came to the truth.
 
-use super::super::{Migration, OutageReport, Report};
+use super::super::{Migration, OutageReport, PausedTime, Report};
 use super::{Section, cell};
 use crate::migration::Ending;
 
@@ -34,6 +34,7 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         None,
         "by the hypervisor's own account; often only a part of the truth".to_owned(),
     ));
+    rows.extend(migration.paused_ms.as_ref().map(paused_row));
     let total = &migration.total_migration_time_ms;
     rows.push(row(
         "total migration time",
@@ -136,6 +137,23 @@ fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>> {
 
 fn row(name: &str, ms: Option<f64>, bound: Option<f64>, how: String) -> Vec<String> {
     vec![name.to_owned(), cell::millis_or_none(ms), cell::bound(bound), how]
+}
+
+/// Post-copy that stood still.
+fn paused_row(paused: &PausedTime) -> Vec<String> {
+    let mut how = "post-copy stood still, since the path between the sides was cut".to_owned();
+    if let Some(why) = &paused.reason {
+        how.push_str(&format!(" ({why})"));
+    }
+    if paused.pauses > 1 {
+        how.push_str(&format!("; {} pauses together", cell::count(paused.pauses)));
+    }
+    how.push_str(if paused.recovered { "; it was recovered" } else { "; it was NOT RECOVERED" });
+    let mut row = row("post-copy paused", Some(paused.events), Some(paused.bound), how);
+    if !paused.recovered {
+        row[1].insert_str(0, "≥ ");
+    }
+    row
 }
 
 fn outage_row(name: &str, outage: &OutageReport) -> Vec<String> {
