@@ -296,7 +296,7 @@ fn chain(qemu: &str) {
     };
     let mut source = start("0", &[]);
     let moves = [
-        ("post-copy", ",postcopy-after=200ms,max-bandwidth=1MiB/s"),
+        ("post-copy", ",postcopy-after=300ms,max-bandwidth=100KiB/s,downtime-limit=1ms"),
         ("pre-copy", ",max-bandwidth=4MiB/s,capability=auto-converge"),
         ("stop-and-copy", ""),
         ("pre-copy", ",max-bandwidth=8MiB/s"),

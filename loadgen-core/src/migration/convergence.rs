@@ -49,7 +49,8 @@ pub(super) fn explain(events: &[Event], details: &Map<String, Value>) -> Option<
             (last.remaining / bandwidth).ceil()
         ));
     }
-    let dirty = last_of("dirty_pages_per_s").zip(last_of("page_size_bytes")).map(|(n, size)| n * size);
+    let dirty =
+        last_of("dirty_pages_per_s").zip(last_of("page_size_bytes")).map(|(n, size)| n * size);
     let limit_ms = details.get("parameters").and_then(|p| p["downtime-limit"].as_f64());
     let mut text = "it did not converge: ".to_owned();
     match dirty {

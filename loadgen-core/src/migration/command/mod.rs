@@ -350,9 +350,8 @@ impl Run {
             let names: Vec<String> = later.iter().map(|event| event.kind.to_string()).collect();
             settled.details.insert("said_after_the_end".to_owned(), names.into());
         }
-        let unlike = |event: &&Event| {
-            event.kind.is_final() && Settled::of(event).ending != settled.ending
-        };
+        let unlike =
+            |event: &&Event| event.kind.is_final() && Settled::of(event).ending != settled.ending;
         let mut against: Vec<String> = Vec::new();
         if let Some(other) = later.iter().find(unlike) {
             let why = Settled::of(other).reason.map(|why| format!(" ({why})")).unwrap_or_default();

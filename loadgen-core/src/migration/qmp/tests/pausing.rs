@@ -2,6 +2,8 @@
 
 use super::*;
 
+const CUT: &str = "Unable to read from socket: Connection reset by peer";
+
 /// Up to a machine that runs at the target in post-copy.
 fn switch_over(source: &Vm, target: &Vm) {
     source.set_migrate(active_state());
@@ -16,8 +18,7 @@ fn switch_over(source: &Vm, target: &Vm) {
 }
 
 fn cut(source: &Vm, target: &Vm) {
-    let desc = "Unable to read from socket: Connection reset by peer";
-    source.set_migrate(json!({ "status": "postcopy-paused", "error-desc": desc, "ram": {} }));
+    source.set_migrate(json!({ "status": "postcopy-paused", "error-desc": CUT, "ram": {} }));
     target.migration("postcopy-paused");
     source.migration("postcopy-paused");
 }
@@ -38,14 +39,16 @@ fn a_pause_is_told_from_its_first_word_to_the_last_side_that_goes_on() {
         switch_over(source, target);
         cut(source, target);
         target.migration("setup");
-        source.set_migrate(json!({ "status": "postcopy-recover", "ram": {} }));
         source.migration("postcopy-recover-setup");
         source.migration("postcopy-recover");
         target.migration("postcopy-recover");
         target.migration("postcopy-active");
         source.migration("postcopy-active");
         target.migration("completed");
-        source.set_migrate(completed_state());
+        // The reason stays there, whenever it is asked for.
+        let mut done = completed_state();
+        done["error-desc"] = json!(CUT);
+        source.set_migrate(done);
         source.migration("completed");
     });
     rig.fire().unwrap();
@@ -117,8 +120,7 @@ fn so_does_a_target_that_ends_after_the_switchover_and_a_source_before() {
     assert!(why.contains("lost: the source has handed it over"), "{why}");
 
     for (post_copy, wanted) in [(true, "memory that the target has not"), (false, "where it ran")] {
-        let mut rig =
-            Rig::new(if post_copy { Strategy::PostCopy } else { Strategy::PreCopy });
+        let mut rig = Rig::new(if post_copy { Strategy::PostCopy } else { Strategy::PreCopy });
         rig.on_migrate(move |source, target| {
             if post_copy {
                 switch_over(source, target);
