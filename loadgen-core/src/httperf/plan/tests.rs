@@ -73,6 +73,10 @@ fn requests_on_the_wire() {
              X-A: one\r\n",
         ),
         (
+            &["--method", "", "--uri", "/headers"],
+            "GET /headers HTTP/1.1\r\nUser-Agent: httperf/0.9.0\r\nHost: 127.0.0.1\r\n\r\n",
+        ),
+        (
             &["--server-name", "www.example.com", "--uri", "/headers"],
             "GET /headers HTTP/1.1\r\nUser-Agent: httperf/0.9.0\r\nHost: www.example.com\r\n\r\n",
         ),
