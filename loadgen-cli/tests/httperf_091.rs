@@ -38,10 +38,7 @@ fn server() -> (String, std::sync::mpsc::Receiver<String>) {
 fn connections_come_from_the_given_addresses_in_turn() {
     for (given, from) in [
         (vec!["127.0.0.2"], vec!["127.0.0.2"; 4]),
-        (
-            vec!["127.0.0.2-127.0.0.4"],
-            vec!["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.2"],
-        ),
+        (vec!["127.0.0.2-127.0.0.4"], vec!["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.2"]),
         (
             vec!["127.0.0.9", "127.0.0.2-127.0.0.2"],
             vec!["127.0.0.9", "127.0.0.2", "127.0.0.9", "127.0.0.2"],
@@ -77,7 +74,8 @@ fn connections_from_a_foreign_address_fail_and_are_counted() {
         args.extend(more);
         let output = httperf(&args);
         let report = text(&output.stdout);
-        let total = format!("Total: connections {connections} requests {replies} replies {replies} ");
+        let total =
+            format!("Total: connections {connections} requests {replies} replies {replies} ");
         assert!(report.contains(&total), "{more:?} {report}");
         let lost = connections - replies;
         assert!(report.contains(&format!("Errors: total {lost} ")), "{more:?} {report}");

@@ -156,8 +156,7 @@ mod tests {
         let listener = listener.flatten().next().unwrap();
         let address = listener.local_addr().unwrap();
         let options = SocketOptions::default();
-        let sockets: Vec<Socket> =
-            (0..32).map(|_| prepare(address, &options).unwrap()).collect();
+        let sockets: Vec<Socket> = (0..32).map(|_| prepare(address, &options).unwrap()).collect();
         let odd = sockets.iter().filter(|socket| {
             begin(socket, address).unwrap();
             let local = socket.local_addr().unwrap().as_socket().unwrap();

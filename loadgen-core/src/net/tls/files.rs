@@ -25,9 +25,7 @@ pub(super) fn roots(
     roots.add_parsable_certificates(trusted.iter().cloned());
     if let Some(file) = file {
         for certificate in certificates(CA, file)? {
-            roots
-                .add(certificate.clone())
-                .map_err(|error| content(CA, file, error.to_string()))?;
+            roots.add(certificate.clone()).map_err(|error| content(CA, file, error.to_string()))?;
             trusted.push(certificate);
         }
     }

@@ -152,9 +152,7 @@ fn one_that_signed_itself_is_refused_when_old_or_unknown() {
         let (one, other) = (own(&["localhost"], 2100, is_ca), own(&["localhost"], 2100, is_ca));
         let unknown =
             if is_ca { "not itself one of those to trust" } else { "of another CA of that name" };
-        for (identity, trusted, words) in
-            [(&old, &old, "has expired"), (&one, &other, unknown)]
-        {
+        for (identity, trusted, words) in [(&old, &old, "has expired"), (&one, &other, unknown)] {
             let server = TestServer::serving(config(identity, BOTH, None));
             let ca_file = place.file("own.pem", &trusted.certificate);
             let tls = Tls { verify: true, ca_file, ..Tls::default() };
