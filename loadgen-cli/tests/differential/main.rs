@@ -27,7 +27,7 @@ mod compare;
 mod normal;
 mod programs;
 mod repeat;
-[path = "../../../tests/require.rs"]
+#[path = "../../../tests/require.rs"]
 mod require;
 #[path = "../servers/mod.rs"]
 mod servers;
