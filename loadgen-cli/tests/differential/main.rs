@@ -27,6 +27,8 @@ mod compare;
 mod normal;
 mod programs;
 mod repeat;
+#[path = "../../../tests/require.rs"]
+mod require;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod side;

@@ -9,7 +9,8 @@ use crate::error::PlanError;
 use crate::plan::{Plan, Stream};
 use crate::schedule::{GapLaw, Gaps, Schedule};
 use crate::session::{
-    Head, Limits, RawText, Retry, Sampling, Script, Sessions, SocketOptions, Tls, TlsVersion, Uris,
+    Head, HostLine, Limits, RawText, Retry, Sampling, Script, Sessions, SocketOptions, Tls,
+    TlsVersion, Uris,
 };
 use crate::target::Target;
 
@@ -255,7 +256,7 @@ fn head(options: &Options, stderr: &mut Vec<u8>) -> Head {
         method: method.unwrap_or_else(|| "GET".into()),
         minor_version,
         before_host: RawText(before_host),
-        host: (!options.no_host_header).then_some(host),
+        host: if options.no_host_header { HostLine::Omitted } else { HostLine::Named(host) },
         after_host: RawText(after_host),
     }
 }

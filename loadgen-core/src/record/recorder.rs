@@ -331,6 +331,7 @@ impl Recorder {
                 }
             }
             Outcome::Unfinished | Outcome::Answered(_) => {
+                self.totals.unfinished += 1;
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.unfinished += 1;
                 }
