@@ -12,8 +12,8 @@ use crate::clock::{Clock, Nanos};
 use crate::error::RunError;
 use crate::event::{Event, EventKind};
 use crate::plan::Plan;
-use crate::record::CallLog;
 use crate::record::kernel::SlowCall;
+use crate::record::{CallLog, ConnectionLog, DateSample};
 use crate::report::{Environment, Report};
 
 /// Counters of a run under way, at most 100 ms old. They include the warm-up.
@@ -56,6 +56,8 @@ pub(crate) struct Finished {
     pub(crate) report: Report,
     pub(crate) log: CallLog,
     pub(crate) slow: Vec<SlowCall>,
+    pub(crate) connections: ConnectionLog,
+    pub(crate) dates: Vec<DateSample>,
     pub(crate) load_end: Nanos,
 }
 

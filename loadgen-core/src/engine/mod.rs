@@ -7,6 +7,7 @@ mod arrivals;
 mod assemble;
 mod calls;
 mod closing;
+mod dating;
 mod environment;
 mod handle;
 mod kernel_view;

@@ -5,6 +5,7 @@
 //! may be used again. It is not a general parser of headers: other fields are
 //! walked over, and bodies are counted, not kept.
 
+mod date;
 mod error;
 mod framing;
 #[cfg(any(test, feature = "fuzzing"))]

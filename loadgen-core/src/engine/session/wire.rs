@@ -13,7 +13,7 @@ use crate::http1::TolerantReader;
 use crate::net::poll::Readiness;
 use crate::net::transport::{HandshakeError, Transport};
 use crate::net::{socket, sys};
-use crate::record::{Cause, Failure, Phase};
+use crate::record::{Cause, ConnectionEnd, Failure, Phase};
 use crate::session::{Notice, Script};
 
 impl SessionWorker {
@@ -327,6 +327,16 @@ impl SessionWorker {
         let now = self.now();
         self.count(failure);
         let Some(connection) = self.connections.get(place) else { return };
+        if connection.state == State::Open {
+            self.recorder.connection_ended(ConnectionEnd {
+                opened: connection.opened,
+                alive: connection.progress.min(now),
+                ended: now,
+                population: self.common.settings.population,
+                loss: Some(failure.cause),
+                again: 0,
+            });
+        }
         let (session, replies) = (connection.session, connection.replies);
         let unanswered = self.close(place, now);
         if let Some(index) = self.sessions.find(session) {

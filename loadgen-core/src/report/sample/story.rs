@@ -261,6 +261,7 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         lag: lag(&measured),
         status: BTreeMap::from([("2xx".to_owned(), counts_.answered)]),
         errors: errors_,
+        connections_lost: BTreeMap::from([("reset".to_owned(), 3)]),
         error_examples,
         bytes: Traffic { sent: counts_.started * 78, received: counts_.answered * 10_940 },
         cpu: Cpu { user_s: 0.62, system_s: 1.91, run_delay_s: Some(0.031) },
