@@ -11,12 +11,11 @@ use super::course::{Course, Times, Watch, drain};
 use super::impact::{ImpactInput, impact};
 use super::{Context, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
-use crate::engine::{Engine, RunHandle, Snapshot};
+use crate::engine::{Engine, Finished, RunHandle, Snapshot};
 use crate::error::{PlanError, RunError};
 use crate::event::{Event, EventReport};
 use crate::plan::{Plan, Stream, nanos};
 use crate::record::Population;
-use crate::record::kernel::SlowCall;
 use crate::report::{Report, VerdictStatus};
 
 /// Calls that are kept one by one when the plan does not say: 400 MB at the most.
@@ -197,13 +196,12 @@ impl MigrationRun {
         drain(&handle, interrupt, observe);
         course.interrupted |= interrupt.load(Relaxed);
         let origin = handle.started_clock();
-        let finished = handle.finish()?;
-        let mut report = finished.report;
+        let mut finished = handle.finish()?;
         if let Some(clock) = origin {
             course.map_to(&context.clock, &clock);
         }
-        self.add_impact(&mut report, &course, vm, &finished.log, &finished.slow, finished.load_end);
-        Ok(report)
+        self.add_impact(&mut finished, &course, vm);
+        Ok(finished.report)
     }
 
     fn check(&self) -> Result<(), PlanError> {
@@ -238,15 +236,9 @@ impl MigrationRun {
         starts.nth(usize::try_from(last).ok()?)
     }
 
-    fn add_impact(
-        &self,
-        report: &mut Report,
-        course: &Course,
-        vm: VmFacts,
-        log: &crate::CallLog,
-        slow: &[SlowCall],
-        load_end: Nanos,
-    ) {
+    /// Adds what the migration did to what the run measured.
+    fn add_impact(&self, finished: &mut Finished, course: &Course, vm: VmFacts) {
+        let Finished { report, log, slow, connections, dates, load_end } = finished;
         let rate = |population| {
             let rates: Vec<f64> = self
                 .plan
@@ -256,9 +248,11 @@ impl MigrationRun {
                 .collect();
             (!rates.is_empty()).then(|| rates.iter().sum())
         };
-        let load_end = load_end.min(self.last_arrival().unwrap_or(Nanos::MAX));
+        let load_end = (*load_end).min(self.last_arrival().unwrap_or(Nanos::MAX));
         let mut input = ImpactInput::new(self.trigger.name(), log, &course.events, load_end);
         input.slow = slow;
+        input.connections = Some(connections);
+        input.dates = dates;
         input.settled = course.settled.as_ref();
         input.vm = vm;
         input.simulated = self.trigger.is_simulated();

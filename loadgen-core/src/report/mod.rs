@@ -37,7 +37,8 @@ pub use model_kernel::{
     ConnectionSample, KernelTimestamps, KernelWindow, SlowCall, SlowCalls, SlowCause,
 };
 pub use model_migration::{
-    Downtime, Migration, OutageReport, Outages, PausedTime, PhaseReport, TotalTime,
+    ConnectionsLost, Downtime, GapOf, GapWhen, LostConnections, Migration, OtherGap, OutageReport,
+    Outages, PausedTime, PhaseReport, Throttle, TotalTime,
 };
 pub use model_sessions::{
     ConnectionFailures, ConnectionFigures, Moments, ReplyFigures, RequestFigures, SessionOutcomes,

@@ -58,6 +58,12 @@ pub(crate) fn pre_copy() -> Report {
     phases.push(phase("after", resume, story.load_s, &calls));
     let outage = |gap: f64, bound: f64| {
         Some(OutageReport {
+            gap: Some(gap),
+            gap_start_s: Some(stop - 0.001),
+            gap_is_lower_bound: false,
+            gap_of: Some(GapOf::Switchover),
+            other_gaps: Vec::new(),
+            other_gaps_left_out: 0,
             longest_gap: Some(gap),
             longest_gap_start_s: Some(stop - 0.001),
             sum_of_gaps: Some(gap),
@@ -91,10 +97,14 @@ pub(crate) fn pre_copy() -> Report {
         brownout_ms: Some(7300.0),
         brownout_share_before: Some(0.013),
         calls_lost: Some(0),
+        connections_lost: connections(0, 16, "reset", 0),
         calls_late: Some(112),
         error_replies: Some(0),
         degradation_calls: Some(91.0),
         degradation_response_s2: Some(0.052),
+        guest_clock_step_s: Some(0.01),
+        guest_clock_step_bound_s: Some(0.11),
+        throttle: Some(Throttle { most_percent: 40.0, from_s: 17.2, to_s: 19.3 }),
         transferred_bytes: Some(244 << 20),
         rounds: Some(7),
         phases,
@@ -167,18 +177,28 @@ pub(crate) fn post_copy_cut() -> Report {
         migration.total_migration_time_ms =
             TotalTime { trigger: Some(7198.0), hypervisor: Some(7195.0) };
         for outage in [&mut migration.outage_ms.established, &mut migration.outage_ms.fresh] {
+            let other = OtherGap {
+                start_s: paused,
+                length_ms: 4051.0,
+                is_lower_bound: false,
+                when: GapWhen::After,
+            };
             *outage = Some(OutageReport {
+                gap: Some(31.2),
+                gap_start_s: Some(stop - 0.001),
+                gap_of: Some(GapOf::Switchover),
+                other_gaps: vec![other],
                 longest_gap: Some(4051.0),
                 longest_gap_start_s: Some(paused),
                 sum_of_gaps: Some(4051.0),
                 gaps: Some(1),
                 threshold: Some(100.0),
-                bound: Some(10.0),
+                bound: Some(20.2),
                 baseline_longest_gap: Some(14.2),
-                longest_gap_is_lower_bound: false,
                 switchover_sum_of_gaps: Some(4051.0),
-                interruption_at_least: Some(4041.0),
-                interruption_at_most: Some(4051.0),
+                interruption_at_least: Some(11.0),
+                interruption_at_most: Some(31.2),
+                ..OutageReport::default()
             });
         }
         migration.rounds = Some(1);
@@ -224,6 +244,12 @@ pub(crate) fn stop_and_copy() -> Report {
         )],
     };
     let outage = |gap: f64, bound: f64| OutageReport {
+        gap: Some(gap),
+        gap_start_s: Some(stop - 0.003),
+        gap_is_lower_bound: false,
+        gap_of: Some(GapOf::Switchover),
+        other_gaps: Vec::new(),
+        other_gaps_left_out: 0,
         longest_gap: Some(gap),
         longest_gap_start_s: Some(stop - 0.003),
         sum_of_gaps: Some(gap),
@@ -236,6 +262,18 @@ pub(crate) fn stop_and_copy() -> Report {
         interruption_at_least: Some(gap - bound),
         interruption_at_most: Some(gap),
     };
+    let (mut established, mut fresh) = (outage(2987.1, 12.0), outage(3021.0, 28.0));
+    established.other_gaps = vec![OtherGap {
+        start_s: 18.004,
+        length_ms: 312.5,
+        is_lower_bound: false,
+        when: GapWhen::After,
+    }];
+    fresh.other_gaps.clone_from(&established.other_gaps);
+    for outage in [&mut established, &mut fresh] {
+        outage.gaps = Some(2);
+        outage.sum_of_gaps = outage.sum_of_gaps.map(|sum| sum + 312.5);
+    }
     report.migration = Some(Migration {
         trigger: "simulated".to_owned(),
         strategy: Some(Strategy::StopAndCopy),
@@ -246,18 +284,19 @@ pub(crate) fn stop_and_copy() -> Report {
         total_migration_time_ms: TotalTime { trigger: Some(3001.2), hypervisor: None },
         downtime_ms: Downtime { reported: Some(2980.0), events: Some(2980.3), bound: Some(0.8) },
         paused_ms: None,
-        outage_ms: Outages {
-            established: Some(outage(2987.1, 12.0)),
-            fresh: Some(outage(3021.0, 28.0)),
-        },
+        outage_ms: Outages { established: Some(established), fresh: Some(fresh) },
         recovery_ms: None,
         brownout_ms: Some(0.0),
         brownout_share_before: Some(0.0),
         calls_lost: Some(lost),
+        connections_lost: connections(3, 64, "closed", 2),
         calls_late: Some(231),
         error_replies: Some(0),
         degradation_calls: Some(700.5),
         degradation_response_s2: None,
+        guest_clock_step_s: Some(-2.98),
+        guest_clock_step_bound_s: Some(0.12),
+        throttle: None,
         transferred_bytes: Some(96 << 20),
         rounds: Some(1),
         phases,
@@ -272,6 +311,22 @@ pub(crate) fn stop_and_copy() -> Report {
         details: serde_json::Map::new(),
     });
     report
+}
+
+/// Kept-alive connections lost for one cause; none of newcomers.
+fn connections(count: u64, of: u64, cause: &str, again: u64) -> ConnectionsLost {
+    let causes = std::collections::BTreeMap::from([(cause.to_owned(), count)]);
+    ConnectionsLost {
+        established: Some(LostConnections {
+            count,
+            of: Some(of),
+            opened_since: 0,
+            causes: if count > 0 { causes } else { <_>::default() },
+            calls_sent_again: again,
+            is_lower_bound: false,
+        }),
+        fresh: Some(LostConnections::default()),
+    }
 }
 
 /// A run of which nothing was measured: every optional figure is missing.
@@ -305,10 +360,14 @@ pub(crate) fn empty() -> Report {
         brownout_ms: None,
         brownout_share_before: None,
         calls_lost: Some(0),
+        connections_lost: ConnectionsLost::default(),
         calls_late: Some(0),
         error_replies: Some(0),
         degradation_calls: None,
         degradation_response_s2: None,
+        guest_clock_step_s: None,
+        guest_clock_step_bound_s: None,
+        throttle: None,
         transferred_bytes: None,
         rounds: None,
         phases: Vec::new(),

@@ -9,7 +9,7 @@
 mod causes;
 pub(crate) mod cell;
 mod head;
-mod impact;
+pub(super) mod impact;
 mod load;
 mod phases;
 
