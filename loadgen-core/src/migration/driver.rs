@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::course::{Course, Times, Watch, drain};
 use super::impact::{ImpactInput, impact};
-use super::{Context, Trigger, TriggerError, VmFacts};
+use super::reach::{self, Reach, ReachLog};
+use super::{Context, ReachCheck, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
 use crate::engine::{Engine, RunHandle, Snapshot};
 use crate::error::{PlanError, RunError};
@@ -88,6 +89,15 @@ pub struct MigrationRun {
     within: bool,
     run_id: String,
     trial: u32,
+    reach: (ReachCheck, f64),
+}
+
+/// What was recorded under load.
+struct Seen<'a> {
+    log: &'a crate::CallLog,
+    slow: &'a [SlowCall],
+    reach: &'a ReachLog,
+    load_end: Nanos,
 }
 
 impl MigrationRun {
@@ -108,6 +118,7 @@ impl MigrationRun {
             within: false,
             run_id: format!("{:016x}", crate::clock::monotonic_ns()),
             trial: 1,
+            reach: (ReachCheck::Auto, reach::DEFAULT_RATE),
         }
     }
 
@@ -139,6 +150,14 @@ impl MigrationRun {
     pub fn within_load(mut self, fire_at: Duration) -> Self {
         self.before = fire_at;
         self.within = true;
+        self
+    }
+
+    /// How the reach check asks whether the machine's kernel answers at all, and how
+    /// often a second: [`ReachCheck::Auto`] and 200 unless told otherwise, 1 to 1000.
+    #[must_use]
+    pub fn with_reach_check(mut self, check: ReachCheck, rate_per_s: f64) -> Self {
+        self.reach = (check, rate_per_s);
         self
     }
 
@@ -179,6 +198,7 @@ impl MigrationRun {
         // The trigger is made ready before the load, so that this does not disturb
         // the baseline. Its clock is mapped to that of the load afterwards.
         let vm = self.trigger.probe()?;
+        let mut reach = Reach::prepare(self.reach.0, self.reach.1, self.plan.target());
         let mut context = Context::new(self.run_id.clone(), Clock::start());
         context.trial = self.trial;
         self.trigger.arm(&context)?;
@@ -190,10 +210,12 @@ impl MigrationRun {
             limit: self.limit,
         };
         let handle = start(self.plan.clone())?;
+        reach.start();
         let watch = Watch { handle: &handle, interrupt, observe };
         let mut course = Course::default();
         course.follow(watch, self.trigger.as_mut(), &context, times);
         handle.stop();
+        let mut reach = reach.finish();
         drain(&handle, interrupt, observe);
         course.interrupted |= interrupt.load(Relaxed);
         let origin = handle.started_clock();
@@ -201,8 +223,15 @@ impl MigrationRun {
         let mut report = finished.report;
         if let Some(clock) = origin {
             course.map_to(&context.clock, &clock);
+            reach.map_to(&clock);
         }
-        self.add_impact(&mut report, &course, vm, &finished.log, &finished.slow, finished.load_end);
+        let seen = Seen {
+            log: &finished.log,
+            slow: &finished.slow,
+            reach: &reach,
+            load_end: finished.load_end,
+        };
+        self.add_impact(&mut report, &course, vm, &seen);
         Ok(report)
     }
 
@@ -219,6 +248,11 @@ impl MigrationRun {
             return Err(PlanError::Conflict(
                 "a load with a migration within it needs an end of its own: a duration, or a \
                  number of sessions",
+            ));
+        }
+        if !reach::RATES.contains(&self.reach.1) {
+            return Err(PlanError::Conflict(
+                "the rate of the reach check is from 1 to 1000 a second (or switch it off)",
             ));
         }
         if self.plan.offered_per_s().is_none() {
@@ -243,9 +277,7 @@ impl MigrationRun {
         report: &mut Report,
         course: &Course,
         vm: VmFacts,
-        log: &crate::CallLog,
-        slow: &[SlowCall],
-        load_end: Nanos,
+        seen: &Seen<'_>,
     ) {
         let rate = |population| {
             let rates: Vec<f64> = self
@@ -256,9 +288,10 @@ impl MigrationRun {
                 .collect();
             (!rates.is_empty()).then(|| rates.iter().sum())
         };
-        let load_end = load_end.min(self.last_arrival().unwrap_or(Nanos::MAX));
-        let mut input = ImpactInput::new(self.trigger.name(), log, &course.events, load_end);
-        input.slow = slow;
+        let load_end = seen.load_end.min(self.last_arrival().unwrap_or(Nanos::MAX));
+        let mut input = ImpactInput::new(self.trigger.name(), seen.log, &course.events, load_end);
+        input.slow = seen.slow;
+        input.reach = Some(seen.reach);
         input.settled = course.settled.as_ref();
         input.vm = vm;
         input.simulated = self.trigger.is_simulated();

@@ -13,6 +13,7 @@ pub(crate) mod latency;
 mod model;
 mod model_kernel;
 mod model_migration;
+mod model_reach;
 mod model_sessions;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -37,6 +38,7 @@ pub use model_kernel::{
     ConnectionSample, KernelTimestamps, KernelWindow, SlowCall, SlowCalls, SlowCause,
 };
 pub use model_migration::{Downtime, Migration, OutageReport, Outages, PhaseReport, TotalTime};
+pub use model_reach::{Silent, Unreachable};
 pub use model_sessions::{
     ConnectionFailures, ConnectionFigures, Moments, ReplyFigures, RequestFigures, SessionOutcomes,
     SessionsReport,

@@ -13,6 +13,7 @@
 
 mod bound;
 mod catch_up;
+mod darks;
 mod marks;
 mod outage;
 mod phases;
@@ -32,8 +33,9 @@ use crate::clock::{Nanos, as_millis};
 use crate::event::{Event, EventKind};
 use crate::record::kernel::SlowCall;
 use crate::record::{CallLog, Population};
-use crate::report::{Downtime, Migration, Outages, TotalTime, VerdictStatus};
+use crate::report::{Downtime, Migration, Outages, Silent, TotalTime, Unreachable, VerdictStatus};
 
+use super::reach::ReachLog;
 use super::{Ending, Settled, Strategy, VmFacts};
 use view::View;
 
@@ -68,6 +70,8 @@ pub struct ImpactInput<'a> {
     pub fresh_per_s: Option<f64>,
     /// Slow calls and their causes, as far as they are known.
     pub(crate) slow: &'a [SlowCall],
+    /// What the reach check saw; `None`: there was none.
+    pub(crate) reach: Option<&'a ReachLog>,
 }
 
 impl<'a> ImpactInput<'a> {
@@ -87,6 +91,7 @@ impl<'a> ImpactInput<'a> {
             established_per_s: None,
             fresh_per_s: None,
             slow: &[],
+            reach: None,
         }
     }
 
@@ -123,7 +128,9 @@ pub struct Impact {
 pub fn impact(input: &ImpactInput<'_>) -> Impact {
     let view = View::new(input);
     let marks = &view.marks;
-    let [established, fresh] = Population::ALL.map(|p| outage::outage(&view, p));
+    let darks = darks::Darks::new(&view);
+    let [established, fresh] =
+        Population::ALL.map(|p| outage::outage(&view, p).map(|outage| darks.relaxed(outage)));
     let recovery = recovery::recovery(&view, &[established.as_ref(), fresh.as_ref()]);
     let settled = input.settled;
     let reported = |pick: fn(&Settled) -> Option<Duration>| {
@@ -146,6 +153,8 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
             bound: marks.downtime_bound().map(as_millis),
         },
         outage_ms: Outages::default(),
+        unreachable_ms: Unreachable::default(),
+        silent_ms: Silent::default(),
         recovery_ms: recovery.time.map(as_millis),
         brownout_ms: recovery.brownout.map(as_millis),
         brownout_share_before: recovery.brownout_share_before,
@@ -161,10 +170,16 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
         details: settled.map(|s| s.details.clone()).unwrap_or_default(),
     };
     let report = |outage: &Option<outage::Outage>| {
-        outage.as_ref().map(|o| outage::report(o, marks, recovery.end))
+        outage.as_ref().map(|o| {
+            let mut report = outage::report(o, marks, recovery.end);
+            darks.tell(o.longest, &mut report);
+            report
+        })
     };
     migration.outage_ms.established = report(&established);
     migration.outage_ms.fresh = report(&fresh);
+    migration.unreachable_ms = darks.unreachable;
+    migration.silent_ms = darks.silent;
     let reasons = verdict::reasons(&view, &migration, &[established, fresh]);
     Impact { migration, reasons }
 }
