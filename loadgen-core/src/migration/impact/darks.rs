@@ -83,7 +83,7 @@ impl Darks {
         unreachable.other_runs = Some(others.len() as u64);
         unreachable.longest_other_at_most =
             longest(others).and_then(|other| other.at_most()).map(as_millis);
-        let all = silences(&log.checks, log.end);
+        let all = silences(&log.checks);
         let normal = longest(all.iter().copied().filter(|silence| {
             silence.from.is_some_and(|from| from >= view.input.warmup_end)
                 && silence.to.is_some_and(|to| to <= fired)

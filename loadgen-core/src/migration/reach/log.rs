@@ -39,8 +39,6 @@ pub(crate) struct ReachLog {
     pub(crate) address: Option<IpAddr>,
     pub(crate) rate_per_s: f64,
     pub(crate) checks: Vec<Check>,
-    /// When answers were last looked for.
-    pub(crate) end: Nanos,
     /// CPU time of the thread.
     pub(crate) cpu_ns: Nanos,
     /// The longest time by which the thread woke up late.
@@ -69,6 +67,5 @@ impl ReachLog {
                 map(by);
             }
         }
-        map(&mut self.end);
     }
 }

@@ -9,7 +9,8 @@
 //! **Silent by answering.** Answer A came in `(after, by]`, and B was the next one. No
 //! answer came from a moment in `[A.after, A.by]` to one in `[B.after, B.by]`. Nobody
 //! is silent who is not asked: the silence surely began only when the first check was
-//! out that was not answered by then.
+//! out that was not answered by then, and a time without a check under way is not in
+//! it.
 //!
 //! A pause of our own widens both: between the stamps around a system call, between
 //! two checks, between two looks.
@@ -48,9 +49,10 @@ impl Span {
         self.from.unwrap_or(0) <= to && self.to.unwrap_or(Nanos::MAX) >= from
     }
 
-    /// The order of lengths: what is not known to end is longest.
+    /// The order of lengths, as far as each was seen.
     fn length(&self) -> (Nanos, Nanos) {
-        (self.at_most().unwrap_or(Nanos::MAX), self.at_least())
+        let to = self.to.unwrap_or(self.to_least);
+        (to.saturating_sub(self.from.unwrap_or(self.from_most)), self.at_least())
     }
 }
 
@@ -134,9 +136,8 @@ pub(in crate::migration) fn between(checks: &[Check], arrived: &[(Nanos, Nanos)]
         .collect()
 }
 
-/// The times without any answer, one after the other, up to `end`, when answers were
-/// last looked for.
-pub(in crate::migration) fn silences(checks: &[Check], end: Nanos) -> Vec<Span> {
+/// The times without any answer, one after the other; the last has no end.
+pub(in crate::migration) fn silences(checks: &[Check]) -> Vec<Span> {
     /// An answer, and when its check was out.
     struct Answer {
         after: Nanos,
@@ -151,27 +152,36 @@ pub(in crate::migration) fn silences(checks: &[Check], end: Nanos) -> Vec<Span> 
         })
         .collect();
     answers.sort_by_key(|answer| (answer.by, answer.after));
-    let lost: Vec<Nanos> = checks
-        .iter()
-        .filter(|check| check.fate == Fate::Lost)
-        .map(|check| check.sent)
-        .collect();
+    let lost: Vec<&Check> = checks.iter().filter(|check| check.fate == Fate::Lost).collect();
     let mut silences = Vec::with_capacity(answers.len());
     // From the back: when the first check was out whose answer comes later.
-    let mut asked = Nanos::MAX;
-    let (mut least, mut most) = (end, None);
+    let mut asked: Option<Nanos> = None;
+    let mut next: Option<(Nanos, Nanos)> = None;
     for answer in answers.iter().rev() {
         // A lost one counts only if it was sent in the silence: before, it asked in vain.
-        let lost = lost.get(lost.partition_point(|sent| *sent < answer.by)).copied();
-        let asked_from = asked.min(lost.unwrap_or(Nanos::MAX));
+        let first = lost.partition_point(|check| check.sent < answer.by);
+        let until = next.map_or(Nanos::MAX, |(_, by)| by);
+        let in_vain = &lost[first..lost.partition_point(|check| check.before <= until).max(first)];
+        let first_lost = in_vain.first().map(|check| check.sent);
+        let last_lost = in_vain.last().map(|check| check.before);
+        let asked_from = [first_lost, asked].into_iter().flatten().min().unwrap_or(answer.by);
+        let to_least = match (last_lost, asked, next) {
+            // Between the last that was lost and the first that was answered nobody asked.
+            (Some(last), Some(asked), Some((after, _))) => {
+                after.saturating_sub(asked.saturating_sub(last)).max(last)
+            }
+            (None, Some(_), Some((after, _))) => after,
+            (Some(last), ..) => last,
+            _ => answer.by,
+        };
         silences.push(Span {
             from: Some(answer.after),
             from_most: answer.by.max(asked_from),
-            to_least: least,
-            to: most,
+            to_least,
+            to: next.map(|(_, by)| by),
         });
-        asked = asked.min(answer.sent);
-        (least, most) = (answer.after, Some(answer.by));
+        asked = [asked, Some(answer.sent)].into_iter().flatten().min();
+        next = Some((answer.after, answer.by));
     }
     silences.reverse();
     silences
@@ -263,7 +273,7 @@ mod tests {
     fn silence_is_between_two_answers() {
         let late = Fate::Answered { after: 70, by: 71, first: true };
         let log = [answered(0), answered(10), with(20, late), with(30, late), answered(80)];
-        let silence = longest(silences(&log, 90)).unwrap();
+        let silence = longest(silences(&log)).unwrap();
         // From the sending of the check of 20 to its answer.
         let expected = Span { from: Some(11), from_most: 21, to_least: 70, to: Some(71) };
         assert_eq!(silence, expected);
@@ -272,17 +282,21 @@ mod tests {
     #[test]
     fn who_is_not_asked_is_not_silent() {
         // We slept from 11 to 100.
-        let silence = longest(silences(&[answered(0), answered(10), answered(100)], 103)).unwrap();
+        let silence = longest(silences(&[answered(0), answered(10), answered(100)])).unwrap();
         assert_eq!((silence.at_least(), silence.at_most()), (0, Some(91)));
+        // The machine may have been back long before we asked again.
+        let log = [answered(0), lost(10), lost(20), answered(100)];
+        let silence = longest(silences(&log)).unwrap();
+        assert_eq!((silence.at_least(), silence.at_most()), (10, Some(101)));
         // Asked, but then we slept: the answer may have come at once.
         let unseen = Fate::Answered { after: 22, by: 100, first: true };
-        let silence = longest(silences(&[answered(10), with(20, unseen)], 101)).unwrap();
+        let silence = longest(silences(&[answered(10), with(20, unseen)])).unwrap();
         assert_eq!((silence.at_least(), silence.at_most()), (1, Some(89)));
     }
 
     #[test]
     fn a_silence_to_the_end_has_no_end() {
-        let silence = longest(silences(&[answered(0), lost(10), lost(20)], 500)).unwrap();
-        assert_eq!((silence.from_most, silence.to_least, silence.to), (11, 500, None));
+        let silence = longest(silences(&[answered(0), lost(10), lost(20)])).unwrap();
+        assert_eq!((silence.from_most, silence.to_least, silence.to), (11, 20, None));
     }
 }

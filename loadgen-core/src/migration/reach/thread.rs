@@ -210,7 +210,6 @@ impl Asking {
             method: Some(method),
             address: Some(address),
             rate_per_s,
-            end: self.asker.looked(),
             checks: self.checks,
             cpu_ns: user + system,
             longest_pause: self.longest_pause,

@@ -2,7 +2,7 @@
 //! near that came to the truth.
 
 use super::super::{Migration, OutageReport, Report};
-use super::{Section, cell};
+use super::{Section, cell, darks};
 use crate::migration::Ending;
 
 /// Outages, downtimes, total migration time and what followed.
@@ -34,6 +34,7 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         None,
         "by the hypervisor's own account; often only a part of the truth".to_owned(),
     ));
+    rows.extend(darks::rows(migration));
     let total = &migration.total_migration_time_ms;
     rows.push(row(
         "total migration time",
@@ -76,7 +77,7 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         columns: vec!["", "measured", "bound", "how"],
         rows,
         text_columns: 1,
-        notes: Vec::new(),
+        notes: darks::notes(migration),
     }
 }
 
