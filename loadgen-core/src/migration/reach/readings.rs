@@ -160,7 +160,7 @@ pub(in crate::migration) fn silences(checks: &[Check]) -> Vec<Span> {
     for answer in answers.iter().rev() {
         // A lost one counts only if it was sent in the silence: before, it asked in vain.
         let first = lost.partition_point(|check| check.sent < answer.by);
-        let until = next.map_or(Nanos::MAX, |(_, by)| by);
+        let until = next.map_or(Nanos::MAX, |(after, _)| after);
         let in_vain = &lost[first..lost.partition_point(|check| check.before <= until).max(first)];
         let first_lost = in_vain.first().map(|check| check.sent);
         let last_lost = in_vain.last().map(|check| check.before);
@@ -287,7 +287,7 @@ mod tests {
         // The machine may have been back long before we asked again.
         let log = [answered(0), lost(10), lost(20), answered(100)];
         let silence = longest(silences(&log)).unwrap();
-        assert_eq!((silence.at_least(), silence.at_most()), (10, Some(101)));
+        assert_eq!((silence.at_least(), silence.at_most()), (9, Some(101)));
         // Asked, but then we slept: the answer may have come at once.
         let unseen = Fate::Answered { after: 22, by: 100, first: true };
         let silence = longest(silences(&[answered(10), with(20, unseen)])).unwrap();
