@@ -6,6 +6,9 @@
 // A test that fails panics, and tells the log what it saw.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "../../tests/require.rs"]
+mod require;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -37,11 +40,7 @@ struct Pair {
 
 fn qemu_is_there() -> bool {
     let there = Command::new(QEMU).arg("--version").stdout(Stdio::null()).status().is_ok();
-    assert!(there || std::env::var_os("CI").is_none(), "CI needs {QEMU} (qemu-system-x86)");
-    if !there {
-        eprintln!("not run: there is no {QEMU} here");
-    }
-    there
+    require::require(there, QEMU, "qemu-system-x86")
 }
 
 fn machine(socket: &Path, extra: &[&str]) -> Machine {

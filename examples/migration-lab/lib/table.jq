@@ -47,7 +47,7 @@ def with_bound($digits; value; bound):
   (value | fixed($digits)) + if value == null or bound == null then "" else " ±" + (bound | fixed($digits)) end;
 
 def outage: if . == null then "-" else
-    with_bound(0; .longest_gap; .bound) + " (sum \(.sum_of_gaps | fixed(0)) in \(.gaps // "-"))" end;
+    with_bound(0; (.gap // .longest_gap); .bound) + " (sum \(.sum_of_gaps | fixed(0)) in \(.gaps // "-"))" end;
 
 def interval:
   if .at_least == null then "-"

@@ -14,6 +14,7 @@ use loadgen_core::units::{parse_duration, parse_rate};
 use super::conclude::conclude;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
+use crate::messages::note;
 use crate::options::{
     ConnectionOptions, LoadOptions, MeasuringOptions, OutputOptions, TargetOptions,
 };
@@ -67,10 +68,10 @@ pub(crate) struct Args {
     /// Second stream beside the load: calls a second, each over a fresh connection; 0: none
     ///
     /// Kept-alive clients and newcomers feel different outages. The denser the calls, the
-    /// tighter the bound of the outage.
-    #[arg(long, value_name = "RATE", default_value = "100", value_parser = parse_rate,
-          help_heading = "Load")]
-    probe_rate: f64,
+    /// tighter the bound of the outage. [default: 100; none with --calls-per-connection 1, whose
+    /// calls are those of newcomers themselves]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
+    probe_rate: Option<f64>,
 
     /// How to ask whether the machine's kernel answers: auto, rst:PORT, icmp, syn or off
     ///
@@ -123,6 +124,9 @@ say remote when the path is forwarded from another host).";
 /// the baseline look unsteady.
 const WARM_UP: Duration = Duration::from_secs(1);
 
+/// Newcomers beside the load, a second, unless the user says otherwise.
+const PROBE_RATE: f64 = 100.0;
+
 const AFTER: &str = "\
 The first SIGINT, SIGTERM or SIGHUP cancels a migration under way (where its trigger can) and
 reports what was measured; a second one leaves at once, and the migration to itself.
@@ -146,6 +150,12 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
         .with_limit(args.migration_limit)
         .with_reach_check(args.reach_check, args.reach_rate);
     let quiet = args.output.quiet;
+    if args.is_without_probe() && !quiet {
+        note(
+            "no probe: with --calls-per-connection 1 the load itself opens a connection for each \
+             call",
+        );
+    }
     let mut progress = Progress::new(quiet, None);
     let outcome = run.run(interrupt.flag(), &mut |now| {
         if let Some(event) = now.event {
@@ -217,10 +227,20 @@ impl Args {
         Ok((trigger, url))
     }
 
+    /// Whether there is no probe only because the load is one of newcomers already.
+    fn is_without_probe(&self) -> bool {
+        self.probe_rate.is_none() && self.connections.are_fresh()
+    }
+
+    /// The rate of the newcomers beside the load, if there are any.
+    fn probe_rate(&self) -> Option<f64> {
+        let default = if self.is_without_probe() { 0.0 } else { PROBE_RATE };
+        Some(self.probe_rate.unwrap_or(default)).filter(|rate| *rate > 0.0)
+    }
+
     fn plan(&self, url: &str) -> Result<Plan, Failure> {
-        let probe_rate = Some(self.probe_rate).filter(|rate| *rate > 0.0);
         let (stream, probe) =
-            self.connections.warm_streams(self.load.schedule(self.rate), probe_rate);
+            self.connections.warm_streams(self.load.schedule(self.rate), self.probe_rate());
         let plan = Plan::new(self.target.target(url)?, stream).with_request(self.target.request()?);
         let plan = self.measuring.apply(self.load.apply(plan, WARM_UP));
         Ok(match probe {

@@ -13,6 +13,7 @@ use crate::clock::{Clock, Nanos, as_millis, as_seconds};
 use crate::error::RunError;
 use crate::event::{Event, EventReport};
 use crate::plan::{Plan, nanos};
+use crate::record::connections::by_name;
 use crate::record::{
     CallRecord, Cause, Histogram, Outcome, Phase, Population, PopulationRecord, Recorder,
     STEPS_PER_WINDOW, SessionRecord, Tally, Timeline,
@@ -97,6 +98,7 @@ pub(super) fn assemble(
         lag: latency(&whole.lag, true),
         status: status_counts(&whole.status),
         errors: error_counts(&whole.errors),
+        connections_lost: by_name(&whole.lost),
         error_examples: recorder.examples.iter().map(example).collect(),
         bytes: Traffic { sent: recorder.bytes_sent, received: recorder.bytes_received },
         cpu: Cpu {
@@ -114,7 +116,14 @@ pub(super) fn assemble(
         plan,
     };
     let slow = learnt.map(|learnt| learnt.slow).unwrap_or_default();
-    Ok(Finished { report, log: recorder.log, slow, load_end })
+    Ok(Finished {
+        report,
+        log: recorder.log,
+        slow,
+        connections: recorder.connections,
+        dates: recorder.dates.samples,
+        load_end,
+    })
 }
 
 /// The figures of sessions, if the plan has any.
@@ -170,6 +179,7 @@ fn population_report(record: &PopulationRecord) -> PopulationReport {
         time_to_failure: plain(&record.time_to_failure),
         lag: plain(&record.lag),
         errors: error_counts(&record.errors),
+        connections_lost: by_name(&record.lost),
     }
 }
 

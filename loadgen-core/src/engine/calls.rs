@@ -65,6 +65,9 @@ impl Worker {
                 stream.opening.begun(now);
                 let connection = &mut self.slab[index];
                 connection.has_call = call.is_some();
+                // The clock of a load that has not begun is another.
+                connection.opened = if call.is_some() { now } else { 0 };
+                connection.alive = connection.opened;
                 connection.call = Call { sent: now, ..call.unwrap_or_default() };
                 connection.call.expires = match call {
                     Some(call) => self.settings.expiry(now, call.intended),
@@ -112,6 +115,7 @@ impl Worker {
         let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
         let expires = self.settings.expiry(now, call.intended);
+        connection.alive = connection.call.sent;
         connection.call = Call { sent: now, expires, reused: true, ..call };
         connection.has_call = true;
         connection.parser = ReplyParser::new(self.settings.head_request);
@@ -168,6 +172,7 @@ impl Worker {
         if !self.slab[index].has_call {
             self.warming -= 1;
             self.slab[index].state = State::Idle;
+            self.slab[index].call.sent = 0;
             return self.streams[s].idle.push(&mut self.slab, index);
         }
         // The time limit starts again with the first byte sent.
@@ -282,7 +287,8 @@ impl Worker {
         let s = usize::from(self.slab[index].stream);
         self.recorder.reconnect(self.streams[s].population, call.intended);
         let again = Call { retried: true, reused: false, written: 0, ..call };
-        self.strand(index, failure, false);
+        let others = self.strand(index, failure, false);
+        self.lost(index, failure.cause, others + 1);
         self.drop_active(index);
         if self.may_open(s) {
             self.open(s, Some(again));
@@ -303,7 +309,8 @@ impl Worker {
                 self.streams[s].pause(now);
             }
         }
-        self.strand(index, failure, false);
+        let again = self.strand(index, failure, false);
+        self.lost(index, failure.cause, again);
         self.drop_active(index);
     }
 

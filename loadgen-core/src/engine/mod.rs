@@ -7,6 +7,7 @@ mod arrivals;
 mod assemble;
 mod calls;
 mod closing;
+mod dating;
 mod environment;
 mod handle;
 mod kernel_view;
@@ -196,20 +197,21 @@ impl Engine {
 
     fn settings(&self) -> Settings {
         let plan = &self.plan;
+        let request = plan.request();
         Settings {
             address: self.address,
             sources: plan.target.source_addresses().to_vec(),
-            timeout: nanos(plan.timeout_s),
+            timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
-            drain: nanos(plan.drain_s),
+            drain: nanos(plan.drain_s()),
             end: plan.duration_s.map_or(Nanos::MAX, nanos),
             request: RequestBytes::new(
-                plan.request.encode(&plan.target, false),
-                plan.request.encode(&plan.target, true),
+                request.encode(&plan.target, false),
+                request.encode(&plan.target, true),
                 plan.streams().map(|stream| stream.pipeline).max().unwrap_or(1),
             ),
-            head_request: plan.request.is_head(),
-            idempotent: plan.request.is_idempotent(),
+            head_request: request.is_head(),
+            idempotent: request.is_idempotent(),
             kernel_timestamps: plan.kernel_timestamps,
         }
     }
@@ -257,7 +259,7 @@ impl Engine {
         Recorder::new(
             plan.streams().map(crate::Stream::population),
             nanos(plan.warmup_s),
-            plan.duration_s.map_or(0, |duration| nanos(duration + plan.drain_s)),
+            plan.duration_s.map_or(0, |d| nanos(d + plan.drain().as_secs_f64())),
             CallLog::with_limit(plan.call_log / u64::from(plan.threads)),
         )
     }

@@ -93,6 +93,10 @@ pub(crate) struct Connection {
     pub(crate) calls_done: u32,
     prev: u32,
     next: u32,
+    /// When it was begun; 0: before the load.
+    pub(crate) opened: Nanos,
+    /// When the last call that it answered, but one, began: it was alive then.
+    pub(crate) alive: Nanos,
     pub(crate) call: Call,
     pub(crate) parser: ReplyParser,
     /// Calls behind that one; unallocated until there are any.
@@ -201,6 +205,8 @@ impl Slab {
             calls_done: 0,
             prev: NONE,
             next: NONE,
+            opened: 0,
+            alive: 0,
             call: Call::default(),
             parser: ReplyParser::new(head_request),
             pipe: None,

@@ -42,14 +42,18 @@ impl Worker {
         }
         match next {
             Some(at) => self.expire_at(index, at),
-            None => self.drop_active(index),
+            None => {
+                self.lost(index, Cause::Timeout, 0);
+                self.drop_active(index);
+            }
         }
     }
 
     /// The calls behind the first of a connection that ends get no reply on it.
-    /// `announced`: the server does not answer them, for sure.
-    pub(super) fn strand(&mut self, index: u32, failure: Failure, announced: bool) {
-        let Some(pipe) = self.slab[index].pipe.take() else { return };
+    /// `announced`: the server does not answer them, for sure. How many are sent again.
+    pub(super) fn strand(&mut self, index: u32, failure: Failure, announced: bool) -> u32 {
+        let Some(pipe) = self.slab[index].pipe.take() else { return 0 };
+        let mut sent_again = 0;
         let now = self.now();
         let s = usize::from(self.slab[index].stream);
         self.streams[s].behind -= pipe.len() as u32;
@@ -61,6 +65,7 @@ impl Worker {
                 self.recorder.reconnect(self.streams[s].population, call.intended);
                 let again = Call { retried: true, reused: false, written: 0, received: 0, ..*call };
                 self.streams[s].again.push_back(again);
+                sent_again += 1;
                 continue;
             }
             let phase = if call.written == 0 { Phase::Send } else { Phase::Head };
@@ -70,6 +75,7 @@ impl Worker {
                 self.streams[s].pause(now);
             }
         }
+        sent_again
     }
 
     /// Calls that are to be sent again and have waited beyond their deadline.

@@ -6,6 +6,7 @@ use crate::net::spin_window;
 use crate::plan::{Plan, Precision};
 use crate::record::kernel::RunDelay;
 use crate::record::{Cause, Failure, Histogram, Phase, Tally};
+use crate::report::sections::cell::one_line;
 use crate::report::{Verdict, VerdictStatus};
 use crate::schedule::Schedule;
 
@@ -233,7 +234,7 @@ impl Verdict {
     pub(crate) fn add(&mut self, findings: impl IntoIterator<Item = (VerdictStatus, String)>) {
         for (status, reason) in findings {
             self.status = self.status.max(status);
-            self.reasons.push(reason);
+            self.reasons.push(one_line(&reason));
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Worker {
     pub(super) buffer: Box<[u8]>,
     pub(super) known_head: KnownHead,
     /// `CLOCK_MONOTONIC` at time 0 of the run.
-    origin: u64,
+    pub(super) origin: u64,
     /// No arrivals at or after this time. Those that wait then are still served in
     /// the drain.
     pub(super) end: Nanos,
@@ -310,11 +310,13 @@ impl Worker {
         }
         let published: &Published = &self.shared.published[self.shard as usize];
         published.publish(&self.recorder.totals, in_flight, p99);
+        self.look_at_dates();
         self.look_around(now);
     }
 
     /// What is still open or waiting at the end is counted, not dropped.
     fn give_up_the_rest(&mut self, now: Nanos) {
+        self.keep_open_ones(now);
         for s in 0..self.streams.len() {
             while let Some(intended) = self.streams[s].next_start(self.end) {
                 self.streams[s].advance();

@@ -6,12 +6,15 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::plan::tls;
 use super::{CommandLineError, Options, Printer, Printing, Sink, prepare, render, render_burst};
 use crate::engine::{Engine, RunHandle, Stopper};
 use crate::error::RunError;
 use crate::migration::{MigrationError, MigrationRun, ReachCheck, Trigger, TriggerError};
+use crate::net::tls::{TlsError, TlsSettings};
 use crate::plan::Plan;
 use crate::report::{Report, SaveError};
+use crate::session::Tls;
 
 /// Lateness of the generator (99th percentile, in µs) from which it is told to have
 /// been the bottleneck.
@@ -19,6 +22,9 @@ const LATE_US: f64 = 1000.0;
 
 /// Arrivals from which the lateness of 1 % of them is more than chance.
 const ENOUGH_ARRIVALS: u64 = 100;
+
+/// What the original says of a certificate and a key that do not belong together.
+const INCONSISTENT_PAIR: &[u8] = b"SSL certificate and key failed consistency check";
 
 /// How a run of httperf ended.
 #[derive(Debug)]
@@ -168,10 +174,23 @@ fn understand(
     out.put(&parsed.stdout);
     err.put(&parsed.stderr);
     let Some(options) = parsed.options else { return Ok(None) };
+    if has_inconsistent_pair(&options) {
+        return Err(CommandLineError::new(&[INCONSISTENT_PAIR]));
+    }
     let sources = options.source_addresses()?;
     out.put(&options.echo());
     options.check_after_echo()?;
     Ok(Some((options, sources)))
+}
+
+/// Whether the client's key is not that of its certificate. The original knows before
+/// it prints anything; whatever else is wrong with TLS is told later.
+fn has_inconsistent_pair(options: &Options) -> bool {
+    let Ok(tls) = tls(&options.tls) else { return false };
+    let settings = || TlsSettings::new(&Tls { verify: false, ..tls }, "localhost");
+    options.tls.on
+        && options.tls.key.is_some()
+        && matches!(settings(), Err(TlsError::KeyMismatch { .. }))
 }
 
 /// Starts the run.

@@ -198,12 +198,34 @@ impl Course {
         self.events.push(event);
     }
 
+    /// Sorts the events by time. We know only when we were told that the migration
+    /// was accepted; one that fails at once may be over before that.
+    fn put_in_order(&mut self) {
+        let last = self.events.iter().filter(|e| e.kind.is_final()).map(|e| e.at).min();
+        let fired = self.events.iter().find(|e| e.kind == EventKind::Fired).map(|e| e.at);
+        let accepted = self.events.iter_mut().find(|e| e.kind == EventKind::Accepted);
+        if let (Some(accepted), Some(last)) = (accepted, last)
+            && last < accepted.at
+        {
+            let earlier = last.max(fired.unwrap_or(0)).min(accepted.at);
+            accepted.uncertainty += accepted.at - earlier;
+            accepted.at = earlier;
+        }
+        let rank = |kind: &EventKind| match kind {
+            EventKind::Fired => 0,
+            EventKind::Accepted => 1,
+            kind if kind.is_final() => 3,
+            _ => 2,
+        };
+        self.events.sort_by_key(|event| (event.at, rank(&event.kind)));
+    }
+
     /// Maps all times from the trigger's clock to that of the load.
     pub(super) fn map_to(&mut self, trigger: &Clock, load: &Clock) {
         for event in &mut self.events {
             event.at = load.from_monotonic(trigger.to_monotonic(event.at));
         }
-        self.events.sort_by_key(|event| event.at);
+        self.put_in_order();
         if let Some(truth) = self.settled.as_mut().and_then(|s| s.truth.as_mut()) {
             let shift = load.seconds_after(trigger);
             truth.stop_s -= shift;

@@ -12,12 +12,11 @@ use super::impact::{ImpactInput, impact};
 use super::reach::{self, Reach, ReachLog};
 use super::{Context, ReachCheck, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
-use crate::engine::{Engine, RunHandle, Snapshot};
+use crate::engine::{Engine, Finished, RunHandle, Snapshot};
 use crate::error::{PlanError, RunError};
 use crate::event::{Event, EventReport};
 use crate::plan::{Plan, Stream, nanos};
 use crate::record::Population;
-use crate::record::kernel::SlowCall;
 use crate::report::{Report, VerdictStatus};
 
 /// Calls that are kept one by one when the plan does not say: 400 MB at the most.
@@ -90,14 +89,6 @@ pub struct MigrationRun {
     run_id: String,
     trial: u32,
     reach: (ReachCheck, f64),
-}
-
-/// What was recorded under load.
-struct Seen<'a> {
-    log: &'a crate::CallLog,
-    slow: &'a [SlowCall],
-    reach: &'a ReachLog,
-    load_end: Nanos,
 }
 
 impl MigrationRun {
@@ -219,20 +210,13 @@ impl MigrationRun {
         drain(&handle, interrupt, observe);
         course.interrupted |= interrupt.load(Relaxed);
         let origin = handle.started_clock();
-        let finished = handle.finish()?;
-        let mut report = finished.report;
+        let mut finished = handle.finish()?;
         if let Some(clock) = origin {
             course.map_to(&context.clock, &clock);
             reach.map_to(&clock);
         }
-        let seen = Seen {
-            log: &finished.log,
-            slow: &finished.slow,
-            reach: &reach,
-            load_end: finished.load_end,
-        };
-        self.add_impact(&mut report, &course, vm, &seen);
-        Ok(report)
+        self.add_impact(&mut finished, &course, vm, &reach);
+        Ok(finished.report)
     }
 
     fn check(&self) -> Result<(), PlanError> {
@@ -272,13 +256,15 @@ impl MigrationRun {
         starts.nth(usize::try_from(last).ok()?)
     }
 
+    /// Adds what the migration did to what the run measured.
     fn add_impact(
         &self,
-        report: &mut Report,
+        finished: &mut Finished,
         course: &Course,
         vm: VmFacts,
-        seen: &Seen<'_>,
+        reach: &ReachLog,
     ) {
+        let Finished { report, log, slow, connections, dates, load_end } = finished;
         let rate = |population| {
             let rates: Vec<f64> = self
                 .plan
@@ -288,10 +274,12 @@ impl MigrationRun {
                 .collect();
             (!rates.is_empty()).then(|| rates.iter().sum())
         };
-        let load_end = seen.load_end.min(self.last_arrival().unwrap_or(Nanos::MAX));
-        let mut input = ImpactInput::new(self.trigger.name(), seen.log, &course.events, load_end);
-        input.slow = seen.slow;
-        input.reach = Some(seen.reach);
+        let load_end = (*load_end).min(self.last_arrival().unwrap_or(Nanos::MAX));
+        let mut input = ImpactInput::new(self.trigger.name(), log, &course.events, load_end);
+        input.slow = slow;
+        input.connections = Some(connections);
+        input.dates = dates;
+        input.reach = Some(reach);
         input.settled = course.settled.as_ref();
         input.vm = vm;
         input.simulated = self.trigger.is_simulated();

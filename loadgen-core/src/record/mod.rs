@@ -3,6 +3,8 @@
 
 mod calls;
 pub(crate) mod causes;
+pub(crate) mod connections;
+mod dates;
 pub(crate) mod kernel;
 mod outcome;
 mod recorder;
@@ -10,6 +12,9 @@ mod sessions;
 mod timeline;
 
 pub use calls::{CallLog, CallRecord};
+pub use connections::{ConnectionEnd, ConnectionLog};
+pub(crate) use dates::DateLog;
+pub use dates::DateSample;
 pub use outcome::{Cause, Failure, Outcome, Phase, Population};
 pub(crate) use recorder::{Histogram, PopulationRecord, Recorder, Tally, add};
 pub(crate) use sessions::SessionRecord;

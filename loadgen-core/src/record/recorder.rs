@@ -1,7 +1,8 @@
 //! Where a worker puts what it saw: histograms, counters, the timeline and, when
 //! asked for, every call. Owned by one thread; merged after the run.
 
-use super::{CallLog, CallRecord, Cause, Failure, Outcome, Phase, Population, Timeline};
+use super::connections::{ConnectionEnd, ConnectionLog, Losses};
+use super::{CallLog, CallRecord, Cause, DateLog, Failure, Outcome, Phase, Population, Timeline};
 use crate::clock::Nanos;
 
 /// Times in ns, 1 ns to an hour, 3 significant digits (HdrHistogram).
@@ -73,6 +74,8 @@ pub(crate) struct PopulationRecord {
     pub(crate) errors: [[u64; Cause::ALL.len()]; Phase::ALL.len()],
     /// Answered calls by the hundreds of their status; 0 holds all others.
     pub(crate) status: [u64; 6],
+    /// Connections lost, by cause.
+    pub(crate) lost: Losses,
 }
 
 impl PopulationRecord {
@@ -86,6 +89,7 @@ impl PopulationRecord {
             lag: histogram(),
             errors: Default::default(),
             status: [0; 6],
+            lost: Losses::default(),
         }
     }
 
@@ -108,6 +112,9 @@ impl PopulationRecord {
         for (mine, theirs) in self.status.iter_mut().zip(&other.status) {
             *mine += theirs;
         }
+        for (mine, theirs) in self.lost.iter_mut().zip(&other.lost) {
+            *mine += theirs;
+        }
     }
 }
 
@@ -125,6 +132,9 @@ pub(crate) struct Recorder {
     populations: [Option<Box<PopulationRecord>>; 2],
     pub(crate) timeline: Timeline,
     pub(crate) log: CallLog,
+    /// Kept where calls are.
+    pub(crate) connections: ConnectionLog,
+    pub(crate) dates: DateLog,
     /// Failed, shed and unfinished calls, the first [`MAX_BAD_CALLS`].
     pub(crate) bad_calls: Vec<CallRecord>,
     pub(crate) bad_calls_total: u64,
@@ -157,6 +167,8 @@ impl Recorder {
             totals: Tally::default(),
             populations: records,
             timeline: Timeline::new(expected),
+            connections: ConnectionLog::new(log.keeps()),
+            dates: DateLog::new(log.keeps()),
             log,
             bad_calls: Vec::new(),
             bad_calls_total: 0,
@@ -256,6 +268,14 @@ impl Recorder {
         }
     }
 
+    /// A connection has ended.
+    pub(crate) fn connection_ended(&mut self, end: ConnectionEnd) {
+        if let (Some(cause), Some(record)) = (end.loss, self.record(end.population, end.ended)) {
+            record.lost[cause as usize] += 1;
+        }
+        self.connections.push(end);
+    }
+
     /// Bytes that the socket took.
     #[inline]
     pub(crate) fn sent_bytes(&mut self, now: Nanos, bytes: u64) {
@@ -331,6 +351,7 @@ impl Recorder {
                 }
             }
             Outcome::Unfinished | Outcome::Answered(_) => {
+                self.totals.unfinished += 1;
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.unfinished += 1;
                 }
@@ -361,6 +382,8 @@ impl Recorder {
         self.totals.add(&other.totals);
         self.timeline.merge(other.timeline);
         self.log.merge(other.log);
+        self.connections.merge(other.connections);
+        self.dates.samples.extend(other.dates.samples);
         self.bad_calls_total += other.bad_calls_total;
         self.bad_calls.extend(other.bad_calls);
         self.bad_calls.sort_by_key(|call| call.done);

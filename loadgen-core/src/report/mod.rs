@@ -37,7 +37,10 @@ pub use model::{
 pub use model_kernel::{
     ConnectionSample, KernelTimestamps, KernelWindow, SlowCall, SlowCalls, SlowCause,
 };
-pub use model_migration::{Downtime, Migration, OutageReport, Outages, PhaseReport, TotalTime};
+pub use model_migration::{
+    ConnectionsLost, Downtime, GapOf, GapWhen, LostConnections, Migration, OtherGap, OutageReport,
+    Outages, PhaseReport, Throttle, TotalTime,
+};
 pub use model_reach::{Silent, Unreachable};
 pub use model_sessions::{
     ConnectionFailures, ConnectionFigures, Moments, ReplyFigures, RequestFigures, SessionOutcomes,

@@ -53,6 +53,11 @@ pub struct Report {
     pub status: BTreeMap<String, u64>,
     /// Failed calls by class, `phase-cause`.
     pub errors: BTreeMap<String, u64>,
+    /// Connections that ended without being planned, or announced by the server, after
+    /// the warm-up, by cause: `reset`, `closed`, `timed_out`, … A call that was the
+    /// first to notice may have been sent again (`counts.reconnects`).
+    #[serde(default)]
+    pub connections_lost: BTreeMap<String, u64>,
     /// The first failure of each class.
     #[serde(default)]
     pub error_examples: Vec<ErrorExample>,
@@ -268,6 +273,9 @@ pub struct PopulationReport {
     pub lag: Latency,
     /// Failed calls by class.
     pub errors: BTreeMap<String, u64>,
+    /// Connections lost, by cause.
+    #[serde(default)]
+    pub connections_lost: BTreeMap<String, u64>,
 }
 
 /// The run over time, on a grid from the start of the load. It holds the warm-up

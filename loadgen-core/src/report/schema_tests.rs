@@ -109,7 +109,7 @@ fn with_sessions() -> Vec<Report> {
         if sessions.are_scripted() {
             sessions.count = Some(1);
             sessions.servers = vec!["a".to_owned()];
-            sessions.head.host = Some("a".into());
+            sessions.head.host = "a".into();
             sessions.socket.sources = vec!["127.0.0.2".parse().unwrap()];
             sessions.tls = Some(Tls { version: Some(TlsVersion::V1_3), ..Tls::default() });
             figures.connections.lifetime_ms = Some(Moments::default());

@@ -117,7 +117,7 @@ impl PointMigration {
         let migration = report.migration.as_ref()?;
         let outages = &migration.outage_ms;
         let outages = [&outages.established, &outages.fresh].into_iter().flatten();
-        let length = |outage: &&OutageReport| outage.longest_gap.unwrap_or(f64::NEG_INFINITY);
+        let length = |outage: &&OutageReport| outage.headline().unwrap_or(f64::NEG_INFINITY);
         Some(Self {
             ending: migration.ending,
             total_migration_time_ms: migration.total_migration_time_ms,

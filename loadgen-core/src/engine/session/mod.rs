@@ -296,8 +296,10 @@ impl SessionWorker {
             .timeline
             .recent(self.common.settings.population, now)
             .and_then(|window| window.quantile_ns(0.99));
-        let open = self.connections.len() as u64;
-        self.shared.published[self.shard as usize].publish(&self.recorder.totals, open, p99);
+        let totals = &self.recorder.totals;
+        let ended = totals.answered + totals.failed + totals.unfinished;
+        let in_flight = totals.started.saturating_sub(ended);
+        self.shared.published[self.shard as usize].publish(totals, in_flight, p99);
     }
 
     /// What is still open at the end is counted, not dropped.

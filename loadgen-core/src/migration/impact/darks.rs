@@ -115,7 +115,7 @@ impl Darks {
     /// The outage with an interruption that does not rest on time in which the kernel
     /// answered.
     pub(super) fn relaxed(&self, mut outage: Outage) -> Outage {
-        let again = outage.longest.and_then(|gap| self.answering_again(gap));
+        let again = outage.gap().and_then(|gap| self.answering_again(gap));
         if let (Some((again, _)), Some(interruption)) = (again, &mut outage.interruption) {
             let evident = again.saturating_sub(interruption.stop_most);
             interruption.at_least = interruption.at_least.min(evident);

@@ -68,7 +68,7 @@ fn span(report: &Report, view: View) -> Option<Range<f64>> {
     let back = outages
         .into_iter()
         .flatten()
-        .filter_map(|o| Some(o.longest_gap_start_s? + o.longest_gap? / 1e3))
+        .filter_map(|o| Some(o.headline_start_s()? + o.headline()? / 1e3))
         .filter(|at| at.is_finite() && (stop..stop + 60.0).contains(at))
         .fold(resume, f64::max);
     // As much again on each side, and at least half a second.

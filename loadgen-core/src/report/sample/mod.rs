@@ -58,6 +58,12 @@ pub(crate) fn pre_copy() -> Report {
     phases.push(phase("after", resume, story.load_s, &calls));
     let outage = |gap: f64, bound: f64| {
         Some(OutageReport {
+            gap: Some(gap),
+            gap_start_s: Some(stop - 0.001),
+            gap_is_lower_bound: false,
+            gap_of: Some(GapOf::Switchover),
+            other_gaps: Vec::new(),
+            other_gaps_left_out: 0,
             longest_gap: Some(gap),
             longest_gap_start_s: Some(stop - 0.001),
             sum_of_gaps: Some(gap),
@@ -114,10 +120,14 @@ pub(crate) fn pre_copy() -> Report {
         brownout_ms: Some(7300.0),
         brownout_share_before: Some(0.013),
         calls_lost: Some(0),
+        connections_lost: connections(0, 16, "reset", 0),
         calls_late: Some(112),
         error_replies: Some(0),
         degradation_calls: Some(91.0),
         degradation_response_s2: Some(0.052),
+        guest_clock_step_s: Some(0.01),
+        guest_clock_step_bound_s: Some(0.11),
+        throttle: Some(Throttle { most_percent: 40.0, from_s: 17.2, to_s: 19.3 }),
         transferred_bytes: Some(244 << 20),
         rounds: Some(7),
         phases,
@@ -165,6 +175,12 @@ pub(crate) fn stop_and_copy() -> Report {
         )],
     };
     let outage = |gap: f64, bound: f64| OutageReport {
+        gap: Some(gap),
+        gap_start_s: Some(stop - 0.003),
+        gap_is_lower_bound: false,
+        gap_of: Some(GapOf::Switchover),
+        other_gaps: Vec::new(),
+        other_gaps_left_out: 0,
         longest_gap: Some(gap),
         longest_gap_start_s: Some(stop - 0.003),
         sum_of_gaps: Some(gap),
@@ -179,6 +195,18 @@ pub(crate) fn stop_and_copy() -> Report {
         catching_up_at_least: None,
         catching_up_at_most: None,
     };
+    let (mut established, mut fresh) = (outage(2987.1, 12.0), outage(3021.0, 28.0));
+    established.other_gaps = vec![OtherGap {
+        start_s: 18.004,
+        length_ms: 312.5,
+        is_lower_bound: false,
+        when: GapWhen::After,
+    }];
+    fresh.other_gaps.clone_from(&established.other_gaps);
+    for outage in [&mut established, &mut fresh] {
+        outage.gaps = Some(2);
+        outage.sum_of_gaps = outage.sum_of_gaps.map(|sum| sum + 312.5);
+    }
     report.migration = Some(Migration {
         trigger: "simulated".to_owned(),
         strategy: Some(Strategy::StopAndCopy),
@@ -188,10 +216,7 @@ pub(crate) fn stop_and_copy() -> Report {
         vm: VmFacts { memory_bytes: Some(96 << 20), ..VmFacts::default() },
         total_migration_time_ms: TotalTime { trigger: Some(3001.2), hypervisor: None },
         downtime_ms: Downtime { reported: Some(2980.0), events: Some(2980.3), bound: Some(0.8) },
-        outage_ms: Outages {
-            established: Some(outage(2987.1, 12.0)),
-            fresh: Some(outage(3021.0, 28.0)),
-        },
+        outage_ms: Outages { established: Some(established), fresh: Some(fresh) },
         unreachable_ms: Unreachable {
             reason: Some("127.0.0.1 is this machine itself: the kernel that would answer is our own, which is never dark".to_owned()),
             ..Unreachable::default()
@@ -201,10 +226,14 @@ pub(crate) fn stop_and_copy() -> Report {
         brownout_ms: Some(0.0),
         brownout_share_before: Some(0.0),
         calls_lost: Some(lost),
+        connections_lost: connections(3, 64, "closed", 2),
         calls_late: Some(231),
         error_replies: Some(0),
         degradation_calls: Some(700.5),
         degradation_response_s2: None,
+        guest_clock_step_s: Some(-2.98),
+        guest_clock_step_bound_s: Some(0.12),
+        throttle: None,
         transferred_bytes: Some(96 << 20),
         rounds: Some(1),
         phases,
@@ -219,6 +248,22 @@ pub(crate) fn stop_and_copy() -> Report {
         details: serde_json::Map::new(),
     });
     report
+}
+
+/// Kept-alive connections lost for one cause; none of newcomers.
+fn connections(count: u64, of: u64, cause: &str, again: u64) -> ConnectionsLost {
+    let causes = std::collections::BTreeMap::from([(cause.to_owned(), count)]);
+    ConnectionsLost {
+        established: Some(LostConnections {
+            count,
+            of: Some(of),
+            opened_since: 0,
+            causes: if count > 0 { causes } else { <_>::default() },
+            calls_sent_again: again,
+            is_lower_bound: false,
+        }),
+        fresh: Some(LostConnections::default()),
+    }
 }
 
 /// A run of which nothing was measured: every optional figure is missing.
@@ -256,10 +301,14 @@ pub(crate) fn empty() -> Report {
         brownout_ms: None,
         brownout_share_before: None,
         calls_lost: Some(0),
+        connections_lost: ConnectionsLost::default(),
         calls_late: Some(0),
         error_replies: Some(0),
         degradation_calls: None,
         degradation_response_s2: None,
+        guest_clock_step_s: None,
+        guest_clock_step_bound_s: None,
+        throttle: None,
         transferred_bytes: None,
         rounds: None,
         phases: Vec::new(),

@@ -55,7 +55,7 @@ fn away(outage: &OutageReport, by: &'static str) -> Option<Dark> {
         words: "service away",
         at_least_ms: outage.interruption_at_least?,
         at_most_ms: outage.interruption_at_most,
-        start_s: outage.longest_gap_start_s,
+        start_s: outage.gap_start_s.or(outage.longest_gap_start_s),
         by,
     })
 }

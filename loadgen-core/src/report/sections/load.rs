@@ -57,10 +57,14 @@ pub(super) fn calls(report: &Report) -> Section {
          count"
             .to_owned(),
         format!(
-            "{} connections opened for calls; {} arrivals had to wait for a free connection; {} \
-             calls sent again because the server had closed the idle connection (not failures)",
+            "{} connections opened for calls; {} arrivals had to wait for a free connection",
             cell::count(c.connections_opened),
             cell::count(c.queued),
+        ),
+        format!(
+            "{}; {} calls sent again because the connection chosen for them had ended (not \
+             failures, though another client may show an error)",
+            connections_lost(&report.connections_lost),
             cell::count(c.reconnects)
         ),
     ];
@@ -81,6 +85,13 @@ pub(super) fn calls(report: &Report) -> Section {
         text_columns: 0,
         notes,
     }
+}
+
+/// Connections that ended though nobody had planned or announced it.
+fn connections_lost(lost: &BTreeMap<String, u64>) -> String {
+    let all = cell::count(lost.values().sum());
+    let causes = if lost.is_empty() { String::new() } else { format!(" ({})", class_list(lost)) };
+    format!("{all} connections lost{causes}, by an end neither planned nor announced")
 }
 
 /// The quantiles that tables show.

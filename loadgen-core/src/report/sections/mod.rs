@@ -10,7 +10,7 @@ mod causes;
 pub(crate) mod cell;
 mod darks;
 mod head;
-mod impact;
+pub(super) mod impact;
 mod load;
 mod phases;
 
