@@ -36,6 +36,10 @@ fn check(strategy: &str) {
         let is_cut = outage["longest_gap_is_lower_bound"] == true;
         assert!(outage["bound"].is_f64() || is_cut, "{population}: {outage}");
     }
+    // The kernel that would answer is that of this machine.
+    let unreachable = &migration["unreachable_ms"];
+    assert!(unreachable["at_least"].is_null() && unreachable["sent"].is_null(), "{unreachable}");
+    assert!(unreachable["reason"].as_str().unwrap().contains("this machine itself"));
     let phases: Vec<_> = migration["phases"]
         .as_array()
         .unwrap()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use loadgen_core::Plan;
 use loadgen_core::migration::{
-    CommandTrigger, MigrationError, MigrationRun, QmpTrigger, SimulatedTrigger, SimulatedVm,
+    CommandTrigger, MigrationError, MigrationRun, QmpTrigger, ReachCheck, SimulatedTrigger, SimulatedVm,
     Strategy, Trigger, TriggerError, TriggerSpec,
 };
 use loadgen_core::units::{parse_duration, parse_rate};
@@ -73,6 +73,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
     probe_rate: Option<f64>,
 
+    /// How to ask whether the machine's kernel answers: auto, rst:PORT, icmp, syn or off
+    ///
+    /// It tells for how long the network lost packets to the machine, without any word of the
+    /// hypervisor. rst:PORT sends SYNs to a closed port, icmp echo requests, syn SYNs to the
+    /// service's port, which are reset at once; auto takes the first of these that is answered
+    /// before the load (syn at 50/s at most). What is answered by this very machine is not asked.
+    #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "Migration")]
+    reach_check: ReachCheck,
+
+    /// How often it is asked, 1/s to 1000/s: the denser, the tighter
+    #[arg(long, value_name = "RATE", default_value = "200", value_parser = reach_rate,
+          help_heading = "Migration")]
+    reach_rate: f64,
+
     #[command(flatten)]
     load: LoadOptions,
     #[command(flatten)]
@@ -134,7 +148,8 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
     let run = MigrationRun::new(plan, trigger)
         .with_before(args.before)
         .with_after(args.after)
-        .with_limit(args.migration_limit);
+        .with_limit(args.migration_limit)
+        .with_reach_check(args.reach_check, args.reach_rate);
     let quiet = args.output.quiet;
     if args.is_without_probe() && !quiet {
         note(
@@ -233,6 +248,16 @@ impl Args {
             Some(probe) => plan.with_probe(probe),
             None => plan,
         })
+    }
+}
+
+/// A rate that the reach check may have.
+fn reach_rate(text: &str) -> Result<f64, String> {
+    let rate = parse_rate(text).map_err(|error| error.to_string())?;
+    if (1.0..=1000.0).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("the reach check asks 1 to 1000 times a second; --reach-check off switches it off".into())
     }
 }
 

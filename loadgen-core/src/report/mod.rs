@@ -13,6 +13,7 @@ pub(crate) mod latency;
 mod model;
 mod model_kernel;
 mod model_migration;
+mod model_reach;
 mod model_sessions;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -40,6 +41,7 @@ pub use model_migration::{
     ConnectionsLost, Downtime, GapOf, GapWhen, LostConnections, Migration, OtherGap, OutageReport,
     Outages, PausedTime, PhaseReport, Throttle, TotalTime,
 };
+pub use model_reach::{Silent, Unreachable};
 pub use model_sessions::{
     ConnectionFailures, ConnectionFigures, Moments, ReplyFigures, RequestFigures, SessionOutcomes,
     SessionsReport,

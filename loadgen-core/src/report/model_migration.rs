@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Counts, Latency};
+use super::{Counts, Latency, Silent, Unreachable};
 use crate::migration::{Ending, Strategy, Truth, VmFacts};
 
 /// What a migration did.
@@ -35,6 +35,12 @@ pub struct Migration {
     pub paused_ms: Option<PausedTime>,
     /// No call was answered: the clients' view.
     pub outage_ms: Outages,
+    /// Packets did not reach the machine: the network's view.
+    #[serde(default)]
+    pub unreachable_ms: Unreachable,
+    /// The machine's kernel gave no answer.
+    #[serde(default)]
+    pub silent_ms: Silent,
     /// From the last resume (where that is not known: from the end of the outage,
     /// if it is above the threshold; else from the final event) to the
     /// begin of the first window of 500 ms, on a grid of 100 ms, in which every
@@ -278,6 +284,16 @@ pub struct OutageReport {
     /// call that was answered before the gap to the end of the gap.
     #[serde(default)]
     pub interruption_at_most: Option<f64>,
+    /// The part of the gap, at its end, in which the machine's kernel answered again, as
+    /// the reach check saw, and no call was answered yet: at least so long. The machine
+    /// ran and was reachable; whether the service ran is not known, so this time is in
+    /// `interruption_at_most` and not in `interruption_at_least`. `None`: nothing is
+    /// known of it, or the kernel was not silent before.
+    #[serde(default)]
+    pub catching_up_at_least: Option<f64>,
+    /// … and at most so long.
+    #[serde(default)]
+    pub catching_up_at_most: Option<f64>,
     /// Longest gap from the end of the warm-up to the firing: what is normal.
     pub baseline_longest_gap: Option<f64>,
 }

@@ -75,6 +75,8 @@ pub(crate) fn pre_copy() -> Report {
             switchover_sum_of_gaps: Some(gap),
             interruption_at_least: Some(gap - bound),
             interruption_at_most: Some(gap),
+            catching_up_at_least: Some(gap - 120.0),
+            catching_up_at_most: Some(gap - 112.0),
         })
     };
     report.migration = Some(Migration {
@@ -93,6 +95,28 @@ pub(crate) fn pre_copy() -> Report {
         downtime_ms: Downtime { reported: Some(25.0), events: Some(31.1), bound: Some(0.8) },
         paused_ms: None,
         outage_ms: Outages { established: outage(180.4, 2.1), fresh: outage(188.9, 10.3) },
+        unreachable_ms: Unreachable {
+            at_least: Some(26.2),
+            at_most: Some(36.4),
+            start_s: Some(stop - 0.003),
+            method: Some("rst:61807".to_owned()),
+            address: Some("10.99.0.2".to_owned()),
+            rate_per_s: Some(200.0),
+            sent: Some(4790),
+            lost: Some(6),
+            lost_before: Some(0),
+            other_runs: Some(0),
+            longest_other_at_most: None,
+            longest_pause_ms: Some(2.4),
+            cpu_s: Some(0.21),
+            reason: None,
+        },
+        silent_ms: Silent {
+            at_least: Some(101.3),
+            at_most: Some(106.0),
+            start_s: Some(stop - 0.002),
+            longest_before: Some(7.9),
+        },
         recovery_ms: Some(212.0),
         brownout_ms: Some(7300.0),
         brownout_share_before: Some(0.013),
@@ -261,6 +285,8 @@ pub(crate) fn stop_and_copy() -> Report {
         switchover_sum_of_gaps: Some(gap),
         interruption_at_least: Some(gap - bound),
         interruption_at_most: Some(gap),
+        catching_up_at_least: None,
+        catching_up_at_most: None,
     };
     let (mut established, mut fresh) = (outage(2987.1, 12.0), outage(3021.0, 28.0));
     established.other_gaps = vec![OtherGap {
@@ -285,6 +311,11 @@ pub(crate) fn stop_and_copy() -> Report {
         downtime_ms: Downtime { reported: Some(2980.0), events: Some(2980.3), bound: Some(0.8) },
         paused_ms: None,
         outage_ms: Outages { established: Some(established), fresh: Some(fresh) },
+        unreachable_ms: Unreachable {
+            reason: Some("127.0.0.1 is this machine itself: the kernel that would answer is our own, which is never dark".to_owned()),
+            ..Unreachable::default()
+        },
+        silent_ms: Silent::default(),
         recovery_ms: None,
         brownout_ms: Some(0.0),
         brownout_share_before: Some(0.0),
@@ -356,6 +387,11 @@ pub(crate) fn empty() -> Report {
         downtime_ms: Downtime::default(),
         paused_ms: None,
         outage_ms: Outages::default(),
+        unreachable_ms: Unreachable {
+            reason: Some("it was switched off (--reach-check off)".to_owned()),
+            ..Unreachable::default()
+        },
+        silent_ms: Silent::default(),
         recovery_ms: None,
         brownout_ms: None,
         brownout_share_before: None,

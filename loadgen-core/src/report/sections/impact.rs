@@ -5,7 +5,7 @@ use super::super::{
     GapOf, GapWhen, LostConnections, Migration, OtherGap, OutageReport, PausedTime, Report,
 };
 use super::load::class_list;
-use super::{Section, cell};
+use super::{Section, cell, darks};
 use crate::migration::{Ending, Strategy};
 
 /// Outages, downtimes, total migration time and what followed.
@@ -38,6 +38,7 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         "by the hypervisor's own account; often only a part of the truth".to_owned(),
     ));
     rows.extend(migration.paused_ms.as_ref().map(paused_row));
+    rows.extend(darks::rows(migration));
     let total = &migration.total_migration_time_ms;
     rows.push(row(
         "total migration time",
@@ -87,7 +88,7 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
 /// What is to be known beside the figures: other gaps, and an outage that is longer
 /// than the downtime explains.
 fn notes(migration: &Migration) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = darks::notes(migration);
     let outages = &migration.outage_ms;
     for (name, outage) in [("established", &outages.established), ("fresh", &outages.fresh)] {
         let Some(outage) = outage else { continue };
