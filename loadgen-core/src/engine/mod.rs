@@ -11,7 +11,9 @@ mod dating;
 mod environment;
 mod handle;
 mod kernel_view;
+mod looks;
 mod opening;
+mod own;
 mod pacing;
 mod pipelining;
 mod pool;
@@ -24,12 +26,15 @@ mod starting_line;
 mod stream;
 mod unanswered;
 mod verdict;
+mod verdict_own;
 mod work;
 mod worker;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 pub(crate) use handle::Finished;
 pub use handle::{RunHandle, Snapshot, Stopper};
@@ -49,6 +54,9 @@ use crate::plan::{CloseMode, Plan, nanos};
 use crate::record::{CallLog, Recorder};
 use crate::report::Report;
 use crate::session::Observer;
+
+/// How soon a stop is noticed while the target is tried.
+const LOOK_FOR_STOP: Duration = Duration::from_millis(20);
 
 /// A plan that is ready to run: checked, its target resolved and reachable.
 #[derive(Debug)]
@@ -100,6 +108,29 @@ impl Engine {
                 .map_err(|source| RunError::KernelTimestamps { source })?;
         }
         Ok(Self { plan, address, descriptor_limit, sessions: None })
+    }
+
+    /// As [`Self::new`], which may take as long as the plan's timeout, until `stop` is
+    /// set. What it began is then left to itself.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`RunError::Stopped`] if it was stopped before its end.
+    pub fn prepare(plan: Plan, stop: &AtomicBool) -> Result<Self, RunError> {
+        let (send, receive) = mpsc::channel();
+        thread::Builder::new()
+            .name("prepare".to_owned())
+            .spawn(move || send.send(Self::new(plan)))
+            .map_err(|source| RunError::Setup { what: "a thread", source })?;
+        loop {
+            match receive.recv_timeout(LOOK_FOR_STOP) {
+                Ok(engine) => return engine,
+                Err(mpsc::RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => {
+                    return Err(RunError::Stopped);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(RunError::WorkerPanicked),
+            }
+        }
     }
 
     /// A plan with sessions: what its connections meet is the result, so none is

@@ -172,7 +172,7 @@ impl MigrationRun {
         interrupt: &AtomicBool,
         observe: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Report, MigrationError> {
-        self.run_started(|plan| Engine::new(plan)?.start(), interrupt, observe)
+        self.run_started(|plan| Engine::prepare(plan, interrupt)?.start(), interrupt, observe)
     }
 
     /// As [`Self::run`], with the load started by `start`.

@@ -11,6 +11,7 @@ pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod latency;
 mod model;
+mod model_generator;
 mod model_kernel;
 mod model_migration;
 mod model_reach;
@@ -34,6 +35,7 @@ pub use model::{
     PopulationWindow, Rates, Report, SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic,
     Verdict, VerdictStatus, WindowReport,
 };
+pub use model_generator::GeneratorReport;
 pub use model_kernel::{
     ConnectionSample, KernelTimestamps, KernelWindow, SlowCall, SlowCalls, SlowCause,
 };

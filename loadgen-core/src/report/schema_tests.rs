@@ -59,6 +59,12 @@ fn samples() -> Vec<Value> {
             .with_connect_rate(1.0)
             .with_read_rate(1.0),
     );
+    closed.generator = Some(super::GeneratorReport {
+        longest_pause_ms: Some(100.0),
+        longest_pause_at_s: Some(1.5),
+        response_time_without: Some(closed.response_time.clone()),
+        ..Default::default()
+    });
     let reports = [
         sample::plain(),
         sample::pre_copy(),

@@ -302,16 +302,29 @@ impl SessionWorker {
     }
 
     /// A deadline of a connection may have passed.
-    pub(super) fn connection_due(&mut self, place: u32, now: Nanos) {
+    pub(super) fn connection_due(&mut self, place: u32) {
         let timeout = self.common.settings.timeout;
+        let now = self.now();
+        let token = self.connections.token(place);
         let Some(connection) = self.connections.get_mut(place) else { return };
         if connection.timer > now {
             // Its deadline was moved to an earlier time, and is set again by now.
             return;
         }
         connection.timer = NEVER;
-        if connection.deadline(timeout) > now {
+        let deadline = connection.deadline(timeout);
+        if deadline > now {
             return self.watch(place);
+        }
+        let own = connection.waits_for_us_since().map_or(0, |at| self.looks.within(at, now));
+        let limit = deadline + own;
+        if limit > now {
+            connection.timer = limit;
+            return self.timers.set(limit, Owner::Connection(token));
+        }
+        if limit > self.looks.looked() {
+            // Perhaps what it waits for came while we did not look.
+            return self.to_be_looked_at.push(token);
         }
         let phase = match connection.state {
             State::Connecting | State::Handshake => Phase::Connect,

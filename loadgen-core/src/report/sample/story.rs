@@ -269,6 +269,7 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         timeline: timeline(&calls, story.load_s),
         slow_calls: None,
         kernel_timestamps: None,
+        generator: None,
         events: Vec::new(),
         migration: None,
         sessions: None,
