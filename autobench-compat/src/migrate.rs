@@ -145,7 +145,7 @@ pub const COLUMNS: [Column; 7] = [
     ("reported_migration_time_ms", |m| m.total_migration_time_ms.hypervisor),
     ("downtime_ms", |m| m.downtime_ms.events),
     ("reported_downtime_ms", |m| m.downtime_ms.reported),
-    ("outage_ms", |m| seen(m)?.longest_gap),
+    ("outage_ms", |m| seen(m)?.headline()),
     ("outage_bound_ms", |m| seen(m)?.bound),
     ("migration_errors", |m| m.calls_lost.map(|calls| calls as f64)),
 ];
@@ -154,7 +154,7 @@ pub const COLUMNS: [Column; 7] = [
 fn seen(impact: &Impact) -> Option<&OutageReport> {
     let outages = &impact.outage_ms;
     let outage = outages.established.as_ref().or(outages.fresh.as_ref())?;
-    (!outage.longest_gap_is_lower_bound).then_some(outage)
+    (!outage.headline_is_lower_bound()).then_some(outage)
 }
 
 /// The figures of a test by the names of the columns.

@@ -120,6 +120,21 @@ impl Progress {
     }
 }
 
+/// Who says what; of a migration that stands still also why, and what it waits for.
+fn event_line(event: &Event) -> String {
+    let mut text = format!("{}: {}", event.source, event.kind);
+    if event.kind == EventKind::Paused {
+        let said = |name: &str| event.attributes.get(name).and_then(|value| value.as_str());
+        if let Some(reason) = said("reason") {
+            text.push_str(&format!(" ({reason})"));
+        }
+        if let Some(waits_for) = said("waits_for") {
+            text.push_str(&format!("; it waits for {waits_for}"));
+        }
+    }
+    text
+}
+
 fn bar(length: Option<Duration>) -> ProgressBar {
     let template = match length {
         Some(_) => "{bar:24} {elapsed_precise} {msg}",
@@ -139,7 +154,7 @@ fn millis(duration: Duration) -> u64 {
 
 /// Who says what, in one line: a trigger's words may hold anything.
 fn told(event: &Event) -> String {
-    printable(&format!("{}: {}", event.source, event.kind)).into_owned()
+    printable(&event_line(event)).into_owned()
 }
 
 /// Phase, answered rate, failures so far, recent p99, calls in flight.
@@ -175,6 +190,14 @@ mod tests {
         let mut progress = Progress::new(true, None);
         (0..200).for_each(|_| progress.event(&event));
         assert_eq!(progress.marks, MOST_MARKS);
+    }
+
+    #[test]
+    fn a_pause_says_why_and_what_it_waits_for() {
+        let event = Event::new(EventKind::Paused, 0, 0, "qmp:source");
+        assert_eq!(event_line(&event), "qmp:source: paused");
+        let event = event.with("reason", "reset").with("waits_for", "a recovery");
+        assert_eq!(event_line(&event), "qmp:source: paused (reset); it waits for a recovery");
     }
 
     #[test]

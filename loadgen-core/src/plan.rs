@@ -2,14 +2,18 @@
 //! over what connections, and when to give up. It is validated before anything
 //! runs and is kept in the report, so that a run can be repeated.
 
+mod document;
+mod of_sessions;
 mod stream;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
+use crate::record::Population;
 use crate::request::Request;
 use crate::secret::{Secret, lines};
 use crate::session::Sessions;
@@ -34,39 +38,43 @@ pub enum Precision {
     High,
 }
 
+/// Time limit of a call unless another is set, in seconds.
+const DEFAULT_TIMEOUT_S: f64 = 10.0;
+
 /// A load to put on a target. Build it with the `with_*` methods; it is checked
 /// when an [`Engine`](crate::Engine) takes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "document::Document", into = "document::Document")]
 pub struct Plan {
     pub(crate) target: Target,
-    pub(crate) request: Request,
+    /// `None`: a GET of the target's URL.
+    request: Option<Request>,
     /// The main load.
     pub(crate) load: Stream,
     /// A second stream beside it, whose users feel other things than those of
     /// the main load (newcomers beside kept-alive clients).
     pub(crate) probe: Option<Stream>,
     /// What an arrival of the main load does; `None`: one call of `request`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sessions: Option<Box<Sessions>>,
     /// How long calls are started; `None`: until stopped.
     pub(crate) duration_s: Option<f64>,
     /// Calls with an intended start before this are sent but left out of the
     /// summary figures (not of the timeline).
     pub(crate) warmup_s: f64,
-    /// From the first byte sent (and, before it, from the start of connecting).
-    pub(crate) timeout_s: f64,
+    /// From the first byte sent (and, before it, from the start of connecting);
+    /// `None`: the default.
+    timeout_s: Option<f64>,
     /// From the intended start, sent or not.
     pub(crate) deadline_s: Option<f64>,
-    /// How long to wait, after the last start, for replies under way.
-    pub(crate) drain_s: f64,
+    /// How long to wait, after the last start, for replies under way; `None`: as long
+    /// as the timeout.
+    drain_s: Option<f64>,
     pub(crate) threads: u32,
     pub(crate) precision: Precision,
     pub(crate) seed: u64,
     /// Keep a record of every call (48 bytes each), up to this many.
     pub(crate) call_log: u64,
     /// Ask the kernel when it received each reply.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) kernel_timestamps: bool,
 }
 
@@ -77,15 +85,15 @@ impl Plan {
     pub fn new(target: Target, load: Stream) -> Self {
         Self {
             target,
-            request: Request::get(),
+            request: None,
             load,
             probe: None,
             sessions: None,
             duration_s: None,
             warmup_s: 0.0,
-            timeout_s: 10.0,
+            timeout_s: None,
             deadline_s: None,
-            drain_s: 10.0,
+            drain_s: None,
             threads: 1,
             precision: Precision::Normal,
             seed: 1,
@@ -97,12 +105,14 @@ impl Plan {
     /// Sets the request; the default is a GET of the target's URL.
     #[must_use]
     pub fn with_request(mut self, request: Request) -> Self {
-        self.request = request;
+        self.request = Some(request);
         self
     }
 
     /// Adds a second stream beside the main load. Its schedule begins half a mean
-    /// interval later, so that streams of equal rates do not start in pairs.
+    /// interval later, so that streams of equal rates do not start in pairs. The two
+    /// are of different [populations](Stream::population), or the plan is refused:
+    /// figures are kept by population.
     #[must_use]
     pub fn with_probe(mut self, probe: Stream) -> Self {
         self.probe = Some(probe);
@@ -111,8 +121,8 @@ impl Plan {
 
     /// Makes every arrival of the main load a session in place of a call of the
     /// plan's request. Sessions have connections, requests and time limits of their
-    /// own: those of the plan do not concern them, and there is no probe, no
-    /// warm-up and no drain.
+    /// own, and there is no probe, no warm-up and no drain: a plan that sets any of
+    /// these beside its sessions is refused.
     #[must_use]
     pub fn with_sessions(mut self, sessions: Sessions) -> Self {
         self.sessions = Some(Box::new(sessions));
@@ -137,8 +147,8 @@ impl Plan {
     /// sets the drain time, unless [`Self::with_drain`] follows.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout_s = timeout.as_secs_f64();
-        self.drain_s = self.timeout_s;
+        self.timeout_s = Some(timeout.as_secs_f64());
+        self.drain_s = None;
         self
     }
 
@@ -152,7 +162,7 @@ impl Plan {
     /// How long to wait for replies under way after the last start.
     #[must_use]
     pub fn with_drain(mut self, drain: Duration) -> Self {
-        self.drain_s = drain.as_secs_f64();
+        self.drain_s = Some(drain.as_secs_f64());
         self
     }
 
@@ -232,23 +242,41 @@ impl Plan {
         seconds(self.warmup_s)
     }
 
-    /// Time limit of a call from its first byte sent.
+    /// Time limit of a call from its first byte sent; zero (none) with sessions, which
+    /// have [limits](crate::session::Limits) of their own.
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        seconds(self.timeout_s)
+        if self.sessions.is_some() { Duration::ZERO } else { seconds(self.timeout_s()) }
     }
 
-    /// How long replies under way are waited for after the last start.
+    /// How long replies under way are waited for after the last start; zero with
+    /// sessions, whose calls are given up when the run is.
     #[must_use]
     pub fn drain(&self) -> Duration {
-        seconds(self.drain_s)
+        if self.sessions.is_some() { Duration::ZERO } else { seconds(self.drain_s()) }
+    }
+
+    /// The request of calls that are no part of sessions.
+    pub(crate) fn request(&self) -> Cow<'_, Request> {
+        self.request.as_ref().map_or_else(|| Cow::Owned(Request::get()), Cow::Borrowed)
+    }
+
+    /// Time limit of a call that is no part of a session.
+    pub(crate) fn timeout_s(&self) -> f64 {
+        self.timeout_s.unwrap_or(DEFAULT_TIMEOUT_S)
+    }
+
+    /// How long replies to such calls are waited for after the last start.
+    pub(crate) fn drain_s(&self) -> f64 {
+        self.drain_s.unwrap_or(self.timeout_s())
     }
 
     /// The headers whose values are needed and not there: a report keeps what is
     /// secret as a fingerprint only.
     #[must_use]
     pub fn missing_secrets(&self) -> Vec<String> {
-        let own = self.request.missing_secrets().map(str::to_owned);
+        let request = self.request.iter();
+        let own = request.flat_map(Request::missing_secrets).map(str::to_owned);
         let heads = self.sessions().into_iter().flat_map(|sessions| {
             let head = &sessions.head;
             [&head.before_host, &head.after_host].map(|lines| lines::missing(lines)).concat()
@@ -260,7 +288,7 @@ impl Plan {
     /// Gives the value of a header that [is missing](Self::missing_secrets), and tells
     /// what the report has in its place; `None` if none of this name is.
     pub fn supply_secret(&mut self, name: &str, value: &str) -> Option<Secret> {
-        if let Some(stood) = self.request.supply_secret(name, value) {
+        if let Some(stood) = self.request.as_mut().and_then(|r| r.supply_secret(name, value)) {
             return Some(stood);
         }
         if let Some(sessions) = &mut self.sessions {
@@ -277,14 +305,14 @@ impl Plan {
     /// Keeps the values of the request's headers of this name secret; whether there
     /// is one.
     pub fn keep_secret(&mut self, name: &str) -> bool {
-        self.request.keep_secret(name)
+        self.request.as_mut().is_some_and(|request| request.keep_secret(name))
     }
 
     /// The same plan without what is secret about it, for telling whether two plans
     /// do the same: a token that was renewed makes no other plan.
     pub(crate) fn without_secrets(mut self) -> Self {
         self.target = self.target.without_secrets();
-        self.request = self.request.without_secrets();
+        self.request = self.request.map(Request::without_secrets);
         self
     }
 
@@ -323,13 +351,28 @@ impl Plan {
                 reason: "https is not supported here yet: use an http:// URL",
             });
         }
-        self.request.validate()?;
+        self.request().validate()?;
         let missing = self.missing_secrets();
         if !missing.is_empty() {
             return Err(PlanError::Secrets { headers: missing });
         }
         for stream in self.streams() {
             stream.validate()?;
+        }
+        if let Some(probe) = &self.probe
+            && probe.population() == self.load.population()
+        {
+            return Err(PlanError::Conflict(match probe.population() {
+                Population::Fresh => {
+                    "the load itself opens a connection for each call, and its calls could not be \
+                     told from those of the probe: leave out the probe (--probe-rate)"
+                }
+                Population::Established => {
+                    "the load and the probe both keep their connections, and their calls could not \
+                     be told apart: make the probe one call a connection (Stream::fresh), or leave \
+                     it out"
+                }
+            }));
         }
         let seconds = |what, value: f64, least: f64| {
             if value.is_finite() && value >= least && value <= 1e7 {
@@ -349,8 +392,8 @@ impl Plan {
             }
         }
         seconds("the warm-up", self.warmup_s, 0.0)?;
-        seconds("the timeout", self.timeout_s, 1e-9)?;
-        seconds("the drain time", self.drain_s, 0.0)?;
+        seconds("the timeout", self.timeout_s(), 1e-9)?;
+        seconds("the drain time", self.drain_s(), 0.0)?;
         if let Some(deadline) = self.deadline_s {
             seconds("the deadline", deadline, 1e-9)?;
         }
@@ -362,23 +405,7 @@ impl Plan {
             });
         }
         if let Some(sessions) = &self.sessions {
-            sessions.validate()?;
-            if self.probe.is_some() || self.warmup_s > 0.0 || self.deadline_s.is_some() {
-                return Err(PlanError::Conflict(
-                    "a plan with sessions has no probe, no warm-up and no deadline",
-                ));
-            }
-            if self.kernel_timestamps {
-                return Err(PlanError::Conflict(
-                    "kernel timestamps are not read in sessions: leave them out",
-                ));
-            }
-            if !self.load.connects_plainly() {
-                return Err(PlanError::Conflict(
-                    "sessions have connections of their own: how they are closed, opened, \
-                     pipelined and read is not for the stream to say",
-                ));
-            }
+            self.validate_sessions(sessions)?;
         }
         if self.kernel_timestamps && self.streams().any(|stream| stream.pipeline > 1) {
             return Err(PlanError::Conflict(
@@ -423,13 +450,26 @@ mod tests {
     }
 
     #[test]
-    fn repeats_from_its_own_json() {
-        let plan = plan()
-            .with_probe(Stream::fresh(Schedule::poisson(10.0)))
-            .with_duration(Duration::from_secs(5))
-            .with_request(Request::get().with_method("POST").with_body(vec![0, 255, 7]));
-        let json = serde_json::to_string(&plan).unwrap();
-        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    fn two_streams_of_one_population_are_refused() {
+        let schedule = Schedule::constant(10.0);
+        let (kept, fresh) = (Stream::established(schedule), Stream::fresh(schedule));
+        let kept_for_two = kept.clone().with_calls_per_connection(2);
+        let plan = |load: &Stream, probe: &Stream| {
+            Plan { load: load.clone(), ..plan() }.with_probe(probe.clone())
+        };
+        for (load, probe, word) in [
+            (&kept, &kept, "Stream::fresh"),
+            (&kept, &kept_for_two, "Stream::fresh"),
+            (&kept_for_two, &kept, "Stream::fresh"),
+            (&fresh, &fresh, "leave out the probe"),
+            (&kept.clone().with_calls_per_connection(1), &fresh, "leave out the probe"),
+        ] {
+            let error = plan(load, probe).validate().unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        plan(&kept, &fresh).validate().unwrap();
+        plan(&fresh, &kept).validate().unwrap();
+        plan(&kept_for_two, &fresh).validate().unwrap();
     }
 
     #[test]
@@ -437,29 +477,31 @@ mod tests {
         let mut sessions = Sessions::connections(1);
         sessions.head.after_host = "Cookie: hunter2\r\nX-A: 1\r\n".into();
         let target = Target::parse("http://u:hunter2@127.0.0.1/").unwrap();
-        let load = Stream::established(Schedule::constant(100.0));
-        let given = Plan::new(target, load)
-            .with_request(Request::get().with_header("X-Api-Key", "hunter2"))
-            .with_sessions(sessions);
-        given.validate().unwrap();
-        let json = serde_json::to_string(&given).unwrap();
-        for written in [&json, &format!("{given:?}")] {
-            assert!(!written.contains("hunter2") && !written.contains("aHVudGVy"), "{written}");
-            // The bytes of the head, as `Debug` shows bytes.
-            assert!(!written.contains("104, 117, 110"), "{written}");
+        let given = Plan::new(target, Stream::established(Schedule::constant(100.0)));
+        let request = Request::get().with_header("X-Api-Key", "hunter2");
+        for (given, name) in [
+            (given.clone().with_request(request), "X-Api-Key"),
+            (given.with_sessions(sessions), "Cookie"),
+        ] {
+            given.validate().unwrap();
+            let json = serde_json::to_string(&given).unwrap();
+            for written in [&json, &format!("{given:?}")] {
+                assert!(!written.contains("hunter2") && !written.contains("aHVudGVy"), "{written}");
+                // The bytes of the head, as `Debug` shows bytes.
+                assert!(!written.contains("104, 117, 110"), "{written}");
+            }
+            let mut kept: Plan = serde_json::from_str(&json).unwrap();
+            let error = kept.validate().unwrap_err().to_string();
+            for (name, value) in [(name, "hunter2"), (AUTHORIZATION, "Basic dTpodW50ZXIy")] {
+                assert!(error.contains(name), "{error}");
+                let stood = kept.supply_secret(name, value).unwrap();
+                assert_eq!(stood.is_same_as(&Secret::new(value)), Some(true), "{name}");
+                assert!(kept.supply_secret(name, "x").is_none());
+            }
+            kept.validate().unwrap();
+            assert_eq!(serde_json::to_string(&kept).unwrap(), json);
+            assert!(kept == given);
         }
-        let mut kept: Plan = serde_json::from_str(&json).unwrap();
-        let error = kept.validate().unwrap_err().to_string();
-        for name in ["X-Api-Key", "Cookie", "Authorization"] {
-            assert!(error.contains(name), "{error}");
-            let value = if name == "Authorization" { "Basic dTpodW50ZXIy" } else { "hunter2" };
-            let stood = kept.supply_secret(name, value).unwrap();
-            assert_eq!(stood.is_same_as(&Secret::new(value)), Some(true), "{name}");
-            assert!(kept.supply_secret(name, "x").is_none());
-        }
-        kept.validate().unwrap();
-        assert_eq!(serde_json::to_string(&kept).unwrap(), json);
-        assert_eq!(kept, given);
     }
 
     #[test]

@@ -141,6 +141,11 @@ impl Target {
         self
     }
 
+    /// Whether connections go to an address of their own choice.
+    pub(crate) fn connects_elsewhere(&self) -> bool {
+        self.connect_to.is_some()
+    }
+
     /// Whether the URL asks for TLS.
     pub(crate) fn is_tls(&self) -> bool {
         self.parts().is_ok_and(|parts| parts.tls)
@@ -163,6 +168,15 @@ impl Target {
         match parts.zone {
             None => Cow::Borrowed(parts.authority),
             Some(zone) => Cow::Owned(parts.authority.replacen(&format!("%25{zone}"), "", 1)),
+        }
+    }
+
+    /// The same of another server on the target's port, by its name or address.
+    pub(crate) fn authority_of(&self, server: &str) -> String {
+        let host = if server.contains(':') { format!("[{server}]") } else { server.to_owned() };
+        match (self.port(), self.is_tls()) {
+            (80, false) | (443, true) => host,
+            (port, _) => format!("{host}:{port}"),
         }
     }
 

@@ -115,7 +115,7 @@ fn seen(report: &Report, established: bool) -> Result<Seen> {
     let outage = outage.as_ref().context("no outage in the report")?;
     Ok(Seen {
         truth,
-        gap: outage.longest_gap.context("no gap")?,
+        gap: outage.headline().context("no gap")?,
         bound: outage.bound.context("no bound")?,
     })
 }

@@ -7,20 +7,22 @@ use std::io;
 use std::time::SystemTime;
 
 use super::Finished;
+use super::looks::NOTABLE;
 use super::verdict;
 use super::worker::Harvest;
 use crate::clock::{Clock, Nanos, as_millis, as_seconds};
 use crate::error::RunError;
 use crate::event::{EventReport, KeptEvents};
 use crate::plan::{Plan, nanos};
+use crate::record::connections::by_name;
 use crate::record::{
     CallRecord, Cause, Histogram, Outcome, Phase, Population, PopulationRecord, Recorder,
     STEPS_PER_WINDOW, SessionRecord, Tally, Timeline,
 };
 use crate::report::{
-    Counts, Cpu, Environment, ErrorExample, FailedCall, PopulationReport, PopulationWindow, Rates,
-    Report, SCHEMA, SessionsReport, TimelineCounters, TimelineReport, Tool, Traffic, WindowReport,
-    latency,
+    Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, PopulationReport,
+    PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TimelineCounters, TimelineReport,
+    Tool, Traffic, WindowReport, latency,
 };
 
 pub(super) fn assemble(
@@ -57,6 +59,10 @@ pub(super) fn assemble(
         errors: &whole.errors,
         warm_failures: recorder.warm_failures,
         waiting_at_end: recorder.waiting_at_end,
+        shed_in_drain: recorder.shed_in_drain,
+        pauses: recorder.pauses,
+        own: recorder.own(),
+        response: &whole.response,
         busiest_cpu,
         run_delay: learnt.as_ref().and_then(|learnt| learnt.run_delay),
         unread: learnt.as_ref().and_then(|l| l.receipts.as_ref()).map(|r| &r.unread),
@@ -97,6 +103,7 @@ pub(super) fn assemble(
         lag: latency(&whole.lag, true),
         status: status_counts(&whole.status),
         errors: error_counts(&whole.errors),
+        connections_lost: by_name(&whole.lost),
         error_examples: recorder.examples.iter().map(example).collect(),
         bytes: Traffic { sent: recorder.bytes_sent, received: recorder.bytes_received },
         cpu: Cpu {
@@ -108,14 +115,43 @@ pub(super) fn assemble(
         timeline,
         slow_calls: learnt.as_ref().map(kernel::slow_calls),
         kernel_timestamps: learnt.as_ref().and_then(kernel::timestamps),
-        events: marks.events.iter().map(EventReport::from).collect(),
+        generator: Some(generator(&recorder, &whole.response)),
+        events: marks.iter().map(EventReport::from).collect(),
         events_dropped: marks.dropped,
         migration: None,
         sessions,
         plan,
     };
     let slow = learnt.map(|learnt| learnt.slow).unwrap_or_default();
-    Ok(Finished { report, log: recorder.log, slow, load_end })
+    Ok(Finished {
+        report,
+        log: recorder.log,
+        slow,
+        connections: recorder.connections,
+        dates: recorder.dates.samples,
+        load_end,
+    })
+}
+
+/// What the generator had its part in.
+fn generator(recorder: &Recorder, response: &Histogram) -> GeneratorReport {
+    let pauses = recorder.pauses;
+    let own = recorder.own();
+    let any = pauses.count > 0;
+    GeneratorReport {
+        pause_threshold_ms: as_millis(NOTABLE),
+        pauses: pauses.count,
+        paused_ms: as_millis(pauses.sum),
+        longest_pause_ms: any.then(|| as_millis(pauses.longest)),
+        longest_pause_at_s: any.then(|| as_seconds(pauses.at)),
+        response_time_without: own
+            .filter(|own| !own.as_measured.is_empty())
+            .and_then(|own| own.taken_out_of(response))
+            .map(|without| latency(&without, true)),
+        calls_lost: own.map_or(0, |own| own.lost),
+        shed: own.map_or(0, |own| own.shed),
+        left_over: own.map_or(0, |own| own.left_over),
+    }
 }
 
 /// The figures of sessions, if the plan has any.
@@ -171,6 +207,7 @@ fn population_report(record: &PopulationRecord) -> PopulationReport {
         time_to_failure: plain(&record.time_to_failure),
         lag: plain(&record.lag),
         errors: error_counts(&record.errors),
+        connections_lost: by_name(&record.lost),
     }
 }
 

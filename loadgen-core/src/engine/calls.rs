@@ -65,6 +65,9 @@ impl Worker {
                 stream.opening.begun(now);
                 let connection = &mut self.slab[index];
                 connection.has_call = call.is_some();
+                // The clock of a load that has not begun is another.
+                connection.opened = if call.is_some() { now } else { 0 };
+                connection.alive = connection.opened;
                 connection.call = Call { sent: now, ..call.unwrap_or_default() };
                 connection.call.expires = match call {
                     Some(call) => self.settings.expiry(now, call.intended),
@@ -82,6 +85,7 @@ impl Worker {
                     stream.pause(now);
                 }
                 self.look_into_unconnected(s, &record);
+                self.count_own(&record, call.lag());
                 self.recorder.ended(record);
             }
         }
@@ -112,6 +116,7 @@ impl Worker {
         let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
         let expires = self.settings.expiry(now, call.intended);
+        connection.alive = connection.call.sent;
         connection.call = Call { sent: now, expires, reused: true, ..call };
         connection.has_call = true;
         connection.parser = ReplyParser::new(self.settings.head_request);
@@ -168,6 +173,7 @@ impl Worker {
         if !self.slab[index].has_call {
             self.warming -= 1;
             self.slab[index].state = State::Idle;
+            self.slab[index].call.sent = 0;
             return self.streams[s].idle.push(&mut self.slab, index);
         }
         // The time limit starts again with the first byte sent.
@@ -242,6 +248,11 @@ impl Worker {
 
     /// The reply is complete, since `now`. `clean`: nothing came after it.
     pub(super) fn complete(&mut self, index: u32, clean: bool, now: Nanos) {
+        if now > self.slab[index].call.expires
+            && let Some(failure) = self.received_too_late(index, now)
+        {
+            return self.fail(index, failure);
+        }
         let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
         connection.calls_done += 1;
@@ -272,7 +283,8 @@ impl Worker {
     /// new connection (RFC 9112 §9.3.1). Otherwise it has failed.
     pub(super) fn broken(&mut self, index: u32, failure: Failure) {
         let call = self.slab[index].call;
-        let young = self.now().saturating_sub(call.sent) <= STALE_WITHIN;
+        // Since when it is broken is not known, only that it was not at the last look.
+        let young = self.looks.looked().saturating_sub(call.sent) <= STALE_WITHIN;
         let first = call.received == 0 && !call.retried && !call.given_up;
         let stale = young && call.reused && first;
         let closed = matches!(failure.cause, Cause::Reset | Cause::ClosedEarly);
@@ -282,7 +294,8 @@ impl Worker {
         let s = usize::from(self.slab[index].stream);
         self.recorder.reconnect(self.streams[s].population, call.intended);
         let again = Call { retried: true, reused: false, written: 0, ..call };
-        self.strand(index, failure, false);
+        let others = self.strand(index, failure, false);
+        self.lost(index, failure.cause, others + 1);
         self.drop_active(index);
         if self.may_open(s) {
             self.open(s, Some(again));
@@ -303,7 +316,8 @@ impl Worker {
                 self.streams[s].pause(now);
             }
         }
-        self.strand(index, failure, false);
+        let again = self.strand(index, failure, false);
+        self.lost(index, failure.cause, again);
         self.drop_active(index);
     }
 
@@ -313,15 +327,24 @@ impl Worker {
             return self.expire_pipe(index);
         }
         let connection = &self.slab[index];
-        let cause =
-            if connection.has_call { self.limit_of(&connection.call) } else { Cause::Timeout };
+        let mut cause = Cause::Timeout;
+        if connection.has_call {
+            let limit = self.limit_without_us(&connection.call, self.waits_for_us(index));
+            if limit > self.looks.looked() {
+                return self.expire_at(index, limit);
+            }
+            cause = self.limit_of(&connection.call);
+        }
         self.fail(index, Failure::new(self.phase(index), cause));
     }
 
     /// Which of its time limits a call meets first.
     pub(super) fn limit_of(&self, call: &Call) -> Cause {
         match self.settings.deadline {
-            Some(deadline) if call.intended.saturating_add(deadline) <= call.expires => {
+            Some(deadline)
+                if call.intended.saturating_add(deadline)
+                    <= call.sent.saturating_add(self.settings.timeout) =>
+            {
                 Cause::Deadline
             }
             _ => Cause::Timeout,
@@ -332,6 +355,7 @@ impl Worker {
     pub(super) fn record(&mut self, index: u32, outcome: Outcome, now: Nanos) {
         let worth_a_look = self.is_worth_a_look(self.slab[index].call.intended, now);
         let call = self.call_record(index, outcome, now);
+        self.count_own(&call, self.slab[index].call.lag());
         self.recorder.ended(call);
         // Its record is made anew then, so that usually it need not be kept.
         if worth_a_look {
@@ -348,7 +372,9 @@ impl Worker {
 
     /// Records the end of a call that is not the first of a connection.
     pub(super) fn record_call(&mut self, s: usize, call: &Call, outcome: Outcome, now: Nanos) {
+        let lag = call.lag();
         let call = call.record(self.streams[s].population, outcome, now);
+        self.count_own(&call, lag);
         self.recorder.ended(call);
         self.look_into_unconnected(s, &call);
     }

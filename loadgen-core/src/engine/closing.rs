@@ -1,5 +1,10 @@
 //! How a connection ends: after its last call as the plan says
-//! ([`CloseMode`]), or by the server while nobody expects anything of it.
+//! ([`CloseMode`]), or by the server while nobody expects anything of it; and what
+//! is kept of the ends.
+//!
+//! A connection is *lost* if it was open and its end was neither planned nor
+//! announced by the server. Nothing of this is on the way of a call: it is done
+//! where a connection ends.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -9,7 +14,7 @@ use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::{socket, sys};
 use crate::plan::CloseMode;
-use crate::record::{Cause, Failure, Phase};
+use crate::record::{Cause, ConnectionEnd, Failure, Phase, Population};
 
 /// How long a server that is to close a connection is waited for.
 const LINGER: Nanos = 100 * MILLISECOND;
@@ -18,8 +23,16 @@ impl Worker {
     /// The last reply of a connection is complete. `clean`: nothing came after it,
     /// and the whole request was sent.
     pub(super) fn end_connection(&mut self, index: u32, clean: bool, now: Nanos) {
+        let mut again = 0;
         if self.slab[index].pipe.is_some() {
-            self.strand(index, Failure::new(Phase::Head, Cause::ClosedEarly), true);
+            again = self.strand(index, Failure::new(Phase::Head, Cause::ClosedEarly), true);
+        }
+        let connection = &self.slab[index];
+        if connection.parser.keep_alive() && !connection.last_call {
+            let cause = self.unannounced_end(index);
+            self.lost(index, cause, again);
+        } else if self.recorder.connections.keeps() {
+            self.ended_as_planned(index, now);
         }
         let stream = &self.streams[usize::from(self.slab[index].stream)];
         match stream.close {
@@ -57,14 +70,19 @@ impl Worker {
         let connection = &self.slab[index];
         let s = usize::from(connection.stream);
         let Some(fd) = &connection.fd else { return };
-        if let Err(error) = sys::recv(fd.as_fd(), &mut self.buffer)
-            && error.kind() == io::ErrorKind::WouldBlock
-        {
+        let received = sys::recv(fd.as_fd(), &mut self.buffer);
+        if received.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             return;
         }
         // The end, an error, or bytes that nobody asked for: of no use any more.
         match connection.state {
             State::Idle => {
+                let cause = match received {
+                    Ok(0) => Cause::ClosedEarly,
+                    Ok(_) => Cause::Protocol,
+                    Err(error) => Cause::of(&error),
+                };
+                self.lost(index, cause, 0);
                 self.streams[s].idle.remove(&mut self.slab, index);
                 self.streams[s].open -= 1;
                 self.slab.close(index);
@@ -75,5 +93,66 @@ impl Worker {
             }
             _ => {}
         }
+    }
+
+    /// Why a connection cannot go on after a complete reply that announced no end.
+    #[cold]
+    fn unannounced_end(&mut self, index: u32) -> Cause {
+        let Some(fd) = &self.slab[index].fd else { return Cause::Other };
+        match sys::recv(fd.as_fd(), &mut self.buffer) {
+            Ok(0) => Cause::ClosedEarly,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Cause::of(&error),
+            // Bytes that belong to no call, or a reply before the request was sent.
+            _ => Cause::Protocol,
+        }
+    }
+
+    /// A connection that was open is lost, and `again` calls are sent again for that.
+    #[cold]
+    pub(super) fn lost(&mut self, index: u32, cause: Cause, again: u32) {
+        let connection = &self.slab[index];
+        let now = self.now();
+        let alive = match connection.state {
+            State::Free | State::Connecting => return,
+            // Its end is told at once.
+            State::Idle => now,
+            _ if connection.call.received > 0 => connection.alive.max(connection.call.sent),
+            _ => connection.alive,
+        };
+        let end = self.end_of(index, alive, now);
+        self.recorder.connection_ended(ConnectionEnd { loss: Some(cause), again, ..end });
+    }
+
+    /// The end of a kept-alive connection that is not lost: how many are open at a
+    /// moment is known only together with these.
+    #[cold]
+    fn ended_as_planned(&mut self, index: u32, now: Nanos) {
+        let end = self.end_of(index, now, now);
+        if end.population == Population::Established {
+            self.recorder.connection_ended(end);
+        }
+    }
+
+    /// Keeps which connections are open when the run ends.
+    pub(super) fn keep_open_ones(&mut self, now: Nanos) {
+        if !self.recorder.connections.keeps() {
+            return;
+        }
+        for index in 0..self.slab.slots() {
+            let state = self.slab[index].state;
+            if matches!(state, State::Idle | State::Sending | State::Waiting) {
+                let end = ConnectionEnd { ended: Nanos::MAX, ..self.end_of(index, now, now) };
+                if end.population == Population::Established {
+                    self.recorder.connection_ended(end);
+                }
+            }
+        }
+        self.recorder.connections.set_whole();
+    }
+
+    fn end_of(&self, index: u32, alive: Nanos, ended: Nanos) -> ConnectionEnd {
+        let connection = &self.slab[index];
+        let population = self.streams[usize::from(connection.stream)].population;
+        ConnectionEnd { opened: connection.opened, alive, ended, population, loss: None, again: 0 }
     }
 }

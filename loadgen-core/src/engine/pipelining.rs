@@ -23,6 +23,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::dating::take_date;
 use super::pool::{Call, Slab, State};
 use super::worker::Worker;
 use crate::clock::Nanos;
@@ -43,7 +44,7 @@ pub(crate) struct Pipe {
     /// Calls that were given up, and whose replies are still to come.
     pub(super) given_up: u32,
     /// Some call expires before one in front of it.
-    unordered: bool,
+    pub(super) unordered: bool,
 }
 
 impl Pipe {
@@ -290,7 +291,13 @@ impl Worker {
             }
             let connection = &mut self.slab[index];
             let bytes = &self.buffer[at..filled];
-            match self.known_head.advance(&mut connection.parser, bytes) {
+            let outcome = self.known_head.advance(&mut connection.parser, bytes);
+            if self.known_head.is_new() {
+                let (sent, now) =
+                    (connection.call.sent, sys::monotonic_ns().saturating_sub(self.origin));
+                take_date(&mut self.recorder, &self.known_head, sent, now);
+            }
+            match outcome {
                 Ok((n, Progress::Done)) => at += n,
                 Ok((n, Progress::More)) => {
                     if at + n < filled {
@@ -372,6 +379,7 @@ impl Worker {
         // With others behind it, what was set before is early enough: it is looked
         // at again then.
         let key = if last { next.expires } else { connection.call.expires };
+        connection.alive = connection.call.sent;
         connection.call = Call { received: surplus as u64, expires: key, ..next };
         connection.parser = ReplyParser::new(head_request);
         let limit = self.streams[s].calls_per_connection;

@@ -44,6 +44,9 @@ pub(crate) struct Call {
     pub(crate) received: u64,
     /// Bytes of the request that the socket has taken.
     pub(crate) written: u32,
+    /// Its lag, in units of [`LATE_UNIT`], rounded up; 0 in a closed loop, and where it
+    /// waited for a connection.
+    pub(crate) late: u32,
     pub(crate) connecting: Connecting,
     /// Its connection had been open before it.
     pub(crate) reused: bool,
@@ -56,7 +59,23 @@ pub(crate) struct Call {
     pub(crate) given_up: bool,
 }
 
+/// Unit of [`Call::late`] in ns: about a µs, and a shift.
+pub(super) const LATE_UNIT: Nanos = 1024;
+
 impl Call {
+    /// The call of an arrival that is taken up with this lag.
+    #[inline]
+    pub(super) fn arriving(intended: Nanos, lag: Nanos) -> Self {
+        let late = u32::try_from(lag.div_ceil(LATE_UNIT)).unwrap_or(u32::MAX);
+        Self { intended, late, ..Self::default() }
+    }
+
+    /// How late it was taken up.
+    #[inline]
+    pub(super) fn lag(&self) -> Nanos {
+        Nanos::from(self.late) * LATE_UNIT
+    }
+
     /// What is recorded of it when it ends.
     #[inline]
     pub(crate) fn record(
@@ -93,6 +112,10 @@ pub(crate) struct Connection {
     pub(crate) calls_done: u32,
     prev: u32,
     next: u32,
+    /// When it was begun; 0: before the load.
+    pub(crate) opened: Nanos,
+    /// When the last call that it answered, but one, began: it was alive then.
+    pub(crate) alive: Nanos,
     pub(crate) call: Call,
     pub(crate) parser: ReplyParser,
     /// Calls behind that one; unallocated until there are any.
@@ -201,6 +224,8 @@ impl Slab {
             calls_done: 0,
             prev: NONE,
             next: NONE,
+            opened: 0,
+            alive: 0,
             call: Call::default(),
             parser: ReplyParser::new(head_request),
             pipe: None,

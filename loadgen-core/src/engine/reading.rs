@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use super::dating::take_date;
 use super::pool::State;
 use super::worker::{BUFFER, Worker};
 use crate::clock::Nanos;
@@ -99,7 +100,11 @@ impl Worker {
             let filled = kept + n;
             let connection = &mut self.slab[index];
             let bytes = &self.buffer[..filled];
-            match self.known_head.advance(&mut connection.parser, bytes) {
+            let outcome = self.known_head.advance(&mut connection.parser, bytes);
+            if self.known_head.is_new() {
+                take_date(&mut self.recorder, &self.known_head, connection.call.sent, now);
+            }
+            match outcome {
                 // After a FIN nothing can be asked on this connection any more.
                 Ok((consumed, Progress::Done)) => {
                     if connection.pipe.is_none() {

@@ -13,18 +13,29 @@ impl Worker {
         let now = self.now();
         let s = usize::from(self.slab[index].stream);
         let phase = self.phase(index);
+        let looked = self.looks.looked();
+        let waits_for_us = self.waits_for_us(index);
         let Some(mut pipe) = self.slab[index].pipe.take() else { return };
-        let first_expires = pipe.first_expires;
         let mut given_up: u32 = 0;
         let mut first = self.slab[index].call;
-        if !first.given_up && first_expires <= now {
-            let cause = self.limit_of(&Call { expires: first_expires, ..first });
+        if !first.given_up && pipe.first_expires <= looked {
+            pipe.first_expires = self.limit_without_us(&first, waits_for_us);
+        }
+        for call in &mut pipe.behind {
+            if !call.given_up && call.expires <= looked {
+                call.expires = self.limit_without_us(call, waits_for_us);
+                pipe.unordered |= call.expires > looked;
+            }
+        }
+        pipe.unordered |= pipe.first_expires > looked;
+        if !first.given_up && pipe.first_expires <= looked {
+            let cause = self.limit_of(&first);
             self.record(index, Outcome::Failed(Failure::new(phase, cause)), now);
             first.given_up = true;
             given_up += 1;
         }
         for call in &mut pipe.behind {
-            if !call.given_up && call.expires <= now {
+            if !call.given_up && call.expires <= looked {
                 let phase = if call.written == 0 { Phase::Send } else { Phase::Head };
                 let outcome = Outcome::Failed(Failure::new(phase, self.limit_of(call)));
                 self.record_call(s, call, outcome, now);
@@ -42,25 +53,30 @@ impl Worker {
         }
         match next {
             Some(at) => self.expire_at(index, at),
-            None => self.drop_active(index),
+            None => {
+                self.lost(index, Cause::Timeout, 0);
+                self.drop_active(index);
+            }
         }
     }
 
     /// The calls behind the first of a connection that ends get no reply on it.
-    /// `announced`: the server does not answer them, for sure.
-    pub(super) fn strand(&mut self, index: u32, failure: Failure, announced: bool) {
-        let Some(pipe) = self.slab[index].pipe.take() else { return };
-        let now = self.now();
+    /// `announced`: the server does not answer them, for sure. How many are sent again.
+    pub(super) fn strand(&mut self, index: u32, failure: Failure, announced: bool) -> u32 {
+        let Some(pipe) = self.slab[index].pipe.take() else { return 0 };
+        let mut sent_again = 0;
+        let (now, looked) = (self.now(), self.looks.looked());
         let s = usize::from(self.slab[index].stream);
         self.streams[s].behind -= pipe.len() as u32;
         let ended = matches!(failure.cause, Cause::Reset | Cause::ClosedEarly | Cause::Protocol);
         for call in pipe.behind.iter().filter(|call| !call.given_up) {
-            let young = now.saturating_sub(call.sent) <= STALE_WITHIN;
+            let young = looked.saturating_sub(call.sent) <= STALE_WITHIN;
             let harmless = announced || (ended && young && !call.retried);
             if harmless && self.settings.idempotent {
                 self.recorder.reconnect(self.streams[s].population, call.intended);
                 let again = Call { retried: true, reused: false, written: 0, received: 0, ..*call };
                 self.streams[s].again.push_back(again);
+                sent_again += 1;
                 continue;
             }
             let phase = if call.written == 0 { Phase::Send } else { Phase::Head };
@@ -70,6 +86,7 @@ impl Worker {
                 self.streams[s].pause(now);
             }
         }
+        sent_again
     }
 
     /// Calls that are to be sent again and have waited beyond their deadline.

@@ -6,6 +6,8 @@
 //! got. What the analysis is made of (fired, accepted, stop, resume, rounds, the end …)
 //! is never dropped; when there is very much of it, it goes without its attributes.
 
+use std::ops::{Deref, DerefMut};
+
 use serde_json::{Map, Value};
 
 use super::{Event, EventKind};
@@ -96,6 +98,21 @@ impl KeptEvents {
             .iter()
             .rposition(|e| e.kind == EventKind::Progress)
             .filter(|_| self.latest.is_some());
+    }
+}
+
+impl Deref for KeptEvents {
+    type Target = Vec<Event>;
+
+    fn deref(&self) -> &Vec<Event> {
+        &self.events
+    }
+}
+
+/// For changing and ordering them when no more will come.
+impl DerefMut for KeptEvents {
+    fn deref_mut(&mut self) -> &mut Vec<Event> {
+        &mut self.events
     }
 }
 

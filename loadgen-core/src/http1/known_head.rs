@@ -6,6 +6,7 @@
 //! with the same bytes may take the state over: a comparison in place of a walk
 //! through the fields (8 ns in place of 70 for the 240 bytes that nginx sends).
 
+use super::date::date_of;
 use super::error::ProtocolError;
 use super::reply::{Progress, ReplyParser};
 
@@ -21,6 +22,8 @@ pub(crate) struct KnownHead {
     after: Option<ReplyParser>,
     /// What it says may be dropped there.
     body: u64,
+    /// It was learnt since somebody looked.
+    is_new: bool,
 }
 
 impl KnownHead {
@@ -29,6 +32,23 @@ impl KnownHead {
     #[inline]
     pub(crate) fn before_large_body(&self, large: u64) -> Option<usize> {
         (self.body >= large).then_some(self.bytes.len())
+    }
+
+    /// Whether the head was learnt since this was last asked: once a second, if only
+    /// its `Date` changes.
+    #[inline]
+    pub(crate) fn is_new(&mut self) -> bool {
+        self.is_new && std::mem::take(&mut self.is_new)
+    }
+
+    /// The seconds since 1970 that its `Date` names.
+    pub(crate) fn date_s(&self) -> Option<i64> {
+        date_of(&self.bytes)
+    }
+
+    /// Makes the next head a new one, though it is the same.
+    pub(crate) fn forget(&mut self) {
+        self.after = None;
     }
 
     /// As [`ReplyParser::advance`], with the same outcome for the same bytes.
@@ -70,6 +90,7 @@ impl KnownHead {
             self.bytes.extend_from_slice(buffer.get(..taken).unwrap_or_default());
             self.after = Some(*parser);
             self.body = parser.discardable();
+            self.is_new = true;
         }
         Ok(taken)
     }

@@ -5,6 +5,7 @@
 //! may be used again. It is not a general parser of headers: other fields are
 //! walked over, and bodies are counted, not kept.
 
+mod date;
 mod error;
 mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -22,4 +23,4 @@ pub(crate) mod tolerant;
 pub(crate) use error::Truncated;
 pub(crate) use known_head::KnownHead;
 pub(crate) use reply::{Progress, ReplyParser};
-pub(crate) use tolerant::{Sink, TolerantReader};
+pub(crate) use tolerant::{LINE_KEPT, Sink, TolerantReader};

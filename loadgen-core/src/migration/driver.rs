@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::course::{Course, Times, Watch, drain};
 use super::impact::{ImpactInput, impact};
-use super::{Context, Trigger, TriggerError, VmFacts};
+use super::reach::{self, Reach, ReachLog};
+use super::{Context, ReachCheck, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
-use crate::engine::{Engine, RunHandle, Snapshot};
+use crate::engine::{Engine, Finished, RunHandle, Snapshot};
 use crate::error::{PlanError, RunError};
 use crate::event::{Event, EventReport};
 use crate::plan::{Plan, Stream, nanos};
 use crate::record::Population;
-use crate::record::kernel::SlowCall;
 use crate::report::{Report, VerdictStatus};
 
 /// Calls that are kept one by one when the plan does not say: 400 MB at the most.
@@ -88,6 +88,7 @@ pub struct MigrationRun {
     within: bool,
     run_id: String,
     trial: u32,
+    reach: (ReachCheck, f64),
 }
 
 impl MigrationRun {
@@ -108,6 +109,7 @@ impl MigrationRun {
             within: false,
             run_id: format!("{:016x}", crate::clock::monotonic_ns()),
             trial: 1,
+            reach: (ReachCheck::Auto, reach::DEFAULT_RATE),
         }
     }
 
@@ -142,6 +144,14 @@ impl MigrationRun {
         self
     }
 
+    /// How the reach check asks whether the machine's kernel answers at all, and how
+    /// often a second: [`ReachCheck::Auto`] and 200 unless told otherwise, 1 to 1000.
+    #[must_use]
+    pub fn with_reach_check(mut self, check: ReachCheck, rate_per_s: f64) -> Self {
+        self.reach = (check, rate_per_s);
+        self
+    }
+
     /// Names the run and its repetition to the trigger.
     #[must_use]
     pub fn with_run_id(mut self, run_id: impl Into<String>, trial: u32) -> Self {
@@ -162,7 +172,7 @@ impl MigrationRun {
         interrupt: &AtomicBool,
         observe: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Report, MigrationError> {
-        self.run_started(|plan| Engine::new(plan)?.start(), interrupt, observe)
+        self.run_started(|plan| Engine::prepare(plan, interrupt)?.start(), interrupt, observe)
     }
 
     /// As [`Self::run`], with the load started by `start`.
@@ -179,6 +189,7 @@ impl MigrationRun {
         // The trigger is made ready before the load, so that this does not disturb
         // the baseline. Its clock is mapped to that of the load afterwards.
         let vm = self.trigger.probe()?;
+        let mut reach = Reach::prepare(self.reach.0, self.reach.1, self.plan.target());
         let mut context = Context::new(self.run_id.clone(), Clock::start());
         context.trial = self.trial;
         self.trigger.arm(&context)?;
@@ -190,20 +201,22 @@ impl MigrationRun {
             limit: self.limit,
         };
         let handle = start(self.plan.clone())?;
+        reach.start();
         let watch = Watch { handle: &handle, interrupt, observe };
         let mut course = Course::default();
         course.follow(watch, self.trigger.as_mut(), &context, times);
         handle.stop();
+        let mut reach = reach.finish();
         drain(&handle, interrupt, observe);
         course.interrupted |= interrupt.load(Relaxed);
         let origin = handle.started_clock();
-        let finished = handle.finish()?;
-        let mut report = finished.report;
+        let mut finished = handle.finish()?;
         if let Some(clock) = origin {
             course.map_to(&context.clock, &clock);
+            reach.map_to(&clock);
         }
-        self.add_impact(&mut report, &course, vm, &finished.log, &finished.slow, finished.load_end);
-        Ok(report)
+        self.add_impact(&mut finished, &course, vm, &reach);
+        Ok(finished.report)
     }
 
     fn check(&self) -> Result<(), PlanError> {
@@ -219,6 +232,11 @@ impl MigrationRun {
             return Err(PlanError::Conflict(
                 "a load with a migration within it needs an end of its own: a duration, or a \
                  number of sessions",
+            ));
+        }
+        if !reach::RATES.contains(&self.reach.1) {
+            return Err(PlanError::Conflict(
+                "the rate of the reach check is from 1 to 1000 a second (or switch it off)",
             ));
         }
         if self.plan.offered_per_s().is_none() {
@@ -238,15 +256,9 @@ impl MigrationRun {
         starts.nth(usize::try_from(last).ok()?)
     }
 
-    fn add_impact(
-        &self,
-        report: &mut Report,
-        course: &Course,
-        vm: VmFacts,
-        log: &crate::CallLog,
-        slow: &[SlowCall],
-        load_end: Nanos,
-    ) {
+    /// Adds what the migration did to what the run measured.
+    fn add_impact(&self, finished: &mut Finished, course: &Course, vm: VmFacts, reach: &ReachLog) {
+        let Finished { report, log, slow, connections, dates, load_end } = finished;
         let rate = |population| {
             let rates: Vec<f64> = self
                 .plan
@@ -256,9 +268,12 @@ impl MigrationRun {
                 .collect();
             (!rates.is_empty()).then(|| rates.iter().sum())
         };
-        let load_end = load_end.min(self.last_arrival().unwrap_or(Nanos::MAX));
-        let mut input = ImpactInput::new(self.trigger.name(), log, &course.events.events, load_end);
+        let load_end = (*load_end).min(self.last_arrival().unwrap_or(Nanos::MAX));
+        let mut input = ImpactInput::new(self.trigger.name(), log, &course.events, load_end);
         input.slow = slow;
+        input.connections = Some(connections);
+        input.dates = dates;
+        input.reach = Some(reach);
         input.settled = course.settled.as_ref();
         input.vm = vm;
         input.simulated = self.trigger.is_simulated();
@@ -267,7 +282,7 @@ impl MigrationRun {
         input.established_per_s = rate(Population::Established);
         input.fresh_per_s = rate(Population::Fresh);
         let impact = impact(&input);
-        report.events.extend(course.events.events.iter().map(EventReport::from));
+        report.events.extend(course.events.iter().map(EventReport::from));
         report.events_dropped += course.events.dropped;
         report.events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
         report.migration = Some(impact.migration);

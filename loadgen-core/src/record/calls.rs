@@ -48,6 +48,11 @@ impl CallLog {
         Self { limit, ..Self::default() }
     }
 
+    /// Whether it keeps any call.
+    pub(crate) fn keeps(&self) -> bool {
+        self.limit > 0
+    }
+
     /// Adds a call, or counts it as dropped when the log is full.
     #[inline]
     pub fn push(&mut self, call: CallRecord) {

@@ -3,14 +3,21 @@
 
 mod calls;
 pub(crate) mod causes;
+pub(crate) mod connections;
+mod dates;
 pub(crate) mod kernel;
 mod outcome;
+mod own;
 mod recorder;
 mod sessions;
 mod timeline;
 
 pub use calls::{CallLog, CallRecord};
+pub use connections::{ConnectionEnd, ConnectionLog};
+pub(crate) use dates::DateLog;
+pub use dates::DateSample;
 pub use outcome::{Cause, Failure, Outcome, Phase, Population};
+pub(crate) use own::{KEPT_FROM, OwnRecord, PauseRecord};
 pub(crate) use recorder::{Histogram, PopulationRecord, Recorder, Tally, add};
 pub(crate) use sessions::SessionRecord;
 pub(crate) use timeline::{Counters, STEPS_PER_WINDOW, Timeline};

@@ -1,7 +1,11 @@
 //! Where a worker puts what it saw: histograms, counters, the timeline and, when
 //! asked for, every call. Owned by one thread; merged after the run.
 
-use super::{CallLog, CallRecord, Cause, Failure, Outcome, Phase, Population, Timeline};
+use super::connections::{ConnectionEnd, ConnectionLog, Losses};
+use super::{
+    CallLog, CallRecord, Cause, DateLog, Failure, Outcome, OwnRecord, PauseRecord, Phase,
+    Population, Timeline,
+};
 use crate::clock::Nanos;
 
 /// Times in ns, 1 ns to an hour, 3 significant digits (HdrHistogram).
@@ -73,6 +77,8 @@ pub(crate) struct PopulationRecord {
     pub(crate) errors: [[u64; Cause::ALL.len()]; Phase::ALL.len()],
     /// Answered calls by the hundreds of their status; 0 holds all others.
     pub(crate) status: [u64; 6],
+    /// Connections lost, by cause.
+    pub(crate) lost: Losses,
 }
 
 impl PopulationRecord {
@@ -86,6 +92,7 @@ impl PopulationRecord {
             lag: histogram(),
             errors: Default::default(),
             status: [0; 6],
+            lost: Losses::default(),
         }
     }
 
@@ -108,6 +115,9 @@ impl PopulationRecord {
         for (mine, theirs) in self.status.iter_mut().zip(&other.status) {
             *mine += theirs;
         }
+        for (mine, theirs) in self.lost.iter_mut().zip(&other.lost) {
+            *mine += theirs;
+        }
     }
 }
 
@@ -125,6 +135,9 @@ pub(crate) struct Recorder {
     populations: [Option<Box<PopulationRecord>>; 2],
     pub(crate) timeline: Timeline,
     pub(crate) log: CallLog,
+    /// Kept where calls are.
+    pub(crate) connections: ConnectionLog,
+    pub(crate) dates: DateLog,
     /// Failed, shed and unfinished calls, the first [`MAX_BAD_CALLS`].
     pub(crate) bad_calls: Vec<CallRecord>,
     pub(crate) bad_calls_total: u64,
@@ -136,6 +149,12 @@ pub(crate) struct Recorder {
     pub(crate) warm_failures: (u64, Option<Failure>),
     /// Arrivals that waited for a connection when the load ended.
     pub(crate) waiting_at_end: u64,
+    /// Arrivals shed after that.
+    pub(crate) shed_in_drain: u64,
+    /// Times in which the worker did not look at its sockets.
+    pub(crate) pauses: PauseRecord,
+    /// Calls that the generator had its part in; `None` while there are none.
+    own: Option<Box<OwnRecord>>,
     /// Calls with an earlier intended start are left out of the summary.
     warmup_end: Nanos,
     /// No arrivals from here on; what happens later does not count for rates.
@@ -157,6 +176,8 @@ impl Recorder {
             totals: Tally::default(),
             populations: records,
             timeline: Timeline::new(expected),
+            connections: ConnectionLog::new(log.keeps()),
+            dates: DateLog::new(log.keeps()),
             log,
             bad_calls: Vec::new(),
             bad_calls_total: 0,
@@ -165,6 +186,9 @@ impl Recorder {
             bytes_received: 0,
             warm_failures: (0, None),
             waiting_at_end: 0,
+            shed_in_drain: 0,
+            pauses: PauseRecord::default(),
+            own: None,
             warmup_end,
             load_end: Nanos::MAX,
         }
@@ -206,6 +230,55 @@ impl Recorder {
         }
     }
 
+    /// What the generator had its part in, if anything.
+    pub(crate) fn own(&self) -> Option<&OwnRecord> {
+        self.own.as_deref()
+    }
+
+    fn own_mut(&mut self) -> &mut OwnRecord {
+        self.own.get_or_insert_default()
+    }
+
+    /// The end of a call of which up to `own` may be the generator's; told beside
+    /// [`Self::ended`].
+    #[cold]
+    pub(crate) fn owes(&mut self, call: &CallRecord, own: Nanos) {
+        if call.intended < self.warmup_end {
+            return;
+        }
+        let in_time = call.done.saturating_sub(own) < self.load_end;
+        let left_over = u64::from(in_time && !self.in_span(call.done));
+        match call.outcome {
+            Outcome::Answered(_) => {
+                let record = self.own_mut();
+                record.answered(call.done.saturating_sub(call.intended), own);
+                record.left_over += left_over;
+            }
+            Outcome::Unfinished => {
+                let record = self.own_mut();
+                record.lost += 1;
+                record.left_over += left_over;
+            }
+            // A time limit has passed only without us (see the worker); a loss by the
+            // server is the server's.
+            Outcome::Failed(_) => {}
+            Outcome::Shed => {
+                let record = self.own_mut();
+                record.lost += 1;
+                record.shed += 1;
+                record.left_over += 1;
+            }
+        }
+    }
+
+    /// So many of the arrivals that wait when the load ends do so for the generator's
+    /// lateness.
+    pub(crate) fn own_waiting_at_end(&mut self, waiting: u64) {
+        if waiting > 0 {
+            self.own_mut().waiting_at_end += waiting;
+        }
+    }
+
     /// An arrival that the worker never came to: it was behind its schedule when
     /// the run was cut short. Counted, not kept one by one.
     pub(crate) fn never_taken_up(&mut self, population: Population, intended: Nanos) {
@@ -218,6 +291,10 @@ impl Recorder {
         if let Some(record) = self.record(population, intended) {
             record.tally.offered += 1;
             record.tally.shed += 1;
+            let own = self.own_mut();
+            own.lost += 1;
+            own.shed += 1;
+            own.left_over += 1;
         }
     }
 
@@ -254,6 +331,14 @@ impl Recorder {
         if let Some(record) = self.record(population, intended) {
             record.tally.reconnects += 1;
         }
+    }
+
+    /// A connection has ended.
+    pub(crate) fn connection_ended(&mut self, end: ConnectionEnd) {
+        if let (Some(cause), Some(record)) = (end.loss, self.record(end.population, end.ended)) {
+            record.lost[cause as usize] += 1;
+        }
+        self.connections.push(end);
     }
 
     /// Bytes that the socket took.
@@ -326,11 +411,13 @@ impl Recorder {
             Outcome::Shed => {
                 self.timeline.at(call.intended).shed += 1;
                 self.totals.shed += 1;
+                self.shed_in_drain += u64::from(call.done >= self.load_end);
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.shed += 1;
                 }
             }
             Outcome::Unfinished | Outcome::Answered(_) => {
+                self.totals.unfinished += 1;
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.unfinished += 1;
                 }
@@ -361,6 +448,8 @@ impl Recorder {
         self.totals.add(&other.totals);
         self.timeline.merge(other.timeline);
         self.log.merge(other.log);
+        self.connections.merge(other.connections);
+        self.dates.samples.extend(other.dates.samples);
         self.bad_calls_total += other.bad_calls_total;
         self.bad_calls.extend(other.bad_calls);
         self.bad_calls.sort_by_key(|call| call.done);
@@ -371,6 +460,13 @@ impl Recorder {
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.waiting_at_end += other.waiting_at_end;
+        self.shed_in_drain += other.shed_in_drain;
+        self.pauses.merge(&other.pauses);
+        match (&mut self.own, other.own) {
+            (Some(mine), Some(theirs)) => mine.merge(&theirs),
+            (mine @ None, theirs) => *mine = theirs,
+            (Some(_), None) => {}
+        }
         self.warm_failures.0 += other.warm_failures.0;
         self.warm_failures.1 = self.warm_failures.1.or(other.warm_failures.1);
     }

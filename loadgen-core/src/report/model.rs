@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{KernelTimestamps, KernelWindow, Migration, SessionsReport, SlowCalls};
+use super::{
+    GeneratorReport, KernelTimestamps, KernelWindow, Migration, SessionsReport, SlowCalls,
+};
 use crate::event::EventReport;
 use crate::plan::Plan;
 
@@ -53,6 +55,11 @@ pub struct Report {
     pub status: BTreeMap<String, u64>,
     /// Failed calls by class, `phase-cause`.
     pub errors: BTreeMap<String, u64>,
+    /// Connections that ended without being planned, or announced by the server, after
+    /// the warm-up, by cause: `reset`, `closed`, `timed_out`, … A call that was the
+    /// first to notice may have been sent again (`counts.reconnects`).
+    #[serde(default)]
+    pub connections_lost: BTreeMap<String, u64>,
     /// The first failure of each class.
     #[serde(default)]
     pub error_examples: Vec<ErrorExample>,
@@ -70,6 +77,10 @@ pub struct Report {
     /// What the kernel's receive timestamps told, if the plan asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_timestamps: Option<KernelTimestamps>,
+    /// The generator's own pauses, and what of the figures may be its doing; `None` in
+    /// reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<GeneratorReport>,
     /// Marked moments.
     pub events: Vec<EventReport>,
     /// Marks and events of progress that are not among them, since there were too
@@ -272,6 +283,9 @@ pub struct PopulationReport {
     pub lag: Latency,
     /// Failed calls by class.
     pub errors: BTreeMap<String, u64>,
+    /// Connections lost, by cause.
+    #[serde(default)]
+    pub connections_lost: BTreeMap<String, u64>,
 }
 
 /// The run over time, on a grid from the start of the load. It holds the warm-up

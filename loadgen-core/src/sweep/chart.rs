@@ -187,7 +187,7 @@ fn draw_losses(
 }
 
 const MIGRATION: [TimeCurve; 2] = [
-    ("outage", P99, 4, |p| p.migration.as_ref()?.outage_ms.as_ref()?.longest_gap),
+    ("outage", P99, 4, |p| p.migration.as_ref()?.outage_ms.as_ref()?.headline()),
     ("downtime", P50, 4, |p| p.migration.as_ref()?.downtime_ms.events),
 ];
 

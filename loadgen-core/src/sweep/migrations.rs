@@ -3,6 +3,7 @@
 use super::point::{PointMigration, SweepPoint};
 use super::report::SweepReport;
 use crate::migration::Ending;
+use crate::report::OutageReport;
 use crate::report::sections::{Section, cell};
 
 /// The runs with a migration, by rate.
@@ -34,9 +35,9 @@ pub(super) fn section(sweep: &SweepReport) -> Option<Section> {
         .into_iter()
         .map(|(point, migration)| {
             let outage = migration.outage_ms.as_ref();
-            let length = outage.and_then(|outage| outage.longest_gap).map(cell::millis);
+            let length = outage.and_then(OutageReport::headline).map(cell::millis);
             let length = length.unwrap_or_else(|| cell::NONE.to_owned());
-            let cut = outage.is_some_and(|outage| outage.longest_gap_is_lower_bound);
+            let cut = outage.is_some_and(|outage| outage.headline_is_lower_bound());
             vec![
                 cell::rate(point.demanded_per_s),
                 cell::millis_or_none(migration.total_migration_time_ms.trigger),
@@ -68,8 +69,8 @@ pub(super) fn section(sweep: &SweepReport) -> Option<Section> {
         text_columns: 1,
         notes: vec![
             "total time: from the acceptance to the completion; downtime: from stop to resume; \
-             reported: the same as the hypervisor tells it; outage: longest time without a good \
-             reply; lost: calls between firing and recovery without a reply"
+             reported: the same as the hypervisor tells it; outage: time without a good reply at \
+             the switch-over (where that is not known: the longest); lost: calls between firing and recovery without a reply"
                 .to_owned(),
         ],
     })

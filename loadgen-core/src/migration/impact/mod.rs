@@ -13,8 +13,13 @@
 
 mod bound;
 mod catch_up;
+mod connections;
+mod darks;
+mod guest_clock;
+mod headline;
 mod marks;
 mod outage;
+mod pauses;
 mod phases;
 mod recovery;
 #[cfg(test)]
@@ -28,12 +33,17 @@ mod view;
 
 use std::time::Duration;
 
-use crate::clock::{Nanos, as_millis};
+use serde_json::Value;
+
+use crate::clock::{Nanos, as_millis, as_seconds};
 use crate::event::{Event, EventKind};
 use crate::record::kernel::SlowCall;
-use crate::record::{CallLog, Population};
-use crate::report::{Downtime, Migration, Outages, TotalTime, VerdictStatus};
+use crate::record::{CallLog, ConnectionLog, DateSample, Population};
+use crate::report::{
+    Downtime, Migration, Outages, Silent, Throttle, TotalTime, Unreachable, VerdictStatus,
+};
 
+use super::reach::ReachLog;
 use super::{Ending, Settled, Strategy, VmFacts};
 use view::View;
 
@@ -66,8 +76,14 @@ pub struct ImpactInput<'a> {
     /// Intended calls a second of newcomers; `None`: no such stream, or a closed
     /// loop.
     pub fresh_per_s: Option<f64>,
+    /// How connections ended, if that was kept.
+    pub connections: Option<&'a ConnectionLog>,
+    /// What the `Date` of replies told of the clock of the guest.
+    pub dates: &'a [DateSample],
     /// Slow calls and their causes, as far as they are known.
     pub(crate) slow: &'a [SlowCall],
+    /// What the reach check saw; `None`: there was none.
+    pub(crate) reach: Option<&'a ReachLog>,
 }
 
 impl<'a> ImpactInput<'a> {
@@ -86,7 +102,10 @@ impl<'a> ImpactInput<'a> {
             load_end,
             established_per_s: None,
             fresh_per_s: None,
+            connections: None,
+            dates: &[],
             slow: &[],
+            reach: None,
         }
     }
 
@@ -123,8 +142,11 @@ pub struct Impact {
 pub fn impact(input: &ImpactInput<'_>) -> Impact {
     let view = View::new(input);
     let marks = &view.marks;
-    let [established, fresh] = Population::ALL.map(|p| outage::outage(&view, p));
+    let darks = darks::Darks::new(&view);
+    let [established, fresh] =
+        Population::ALL.map(|p| outage::outage(&view, p).map(|outage| darks.relaxed(outage)));
     let recovery = recovery::recovery(&view, &[established.as_ref(), fresh.as_ref()]);
+    let clock_step = guest_clock::step(&view);
     let settled = input.settled;
     let reported = |pick: fn(&Settled) -> Option<Duration>| {
         settled.and_then(pick).map(|duration| duration.as_secs_f64() * 1e3)
@@ -137,7 +159,10 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
         reason: settled.and_then(|s| s.reason.clone()),
         vm: input.vm.clone(),
         total_migration_time_ms: TotalTime {
-            trigger: marks.total().map(as_millis),
+            trigger: marks
+                .total()
+                .filter(|_| ending(&view) == Some(Ending::Completed))
+                .map(as_millis),
             hypervisor: reported(|s| s.hypervisor_total),
         },
         downtime_ms: Downtime {
@@ -145,15 +170,22 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
             events: marks.downtime().map(as_millis),
             bound: marks.downtime_bound().map(as_millis),
         },
+        paused_ms: pauses::pauses(input.events, input.load_end),
         outage_ms: Outages::default(),
+        unreachable_ms: Unreachable::default(),
+        silent_ms: Silent::default(),
         recovery_ms: recovery.time.map(as_millis),
         brownout_ms: recovery.brownout.map(as_millis),
         brownout_share_before: recovery.brownout_share_before,
         calls_lost: recovery.lost,
+        connections_lost: connections::connections_lost(&view, recovery.end),
         calls_late: recovery.late,
         error_replies: recovery.error_replies,
         degradation_calls: recovery.degradation_calls,
         degradation_response_s2: recovery.degradation_response_s2,
+        guest_clock_step_s: clock_step.map(|(step, _)| step),
+        guest_clock_step_bound_s: clock_step.map(|(_, bound)| bound),
+        throttle: throttle(input.events),
         transferred_bytes: settled.and_then(|s| s.transferred_bytes),
         rounds: marks.rounds,
         phases: phases::phases(&view),
@@ -161,12 +193,32 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
         details: settled.map(|s| s.details.clone()).unwrap_or_default(),
     };
     let report = |outage: &Option<outage::Outage>| {
-        outage.as_ref().map(|o| outage::report(o, marks, recovery.end))
+        outage.as_ref().map(|o| {
+            let mut report = outage::report(o, marks, recovery.end);
+            darks.tell(o.gap(), &mut report);
+            report
+        })
     };
     migration.outage_ms.established = report(&established);
     migration.outage_ms.fresh = report(&fresh);
+    migration.unreachable_ms = darks.unreachable;
+    migration.silent_ms = darks.silent;
     let reasons = verdict::reasons(&view, &migration, &[established, fresh]);
     Impact { migration, reasons }
+}
+
+/// How far the hypervisor slowed the machine down, by the progress that it told.
+fn throttle(events: &[Event]) -> Option<Throttle> {
+    let mut throttle: Option<Throttle> = None;
+    for event in events {
+        let told = event.attributes.get("cpu_throttle_percent").and_then(Value::as_f64);
+        let Some(percent) = told.filter(|percent| *percent > 0.0) else { continue };
+        let at = as_seconds(event.at);
+        let all = throttle.get_or_insert(Throttle { most_percent: percent, from_s: at, to_s: at });
+        all.most_percent = all.most_percent.max(percent);
+        (all.from_s, all.to_s) = (all.from_s.min(at), all.to_s.max(at));
+    }
+    throttle
 }
 
 /// How it ended: by the trigger's last word, else by the final event.

@@ -8,9 +8,10 @@
 
 use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
 use crate::record::Population;
-use crate::report::OutageReport;
+use crate::report::{GapWhen, OtherGap, OutageReport};
 
 use super::bound::{Interruption, interruption};
+use super::headline::{Headline, longest};
 use super::marks::Marks;
 use super::view::View;
 
@@ -23,6 +24,9 @@ const BLIND_THRESHOLD: Nanos = 100 * MILLISECOND;
 /// How long before the stop a silence may begin to count as part of the
 /// switch-over.
 const SWITCHOVER_LEAD: Nanos = 500 * MILLISECOND;
+
+/// Other silences that are reported one by one, the longest of them.
+const MOST_OTHERS: usize = 20;
 
 /// A silence: no good reply was complete in `(start, end)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +47,31 @@ impl Gap {
 #[derive(Debug, Clone)]
 pub(super) struct Outage {
     pub(super) population: Population,
-    /// `None`: not one good reply in the whole run.
+    /// The longest silence of all; `None`: not one good reply in the whole run.
     pub(super) longest: Option<Gap>,
+    /// The one that is the migration's; `None` where `longest` is.
+    pub(super) headline: Option<Headline>,
     /// The silences above the threshold, in order.
     pub(super) above: Vec<Gap>,
     pub(super) threshold: Nanos,
     pub(super) baseline_longest: Option<Nanos>,
-    /// Where the true interruption behind `longest` lies.
+    /// Where the true interruption behind the headline lies.
     pub(super) interruption: Option<Interruption>,
+}
+
+impl Outage {
+    /// The migration's silence.
+    pub(super) fn gap(&self) -> Option<Gap> {
+        self.headline.as_ref().map(|headline| headline.gap)
+    }
+
+    /// The silences above the threshold beside the migration's, in order.
+    pub(super) fn others(&self) -> impl Iterator<Item = (Gap, GapWhen)> {
+        let headline = self.headline.as_ref();
+        let not_it = move |gap: &&Gap| headline.is_none_or(|h| h.gap != **gap);
+        let above = self.above.iter().filter(not_it);
+        above.map(move |gap| (*gap, headline.map_or(GapWhen::After, |h| h.when(gap))))
+    }
 }
 
 /// The outage of a population, or `None` if it has no call at all or nothing was
@@ -67,15 +88,15 @@ pub(super) fn outage(view: &View<'_>, population: Population) -> Option<Outage> 
     if gaps.len() > 1 {
         gaps.retain(|gap| !gap.cut || gap.length() > threshold);
     }
-    // The first of the longest, so that equal runs give equal reports.
-    let longest = gaps.iter().copied().rev().max_by_key(Gap::length);
+    let headline = Headline::choose(view, &gaps);
     Some(Outage {
         population,
-        longest,
+        longest: longest(&gaps),
         above: gaps.into_iter().filter(|gap| gap.length() > threshold).collect(),
         threshold,
         baseline_longest: baseline.map(|b| b.1),
-        interruption: longest.and_then(|gap| interruption(view, population, gap)),
+        interruption: headline.as_ref().and_then(|h| interruption(view, population, h.gap)),
+        headline,
     })
 }
 
@@ -113,7 +134,15 @@ pub(super) fn report(outage: &Outage, marks: &Marks<'_>, recovered: Nanos) -> Ou
         sum(&mut outage.above.iter().filter(|g| g.end > from && g.start < recovered))
     });
     let interruption = outage.interruption;
+    let gap = outage.gap();
+    let (other_gaps, left_out) = other_gaps(outage);
     OutageReport {
+        gap: gap.map(|gap| as_millis(gap.length())),
+        gap_start_s: gap.map(|gap| as_seconds(gap.start)),
+        gap_is_lower_bound: gap.is_some_and(|gap| gap.cut),
+        gap_of: outage.headline.as_ref().map(|headline| headline.of),
+        other_gaps,
+        other_gaps_left_out: left_out,
         longest_gap: outage.longest.map(|gap| as_millis(gap.length())),
         longest_gap_start_s: outage.longest.map(|gap| as_seconds(gap.start)),
         longest_gap_is_lower_bound: outage.longest.is_some_and(|gap| gap.cut),
@@ -121,13 +150,30 @@ pub(super) fn report(outage: &Outage, marks: &Marks<'_>, recovered: Nanos) -> Ou
         switchover_sum_of_gaps: switchover.filter(|_| outage.longest.is_some()),
         gaps: outage.longest.map(|_| outage.above.len() as u64),
         threshold: Some(as_millis(outage.threshold)),
-        bound: outage
-            .longest
+        bound: gap
             .zip(interruption)
             .and_then(|(gap, interruption)| interruption.bound(gap.length()))
             .map(as_millis),
         interruption_at_least: interruption.map(|i| as_millis(i.at_least)),
         interruption_at_most: interruption.and_then(|i| i.at_most).map(as_millis),
+        catching_up_at_least: None,
+        catching_up_at_most: None,
         baseline_longest_gap: outage.baseline_longest.map(as_millis),
     }
+}
+
+/// The longest of the other silences, in order, and how many more there are.
+fn other_gaps(outage: &Outage) -> (Vec<OtherGap>, u64) {
+    let mut others: Vec<(Gap, GapWhen)> = outage.others().collect();
+    let left_out = others.len().saturating_sub(MOST_OTHERS);
+    others.sort_by_key(|(gap, _)| (std::cmp::Reverse(gap.length()), gap.start));
+    others.truncate(MOST_OTHERS);
+    others.sort_by_key(|(gap, _)| gap.start);
+    let others = others.into_iter().map(|(gap, when)| OtherGap {
+        start_s: as_seconds(gap.start),
+        length_ms: as_millis(gap.length()),
+        is_lower_bound: gap.cut,
+        when,
+    });
+    (others.collect(), left_out as u64)
 }

@@ -18,6 +18,9 @@ const RECOVERY_WINDOW: Nanos = 500 * MILLISECOND;
 /// attempts at recovery.
 const STEP: Nanos = 100 * MILLISECOND;
 
+/// Silences that are no further apart are parts of one outage.
+const SPLIT: Nanos = 200 * MILLISECOND;
+
 /// What the users felt beyond the outage.
 #[derive(Debug, Default)]
 pub(super) struct Recovery {
@@ -43,7 +46,7 @@ pub(super) fn recovery(view: &View<'_>, outages: &[Option<&Outage>]) -> Recovery
     let origin = view
         .marks
         .resumed()
-        .or(dark.last().map(|gap| gap.end))
+        .or(end_of_outage(outages))
         .or(view.marks.last.map(|(at, _)| at))
         .map(|at| at.max(fired));
     let time = origin.and_then(|origin| first_normal(view, origin));
@@ -70,6 +73,23 @@ pub(super) fn recovery(view: &View<'_>, outages: &[Option<&Outage>]) -> Recovery
         degradation_calls: Some(span.len() as f64 - replies as f64),
         degradation_response_s2: response_area(view, fired, end),
     }
+}
+
+/// Where the resume is not known: the end of the migration's outage, of the
+/// population that saw it for longest, if it stands out; with those silences that
+/// follow at once, since a stray reply splits an outage.
+fn end_of_outage(outages: &[Option<&Outage>]) -> Option<Nanos> {
+    let end = |outage: &&Outage| {
+        let gap = outage.gap().filter(|gap| gap.length() > outage.threshold)?;
+        Some(
+            outage
+                .above
+                .iter()
+                .filter(|next| next.start >= gap.end)
+                .fold(gap.end, |end, next| if next.start <= end + SPLIT { next.end } else { end }),
+        )
+    };
+    outages.iter().flatten().filter_map(end).max()
 }
 
 /// Time from `origin` to the begin of the first window in which every population

@@ -135,9 +135,9 @@ impl Toy {
     }
 }
 
-/// Distance of the longest gap from the truth, and the bound, in ms.
+/// Distance of the outage from the truth, and the bound, in ms.
 fn error_and_bound(outage: &OutageReport, truth: Nanos) -> (f64, f64) {
-    ((outage.longest_gap.unwrap() - as_millis(truth)).abs(), outage.bound.unwrap())
+    ((outage.gap.unwrap() - as_millis(truth)).abs(), outage.bound.unwrap())
 }
 
 /// One random world. Returns errors and bounds beside what a constant stream may
@@ -190,7 +190,7 @@ fn world(seed: u64, lossy: bool, poisson: bool, probe: bool, pool: usize) {
         );
         let at_least = outage.interruption_at_least.unwrap();
         assert!(at_least <= as_millis(truth), "{what}");
-        if outage.longest_gap_is_lower_bound {
+        if outage.gap_is_lower_bound {
             // Retransmissions that double may outlast the load.
             assert!(lossy && pool < 6000 && outage.bound.is_none(), "{what}");
             continue;

@@ -141,7 +141,7 @@ fn world(seed: u64, pool: usize) {
     let work = as_millis(piled * (server.read + server.reply));
     for outage in [outages.established.unwrap(), outages.fresh.unwrap()] {
         let what = format!("seed {seed} pool {pool}: truth {truth} ms, {piled} piled, {outage:?}");
-        let (gap, bound) = (outage.longest_gap.unwrap(), outage.bound.unwrap());
+        let (gap, bound) = (outage.gap.unwrap(), outage.bound.unwrap());
         assert!(outage.interruption_at_least.unwrap() <= truth, "{what}");
         assert!((gap - truth).abs() <= bound, "{what}");
         let interval = 1e3 / rates[0].min(rates[1]);

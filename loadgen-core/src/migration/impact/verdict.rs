@@ -7,7 +7,7 @@ use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
 use crate::event::EventKind;
 use crate::migration::{Ending, Strategy};
 use crate::record::{CallRecord, Outcome, Population};
-use crate::report::{Migration, VerdictStatus};
+use crate::report::{GapWhen, Migration, VerdictStatus};
 
 use super::outage::Outage;
 use super::view::{View, rank, response};
@@ -29,10 +29,10 @@ pub(super) fn reasons(
     for population in Population::ALL {
         reasons.extend(of_baseline(view, population));
     }
-    for outage in outages.iter().flatten() {
-        reasons.extend(of_outage(view, outage));
-    }
-    reasons.extend(of_resolution(view, migration));
+    let outages: Vec<&Outage> = outages.iter().flatten().collect();
+    reasons.extend(of_outages(view, migration, &outages));
+    reasons.extend(of_other_gaps(&outages));
+    reasons.extend(of_resolution(view, migration, &outages));
     if view.marks.over().is_some_and(|over| over <= view.input.load_end)
         && migration.recovery_ms.is_none()
         && Population::ALL.iter().any(|p| view.baseline(*p).is_some())
@@ -71,7 +71,8 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
              repeat the run"
         )),
         Some(Ending::Cancelled) => invalid(format!(
-            "the migration was cancelled{why}: the figures show an attempt; repeat the run"
+            "the migration was cancelled{why}: the figures show an attempt{}",
+            if why.is_empty() { "; repeat the run" } else { "" }
         )),
         None => invalid(
             "it was never learnt how the migration ended: look at the log of the trigger, give \
@@ -105,6 +106,17 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
         }
     }
     reasons.extend(of_post_copy(view, migration));
+    if let Some(paused) = migration.paused_ms.as_ref().filter(|paused| paused.recovered) {
+        let why = paused.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+        reasons.push((
+            Degraded,
+            format!(
+                "post-copy was paused for {:.1} ms{why} and recovered: outages and degradation \
+                 hold that time, too; mend the path between the two sides and repeat the run",
+                paused.events
+            ),
+        ));
+    }
     if view.marks.unpaired {
         reasons.push((
             Degraded,
@@ -257,40 +269,93 @@ fn of_baseline(view: &View<'_>, population: Population) -> Vec<Reason> {
     reasons
 }
 
-/// Whether the outage of a population is what it seems.
-fn of_outage(view: &View<'_>, outage: &Outage) -> Option<Reason> {
-    let name = outage.population.name();
-    let Some(gap) = outage.longest else {
-        let never = view.good(outage.population).is_empty();
-        return (never && view.marks.fired.is_some()).then(|| {
-            (
-                Invalid,
-                format!(
+/// Whether the outages are what they seem.
+fn of_outages(view: &View<'_>, migration: &Migration, outages: &[&Outage]) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    // At the end of any load there is a silence of one normal gap.
+    let is_cut = |outage: &Outage| {
+        let least = outage.gap().map_or(0, |gap| gap.length());
+        outage.above.iter().find(|gap| gap.cut && gap.length() >= least).copied()
+    };
+    // Where nobody was answered again, time alone will not help.
+    let nobody = outages.iter().all(|outage| is_cut(outage).is_some());
+    let unreachable = nobody && migration.ending == Some(Ending::Completed);
+    let advice = if unreachable {
+        "nobody was answered any more though the migration is said to be complete: the machine \
+         does not answer at its new place; check its network there (is its tap on the bridge, do \
+         ARP or RARP announce it, are addresses and routes right) and whether the service runs; \
+         only if it needed more time, lengthen the load"
+    } else {
+        "lengthen the load"
+    };
+    for outage in outages {
+        let name = outage.population.name();
+        let Some(headline) = outage.gap() else {
+            if view.good(outage.population).is_empty() && view.marks.fired.is_some() {
+                let text = format!(
                     "no {name} call was answered well in the whole run, so that there is no \
                      outage to measure: check the target"
-                ),
-            )
-        });
-    };
-    // At the end of any load there is a silence of one normal gap.
-    (gap.cut && gap.length() > outage.threshold).then(|| {
-        (
+                );
+                reasons.push((Invalid, text));
+            }
+            continue;
+        };
+        let Some(gap) = is_cut(outage) else { continue };
+        let what = if gap == headline {
+            format!("the outage of {name} calls was not over when the load ended: it")
+        } else {
+            format!("{name} calls were not answered any more when the load ended: the last gap")
+        };
+        reasons.push((
             Invalid,
             format!(
-                "the longest outage of {name} calls was not over when the load ended: it began at \
-                 {:.3} s and lasted more than {:.3} ms; lengthen the load",
+                "{what} began at {:.3} s and lasted more than {:.3} ms; {advice}",
                 as_seconds(gap.start),
                 as_millis(gap.length())
             ),
-        )
+        ));
+    }
+    reasons
+}
+
+/// Whether another gap is longer than the migration's: something else was going on.
+fn of_other_gaps(outages: &[&Outage]) -> Option<Reason> {
+    let longer: Vec<String> = outages
+        .iter()
+        .filter_map(|outage| {
+            let headline = outage.gap()?;
+            let (gap, when) = outage.others().max_by_key(|(gap, _)| gap.length())?;
+            // Told with those that are cut.
+            (gap.length() > headline.length() && !gap.cut).then(|| {
+                format!(
+                    "{} calls {:.3} ms from {:.3} s ({} its outage of {:.3} ms)",
+                    outage.population.name(),
+                    as_millis(gap.length()),
+                    as_seconds(gap.start),
+                    if when == GapWhen::Before { "before" } else { "after" },
+                    as_millis(headline.length()),
+                )
+            })
+        })
+        .collect();
+    (!longer.is_empty()).then(|| {
+        let text = format!(
+            "gaps that are not at the migration's switch-over are longer than its outage: {}; they \
+             are not counted as the migration's, and listed apart: look for what else disturbed \
+             the service or the network, and repeat the run",
+            longer.join(", ")
+        );
+        (Degraded, text)
     })
 }
 
-/// Whether any stream was dense enough to see the downtime that is claimed.
-fn of_resolution(view: &View<'_>, migration: &Migration) -> Option<Reason> {
+/// Whether any stream was dense enough to see the downtime that is claimed. Where
+/// an outage stands out, it was.
+fn of_resolution(view: &View<'_>, migration: &Migration, outages: &[&Outage]) -> Option<Reason> {
     let claimed = migration.downtime_ms.events.or(migration.downtime_ms.reported)?;
     let densest = Population::ALL.iter().filter_map(|p| view.input.interval(*p)).min()?;
-    (as_millis(densest) > claimed).then(|| {
+    let seen = |o: &&Outage| o.gap().is_some_and(|gap| gap.length() > o.threshold);
+    (as_millis(densest) > claimed && !outages.iter().any(seen)).then(|| {
         (
             Degraded,
             format!(

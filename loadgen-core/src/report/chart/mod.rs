@@ -1,9 +1,11 @@
 //! The timeline as SVG: response time, rates, losses and throughput above each
-//! other on one x axis, with the phases shaded and STOP and RESUME marked.
+//! other on one x axis, with the phases shaded and STOP and RESUME marked, and the
+//! darks of a migration as bars above them.
 //!
 //! Drawn in units of half a pixel, so that a line is not forced onto whole
 //! pixels; the page scales it. Text from outside is escaped by the SVG back end.
 
+mod darks;
 pub(crate) mod panel;
 mod series;
 mod timeline;
@@ -66,7 +68,7 @@ fn span(report: &Report, view: View) -> Option<Range<f64>> {
     let back = outages
         .into_iter()
         .flatten()
-        .filter_map(|o| Some(o.longest_gap_start_s? + o.longest_gap? / 1e3))
+        .filter_map(|o| Some(o.headline_start_s()? + o.headline()? / 1e3))
         .filter(|at| at.is_finite() && (stop..stop + 60.0).contains(at))
         .fold(resume, f64::max);
     // As much again on each side, and at least half a second.

@@ -120,9 +120,14 @@ fn migration_tiles(report: &Report, migration: &Migration) -> Vec<Tile> {
         [("outage, established", &outages.established), ("outage, fresh", &outages.fresh)]
     {
         if let Some(outage) = outage {
-            let bound = cell::bound(outage.bound);
-            let mut gap = cell::millis_or_none(outage.longest_gap);
-            if outage.longest_gap_is_lower_bound {
+            let mut bound = cell::bound(outage.bound);
+            let mut gap = cell::millis_or_none(outage.headline());
+            let others = outage.other_gaps.iter().map(|other| other.length_ms);
+            let longest = others.fold(0.0, f64::max);
+            if outage.headline().is_some_and(|gap| longest > gap) {
+                bound.push_str(&format!("; a longer gap elsewhere: {}", cell::millis(longest)));
+            }
+            if outage.headline_is_lower_bound() {
                 gap.insert_str(0, "≥ ");
             }
             tiles.push((gap, bound, what));
@@ -136,6 +141,11 @@ fn migration_tiles(report: &Report, migration: &Migration) -> Vec<Tile> {
         "by the hypervisor".to_owned(),
         "downtime reported",
     ));
+    if let Some(paused) = &migration.paused_ms {
+        let at_least = if paused.recovered { "" } else { "≥ " };
+        let figure = format!("{at_least}{}", cell::millis(paused.events));
+        tiles.push((figure, cell::bound(Some(paused.bound)), "post-copy paused"));
+    }
     let total = &migration.total_migration_time_ms;
     let (ms, by) = match (total.trigger, total.hypervisor) {
         (Some(ms), _) => (Some(ms), "by the trigger"),
@@ -149,6 +159,9 @@ fn migration_tiles(report: &Report, migration: &Migration) -> Vec<Tile> {
         }),
         "calls lost",
     ));
+    if let Some((figure, causes)) = sections::impact::connections_lost(migration) {
+        tiles.push((figure, causes, "connections lost"));
+    }
     tiles
 }
 

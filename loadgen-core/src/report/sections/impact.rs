@@ -1,9 +1,12 @@
 //! The answer: what the migration did to the users, and, for a simulation, how
 //! near that came to the truth.
 
-use super::super::{Migration, OutageReport, Report};
-use super::{Section, cell};
-use crate::migration::Ending;
+use super::super::{
+    GapOf, GapWhen, LostConnections, Migration, OtherGap, OutageReport, PausedTime, Report,
+};
+use super::load::class_list;
+use super::{Section, cell, darks};
+use crate::migration::{Ending, Strategy};
 
 /// Outages, downtimes, total migration time and what followed.
 pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
@@ -34,6 +37,8 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         None,
         "by the hypervisor's own account; often only a part of the truth".to_owned(),
     ));
+    rows.extend(migration.paused_ms.as_ref().map(paused_row));
+    rows.extend(darks::rows(migration));
     let total = &migration.total_migration_time_ms;
     rows.push(row(
         "total migration time",
@@ -70,14 +75,85 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         title: "What the users felt".to_owned(),
         scope: format!(
             "{}; from firing to the end of the load; a gap is the time between two successive good \
-             replies (status below 400) of one population",
+             replies (status below 400) of one population; the outage is the gap of the migration",
             ending(migration)
         ),
         columns: vec!["", "measured", "bound", "how"],
         rows,
         text_columns: 1,
-        notes: Vec::new(),
+        notes: notes(migration),
     }
+}
+
+/// What is to be known beside the figures: other gaps, and an outage that is longer
+/// than the downtime explains.
+fn notes(migration: &Migration) -> Vec<String> {
+    let mut notes = darks::notes(migration);
+    let outages = &migration.outage_ms;
+    for (name, outage) in [("established", &outages.established), ("fresh", &outages.fresh)] {
+        let Some(outage) = outage else { continue };
+        notes.extend(longer_than_the_downtime(migration, name, outage));
+        if !outage.other_gaps.is_empty() {
+            notes.push(other_gaps(name, outage));
+        }
+    }
+    notes
+}
+
+/// Gaps that are not the outage of the migration.
+fn other_gaps(name: &str, outage: &OutageReport) -> String {
+    let mut longest: Vec<&OtherGap> = outage.other_gaps.iter().collect();
+    longest.sort_by(|a, b| b.length_ms.total_cmp(&a.length_ms));
+    let shown = longest.len().min(GAPS_SHOWN);
+    let all = longest.len() as u64 + outage.other_gaps_left_out;
+    let told: Vec<String> = longest[..shown]
+        .iter()
+        .map(|gap| {
+            let more = if gap.is_lower_bound { "more than " } else { "" };
+            let length = cell::millis(gap.length_ms);
+            let when = match gap.when {
+                GapWhen::Before => "before it",
+                GapWhen::Switchover => "at the switch-over, too",
+                GapWhen::After => "after it",
+            };
+            format!("{more}{length} from {} ({when})", cell::seconds(gap.start_s))
+        })
+        .collect();
+    let (are, rest) = match all - shown as u64 {
+        0 => ("besides its outage", String::new()),
+        rest => ("besides its outage, the longest", format!("; {} more", cell::count(rest))),
+    };
+    format!("{name}: other gaps above the threshold {are}: {}{rest}", told.join(", "))
+}
+
+/// Other gaps that a person is told of one by one; the JSON has more.
+const GAPS_SHOWN: usize = 5;
+
+/// An interruption that the downtime does not explain: the machine ran, and was not
+/// found, or was not ready.
+fn longer_than_the_downtime(
+    migration: &Migration,
+    name: &str,
+    outage: &OutageReport,
+) -> Option<String> {
+    let down = migration.downtime_ms.events?;
+    let most = down + migration.downtime_ms.bound.unwrap_or(0.0);
+    let beyond = outage.interruption_at_least? - most;
+    // Less than this is told by the figures themselves.
+    if beyond < 20.0_f64.max(most) || outage.gap_of != Some(GapOf::Switchover) {
+        return None;
+    }
+    let memory = match migration.strategy {
+        Some(Strategy::PostCopy) => ", or it waited for its memory (post-copy)",
+        _ => "",
+    };
+    Some(format!(
+        "{name}: the service was away for at least {} longer than no virtual CPU ran ({}): the \
+         machine ran, but the network had not found it at its new place yet (bridges and switches \
+         learn it from ARP or RARP), or the service was not ready{memory}",
+        cell::millis(beyond),
+        cell::millis(down)
+    ))
 }
 
 /// Calls lost, degradation and memory sent.
@@ -99,6 +175,7 @@ fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>> {
                  {share}"
             ),
         ),
+        connections_row(migration),
         number(
             "calls late",
             count(migration.calls_late),
@@ -124,6 +201,7 @@ fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>> {
             "area between response time and its mean before, over the same span",
         ),
     ];
+    rows.extend(guest_rows(migration));
     let rounds = match migration.rounds {
         Some(1) => "by the hypervisor, in 1 pre-copy round".to_owned(),
         Some(n) => format!("by the hypervisor, in {n} pre-copy rounds"),
@@ -134,17 +212,133 @@ fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>> {
     rows
 }
 
+/// Connections lost, in the words of a cell: how many, and by cause.
+pub(in crate::report) fn connections_lost(migration: &Migration) -> Option<(String, String)> {
+    let lost = &migration.connections_lost;
+    let populations: Vec<(&str, &LostConnections)> =
+        [("established", &lost.established), ("fresh", &lost.fresh)]
+            .into_iter()
+            .filter_map(|(name, lost)| Some((name, lost.as_ref()?)))
+            .collect();
+    let (first, main) = populations.first()?;
+    let more = if main.is_lower_bound { "≥ " } else { "" };
+    let of = main.of.map_or_else(String::new, |of| format!(" of {}", cell::count(of)));
+    let figure = format!("{more}{}{of}", cell::count(main.count));
+    let mut how = vec![match main.count {
+        0 => format!("{first}: none"),
+        _ => format!("{first}: {}", class_list(&main.causes)),
+    }];
+    if main.opened_since > 0 {
+        let n = cell::count(main.opened_since);
+        how.push(format!("and {n} that were opened after the firing"));
+    }
+    for (name, lost) in populations.iter().skip(1).filter(|(_, lost)| lost.count > 0) {
+        how.push(format!(
+            "{name}: {} in mid-call, {}",
+            cell::count(lost.count),
+            class_list(&lost.causes)
+        ));
+    }
+    Some((figure, how.join("; ")))
+}
+
+fn connections_row(migration: &Migration) -> Vec<String> {
+    let (figure, mut how) = connections_lost(migration)
+        .unwrap_or_else(|| (cell::NONE.to_owned(), "not known".to_owned()));
+    let lost = &migration.connections_lost;
+    if lost.established.as_ref().is_some_and(|lost| lost.of.is_some()) {
+        how.push_str("; of those open at the firing, neither planned nor announced");
+    }
+    let again: u64 =
+        [&lost.established, &lost.fresh].into_iter().flatten().map(|l| l.calls_sent_again).sum();
+    if again > 0 {
+        let calls = if again == 1 { "call was" } else { "calls were" };
+        how.push_str(&format!(
+            "; {} {calls} sent again on new connections, which the users' own client may not do: \
+             it would have shown an error",
+            cell::count(again)
+        ));
+    }
+    vec!["connections lost".to_owned(), figure, cell::NONE.to_owned(), how]
+}
+
+/// What was seen of the guest: its clock, and whether it was slowed down.
+fn guest_rows(migration: &Migration) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    if let Some(step) = migration.guest_clock_step_s {
+        let bound = migration.guest_clock_step_bound_s;
+        rows.push(vec![
+            "guest clock step".to_owned(),
+            format!("{step:+.2} s"),
+            bound.map_or_else(|| cell::NONE.to_owned(), |bound| format!("± {bound:.2} s")),
+            match step {
+                _ if bound.is_some_and(|bound| step.abs() <= bound) => {
+                    "none is seen in the Date of its replies"
+                }
+                step if step < 0.0 => {
+                    "by the Date of its replies its clock is behind after the move; a server that \
+                     renews its Date late may add up to 1 s"
+                }
+                _ => {
+                    "by the Date of its replies its clock is ahead after the move; a server that \
+                     renews its Date late may add up to 1 s"
+                }
+            }
+            .to_owned(),
+        ]);
+    }
+    if let Some(throttle) = &migration.throttle {
+        rows.push(vec![
+            "CPU throttled".to_owned(),
+            format!("≤ {} %", throttle.most_percent),
+            cell::NONE.to_owned(),
+            format!(
+                "of the virtual CPUs' time at the most, by the hypervisor (auto-converge), seen \
+                 from {} to {}",
+                cell::seconds(throttle.from_s),
+                cell::seconds(throttle.to_s)
+            ),
+        ]);
+    }
+    rows
+}
+
 fn row(name: &str, ms: Option<f64>, bound: Option<f64>, how: String) -> Vec<String> {
     vec![name.to_owned(), cell::millis_or_none(ms), cell::bound(bound), how]
 }
 
+/// Post-copy that stood still.
+fn paused_row(paused: &PausedTime) -> Vec<String> {
+    let mut how = "post-copy stood still, since the path between the sides was cut".to_owned();
+    if let Some(why) = &paused.reason {
+        how.push_str(&format!(" ({why})"));
+    }
+    if paused.pauses > 1 {
+        how.push_str(&format!("; {} pauses together", cell::count(paused.pauses)));
+    }
+    how.push_str(if paused.recovered { "; it was recovered" } else { "; it was NOT RECOVERED" });
+    let mut row = row("post-copy paused", Some(paused.events), Some(paused.bound), how);
+    if !paused.recovered {
+        row[1].insert_str(0, "≥ ");
+    }
+    row
+}
+
 fn outage_row(name: &str, outage: &OutageReport) -> Vec<String> {
-    let mut how = "longest gap".to_owned();
-    if let Some(at) = outage.longest_gap_start_s {
+    let mut how = match outage.gap_of {
+        Some(GapOf::Switchover) => "gap at the switch-over",
+        Some(GapOf::Migration) => "longest gap in the migration",
+        Some(GapOf::Longest) | None => "longest gap",
+    }
+    .to_owned();
+    if let Some(at) = outage.headline_start_s() {
         how.push_str(&format!(", from {}", cell::seconds(at)));
     }
-    if outage.longest_gap_is_lower_bound {
+    if outage.headline_is_lower_bound() {
         how.push_str(", cut by the end of the load");
+    }
+    if outage.headline().is_some() && !outage.stands_out() {
+        how.push_str(", not above what counts as an outage");
     }
     if let (Some(least), Some(most)) = (outage.interruption_at_least, outage.interruption_at_most) {
         how.push_str(&format!(
@@ -167,8 +361,8 @@ fn outage_row(name: &str, outage: &OutageReport) -> Vec<String> {
     if let Some(normal) = outage.baseline_longest_gap {
         how.push_str(&format!("; longest before firing {}", cell::millis(normal)));
     }
-    let mut row = row(&format!("outage, {name}"), outage.longest_gap, outage.bound, how);
-    if outage.longest_gap_is_lower_bound {
+    let mut row = row(&format!("outage, {name}"), outage.headline(), outage.bound, how);
+    if outage.headline_is_lower_bound() {
         row[1].insert_str(0, "≥ ");
     }
     row
@@ -182,7 +376,7 @@ fn ending(migration: &Migration) -> String {
         None => "how the migration ended was NOT LEARNT",
     };
     match &migration.reason {
-        Some(reason) => format!("{ending} ({reason})"),
+        Some(reason) => format!("{ending} ({})", cell::one_line(reason)),
         None => ending.to_owned(),
     }
 }
@@ -212,7 +406,7 @@ pub(super) fn truth(migration: &Migration) -> Option<Section> {
         [("outage, established", &outages.established), ("outage, fresh", &outages.fresh)]
     {
         if let Some(outage) = outage {
-            compare(name, outage.longest_gap, outage.bound, truth.downtime_ms);
+            compare(name, outage.headline(), outage.bound, truth.downtime_ms);
         }
     }
     let down = &migration.downtime_ms;
@@ -257,7 +451,7 @@ mod tests {
         assert_eq!(verdicts(&migration), ["yes", "NO", "yes", "–", "–"]);
         let outage = migration.outage_ms.established.as_mut().unwrap();
         outage.bound = Some(7.0);
-        outage.longest_gap_is_lower_bound = true;
+        outage.gap_is_lower_bound = true;
         let row = outage_row("established", outage);
         assert!(row[1].starts_with("≥ 2987.1") && row[3].contains("cut by the end"), "{row:?}");
         migration.downtime_ms.events = None;

@@ -1,12 +1,15 @@
 //! Hand-made runs in which every figure is known.
 
+mod connections;
 mod figures;
+mod guest;
+mod headline;
 mod phases;
 mod reasons;
 
 use super::*;
 use crate::clock::MILLISECOND as MS;
-use crate::record::{CallRecord, Cause, Failure, Outcome, Phase};
+use crate::record::{CallRecord, Cause, ConnectionEnd, Failure, Outcome, Phase};
 
 /// A run that can be bent: 100 kept-alive calls a second, 10 s, warm-up 1 s,
 /// fired at 4 s, stop at 5 s, resume at 5.305 s, each call 2 ms.
@@ -18,6 +21,8 @@ struct Run {
     load_end: Nanos,
     limit: Option<u64>,
     strategy: Strategy,
+    connections: Option<Vec<ConnectionEnd>>,
+    dates: Vec<DateSample>,
 }
 
 fn call(intended: Nanos, done: Nanos) -> CallRecord {
@@ -79,6 +84,8 @@ impl Run {
             load_end: 10_000 * MS,
             limit: None,
             strategy: Strategy::PreCopy,
+            connections: None,
+            dates: Vec::new(),
         }
     }
 
@@ -103,6 +110,9 @@ impl Run {
         let mut log = CallLog::with_limit(self.limit.unwrap_or(u64::MAX));
         self.calls.iter().for_each(|call| log.push(*call));
         let mut input = ImpactInput::new("test", &log, &self.events, self.load_end);
+        let connections = self.connections.clone().map(ConnectionLog::of_all);
+        input.connections = connections.as_ref();
+        input.dates = &self.dates;
         input.settled = self.settled.as_ref();
         input.strategy = Some(self.strategy);
         input.warmup_end = 1_000 * MS;
