@@ -41,6 +41,13 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
 
+/// A text of several lines as one: what programs and hypervisors say may have many.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join("; ")
+}
+
 /// The text with its line ends, for messages that have several lines.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
@@ -176,5 +183,11 @@ mod tests {
             writer.flush().unwrap();
             prop_assert_eq!(text.into_bytes(), whole);
         }
+    }
+
+    #[test]
+    fn lines_become_parts_of_one() {
+        assert_eq!(one_line("no route\r\n\n  to host\n"), "no route; to host");
+        assert_eq!(one_line("as it is"), "as it is");
     }
 }
