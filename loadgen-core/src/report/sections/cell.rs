@@ -93,8 +93,14 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
 
 /// A text of several lines as one: what programs and hypervisors say may have many.
 pub(crate) fn one_line(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join("; ")
+    let mut joined = String::with_capacity(text.len());
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if !joined.is_empty() {
+            joined.push_str(if joined.ends_with([':', ';', ',']) { " " } else { "; " });
+        }
+        joined.push_str(line);
+    }
+    joined
 }
 
 /// A text without what could steer a terminal or reorder the line (control
