@@ -1,6 +1,6 @@
 //! `autobench`: one httperf test after the other, at rising rates, one row each.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::sync::atomic::AtomicBool;
 
 use loadgen_core::Report;
@@ -17,7 +17,7 @@ use crate::perl;
 use crate::prober::{self, Migration, ProbeError, Probed, Prober};
 use crate::reading::{Figures, Reader};
 use crate::start::{
-    Ended, FATAL, Results, Tool, World, check_host, complain_about_missing,
+    Ended, FATAL, READER_GONE, Results, Tool, World, check_host, complain_about_missing,
     complain_about_pass_through,
 };
 use crate::sweep::{self, Rate, Rates};
@@ -269,6 +269,9 @@ fn test(
     let figures = reader.finish();
     let report = match probed {
         Ok(Probed { report, .. }) => report,
+        Err(ProbeError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            return Err(Ended(READER_GONE));
+        }
         Err(error @ ProbeError::Output(_)) => {
             return Err(world.fatal(format_args!("autobench: {error}"), 1));
         }

@@ -74,7 +74,7 @@ impl Highest {
         self.search.tell(match report {
             Some(report) => {
                 let point = page::point(rate, demanded, report).judged(&self.objectives, report);
-                Verdict::of(&point, &self.objectives)
+                Verdict::of(&point)
             }
             None => Verdict::Invalid("nothing was measured".to_owned()),
         });

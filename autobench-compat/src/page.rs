@@ -46,7 +46,8 @@ pub fn point(rate: f64, demanded: f64, report: &Report) -> SweepPoint {
 fn overrun(rate: f64, report: &Report) -> Option<f64> {
     let connections = &report.sessions.as_ref()?.connections;
     let life_s = connections.lifetime_ms.as_ref().map_or(0.0, |life| life.mean / 1e3);
-    let late_s = report.lag.max_us.unwrap_or(0.0) / 1e6;
+    let paused_s = report.generator.as_ref().map_or(0.0, |own| own.paused_ms / 1e3);
+    let late_s = paused_s.max(report.lag.max_us.unwrap_or(0.0) / 1e6);
     let due_s = connections.attempted as f64 / rate + life_s + late_s;
     let share = (report.measured_s - due_s) / report.measured_s;
     share.is_finite().then(|| share.clamp(0.0, 1.0))

@@ -46,6 +46,10 @@ pub struct Ended(pub u8);
 /// Exit status of most fatal errors of the original.
 pub const FATAL: u8 = 255;
 
+/// Exit status of a program whose reader went away, as the shell shows SIGPIPE, of
+/// which the originals died in silence.
+pub const READER_GONE: u8 = 141;
+
 /// One of the two programs.
 #[derive(Debug, Clone, Copy)]
 pub struct Tool {
@@ -201,9 +205,12 @@ impl Results {
             Some(file) => file.write_all(line.as_bytes()),
             None => world.out.write_all(line.as_bytes()).and_then(|()| world.out.flush()),
         };
-        written.map_err(|error| {
-            let line = format!("Cannot write {}: {}", self.name, reason(&error));
-            world.fatal(line, status(&error))
+        written.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Ended(READER_GONE),
+            _ => {
+                let line = format!("Cannot write {}: {}", self.name, reason(&error));
+                world.fatal(line, status(&error))
+            }
         })
     }
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "../../tests/require.rs"]
+mod require;
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use common::{home, words};
+use require::require;
 
 /// Tells the copy of this program that it is the server.
 const SERVES: &str = "LOADGEN_TEST_SERVES";
@@ -185,10 +188,9 @@ fn admin(net: &Net, port: u16, line: &str) -> Output {
 
 #[test]
 fn two_machines_load_a_server_with_the_demanded_rate_together() {
-    let Some(net) = Net::make() else {
-        assert!(std::env::var_os("CI").is_none(), "CI needs root, iproute2 and network namespaces");
-        return;
-    };
+    let net = Net::make();
+    require(net.is_some(), "root, and ip that may make network namespaces", "iproute2");
+    let Some(net) = net else { return };
     let (mut server, mut told, port) = start_server(&net);
     let (_first, _second) = (start_daemon(&net, 1), start_daemon(&net, 2));
 

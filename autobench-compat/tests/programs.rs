@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "../../tests/require.rs"]
+mod require;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -13,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use autobench_compat::prober::ProcessProber;
 use common::{CONF, closed_port, eventually, home, web_server, words};
 use loadgen_core::target_server::{TargetOptions, TargetServer};
+use require::require;
 
 /// For a server at this port, with time for a machine that stands still.
 fn conf_of(port: u16) -> String {
@@ -165,8 +168,7 @@ fn options_that_httperf_does_not_have_are_told_once() {
 
 #[test]
 fn a_sweep_with_the_real_httperf() {
-    if ProcessProber::find("httperf").is_none() {
-        assert!(std::env::var_os("CI").is_none(), "CI needs httperf");
+    if !require(ProcessProber::find("httperf").is_some(), "httperf", "httperf") {
         return;
     }
     let home = home(&conf());

@@ -91,11 +91,30 @@ fn methods_that_httperf_refuses_are_left_out() {
     let place = Place::new();
     place.replay(
         r#"echo 'h - - [d] "PATCH /a HTTP/1.1" 200 1
+h - - [d] "PROPFIND /c HTTP/1.1" 207 1
+h - - [d] "REPORT /d HTTP/1.1" 207 1
 h - - [d] "TRACE /b HTTP/2" 200 1' | sesslog"#,
-        "/b method=TRACE\n",
-        "sesslog: 1 of 2 lines skipped: 1 with a method that httperf --wsesslog does not take\n",
+        "/c method=PROPFIND\n/d method=REPORT\n/b method=TRACE\n",
+        "sesslog: 1 of 4 lines skipped: 1 with a method that httperf --wsesslog does not take\n",
         0,
     );
+}
+
+/// Both know the same methods: none is skipped that could be run, none is written that
+/// could not.
+#[test]
+fn what_is_written_is_what_httperf_takes() {
+    let words = ["CONNECT", "COPY", "LOCK", "MKCOL", "MOVE", "PATCH", "PROPPATCH", "SEARCH"];
+    let folder = tempfile::tempdir().unwrap();
+    for method in METHODS.into_iter().chain(words) {
+        let log = format!("h - - [d] \"{method} /a HTTP/1.1\" 200 1\n");
+        let mut session = Vec::new();
+        convert(&mut log.as_bytes(), &mut session, None).unwrap();
+        let file = folder.path().join(method);
+        std::fs::write(&file, format!("/a method={method}\n")).unwrap();
+        let taken = loadgen_core::httperf::read_sessions(&file, 0.0).is_ok();
+        assert_eq!(taken, !session.is_empty(), "{method}");
+    }
 }
 
 fn sessions(log: &str, gap_s: f64) -> (String, Vec<u64>) {

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "../../tests/require.rs"]
+mod require;
 
 use std::fs;
 use std::path::Path;
@@ -18,12 +20,8 @@ const TABLE: &str = "urn:oasis:names:tc:opendocument:xmlns:table:1.0";
 const TEXT: &str = "urn:oasis:names:tc:opendocument:xmlns:text:1.0";
 
 /// Whether there is such a program.
-fn is_there(program: &str) -> bool {
-    let there = ProcessProber::find(program).is_some();
-    if !there {
-        assert!(std::env::var_os("CI").is_none(), "CI needs {program}: see tests/packages.txt");
-    }
-    there
+fn is_there(program: &str, package: &str) -> bool {
+    require::require(ProcessProber::find(program).is_some(), program, package)
 }
 
 /// A sweep of three steps, with migrations by a program that tells no events, so that
@@ -140,7 +138,7 @@ fn has_empty_cells(rows: &[Vec<Cell>]) -> bool {
 
 #[test]
 fn csv_opens_in_a_spreadsheet_as_numbers() {
-    if !is_there("soffice") {
+    if !is_there("soffice", "libreoffice-calc-nogui") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -158,7 +156,7 @@ fn csv_opens_in_a_spreadsheet_as_numbers() {
 /// otherwise, as its dialog does on a screen.
 #[test]
 fn tsv_opens_in_a_spreadsheet_as_numbers() {
-    if !is_there("soffice") {
+    if !is_there("soffice", "libreoffice-calc-nogui") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -172,7 +170,7 @@ fn tsv_opens_in_a_spreadsheet_as_numbers() {
 
 #[test]
 fn gnuplot_reads_both() {
-    if !is_there("gnuplot") {
+    if !is_there("gnuplot", "gnuplot-nox") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

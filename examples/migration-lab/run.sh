@@ -34,6 +34,8 @@ those about migrations then have no effect.
   --step-time S           how long it stays at each of them (10)
   --probe-rate R          calls per second over new connections (50)
   --before S, --after S   seconds of load before and after the migration (10, 10)
+  --reach-check HOW       how loadgen asks the guest's kernel: auto, rst:PORT, icmp, syn, off (auto)
+  --reach-rate R          how often a second (200)
   --strategy NAME         pre-copy, post-copy or stop-and-copy (pre-copy)
   --bandwidth B           limit of the migration stream, per second (32MiB)
   --downtime-limit T      QEMU's own aim for the pause (300ms)
@@ -54,6 +56,7 @@ TEXT
 }
 
 LAB_SIZES='' LAB_RATE=100 LAB_PROBE_RATE=50 LAB_BEFORE=10 LAB_AFTER=10
+LAB_REACH_CHECK=auto LAB_REACH_RATE=200
 LAB_STRATEGY=pre-copy LAB_BANDWIDTH=32MiB LAB_DOWNTIME_LIMIT=300ms
 LAB_FILL=25 LAB_DIRTY_MB=0 LAB_DIRTY_RATE=0 LAB_ACCEL=auto
 LAB_STRESS=no LAB_RATES=100..900/100 LAB_STEP_TIME=10
@@ -80,6 +83,8 @@ while (($#)); do
         --step-time) LAB_STEP_TIME=${2%s} ;;
         --before) LAB_BEFORE=${2%s} ;;
         --after) LAB_AFTER=${2%s} ;;
+        --reach-check) LAB_REACH_CHECK=$2 ;;
+        --reach-rate) LAB_REACH_RATE=$2 ;;
         --strategy) LAB_STRATEGY=$2 ;;
         --bandwidth) LAB_BANDWIDTH=$2 ;;
         --downtime-limit) LAB_DOWNTIME_LIMIT=$2 ;;
@@ -102,7 +107,7 @@ check_options() {
     fi
     [[ $LAB_RATES =~ ^[0-9.,/k]+$ ]] || usage_error "--rates $LAB_RATES: want LOW..HIGH/STEP or a list"
     [[ $LAB_SIZES =~ ^[1-9][0-9]*(,[1-9][0-9]*)*$ ]] || usage_error "--sizes $LAB_SIZES: want MB,MB,..."
-    for name in LAB_BEFORE LAB_AFTER LAB_RATE LAB_PROBE_RATE LAB_STEP_TIME; do
+    for name in LAB_BEFORE LAB_AFTER LAB_RATE LAB_PROBE_RATE LAB_REACH_RATE LAB_STEP_TIME; do
         [[ ${!name} =~ ^[0-9]+(\.[0-9]+)?$ ]] || usage_error "'${!name}' is not a number (${name#LAB_})"
     done
     for name in LAB_FILL LAB_DIRTY_MB LAB_DIRTY_RATE LAB_MAX_TIME; do
@@ -246,7 +251,7 @@ check_host
 mkdir -p "$LAB_OUT" || die "cannot create $LAB_OUT"
 LAB_OUT=$(realpath "$LAB_OUT")
 LAB_GUEST=$GUEST
-export LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
+export LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_REACH_CHECK LAB_REACH_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
     LAB_BANDWIDTH LAB_DOWNTIME_LIMIT LAB_FILL LAB_DIRTY_MB LAB_DIRTY_RATE LAB_ACCEL \
     LAB_MAX_TIME LAB_BOOT_TIMEOUT LAB_WARM_UP LAB_LOADGEN
 if [[ $LAB_STRESS == yes ]]; then what="stress test at $LAB_RATES calls/s"; else what="strategy $LAB_STRATEGY"; fi

@@ -36,6 +36,10 @@ fn check(strategy: &str) {
         let is_cut = outage["longest_gap_is_lower_bound"] == true;
         assert!(outage["bound"].is_f64() || is_cut, "{population}: {outage}");
     }
+    // The kernel that would answer is that of this machine.
+    let unreachable = &migration["unreachable_ms"];
+    assert!(unreachable["at_least"].is_null() && unreachable["sent"].is_null(), "{unreachable}");
+    assert!(unreachable["reason"].as_str().unwrap().contains("this machine itself"));
     let phases: Vec<_> = migration["phases"]
         .as_array()
         .unwrap()
@@ -73,6 +77,22 @@ fn the_title_says_that_it_is_simulated_and_progress_names_the_stages() {
         .ran()
         .says(&["before", "migrating", "after", "simulated: completed"]);
     assert!(outcome.stdout.starts_with("SIMULATED"), "{}", outcome.stdout);
+}
+
+/// Newcomers beside newcomers could not be told from them.
+#[test]
+fn a_load_of_newcomers_has_no_probe() {
+    let spec = format!("simulated:{SHORT}");
+    let fresh = ["migrate", "--calls-per-connection", "1", "--trigger", &spec];
+    let outcome = run(fresh.into_iter().chain(["--before", "1s", "--after", "1s"]))
+        .ran()
+        .says(&["no probe", "--calls-per-connection 1"]);
+    let line = outcome.stdout.lines().find(|line| line.trim_start().starts_with("probe"));
+    assert!(line.is_some_and(|line| line.contains("none: the load itself")), "{line:?}");
+    let asked_for = fresh.into_iter().chain(["--probe-rate", "5"]);
+    common::finish(loadgen(asked_for).spawn().unwrap())
+        .exits_with(2)
+        .says(&["the load itself opens a connection for each call", "--probe-rate"]);
 }
 
 #[test]

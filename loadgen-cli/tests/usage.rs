@@ -36,6 +36,8 @@ fn run_names_the_offending_value() {
     refused(&["run", url, "-r", "5", "--precision", "very"], &["low", "normal", "high"]);
     refused(&["run", url, "-r", "5", "--close", "hard"], &["server", "client", "reset"]);
     refused(&["run", url, "-r", "5", "--close", "reset"], &["--calls-per-connection"]);
+    let newcomers = ["run", url, "-r", "5", "--calls-per-connection", "1", "--probe-rate", "5"];
+    refused(&newcomers, &["leave out the probe", "--probe-rate"]);
     refused(&["run", url, "-r", "5", "--pipeline", "0"], &["--pipeline", "1 to 1024"]);
     refused(&["run", url, "-r", "5", "--pipeline", "1025"], &["1025"]);
     refused(

@@ -16,11 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = TargetServer::bind(TargetOptions::new())?.spawn()?;
     let url = std::env::args().nth(1).unwrap_or_else(|| server.url());
     let target = Target::parse(&url)?;
-    let host_and_port = url.split('/').nth(2).unwrap_or_default();
 
     let mut sessions = Sessions::scripted(Script::Bursts { calls: 5, burst: 2, think_s: 0.5 });
     sessions.count = Some(10);
-    sessions.head.host = Some(host_and_port.into());
     sessions.limits.timeout_s = 5.0;
 
     let load = Stream::established(Schedule::constant(5.0)).with_connections(1000);

@@ -126,6 +126,9 @@ pub enum RunError {
         /// Its answer.
         source: io::Error,
     },
+    /// Somebody stopped it while it was prepared.
+    #[error("stopped before the load began")]
+    Stopped,
     /// A worker thread panicked: a defect of this program.
     #[error("a worker thread panicked; this is a defect of loadgen: please report it")]
     WorkerPanicked,

@@ -2,14 +2,18 @@
 //! over what connections, and when to give up. It is validated before anything
 //! runs and is kept in the report, so that a run can be repeated.
 
+mod document;
+mod of_sessions;
 mod stream;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
+use crate::record::Population;
 use crate::request::Request;
 use crate::session::Sessions;
 use crate::target::Target;
@@ -31,39 +35,43 @@ pub enum Precision {
     High,
 }
 
+/// Time limit of a call unless another is set, in seconds.
+const DEFAULT_TIMEOUT_S: f64 = 10.0;
+
 /// A load to put on a target. Build it with the `with_*` methods; it is checked
 /// when an [`Engine`](crate::Engine) takes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "document::Document", into = "document::Document")]
 pub struct Plan {
     pub(crate) target: Target,
-    pub(crate) request: Request,
+    /// `None`: a GET of the target's URL.
+    request: Option<Request>,
     /// The main load.
     pub(crate) load: Stream,
     /// A second stream beside it, whose users feel other things than those of
     /// the main load (newcomers beside kept-alive clients).
     pub(crate) probe: Option<Stream>,
     /// What an arrival of the main load does; `None`: one call of `request`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sessions: Option<Box<Sessions>>,
     /// How long calls are started; `None`: until stopped.
     pub(crate) duration_s: Option<f64>,
     /// Calls with an intended start before this are sent but left out of the
     /// summary figures (not of the timeline).
     pub(crate) warmup_s: f64,
-    /// From the first byte sent (and, before it, from the start of connecting).
-    pub(crate) timeout_s: f64,
+    /// From the first byte sent (and, before it, from the start of connecting);
+    /// `None`: the default.
+    timeout_s: Option<f64>,
     /// From the intended start, sent or not.
     pub(crate) deadline_s: Option<f64>,
-    /// How long to wait, after the last start, for replies under way.
-    pub(crate) drain_s: f64,
+    /// How long to wait, after the last start, for replies under way; `None`: as long
+    /// as the timeout.
+    drain_s: Option<f64>,
     pub(crate) threads: u32,
     pub(crate) precision: Precision,
     pub(crate) seed: u64,
     /// Keep a record of every call (48 bytes each), up to this many.
     pub(crate) call_log: u64,
     /// Ask the kernel when it received each reply.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) kernel_timestamps: bool,
 }
 
@@ -74,15 +82,15 @@ impl Plan {
     pub fn new(target: Target, load: Stream) -> Self {
         Self {
             target,
-            request: Request::get(),
+            request: None,
             load,
             probe: None,
             sessions: None,
             duration_s: None,
             warmup_s: 0.0,
-            timeout_s: 10.0,
+            timeout_s: None,
             deadline_s: None,
-            drain_s: 10.0,
+            drain_s: None,
             threads: 1,
             precision: Precision::Normal,
             seed: 1,
@@ -94,12 +102,14 @@ impl Plan {
     /// Sets the request; the default is a GET of the target's URL.
     #[must_use]
     pub fn with_request(mut self, request: Request) -> Self {
-        self.request = request;
+        self.request = Some(request);
         self
     }
 
     /// Adds a second stream beside the main load. Its schedule begins half a mean
-    /// interval later, so that streams of equal rates do not start in pairs.
+    /// interval later, so that streams of equal rates do not start in pairs. The two
+    /// are of different [populations](Stream::population), or the plan is refused:
+    /// figures are kept by population.
     #[must_use]
     pub fn with_probe(mut self, probe: Stream) -> Self {
         self.probe = Some(probe);
@@ -108,8 +118,8 @@ impl Plan {
 
     /// Makes every arrival of the main load a session in place of a call of the
     /// plan's request. Sessions have connections, requests and time limits of their
-    /// own: those of the plan do not concern them, and there is no probe, no
-    /// warm-up and no drain.
+    /// own, and there is no probe, no warm-up and no drain: a plan that sets any of
+    /// these beside its sessions is refused.
     #[must_use]
     pub fn with_sessions(mut self, sessions: Sessions) -> Self {
         self.sessions = Some(Box::new(sessions));
@@ -134,8 +144,8 @@ impl Plan {
     /// sets the drain time, unless [`Self::with_drain`] follows.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout_s = timeout.as_secs_f64();
-        self.drain_s = self.timeout_s;
+        self.timeout_s = Some(timeout.as_secs_f64());
+        self.drain_s = None;
         self
     }
 
@@ -149,7 +159,7 @@ impl Plan {
     /// How long to wait for replies under way after the last start.
     #[must_use]
     pub fn with_drain(mut self, drain: Duration) -> Self {
-        self.drain_s = drain.as_secs_f64();
+        self.drain_s = Some(drain.as_secs_f64());
         self
     }
 
@@ -229,16 +239,33 @@ impl Plan {
         seconds(self.warmup_s)
     }
 
-    /// Time limit of a call from its first byte sent.
+    /// Time limit of a call from its first byte sent; zero (none) with sessions, which
+    /// have [limits](crate::session::Limits) of their own.
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        seconds(self.timeout_s)
+        if self.sessions.is_some() { Duration::ZERO } else { seconds(self.timeout_s()) }
     }
 
-    /// How long replies under way are waited for after the last start.
+    /// How long replies under way are waited for after the last start; zero with
+    /// sessions, whose calls are given up when the run is.
     #[must_use]
     pub fn drain(&self) -> Duration {
-        seconds(self.drain_s)
+        if self.sessions.is_some() { Duration::ZERO } else { seconds(self.drain_s()) }
+    }
+
+    /// The request of calls that are no part of sessions.
+    pub(crate) fn request(&self) -> Cow<'_, Request> {
+        self.request.as_ref().map_or_else(|| Cow::Owned(Request::get()), Cow::Borrowed)
+    }
+
+    /// Time limit of a call that is no part of a session.
+    pub(crate) fn timeout_s(&self) -> f64 {
+        self.timeout_s.unwrap_or(DEFAULT_TIMEOUT_S)
+    }
+
+    /// How long replies to such calls are waited for after the last start.
+    pub(crate) fn drain_s(&self) -> f64 {
+        self.drain_s.unwrap_or(self.timeout_s())
     }
 
     /// The streams of the plan.
@@ -276,9 +303,24 @@ impl Plan {
                 reason: "https is not supported here yet: use an http:// URL",
             });
         }
-        self.request.validate()?;
+        self.request().validate()?;
         for stream in self.streams() {
             stream.validate()?;
+        }
+        if let Some(probe) = &self.probe
+            && probe.population() == self.load.population()
+        {
+            return Err(PlanError::Conflict(match probe.population() {
+                Population::Fresh => {
+                    "the load itself opens a connection for each call, and its calls could not be \
+                     told from those of the probe: leave out the probe (--probe-rate)"
+                }
+                Population::Established => {
+                    "the load and the probe both keep their connections, and their calls could not \
+                     be told apart: make the probe one call a connection (Stream::fresh), or leave \
+                     it out"
+                }
+            }));
         }
         let seconds = |what, value: f64, least: f64| {
             if value.is_finite() && value >= least && value <= 1e7 {
@@ -298,8 +340,8 @@ impl Plan {
             }
         }
         seconds("the warm-up", self.warmup_s, 0.0)?;
-        seconds("the timeout", self.timeout_s, 1e-9)?;
-        seconds("the drain time", self.drain_s, 0.0)?;
+        seconds("the timeout", self.timeout_s(), 1e-9)?;
+        seconds("the drain time", self.drain_s(), 0.0)?;
         if let Some(deadline) = self.deadline_s {
             seconds("the deadline", deadline, 1e-9)?;
         }
@@ -311,23 +353,7 @@ impl Plan {
             });
         }
         if let Some(sessions) = &self.sessions {
-            sessions.validate()?;
-            if self.probe.is_some() || self.warmup_s > 0.0 || self.deadline_s.is_some() {
-                return Err(PlanError::Conflict(
-                    "a plan with sessions has no probe, no warm-up and no deadline",
-                ));
-            }
-            if self.kernel_timestamps {
-                return Err(PlanError::Conflict(
-                    "kernel timestamps are not read in sessions: leave them out",
-                ));
-            }
-            if !self.load.connects_plainly() {
-                return Err(PlanError::Conflict(
-                    "sessions have connections of their own: how they are closed, opened, \
-                     pipelined and read is not for the stream to say",
-                ));
-            }
+            self.validate_sessions(sessions)?;
         }
         if self.kernel_timestamps && self.streams().any(|stream| stream.pipeline > 1) {
             return Err(PlanError::Conflict(
@@ -372,13 +398,26 @@ mod tests {
     }
 
     #[test]
-    fn repeats_from_its_own_json() {
-        let plan = plan()
-            .with_probe(Stream::fresh(Schedule::poisson(10.0)))
-            .with_duration(Duration::from_secs(5))
-            .with_request(Request::get().with_method("POST").with_body(vec![0, 255, 7]));
-        let json = serde_json::to_string(&plan).unwrap();
-        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    fn two_streams_of_one_population_are_refused() {
+        let schedule = Schedule::constant(10.0);
+        let (kept, fresh) = (Stream::established(schedule), Stream::fresh(schedule));
+        let kept_for_two = kept.clone().with_calls_per_connection(2);
+        let plan = |load: &Stream, probe: &Stream| {
+            Plan { load: load.clone(), ..plan() }.with_probe(probe.clone())
+        };
+        for (load, probe, word) in [
+            (&kept, &kept, "Stream::fresh"),
+            (&kept, &kept_for_two, "Stream::fresh"),
+            (&kept_for_two, &kept, "Stream::fresh"),
+            (&fresh, &fresh, "leave out the probe"),
+            (&kept.clone().with_calls_per_connection(1), &fresh, "leave out the probe"),
+        ] {
+            let error = plan(load, probe).validate().unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+        plan(&kept, &fresh).validate().unwrap();
+        plan(&fresh, &kept).validate().unwrap();
+        plan(&kept_for_two, &fresh).validate().unwrap();
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //!
 //! Invariant: a call without a reply counts as *longer than any limit* in the
 //! quantiles and the maximum, so that a server cannot hold `p99<20ms` by losing
-//! its slow calls. What cannot be judged (too few calls) is never "held".
+//! its slow calls. What cannot be judged (too few calls, or the generator itself was
+//! late) is never "held", and never "breached".
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
-use crate::report::Report;
+use crate::report::{Latency, Report};
 use crate::units::parse_duration;
 
 /// What is limited.
@@ -52,7 +53,8 @@ pub enum SloOutcome {
     Held,
     /// The metric was beyond its limit.
     Breached,
-    /// The run had too few calls to tell.
+    /// The run does not tell: it had too few calls, or the generator's own lateness
+    /// may account for the breach.
     Unknown,
 }
 
@@ -121,11 +123,29 @@ impl Slo {
 
     /// Judges a report. It says nothing about the report's verdict: figures of an
     /// invalid run should not be judged at all.
+    ///
+    /// A breach that the generator's own lateness may account for says nothing of the
+    /// server: if the objective holds once that lateness is taken out in full, it
+    /// cannot be judged.
     #[must_use]
     pub fn judge(&self, report: &Report) -> SloJudgement {
-        match self.measured(report) {
+        let with = Figures::of(report);
+        let measured = self.measured(&with);
+        let judged = self.outcome(&measured);
+        if judged.outcome == SloOutcome::Breached
+            && let Some(without) = Figures::without_own(report)
+            && let Measured::Value(value) = self.measured(&without)
+            && self.holds(value)
+        {
+            return self.breached_by_ourselves(&measured, value, report);
+        }
+        judged
+    }
+
+    fn outcome(&self, measured: &Measured) -> SloJudgement {
+        match *measured {
             Measured::Value(value) => {
-                let held = if self.inclusive { value <= self.limit } else { value < self.limit };
+                let held = self.holds(value);
                 let outcome = if held { SloOutcome::Held } else { SloOutcome::Breached };
                 let word = if held { "held" } else { "breached" };
                 let text = format!("{self}: {word}, {} was {}", self.name(), self.show(value));
@@ -149,22 +169,45 @@ impl Slo {
         }
     }
 
-    fn measured(&self, report: &Report) -> Measured {
-        let counts = &report.counts;
-        let offered = counts.offered.max(counts.started + counts.shed);
-        let lost = offered.saturating_sub(counts.answered);
+    fn holds(&self, value: f64) -> bool {
+        if self.inclusive { value <= self.limit } else { value < self.limit }
+    }
+
+    fn breached_by_ourselves(
+        &self,
+        measured: &Measured,
+        without: f64,
+        report: &Report,
+    ) -> SloJudgement {
+        let was = match measured {
+            Measured::Value(value) => format!("was {}", self.show(*value)),
+            _ => "was beyond any limit".to_owned(),
+        };
+        let pause = report.generator.as_ref().and_then(|own| own.longest_pause());
+        let pause = pause.map_or(String::new(), |pause| format!(" ({pause})"));
+        SloJudgement {
+            outcome: SloOutcome::Unknown,
+            text: format!(
+                "{self}: cannot be judged, {} {was}, but {} without the generator's own \
+                 lateness{pause}: give it a CPU of its own, or repeat the run",
+                self.name(),
+                self.show(without)
+            ),
+        }
+    }
+
+    fn measured(&self, figures: &Figures<'_>) -> Measured {
+        let (offered, lost) = (figures.offered, figures.lost);
         if offered == 0 {
             return Measured::TooFew { offered };
         }
         match self.metric {
             SloMetric::ErrorRate => {
-                let bad_status: u64 =
-                    ["4xx", "5xx"].iter().filter_map(|class| report.status.get(*class)).sum();
-                Measured::Value((lost + bad_status) as f64 / offered as f64)
+                Measured::Value((lost + figures.bad_status) as f64 / offered as f64)
             }
-            SloMetric::Mean => known(report.response_time.mean_us, offered),
+            SloMetric::Mean => known(figures.times.mean_us, offered),
             SloMetric::Max if lost > 0 => Measured::Endless { lost, offered },
-            SloMetric::Max => known(report.response_time.max_us, offered),
+            SloMetric::Max => known(figures.times.max_us, offered),
             SloMetric::Quantile(q) => {
                 // Nearest rank over all that was offered; replies come first, what
                 // brought none is longer than each of them. The small step down takes
@@ -173,10 +216,14 @@ impl Slo {
                 if offered - rank.min(offered) < 1 {
                     return Measured::TooFew { offered };
                 }
-                if rank > counts.answered {
+                if rank > offered - lost {
                     return Measured::Endless { lost, offered };
                 }
-                known(quantile_at_rank(report, rank), offered)
+                // Those that we lost might have been the fastest.
+                match rank.saturating_sub(figures.lost_by_us) {
+                    0 => known(figures.times.min_us, offered),
+                    rank => known(quantile_at_rank(figures.times, rank), offered),
+                }
             }
         }
     }
@@ -198,6 +245,46 @@ impl Slo {
     }
 }
 
+/// What a report tells of all calls.
+struct Figures<'a> {
+    offered: u64,
+    /// Calls without a reply.
+    lost: u64,
+    /// Calls without a reply that are not among them.
+    lost_by_us: u64,
+    bad_status: u64,
+    /// Of the answered calls.
+    times: &'a Latency,
+}
+
+impl<'a> Figures<'a> {
+    fn of(report: &'a Report) -> Self {
+        let counts = &report.counts;
+        let offered = counts.offered.max(counts.started + counts.shed);
+        Self {
+            offered,
+            lost: offered.saturating_sub(counts.answered),
+            lost_by_us: 0,
+            bad_status: ["4xx", "5xx"].iter().filter_map(|class| report.status.get(*class)).sum(),
+            times: &report.response_time,
+        }
+    }
+
+    /// The same as if the generator had been in time; `None` if it was.
+    fn without_own(report: &'a Report) -> Option<Self> {
+        let own = report.generator.as_ref()?;
+        let with = Self::of(report);
+        let lost_by_us = own.calls_lost.min(with.lost);
+        let times = own.response_time_without.as_ref();
+        (lost_by_us > 0 || times.is_some()).then(|| Self {
+            lost: with.lost - lost_by_us,
+            lost_by_us,
+            times: times.unwrap_or(with.times),
+            ..with
+        })
+    }
+}
+
 /// What a report says of a metric.
 enum Measured {
     /// Microseconds, or a share.
@@ -212,9 +299,9 @@ fn known(value: Option<f64>, offered: u64) -> Measured {
     value.map_or(Measured::TooFew { offered }, Measured::Value)
 }
 
-/// The response time at a rank (1 = shortest) in µs, from the report's histogram.
-fn quantile_at_rank(report: &Report, rank: u64) -> Option<f64> {
-    let histogram = decode_histogram(report.response_time.histogram.as_deref()?)?;
+/// The response time at a rank (1 = shortest) in µs, from its histogram.
+fn quantile_at_rank(times: &Latency, rank: u64) -> Option<f64> {
+    let histogram = decode_histogram(times.histogram.as_deref()?)?;
     if rank > histogram.len() {
         return None;
     }

@@ -85,6 +85,11 @@ impl Target {
         &self.source_addresses
     }
 
+    /// Whether connections go to an address of their own choice.
+    pub(crate) fn connects_elsewhere(&self) -> bool {
+        self.connect_to.is_some()
+    }
+
     /// Whether the URL asks for TLS.
     pub(crate) fn is_tls(&self) -> bool {
         self.parts().is_ok_and(|parts| parts.tls)
@@ -103,6 +108,15 @@ impl Target {
     /// Host and port for the `Host` header (RFC 9110 §7.2).
     pub(crate) fn authority(&self) -> &str {
         self.parts().map_or("", |parts| parts.authority)
+    }
+
+    /// The same of another server on the target's port, by its name or address.
+    pub(crate) fn authority_of(&self, server: &str) -> String {
+        let host = if server.contains(':') { format!("[{server}]") } else { server.to_owned() };
+        match (self.port(), self.is_tls()) {
+            (80, false) | (443, true) => host,
+            (port, _) => format!("{host}:{port}"),
+        }
     }
 
     /// Path and query for the request line (RFC 9112 §3.2.1).

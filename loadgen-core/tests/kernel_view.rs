@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "../../tests/require.rs"]
+mod require;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +14,7 @@ use std::time::Duration;
 use common::{LIMIT, gated_server, run_and};
 use loadgen_core::target_server::{TargetOptions, TargetServer};
 use loadgen_core::{Engine, Plan, Report, Schedule, Stream, Target};
+use require::require;
 
 /// Tells a copy of this program which load to put on which server.
 const CLIENT: &str = "LOADGEN_TEST_CLIENT";
@@ -240,10 +243,9 @@ impl Drop for Net {
 
 #[test]
 fn lost_packets_are_sent_again() {
-    let Some(net) = Net::make() else {
-        assert!(std::env::var_os("CI").is_none(), "CI needs root, iproute2 and network namespaces");
-        return;
-    };
+    let net = Net::make();
+    require(net.is_some(), "root, and ip that may make network namespaces", "iproute2");
+    let Some(net) = net else { return };
     let own = std::env::current_exe().unwrap();
     let mut command = net.inside(2, &own);
     command.env(SERVER, "1");

@@ -132,7 +132,6 @@ fn migrate(pairs: &[(&str, &str)]) -> (Vec<Event>, Settled, Vec<(Nanos, Nanos)>)
 fn load_of_sessions(url: &str, calls: u64, count: Option<u64>) -> Plan {
     let mut sessions = Sessions::scripted(Script::Connection { calls, burst: 1 });
     sessions.count = count;
-    sessions.head.host = Some("vm".into());
     sessions.limits.timeout_s = 10.0;
     let schedule = Schedule::constant(200.0);
     let load = if calls == 1 { Stream::fresh(schedule) } else { Stream::established(schedule) };

@@ -20,6 +20,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::reason::reason;
+use crate::start::READER_GONE;
 use arguments::Command;
 pub use request::{Entry, LONGEST_REQUEST, METHODS, Request, parse};
 pub use sessions::MOST_SESSIONS;
@@ -31,6 +32,9 @@ Usage: sesslog [--sessions GAP] [<infile>] [<outfile>]
 
 Turns an access log (NCSA common or combined format) into a session file for
 httperf --wsesslog. Reads standard input and writes standard output by default.
+Requests that --wsesslog does not take are skipped, and counted on standard error.
+PROPFIND and REPORT are written: the httperf of this project takes them, the old
+0.9.0 refuses a file that has them.
 
   --sessions GAP  one session a client address instead of one for all: requests
                   of one second are a burst, the times between bursts become
@@ -42,8 +46,6 @@ httperf --wsesslog. Reads standard input and writes standard output by default.
 
 /// Status of every failure; the original returns -1.
 const FAILED: u8 = 255;
-/// Status of a program whose reader went away, as the shell shows SIGPIPE.
-const PIPE_CLOSED: u8 = 141;
 
 /// Why a log was not converted.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +77,7 @@ pub fn main(
                     0
                 }
                 Err(Error::Convert(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    PIPE_CLOSED
+                    READER_GONE
                 }
                 Err(error) => {
                     let _ = writeln!(stderr, "{error}");

@@ -3,11 +3,14 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use loadgen_core::httperf::SESSION_METHODS;
+
 use super::skipped::Skip;
 use super::time;
 
-/// Methods that `--wsesslog` takes.
-pub const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "TRACE"];
+/// Methods that `--wsesslog` takes. The original httperf 0.9.0 does not know
+/// `PROPFIND` and `REPORT`, and refuses the whole file for them.
+pub const METHODS: [&str; 9] = SESSION_METHODS;
 
 /// Longest line of a session file in bytes, think time and line feed included;
 /// httperf cuts longer ones.
@@ -177,6 +180,8 @@ mod tests {
             ),
             (format!(r#"10.0.0.1 - "a [b" {STAMP} "GET /a" 200 1"#), ok("10.0.0.1", "/a", "GET")),
             (r#""OPTIONS * HTTP/1.1""#.into(), ok("", "*", "OPTIONS")),
+            (r#""PROPFIND /d HTTP/1.1" 207"#.into(), ok("", "/d", "PROPFIND")),
+            (r#""REPORT /d HTTP/1.1" 207"#.into(), ok("", "/d", "REPORT")),
         ] {
             assert_eq!(entry(&line), expected, "{line}");
         }
@@ -198,7 +203,7 @@ mod tests {
             (r#"GET /\"a\" HTTP/1.1"#, Skip::Escaped),
             (r"GET /\xc3\xa4 HTTP/1.1", Skip::Escaped),
             ("PRI * HTTP/2.0", Skip::Method),
-            ("PROPFIND / HTTP/1.1", Skip::Method),
+            ("PROPPATCH / HTTP/1.1", Skip::Method),
             ("GETX / HTTP/1.1", Skip::Method),
             ("get / HTTP/1.1", Skip::Method),
         ] {

@@ -73,6 +73,7 @@ measure() {
     timeout --foreground --kill-after=60 "$((LAB_MAX_TIME + 120))" \
         "$LAB_LOADGEN" migrate "http://$GUEST_ADDRESS/" \
         --rate "$LAB_RATE" --probe-rate "$LAB_PROBE_RATE" \
+        --reach-check "$LAB_REACH_CHECK" --reach-rate "$LAB_REACH_RATE" \
         --before "${LAB_BEFORE}s" --after "${LAB_AFTER}s" \
         --migration-limit "${LAB_MAX_TIME}s" \
         --trigger "$trigger" --format json -o "$out/report.json" &

@@ -49,6 +49,10 @@ def with_bound($digits; value; bound):
 def outage: if . == null then "-" else
     with_bound(0; (.gap // .longest_gap); .bound) + " (sum \(.sum_of_gaps | fixed(0)) in \(.gaps // "-"))" end;
 
+def interval:
+  if .at_least == null then "-"
+  else (.at_least | fixed(1)) + "–" + (.at_most | fixed(1)) end;
+
 def verdict:
   if .report == null then "failed"
   elif .status == 1 then "failed (\(.report.verdict.status // "-"))"
@@ -69,6 +73,8 @@ def pad_left($width): (" " * ([$width - length, 0] | max) // "") + .;
     measured("downtime told by QEMU [ms]"; .migration.downtime_ms.reported | fixed(0)),
     measured("downtime STOP→RESUME [ms]";
              .migration.downtime_ms | with_bound(1; .events; .bound)),
+    measured("packets lost, by the network [ms]"; .migration.unreachable_ms | interval),
+    measured("kernel silent [ms]"; .migration.silent_ms | interval),
     measured("outage, open connections [ms]"; .migration.outage_ms.established | outage),
     measured("outage, new connections [ms]"; .migration.outage_ms.fresh | outage),
     measured("response time before, mean [ms]"; one("before") | mean_ms | fixed(1)),

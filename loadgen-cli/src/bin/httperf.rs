@@ -22,11 +22,11 @@ fn main() -> ExitCode {
     let ending = run(&args, &out, &err, |stopper| stop_by_signal(stopper, Arc::clone(&first)));
     let mut exit_code = ending.exit_code;
     if let Err(error) = out.finish() {
-        // A reader that has seen enough is no failure of ours to tell about.
+        // A reader that has seen enough is no failure, as with the original.
         if error.kind() != ErrorKind::BrokenPipe {
             let _ = writeln!(io::stderr(), "httperf: cannot write the report: {error}");
+            exit_code = exit_code.max(1);
         }
-        exit_code = exit_code.max(1);
     }
     match first.load(Ordering::SeqCst) {
         // As the original: an interrupted run is a short one.

@@ -6,14 +6,15 @@ use std::time::Duration;
 use anyhow::Context;
 use loadgen_core::Plan;
 use loadgen_core::migration::{
-    CommandTrigger, MigrationError, MigrationRun, QmpTrigger, SimulatedTrigger, SimulatedVm,
-    Strategy, Trigger, TriggerError, TriggerSpec,
+    CommandTrigger, MigrationError, MigrationRun, QmpTrigger, ReachCheck, SimulatedTrigger,
+    SimulatedVm, Strategy, Trigger, TriggerError, TriggerSpec,
 };
 use loadgen_core::units::{parse_duration, parse_rate};
 
 use super::conclude::conclude;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
+use crate::messages::note;
 use crate::options::{
     ConnectionOptions, LoadOptions, MeasuringOptions, OutputOptions, TargetOptions,
 };
@@ -67,10 +68,24 @@ pub(crate) struct Args {
     /// Second stream beside the load: calls a second, each over a fresh connection; 0: none
     ///
     /// Kept-alive clients and newcomers feel different outages. The denser the calls, the
-    /// tighter the bound of the outage.
-    #[arg(long, value_name = "RATE", default_value = "100", value_parser = parse_rate,
-          help_heading = "Load")]
-    probe_rate: f64,
+    /// tighter the bound of the outage. [default: 100; none with --calls-per-connection 1, whose
+    /// calls are those of newcomers themselves]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
+    probe_rate: Option<f64>,
+
+    /// How to ask whether the machine's kernel answers: auto, rst:PORT, icmp, syn or off
+    ///
+    /// It tells for how long the network lost packets to the machine, without any word of the
+    /// hypervisor. rst:PORT sends SYNs to a closed port, icmp echo requests, syn SYNs to the
+    /// service's port, which are reset at once; auto takes the first of these that is answered
+    /// before the load (syn at 50/s at most). What is answered by this very machine is not asked.
+    #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "Migration")]
+    reach_check: ReachCheck,
+
+    /// How often it is asked, 1/s to 1000/s: the denser, the tighter
+    #[arg(long, value_name = "RATE", default_value = "200", value_parser = reach_rate,
+          help_heading = "Migration")]
+    reach_rate: f64,
 
     #[command(flatten)]
     load: LoadOptions,
@@ -93,7 +108,7 @@ working-set=MEMORY, bandwidth=64MiB/s, downtime=300ms, max-rounds=30, post-copy-
 brownout=2ms, faults=20ms, delay=1ms, body=100B, seed=SEED.
 
 command:PROGRAM [ARGS]  Any program. Exit 0 means that the migration completed, any other code \
-that it failed; what it prints to stdout must be events, a JSON object a line; SIGTERM asks it to \
+that it failed, also after an event that says completed; what it prints to stdout must be events, a JSON object a line; SIGTERM asks it to \
 give the migration up. Words are split as by a shell, but no shell runs. Its environment has \
 LOADGEN_RUN_ID, LOADGEN_TRIAL and, with --strategy, LOADGEN_STRATEGY.
 
@@ -101,13 +116,17 @@ qmp:SOCKET,to=URI[,KEY=VALUE…]  QEMU. SOCKET (a path, or tcp:HOST:PORT) is the
 source, URI the place to migrate to, such as tcp:10.0.0.2:4444. peer=SOCKET (QMP of the target; \
 without it neither RESUME nor the arrival is seen), listen=URI, strategy=pre-copy (or post-copy, \
 stop-and-copy), max-bandwidth=32MiB/s, max-postcopy-bandwidth=RATE, downtime-limit=300ms, \
-postcopy-after=1s, capability=NAME (may come again), clock=auto (or local, remote: whether the \
+postcopy-after=1s, capability=NAME (may come again; all others are switched off, and put back \
+at the end), clock=auto (or local, remote: whether the \
 timestamps of QEMU count, or when they were received; auto is local for a path and remote for tcp: \
 say remote when the path is forwarded from another host).";
 
 /// The first calls of a process meet cold caches and connections; they would make
 /// the baseline look unsteady.
 const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Newcomers beside the load, a second, unless the user says otherwise.
+const PROBE_RATE: f64 = 100.0;
 
 const AFTER: &str = "\
 The first SIGINT, SIGTERM or SIGHUP cancels a migration under way (where its trigger can) and
@@ -129,8 +148,15 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
     let run = MigrationRun::new(plan, trigger)
         .with_before(args.before)
         .with_after(args.after)
-        .with_limit(args.migration_limit);
+        .with_limit(args.migration_limit)
+        .with_reach_check(args.reach_check, args.reach_rate);
     let quiet = args.output.quiet;
+    if args.is_without_probe() && !quiet {
+        note(
+            "no probe: with --calls-per-connection 1 the load itself opens a connection for each \
+             call",
+        );
+    }
     let mut progress = Progress::new(quiet, None);
     let outcome = run.run(interrupt.flag(), &mut |now| {
         if let Some(event) = now.event {
@@ -202,16 +228,37 @@ impl Args {
         Ok((trigger, url))
     }
 
+    /// Whether there is no probe only because the load is one of newcomers already.
+    fn is_without_probe(&self) -> bool {
+        self.probe_rate.is_none() && self.connections.are_fresh()
+    }
+
+    /// The rate of the newcomers beside the load, if there are any.
+    fn probe_rate(&self) -> Option<f64> {
+        let default = if self.is_without_probe() { 0.0 } else { PROBE_RATE };
+        Some(self.probe_rate.unwrap_or(default)).filter(|rate| *rate > 0.0)
+    }
+
     fn plan(&self, url: &str) -> Result<Plan, Failure> {
-        let probe_rate = Some(self.probe_rate).filter(|rate| *rate > 0.0);
         let (stream, probe) =
-            self.connections.warm_streams(self.load.schedule(self.rate), probe_rate);
+            self.connections.warm_streams(self.load.schedule(self.rate), self.probe_rate());
         let plan = Plan::new(self.target.target(url)?, stream).with_request(self.target.request()?);
         let plan = self.measuring.apply(self.load.apply(plan, WARM_UP));
         Ok(match probe {
             Some(probe) => plan.with_probe(probe),
             None => plan,
         })
+    }
+}
+
+/// A rate that the reach check may have.
+fn reach_rate(text: &str) -> Result<f64, String> {
+    let rate = parse_rate(text).map_err(|error| error.to_string())?;
+    if (1.0..=1000.0).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("the reach check asks 1 to 1000 times a second; --reach-check off switches it off"
+            .into())
     }
 }
 

@@ -84,7 +84,7 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     let plan = if is_report(&args.url) { args.repeated(given)? } else { args.plan()? };
     plan.validate()?;
     let (length, warmup) = (plan.duration(), plan.warmup());
-    let handle = match Engine::new(plan).and_then(Engine::start) {
+    let handle = match Engine::prepare(plan, interrupt.flag()).and_then(Engine::start) {
         Ok(handle) => handle,
         Err(error) if interrupt.is_raised() => return Ok(interrupt.before_the_load(&error)),
         Err(error) => return Err(error.into()),
@@ -130,6 +130,13 @@ impl Args {
             )));
         }
         let report = read_report(Path::new(&self.url))?;
+        if report.plan.duration().is_none() && report.plan.sessions().is_none() {
+            return Err(Failure::usage(format!(
+                "the plan of '{}' has no duration, it ran until it was stopped, and would do so \
+                 again: give its URL and all options, --duration among them, instead",
+                self.url
+            )));
+        }
         if report.migration.is_some() {
             return Err(Failure::usage(format!(
                 "'{}' is the report of a migration, which 'run' cannot repeat: use 'loadgen \

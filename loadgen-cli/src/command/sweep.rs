@@ -6,6 +6,7 @@ mod sink;
 
 use std::time::Duration;
 
+use loadgen_core::report::VerdictStatus;
 use loadgen_core::sweep::{
     Ending, Probe, Sweep, SweepError, SweepObserver, SweepPoint, SweepReport,
 };
@@ -96,12 +97,22 @@ fn judge(report: &SweepReport) -> Exit {
             }
         };
     }
-    let faulty = report.points.iter().filter(|point| point.is_generators_fault()).count();
-    if faulty > 0 {
-        warning(&format!("{faulty} steps are not valid: see the verdicts and their reasons"));
+    let faulty = report.points.iter().filter(|point| point.is_generators_fault());
+    let invalid = faulty.clone().filter(|p| p.verdict.status == VerdictStatus::Invalid).count();
+    let late = faulty.count() - invalid;
+    if late > 0 {
+        warning(&format!(
+            "the generator itself was late in {late} steps: what they left undone says nothing of \
+             the server"
+        ));
+    }
+    if invalid > 0 {
+        warning(&format!("{invalid} steps are not valid: see the verdicts and their reasons"));
         Exit::Invalid
     } else if !report.objectives.is_empty() && report.held_up_to_per_s.is_none() {
-        warning("the objectives are not held at the lowest rate");
+        let judged = report.curve().first().is_some_and(|point| point.held.is_some());
+        let word = if judged { "are not held" } else { "could not be judged" };
+        warning(&format!("the objectives {word} at the lowest rate"));
         Exit::Breached
     } else {
         Exit::Done

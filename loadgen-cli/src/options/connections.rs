@@ -82,6 +82,11 @@ impl From<CloseArg> for CloseMode {
 }
 
 impl ConnectionOptions {
+    /// Whether every call of the load opens a connection.
+    pub(crate) fn are_fresh(&self) -> bool {
+        self.calls_per_connection == 1
+    }
+
     /// The stream that carries this schedule, and the one of newcomers beside it.
     pub(crate) fn streams(
         &self,

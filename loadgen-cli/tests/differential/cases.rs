@@ -16,6 +16,8 @@
 //! * `race=wire`: what was sent before the real one aborted is a matter of luck;
 //! * `unclassed`: replies of a status that the report counts nowhere, but the times
 //!   of whose connections it does: times are masked, and nothing adds up;
+//! * `reader=N`: whoever reads standard output goes away after N bytes; what it has read
+//!   is not compared;
 //! * `close`: compares how the client ended its connections, by FIN or RST.
 
 use std::time::Duration;
@@ -33,6 +35,7 @@ pub(crate) struct Case {
     pub(crate) wire_races: bool,
     pub(crate) unclassed: bool,
     pub(crate) compare_close: bool,
+    pub(crate) reader_takes: Option<u64>,
 }
 
 /// All cases of `cases.txt`.
@@ -57,6 +60,7 @@ fn parse(line: &str) -> Option<Case> {
     for word in words {
         match word.split_once(['=', '@']) {
             Some(("nofile", number)) => case.nofile = number.parse().ok()?,
+            Some(("reader", bytes)) => case.reader_takes = Some(bytes.parse().ok()?),
             Some(("race", "requests")) => case.requests_race = true,
             Some(("race", "wire")) => case.wire_races = true,
             Some((name @ ("INT" | "TERM"), seconds)) => {

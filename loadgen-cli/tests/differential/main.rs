@@ -27,6 +27,8 @@ mod compare;
 mod normal;
 mod programs;
 mod repeat;
+#[path = "../../../tests/require.rs"]
+mod require;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod side;
@@ -90,7 +92,7 @@ fn the_real_httperf_and_ours() {
 #[test]
 fn there_are_cases_enough() {
     let cases = cases::all();
-    assert!(cases.len() >= 120, "{} cases", cases.len());
+    assert!(cases.len() >= 400, "{} cases", cases.len());
     let mut names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
     names.sort_unstable();
     assert!(names.windows(2).all(|pair| pair.first() != pair.last()), "a name twice: {names:?}");

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::require::require;
+
 pub(crate) struct Programs {
     pub(crate) real: PathBuf,
     pub(crate) ours: PathBuf,
@@ -18,25 +20,20 @@ pub(crate) fn find() -> Option<Programs> {
     let ours = variable("HTTPERF_UNDER_TEST")
         .or_else(|| option_env!("CARGO_BIN_EXE_httperf").map(PathBuf::from))
         .expect("this package has no binary httperf, and HTTPERF_UNDER_TEST is not set");
-    let mut missing = Vec::new();
-    if !real.is_file() {
-        missing.push("httperf");
+    let tools = [
+        ("nginx", "/usr/sbin/nginx", "-v", "nginx-light"),
+        ("openssl", "/usr/bin/openssl", "version", "openssl"),
+    ];
+    let mut there = require(real.is_file(), "the original httperf", "httperf");
+    for (name, path, option, package) in tools {
+        there &= require(starts(name, option) || starts(path, option), name, package);
     }
-    let tools = [("nginx", "/usr/sbin/nginx", "-v"), ("openssl", "/usr/bin/openssl", "version")];
-    for (name, path, option) in tools {
-        if !starts(name, option) && !starts(path, option) {
-            missing.push(if name == "nginx" { "nginx-light" } else { name });
-        }
+    if !there {
+        return None;
     }
-    if missing.is_empty() {
-        assert!(ours.is_file(), "no such program: {}", ours.display());
-        let same = canonical(&real) == canonical(&ours);
-        return Some(Programs { real, ours, same });
-    }
-    let how = format!("apt-get install --no-install-recommends {}", missing.join(" "));
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "programs are missing: {how}");
-    println!("not run, programs are missing: {how}");
-    None
+    assert!(ours.is_file(), "no such program: {}", ours.display());
+    let same = canonical(&real) == canonical(&ours);
+    Some(Programs { real, ours, same })
 }
 
 fn variable(name: &str) -> Option<PathBuf> {

@@ -53,10 +53,18 @@ impl Side {
     pub(crate) fn run(&mut self, case: &Case) -> Outcome {
         let ports = self.servers.ports().to_vec();
         let mut child = self.command(case, &ports).spawn().unwrap();
-        let stdout = collect(child.stdout.take().unwrap());
+        let stdout = child.stdout.take().unwrap();
+        let stdout = match case.reader_takes {
+            None => collect(stdout),
+            // Dropped with the thread that reads so much of it.
+            Some(bytes) => collect(stdout.take(bytes)),
+        };
         let stderr = collect(child.stderr.take().unwrap());
         let end = wait(&mut child, case);
-        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        let (mut stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        if case.reader_takes.is_some() {
+            stdout.clear();
+        }
         Outcome { stdout, stderr, end, connections: self.servers.take(), ports }
     }
 

@@ -113,6 +113,11 @@ fn reply(request: &[u8], n: usize) -> Vec<Step> {
                 .chain(drops)
                 .collect()
         }
+        "/line" => whole("200 OK", &line_of(query, "X-L: "), b"hello\n"),
+        "/status" => {
+            let line = line_of(query, "HTTP/1.1 200 ");
+            vec![send(format!("{line}Content-Length: 6\r\n\r\nhello\n").as_bytes())]
+        }
         "/page.html" => whole("200 OK", "Content-Type: text/html\r\n", PAGE),
         "/location" => whole("302 Found", "Location: /elsewhere\r\n", b""),
         _ => chunked(path)
@@ -121,6 +126,12 @@ fn reply(request: &[u8], n: usize) -> Vec<Step> {
             .or_else(|| broken_off(path, n))
             .unwrap_or_else(|| whole("404 Not Found", "", format!("no {path}\n").as_bytes())),
     }
+}
+
+/// A line of so many bytes, its end among them.
+fn line_of(length: &str, start: &str) -> String {
+    let length: usize = length.parse().unwrap_or(0);
+    format!("{start}{}\r\n", "a".repeat(length.saturating_sub(start.len() + 2)))
 }
 
 /// Chunked bodies, well made and not.
@@ -186,6 +197,7 @@ fn headers(path: &str) -> Option<Vec<Step>> {
             let two = "Set-Cookie: first=1; path=/\r\nset-cookie: second=2\r\n";
             whole("200 OK", two, b"hello\n")
         }
+        "/barecookie" => whole("200 OK", "Set-Cookie:sid=bare\r\n", b"hello\n"),
         "/longcookie" => {
             whole("200 OK", &format!("Set-Cookie: c={}\r\n", "v".repeat(400)), b"hello\n")
         }

@@ -1,6 +1,7 @@
 //! Arrivals, and the users of closed loops: each gets a connection, waits for one,
 //! or is shed.
 
+use super::looks::NOTABLE;
 use super::pool::Call;
 use super::worker::Worker;
 use crate::clock::Nanos;
@@ -45,12 +46,15 @@ impl Worker {
     pub(super) fn arrive(&mut self, s: usize, intended: Nanos, lag: Option<Nanos>) {
         let stream = &mut self.streams[s];
         self.recorder.offered(stream.population, intended, lag);
+        if lag.is_some_and(|lag| lag > NOTABLE) {
+            self.looks.took_up_late();
+        }
         if self.is_past_deadline(intended) {
             return self.shed(s, intended, false);
         }
         // Who came earlier is served earlier.
         if self.streams[s].nobody_waits() && self.can_start(s) {
-            return self.start(s, Call { intended, ..Call::default() });
+            return self.start(s, Call::arriving(intended, lag.unwrap_or(0)));
         }
         let stream = &mut self.streams[s];
         if stream.wait(intended) {
@@ -141,6 +145,9 @@ impl Worker {
             queued,
         };
         self.look_into_unconnected(s, &call);
+        if self.looks.explains_a_loss() {
+            self.recorder.owes(&call, now.saturating_sub(intended));
+        }
         self.recorder.ended(call);
     }
 }

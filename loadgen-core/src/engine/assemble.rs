@@ -7,6 +7,7 @@ use std::io;
 use std::time::SystemTime;
 
 use super::Finished;
+use super::looks::NOTABLE;
 use super::verdict;
 use super::worker::Harvest;
 use crate::clock::{Clock, Nanos, as_millis, as_seconds};
@@ -19,9 +20,9 @@ use crate::record::{
     STEPS_PER_WINDOW, SessionRecord, Tally, Timeline,
 };
 use crate::report::{
-    Counts, Cpu, Environment, ErrorExample, FailedCall, PopulationReport, PopulationWindow, Rates,
-    Report, SCHEMA, SessionsReport, TimelineCounters, TimelineReport, Tool, Traffic, WindowReport,
-    latency,
+    Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, PopulationReport,
+    PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TimelineCounters, TimelineReport,
+    Tool, Traffic, WindowReport, latency,
 };
 
 pub(super) fn assemble(
@@ -58,6 +59,10 @@ pub(super) fn assemble(
         errors: &whole.errors,
         warm_failures: recorder.warm_failures,
         waiting_at_end: recorder.waiting_at_end,
+        shed_in_drain: recorder.shed_in_drain,
+        pauses: recorder.pauses,
+        own: recorder.own(),
+        response: &whole.response,
         busiest_cpu,
         run_delay: learnt.as_ref().and_then(|learnt| learnt.run_delay),
         unread: learnt.as_ref().and_then(|l| l.receipts.as_ref()).map(|r| &r.unread),
@@ -110,6 +115,7 @@ pub(super) fn assemble(
         timeline,
         slow_calls: learnt.as_ref().map(kernel::slow_calls),
         kernel_timestamps: learnt.as_ref().and_then(kernel::timestamps),
+        generator: Some(generator(&recorder, &whole.response)),
         events: marks.iter().map(EventReport::from).collect(),
         migration: None,
         sessions,
@@ -124,6 +130,27 @@ pub(super) fn assemble(
         dates: recorder.dates.samples,
         load_end,
     })
+}
+
+/// What the generator had its part in.
+fn generator(recorder: &Recorder, response: &Histogram) -> GeneratorReport {
+    let pauses = recorder.pauses;
+    let own = recorder.own();
+    let any = pauses.count > 0;
+    GeneratorReport {
+        pause_threshold_ms: as_millis(NOTABLE),
+        pauses: pauses.count,
+        paused_ms: as_millis(pauses.sum),
+        longest_pause_ms: any.then(|| as_millis(pauses.longest)),
+        longest_pause_at_s: any.then(|| as_seconds(pauses.at)),
+        response_time_without: own
+            .filter(|own| !own.as_measured.is_empty())
+            .and_then(|own| own.taken_out_of(response))
+            .map(|without| latency(&without, true)),
+        calls_lost: own.map_or(0, |own| own.lost),
+        shed: own.map_or(0, |own| own.shed),
+        left_over: own.map_or(0, |own| own.left_over),
+    }
 }
 
 /// The figures of sessions, if the plan has any.

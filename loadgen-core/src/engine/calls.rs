@@ -85,6 +85,7 @@ impl Worker {
                     stream.pause(now);
                 }
                 self.look_into_unconnected(s, &record);
+                self.count_own(&record, call.lag());
                 self.recorder.ended(record);
             }
         }
@@ -247,6 +248,11 @@ impl Worker {
 
     /// The reply is complete, since `now`. `clean`: nothing came after it.
     pub(super) fn complete(&mut self, index: u32, clean: bool, now: Nanos) {
+        if now > self.slab[index].call.expires
+            && let Some(failure) = self.received_too_late(index, now)
+        {
+            return self.fail(index, failure);
+        }
         let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
         connection.calls_done += 1;
@@ -277,7 +283,8 @@ impl Worker {
     /// new connection (RFC 9112 §9.3.1). Otherwise it has failed.
     pub(super) fn broken(&mut self, index: u32, failure: Failure) {
         let call = self.slab[index].call;
-        let young = self.now().saturating_sub(call.sent) <= STALE_WITHIN;
+        // Since when it is broken is not known, only that it was not at the last look.
+        let young = self.looks.looked().saturating_sub(call.sent) <= STALE_WITHIN;
         let first = call.received == 0 && !call.retried && !call.given_up;
         let stale = young && call.reused && first;
         let closed = matches!(failure.cause, Cause::Reset | Cause::ClosedEarly);
@@ -320,15 +327,24 @@ impl Worker {
             return self.expire_pipe(index);
         }
         let connection = &self.slab[index];
-        let cause =
-            if connection.has_call { self.limit_of(&connection.call) } else { Cause::Timeout };
+        let mut cause = Cause::Timeout;
+        if connection.has_call {
+            let limit = self.limit_without_us(&connection.call, self.waits_for_us(index));
+            if limit > self.looks.looked() {
+                return self.expire_at(index, limit);
+            }
+            cause = self.limit_of(&connection.call);
+        }
         self.fail(index, Failure::new(self.phase(index), cause));
     }
 
     /// Which of its time limits a call meets first.
     pub(super) fn limit_of(&self, call: &Call) -> Cause {
         match self.settings.deadline {
-            Some(deadline) if call.intended.saturating_add(deadline) <= call.expires => {
+            Some(deadline)
+                if call.intended.saturating_add(deadline)
+                    <= call.sent.saturating_add(self.settings.timeout) =>
+            {
                 Cause::Deadline
             }
             _ => Cause::Timeout,
@@ -339,6 +355,7 @@ impl Worker {
     pub(super) fn record(&mut self, index: u32, outcome: Outcome, now: Nanos) {
         let worth_a_look = self.is_worth_a_look(self.slab[index].call.intended, now);
         let call = self.call_record(index, outcome, now);
+        self.count_own(&call, self.slab[index].call.lag());
         self.recorder.ended(call);
         // Its record is made anew then, so that usually it need not be kept.
         if worth_a_look {
@@ -355,7 +372,9 @@ impl Worker {
 
     /// Records the end of a call that is not the first of a connection.
     pub(super) fn record_call(&mut self, s: usize, call: &Call, outcome: Outcome, now: Nanos) {
+        let lag = call.lag();
         let call = call.record(self.streams[s].population, outcome, now);
+        self.count_own(&call, lag);
         self.recorder.ended(call);
         self.look_into_unconnected(s, &call);
     }

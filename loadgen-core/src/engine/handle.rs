@@ -32,10 +32,11 @@ pub struct Snapshot {
     pub failed: u64,
     /// Arrivals that were never started.
     pub shed: u64,
-    /// Calls under way.
+    /// Calls under way: started, and neither answered nor failed. In sessions, too: a
+    /// connection that rests between two bursts carries none.
     pub in_flight: u64,
     /// 99th percentile of the response times in the last full window (100 ms) that
-    /// had replies, in µs; the largest over populations and workers.
+    /// had replies, in µs (the longest of them where they were fewer than 100); the largest over populations and workers.
     pub p99_us: Option<f64>,
 }
 
@@ -131,6 +132,11 @@ impl RunHandle {
     /// Ends the schedules in about 0.1 s: no further arrivals, but those that wait
     /// are served and calls under way awaited, for the plan's drain time. A second
     /// call waits for nothing any more. Returns at once.
+    ///
+    /// Sessions have no drain, since what they would still do has no end that is near:
+    /// the first call ends them where they are, and their calls under way are counted
+    /// as unfinished. The report of a run that is to see its sessions through is had by
+    /// a number of them ([`Sessions::count`](crate::Sessions::count)).
     pub fn stop(&self) {
         self.shared.stop_more();
     }

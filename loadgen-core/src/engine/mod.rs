@@ -11,7 +11,9 @@ mod dating;
 mod environment;
 mod handle;
 mod kernel_view;
+mod looks;
 mod opening;
+mod own;
 mod pacing;
 mod pipelining;
 mod pool;
@@ -24,12 +26,15 @@ mod starting_line;
 mod stream;
 mod unanswered;
 mod verdict;
+mod verdict_own;
 mod work;
 mod worker;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 pub(crate) use handle::Finished;
 pub use handle::{RunHandle, Snapshot, Stopper};
@@ -49,6 +54,9 @@ use crate::plan::{CloseMode, Plan, nanos};
 use crate::record::{CallLog, Recorder};
 use crate::report::Report;
 use crate::session::Observer;
+
+/// How soon a stop is noticed while the target is tried.
+const LOOK_FOR_STOP: Duration = Duration::from_millis(20);
 
 /// A plan that is ready to run: checked, its target resolved and reachable.
 #[derive(Debug)]
@@ -100,6 +108,29 @@ impl Engine {
                 .map_err(|source| RunError::KernelTimestamps { source })?;
         }
         Ok(Self { plan, address, descriptor_limit, sessions: None })
+    }
+
+    /// As [`Self::new`], which may take as long as the plan's timeout, until `stop` is
+    /// set. What it began is then left to itself.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`RunError::Stopped`] if it was stopped before its end.
+    pub fn prepare(plan: Plan, stop: &AtomicBool) -> Result<Self, RunError> {
+        let (send, receive) = mpsc::channel();
+        thread::Builder::new()
+            .name("prepare".to_owned())
+            .spawn(move || send.send(Self::new(plan)))
+            .map_err(|source| RunError::Setup { what: "a thread", source })?;
+        loop {
+            match receive.recv_timeout(LOOK_FOR_STOP) {
+                Ok(engine) => return engine,
+                Err(mpsc::RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => {
+                    return Err(RunError::Stopped);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(RunError::WorkerPanicked),
+            }
+        }
     }
 
     /// A plan with sessions: what its connections meet is the result, so none is
@@ -197,20 +228,21 @@ impl Engine {
 
     fn settings(&self) -> Settings {
         let plan = &self.plan;
+        let request = plan.request();
         Settings {
             address: self.address,
             sources: plan.target.source_addresses().to_vec(),
-            timeout: nanos(plan.timeout_s),
+            timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
-            drain: nanos(plan.drain_s),
+            drain: nanos(plan.drain_s()),
             end: plan.duration_s.map_or(Nanos::MAX, nanos),
             request: RequestBytes::new(
-                plan.request.encode(&plan.target, false),
-                plan.request.encode(&plan.target, true),
+                request.encode(&plan.target, false),
+                request.encode(&plan.target, true),
                 plan.streams().map(|stream| stream.pipeline).max().unwrap_or(1),
             ),
-            head_request: plan.request.is_head(),
-            idempotent: plan.request.is_idempotent(),
+            head_request: request.is_head(),
+            idempotent: request.is_idempotent(),
             kernel_timestamps: plan.kernel_timestamps,
         }
     }
@@ -258,7 +290,7 @@ impl Engine {
         Recorder::new(
             plan.streams().map(crate::Stream::population),
             nanos(plan.warmup_s),
-            plan.duration_s.map_or(0, |duration| nanos(duration + plan.drain_s)),
+            plan.duration_s.map_or(0, |d| nanos(d + plan.drain().as_secs_f64())),
             CallLog::with_limit(plan.call_log / u64::from(plan.threads)),
         )
     }

@@ -44,7 +44,7 @@ pub(crate) struct Pipe {
     /// Calls that were given up, and whose replies are still to come.
     pub(super) given_up: u32,
     /// Some call expires before one in front of it.
-    unordered: bool,
+    pub(super) unordered: bool,
 }
 
 impl Pipe {

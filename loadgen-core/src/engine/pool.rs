@@ -44,6 +44,9 @@ pub(crate) struct Call {
     pub(crate) received: u64,
     /// Bytes of the request that the socket has taken.
     pub(crate) written: u32,
+    /// Its lag, in units of [`LATE_UNIT`], rounded up; 0 in a closed loop, and where it
+    /// waited for a connection.
+    pub(crate) late: u32,
     pub(crate) connecting: Connecting,
     /// Its connection had been open before it.
     pub(crate) reused: bool,
@@ -56,7 +59,23 @@ pub(crate) struct Call {
     pub(crate) given_up: bool,
 }
 
+/// Unit of [`Call::late`] in ns: about a µs, and a shift.
+pub(super) const LATE_UNIT: Nanos = 1024;
+
 impl Call {
+    /// The call of an arrival that is taken up with this lag.
+    #[inline]
+    pub(super) fn arriving(intended: Nanos, lag: Nanos) -> Self {
+        let late = u32::try_from(lag.div_ceil(LATE_UNIT)).unwrap_or(u32::MAX);
+        Self { intended, late, ..Self::default() }
+    }
+
+    /// How late it was taken up.
+    #[inline]
+    pub(super) fn lag(&self) -> Nanos {
+        Nanos::from(self.late) * LATE_UNIT
+    }
+
     /// What is recorded of it when it ends.
     #[inline]
     pub(crate) fn record(

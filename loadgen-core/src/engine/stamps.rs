@@ -16,6 +16,8 @@ use crate::record::{CallRecord, Outcome};
 pub(super) struct Stamps {
     /// How long the last bytes read had been in the kernel.
     unread: Option<Nanos>,
+    /// How many there were.
+    bytes: usize,
 }
 
 impl Stamps {
@@ -31,12 +33,19 @@ impl Stamps {
 
     fn note(&mut self, result: io::Result<(usize, Option<u64>)>) -> io::Result<usize> {
         // The end of a stream has no time, nor has a reply that ends with it.
-        self.unread = None;
+        (self.unread, self.bytes) = (None, 0);
         let (n, received) = result?;
+        self.bytes = n;
         if n > 0 {
             self.unread = received.and_then(|at| sys::realtime_ns().checked_sub(at));
         }
         Ok(n)
+    }
+
+    /// How long the last bytes read had been in the kernel, if it said so, and how many
+    /// they were.
+    pub(super) fn last(&self) -> (Option<Nanos>, usize) {
+        (self.unread, self.bytes)
     }
 
     /// How long the last bytes of a reply that has just been read lay unread.

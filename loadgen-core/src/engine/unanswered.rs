@@ -13,18 +13,29 @@ impl Worker {
         let now = self.now();
         let s = usize::from(self.slab[index].stream);
         let phase = self.phase(index);
+        let looked = self.looks.looked();
+        let waits_for_us = self.waits_for_us(index);
         let Some(mut pipe) = self.slab[index].pipe.take() else { return };
-        let first_expires = pipe.first_expires;
         let mut given_up: u32 = 0;
         let mut first = self.slab[index].call;
-        if !first.given_up && first_expires <= now {
-            let cause = self.limit_of(&Call { expires: first_expires, ..first });
+        if !first.given_up && pipe.first_expires <= looked {
+            pipe.first_expires = self.limit_without_us(&first, waits_for_us);
+        }
+        for call in &mut pipe.behind {
+            if !call.given_up && call.expires <= looked {
+                call.expires = self.limit_without_us(call, waits_for_us);
+                pipe.unordered |= call.expires > looked;
+            }
+        }
+        pipe.unordered |= pipe.first_expires > looked;
+        if !first.given_up && pipe.first_expires <= looked {
+            let cause = self.limit_of(&first);
             self.record(index, Outcome::Failed(Failure::new(phase, cause)), now);
             first.given_up = true;
             given_up += 1;
         }
         for call in &mut pipe.behind {
-            if !call.given_up && call.expires <= now {
+            if !call.given_up && call.expires <= looked {
                 let phase = if call.written == 0 { Phase::Send } else { Phase::Head };
                 let outcome = Outcome::Failed(Failure::new(phase, self.limit_of(call)));
                 self.record_call(s, call, outcome, now);
@@ -54,12 +65,12 @@ impl Worker {
     pub(super) fn strand(&mut self, index: u32, failure: Failure, announced: bool) -> u32 {
         let Some(pipe) = self.slab[index].pipe.take() else { return 0 };
         let mut sent_again = 0;
-        let now = self.now();
+        let (now, looked) = (self.now(), self.looks.looked());
         let s = usize::from(self.slab[index].stream);
         self.streams[s].behind -= pipe.len() as u32;
         let ended = matches!(failure.cause, Cause::Reset | Cause::ClosedEarly | Cause::Protocol);
         for call in pipe.behind.iter().filter(|call| !call.given_up) {
-            let young = now.saturating_sub(call.sent) <= STALE_WITHIN;
+            let young = looked.saturating_sub(call.sent) <= STALE_WITHIN;
             let harmless = announced || (ended && young && !call.retried);
             if harmless && self.settings.idempotent {
                 self.recorder.reconnect(self.streams[s].population, call.intended);

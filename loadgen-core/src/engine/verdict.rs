@@ -1,11 +1,12 @@
 //! Whether the figures of a run can be trusted: the instrument says when it was
 //! itself the bottleneck.
 
+use super::verdict_own;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::net::spin_window;
 use crate::plan::{Plan, Precision};
 use crate::record::kernel::RunDelay;
-use crate::record::{Cause, Failure, Histogram, Phase, Tally};
+use crate::record::{Cause, Failure, Histogram, OwnRecord, PauseRecord, Phase, Tally};
 use crate::report::sections::cell::one_line;
 use crate::report::{Verdict, VerdictStatus};
 use crate::schedule::Schedule;
@@ -33,6 +34,13 @@ pub(super) struct Evidence<'a> {
     pub(super) errors: &'a [[u64; Cause::ALL.len()]; Phase::ALL.len()],
     pub(super) warm_failures: (u64, Option<Failure>),
     pub(super) waiting_at_end: u64,
+    /// Arrivals that were shed after the end of the load.
+    pub(super) shed_in_drain: u64,
+    /// The workers' own pauses, and the calls that they had their part in.
+    pub(super) pauses: PauseRecord,
+    pub(super) own: Option<&'a OwnRecord>,
+    /// Response times of all answered calls.
+    pub(super) response: &'a Histogram,
     /// CPU time of the busiest worker, to the end of the load.
     pub(super) busiest_cpu: Nanos,
     /// The workers' wait for a CPU, if the kernel tells.
@@ -93,29 +101,19 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     }
     lag_findings(evidence.lag, &mut find);
     reading_findings(evidence, &mut find);
+    verdict_own::findings(evidence, &mut find);
 
     let started = tally.started as f64 / (tally.offered.max(1)) as f64;
     if tally.offered > 0 && started < STARTED_LEAST {
-        find(
-            VerdictStatus::Degraded,
-            format!(
-                "{} of {} arrivals were never started ({:.1} %): the server did not keep up with \
-                 the rate; allow more --connections, a larger --backlog, or ask for less",
-                tally.shed,
-                tally.offered,
-                (1.0 - started) * 100.0
-            ),
-        );
+        let own = evidence.own.map_or(0, |own| own.shed);
+        let reason = verdict_own::never_started(tally.shed, tally.offered, own, &evidence.pauses);
+        find(VerdictStatus::Degraded, reason);
     }
     if evidence.waiting_at_end as f64 > (1.0 - STARTED_LEAST) * tally.offered as f64 {
-        find(
-            VerdictStatus::Degraded,
-            format!(
-                "{} arrivals were still waiting for a connection when the load ended, and were \
-                 served afterwards: the rate was not held; allow more --connections or ask for less",
-                evidence.waiting_at_end
-            ),
-        );
+        let own = evidence.own.map_or(0, |own| own.waiting_at_end);
+        let waiting = evidence.waiting_at_end;
+        let reason = verdict_own::still_waiting(waiting, evidence.shed_in_drain, own);
+        find(VerdictStatus::Degraded, reason);
     }
     let open_loop = evidence.plan.streams().any(|s| s.schedule() != Schedule::Closed);
     let cpu = evidence.busiest_cpu as f64 / evidence.load_end.max(1) as f64;

@@ -11,6 +11,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::kernel_view::KernelView;
+use super::looks::{LOOK_EVERY, Looks};
 use super::opening::AT_ONCE;
 use super::pool::Slab;
 use super::shared::{CUT, PUBLISH_EVERY, Published, RUN, Settings, Shared};
@@ -34,6 +35,7 @@ pub(crate) struct Worker {
     pub(super) slab: Slab,
     pub(super) streams: Vec<StreamState>,
     pub(super) recorder: Recorder,
+    pub(super) looks: Looks,
     pub(super) kernel: KernelView,
     pub(super) buffer: Box<[u8]>,
     pub(super) known_head: KnownHead,
@@ -90,6 +92,7 @@ impl Worker {
         Self {
             end: settings.end,
             kernel: KernelView::new(recorder.warmup_end(), settings.kernel_timestamps),
+            looks: Looks::new(recorder.warmup_end()),
             settings,
             shared,
             shard,
@@ -128,7 +131,7 @@ impl Worker {
                     self.open(s, None);
                 }
                 self.expire(self.now());
-                self.handle_events(10 * MILLISECOND)?;
+                self.look(10 * MILLISECOND)?;
             }
             // Interrupted: what is still under way is of no use.
             while let Some(index) = self.streams[s].active.first() {
@@ -147,6 +150,7 @@ impl Worker {
         let mut cpu_of_load = None;
         let broken = self.work(&mut cpu_of_load).err();
         let finished = self.now();
+        self.recorder.pauses = self.looks.record;
         self.end = self.end.min(finished);
         self.give_up_the_rest(finished);
         self.publish(finished);
@@ -172,12 +176,14 @@ impl Worker {
             let wait = self.origin.saturating_sub(sys::monotonic_ns());
             self.handle_events(wait)?;
         }
+        self.looks.restart(self.now());
         self.recorder.load_end = self.end;
         self.streams.iter_mut().for_each(|stream| stream.opening.restart());
         self.start_closed_loops();
         let mut publish_at = 0;
         loop {
             let now = self.now();
+            self.looks.begins(now);
             let stop = self.shared.stop();
             if stop != RUN {
                 let at = self.shared.stop_at().saturating_sub(self.origin);
@@ -185,6 +191,9 @@ impl Worker {
                 self.recorder.load_end = self.end;
             }
             let behind = self.take_arrivals(now);
+            if !behind {
+                self.looks.keeps_up(now, self.outstanding());
+            }
             self.expire(now);
             if !self.resting.is_empty() {
                 self.read_rested();
@@ -197,20 +206,48 @@ impl Worker {
                 if cpu_at_end.is_none() {
                     let (user, system) = sys::thread_cpu_ns();
                     *cpu_at_end = Some(user + system);
-                    self.recorder.waiting_at_end =
-                        self.streams.iter().map(|s| s.due.len() as u64).sum();
+                    self.count_waiting();
                 }
                 let idle =
                     |s: &StreamState| s.active.is_empty() && s.due.is_empty() && s.again.is_empty();
                 let drained = !behind && self.streams.iter().all(idle);
-                if drained || stop == CUT || now - self.end >= self.settings.drain {
+                // What came while we did not look is read before it counts as missing.
+                let waited = self.looks.looked().saturating_sub(self.end) >= self.settings.drain;
+                if drained || stop == CUT || (waited && now >= self.end) {
                     return Ok(());
                 }
             }
             // The clock is read again: starting the calls that were due took time.
             let next = self.next_deadline(publish_at, now);
-            self.handle_events(if behind { 0 } else { next.saturating_sub(self.now()) })?;
+            self.look(if behind { 0 } else { next.saturating_sub(self.now()).min(LOOK_EVERY) })?;
         }
+    }
+
+    /// Sleeps for at most `wait` ns, looks at the sockets, and handles what is ready.
+    #[inline]
+    fn look(&mut self, wait: Nanos) -> io::Result<()> {
+        self.looks.sleeps(self.now(), wait, self.outstanding());
+        self.handle_events(wait)?;
+        let full = self.poll.is_full();
+        let most = if full { self.poll.waits_for(self.slab.slots() as usize) } else { 0 };
+        self.looks.has_looked(full, most);
+        Ok(())
+    }
+
+    /// Calls under way, and those that wait.
+    #[inline]
+    fn outstanding(&self) -> u64 {
+        let of = |s: &StreamState| {
+            u64::from(s.active.len() + s.behind) + (s.due.len() + s.again.len()) as u64
+        };
+        self.streams.iter().map(of).sum()
+    }
+
+    /// The load has ended: counts those that still wait for a connection.
+    fn count_waiting(&mut self) {
+        let waiting = self.streams.iter().map(|s| s.due.len() as u64).sum();
+        self.recorder.waiting_at_end = waiting;
+        self.recorder.own_waiting_at_end(self.looks.explains_waiting(waiting));
     }
 
     fn start_closed_loops(&mut self) {
@@ -223,30 +260,32 @@ impl Worker {
         }
     }
 
-    /// Ends what has run out of time.
+    /// Ends what has run out of time, as far as the sockets were looked at since then:
+    /// what was received while we did not look has not failed.
     fn expire(&mut self, now: Nanos) {
+        let looked = self.looks.looked();
         for s in 0..self.streams.len() {
             while let Some(index) = self.streams[s].active.first() {
-                if self.slab[index].call.expires > now {
+                if self.slab[index].call.expires > looked {
                     break;
                 }
                 self.time_out(index);
                 self.serve(s);
             }
             while let Some(index) = self.streams[s].closing.first() {
-                if self.slab[index].call.expires > now {
+                if self.slab[index].call.expires > looked {
                     break;
                 }
                 self.streams[s].closing.remove(&mut self.slab, index);
                 self.slab.close(index);
             }
-            self.expire_again(s, now);
+            self.expire_again(s, looked.min(now));
             if self.streams[s].opening.is_paced() || !self.streams[s].again.is_empty() {
                 self.serve(s);
             }
             let Some(deadline) = self.settings.deadline else { continue };
             while let Some(&intended) = self.streams[s].due.front() {
-                if intended + deadline > now {
+                if intended + deadline > looked {
                     break;
                 }
                 self.streams[s].due.pop_front();

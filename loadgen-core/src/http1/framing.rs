@@ -135,15 +135,21 @@ impl Framing {
             self.coding = Coding::Chunked;
             return;
         }
-        if self.coding == Coding::Absent {
-            self.coding = Coding::Other;
-        }
+        let mut none = false;
         for coding in value.split(|byte| *byte == b',').map(trim) {
             if coding.eq_ignore_ascii_case(b"chunked") {
                 self.coding = Coding::Chunked;
+            } else if coding.eq_ignore_ascii_case(b"identity") {
+                // The word of RFC 2616 for no coding at all. RFC 9112 knows it no more,
+                // and would have such a body end with the connection; but servers that
+                // write it mean the length beside it.
+                none = true;
             } else if !coding.is_empty() {
                 self.coding = Coding::Other;
             }
+        }
+        if self.coding == Coding::Absent && !none {
+            self.coding = Coding::Other;
         }
     }
 }

@@ -23,4 +23,4 @@ pub(crate) mod tolerant;
 pub(crate) use error::Truncated;
 pub(crate) use known_head::KnownHead;
 pub(crate) use reply::{Progress, ReplyParser};
-pub(crate) use tolerant::{Sink, TolerantReader};
+pub(crate) use tolerant::{LINE_KEPT, Sink, TolerantReader};

@@ -105,6 +105,8 @@ fn content_lengths() {
         "Content-Length:\r\n 5\r\n",
         "Content-Length: 5\n\t,\n 5\n",
         "X-Content-Length: 6\r\nContent-Length: 5\r\nContent-Lengths: 7\r\n",
+        "Transfer-Encoding: identity\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\nTransfer-Encoding:IDENTITY ,identity\r\n",
     ] {
         let outcome = with_fields(good);
         assert_eq!((outcome.end, outcome.keep_alive), (End::Complete, true), "{good:?}");
@@ -156,6 +158,8 @@ fn transfer_codings() {
         ("HTTP/1.1 200 OK\r\nTRANSFER-ENCODING:gzip ,\tChunked\r\n\r\n", true),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", true),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip,\r\n chunked\r\n\r\n", true),
+        // No coding at all, by an old name.
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity, chunked\r\n\r\n", true),
         // Both framings: the coding wins, the connection does not live on.
         ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", false),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: x\r\n\r\n", false),
@@ -172,6 +176,8 @@ fn transfer_codings() {
         "Transfer-Encoding: xchunked\r\n",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n",
         "Transfer-Encoding: gzip\r\nContent-Length: 1\r\n",
+        "Transfer-Encoding: gzip, identity\r\nContent-Length: 1\r\n",
+        "Transfer-Encoding: identity\r\n",
     ] {
         let outcome = with_fields(fields);
         assert_eq!((outcome.end, outcome.keep_alive), (End::Closed, false), "{fields:?}");
@@ -189,6 +195,7 @@ fn chunks() {
         "0\r\n\r\n",
         "000\n\n",
         "5\r\n12345\r\n0\r\n\r\n",
+        "00000000000000000000005\r\n12345\r\n00000000000000000\r\n\r\n",
         "A \t;x=\"y;\"\r\n0123456789\n0000000000000001\nx\r\n0;q\r\nT: 1\r\n f\r\nU: 2\r\n\r\n",
         long.as_str(),
     ] {
@@ -205,7 +212,8 @@ fn chunks() {
         ("5\r\r\n", ProtocolError::BadChunk),
         ("5\r\n123456\r\n", ProtocolError::BadChunk),
         ("5\r\n12345\rx", ProtocolError::BadChunk),
-        ("00000000000000001\r\n", ProtocolError::BadChunk),
+        ("10000000000000000\r\n", ProtocolError::BadChunk),
+        ("00010000000000000000\r\n", ProtocolError::BadChunk),
         (too_long.as_str(), ProtocolError::ChunkLineTooLarge),
         ("0\r\nT\r\n\r\n", ProtocolError::BadTrailer),
         ("0\r\n T: 1\r\n\r\n", ProtocolError::BadTrailer),

@@ -44,4 +44,4 @@ pub use report::{render, render_burst};
 pub use run::{Ending, Midway, run, run_migrating};
 pub use sink::Sink;
 pub use table::{Argument, OPTIONS, OptionEntry, Origin};
-pub use wsesslog::read_sessions;
+pub use wsesslog::{SESSION_METHODS, read_sessions};

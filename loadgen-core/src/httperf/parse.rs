@@ -121,8 +121,8 @@ impl Options {
                     http_version(value).ok_or_else(|| illegal("version number", value))?;
             }
             Id::Json => self.json = path(),
-            Id::MaxConnections => self.max_connections = number(value, "max. # of connection")?,
-            Id::MaxPipedCalls => self.max_piped_calls = number(value, "max. # of piped calls")?,
+            Id::MaxConnections => self.max_connections = count(value, "max. # of connection")?,
+            Id::MaxPipedCalls => self.max_piped_calls = count(value, "max. # of piped calls")?,
             Id::Method => self.method = text(),
             Id::MyAddress => self.my_addresses.extend(path()),
             Id::NoHostHeader => self.no_host_header = true,
@@ -231,8 +231,13 @@ fn number<T: TryFrom<i128>>(value: &[u8], what: &str) -> Result<T, Vec<u8>> {
     whole_integer(value).ok_or_else(|| illegal(what, value))
 }
 
+/// At most as large as C's `int`, in which the original looks for the sign.
+fn count(value: &[u8], what: &str) -> Result<u32, Vec<u8>> {
+    number::<i32>(value, what).and_then(|n| u32::try_from(n).map_err(|_| illegal(what, value)))
+}
+
 fn positive(value: &[u8], what: &str) -> Result<u32, Vec<u8>> {
-    whole_integer(value).filter(|n| *n > 0).ok_or_else(|| illegal(what, value))
+    count(value, what).ok().filter(|n| *n > 0).ok_or_else(|| illegal(what, value))
 }
 
 fn real(value: &[u8], what: &str) -> Result<f64, Vec<u8>> {

@@ -9,7 +9,8 @@ use crate::error::PlanError;
 use crate::plan::{Plan, Stream};
 use crate::schedule::{GapLaw, Gaps, Schedule};
 use crate::session::{
-    Head, Limits, RawText, Retry, Sampling, Script, Sessions, SocketOptions, Tls, TlsVersion, Uris,
+    Head, HostLine, Limits, RawText, Retry, Sampling, Script, Sessions, SocketOptions, Tls,
+    TlsVersion, Uris,
 };
 use crate::target::Target;
 
@@ -249,16 +250,18 @@ fn head(options: &Options, stderr: &mut Vec<u8>) -> Head {
         }
     }
     let host = options.server_name.clone().unwrap_or_else(|| RawText(options.server().to_vec()));
+    // An empty method is none given, as with the original.
+    let method = options.method.clone().filter(|method| !method.is_empty());
     Head {
-        method: options.method.clone().unwrap_or_else(|| "GET".into()),
+        method: method.unwrap_or_else(|| "GET".into()),
         minor_version,
         before_host: RawText(before_host),
-        host: (!options.no_host_header).then_some(host),
+        host: if options.no_host_header { HostLine::Omitted } else { HostLine::Named(host) },
         after_host: RawText(after_host),
     }
 }
 
-fn tls(options: &TlsOptions) -> Result<Tls, PrepareError> {
+pub(super) fn tls(options: &TlsOptions) -> Result<Tls, PrepareError> {
     let text = |text: &Option<RawText>| {
         text.as_ref().map(|text| String::from_utf8_lossy(text).into_owned())
     };

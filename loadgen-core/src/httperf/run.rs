@@ -6,19 +6,26 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::plan::tls;
 use super::{CommandLineError, Options, Printer, Printing, Sink, prepare, render, render_burst};
 use crate::engine::{Engine, RunHandle, Stopper};
 use crate::error::RunError;
-use crate::migration::{MigrationError, MigrationRun, Trigger, TriggerError};
+use crate::migration::{MigrationError, MigrationRun, ReachCheck, Trigger, TriggerError};
+use crate::net::tls::{TlsError, TlsSettings};
 use crate::plan::Plan;
 use crate::report::{Report, SaveError};
+use crate::session::Tls;
 
 /// Lateness of the generator (99th percentile, in µs) from which it is told to have
 /// been the bottleneck.
 const LATE_US: f64 = 1000.0;
 
-/// Arrivals from which the lateness of 1 % of them is more than chance.
-const ENOUGH_ARRIVALS: u64 = 100;
+/// A single pause from which that is told, in ms. Shorter ones come with every busy
+/// machine, and do not show in figures of a tenth of a ms of many calls.
+const PAUSE_MS: f64 = 20.0;
+
+/// What the original says of a certificate and a key that do not belong together.
+const INCONSISTENT_PAIR: &[u8] = b"SSL certificate and key failed consistency check";
 
 /// How a run of httperf ended.
 #[derive(Debug)]
@@ -78,6 +85,8 @@ pub fn run_migrating(args: &[OsString], out: &Sink, err: &Sink, midway: Midway<'
         let run = MigrationRun::new(plan, midway.trigger)
             .within_load(middle)
             .with_limit(midway.limit)
+            // Its descriptors would be missing to the drop-in, which counts what it lacks.
+            .with_reach_check(ReachCheck::Off, 200.0)
             .with_run_id(midway.run_id, midway.trial);
         run.run_started(|plan| start(options, plan, out, err), midway.interrupt, &mut |_| {})
     })
@@ -166,10 +175,23 @@ fn understand(
     out.put(&parsed.stdout);
     err.put(&parsed.stderr);
     let Some(options) = parsed.options else { return Ok(None) };
+    if has_inconsistent_pair(&options) {
+        return Err(CommandLineError::new(&[INCONSISTENT_PAIR]));
+    }
     let sources = options.source_addresses()?;
     out.put(&options.echo());
     options.check_after_echo()?;
     Ok(Some((options, sources)))
+}
+
+/// Whether the client's key is not that of its certificate. The original knows before
+/// it prints anything; whatever else is wrong with TLS is told later.
+fn has_inconsistent_pair(options: &Options) -> bool {
+    let Ok(tls) = tls(&options.tls) else { return false };
+    let settings = || TlsSettings::new(&Tls { verify: false, ..tls }, "localhost");
+    options.tls.on
+        && options.tls.key.is_some()
+        && matches!(settings(), Err(TlsError::KeyMismatch { .. }))
 }
 
 /// Starts the run.
@@ -221,12 +243,52 @@ fn print(options: &Options, report: &Report, out: &Sink, err: &Sink) -> u8 {
 
 /// What there is to say if the load generator could not keep up with its arrivals.
 fn lateness(report: &Report) -> Option<String> {
-    let late_us = report.lag.p99_us.filter(|late_us| *late_us > LATE_US)?;
-    (report.lag.count >= ENOUGH_ARRIVALS).then(|| {
-        format!(
-            "warning: 1 % of the connections were started {:.1} ms late or later: this machine \
-             was the bottleneck; give it more CPU, use --threads, or a lower rate",
+    const ADVICE: &str =
+        "this machine was the bottleneck; give it more CPU, use --threads, or a lower rate";
+    // With few connections the upper quantiles are not known, and need not be.
+    let quantiles = [(1, report.lag.p99_us), (10, report.lag.p90_us), (50, report.lag.p50_us)];
+    let late = quantiles.into_iter().find_map(|(percent, late_us)| Some((percent, late_us?)));
+    if let Some((percent, late_us)) = late.filter(|(_, late_us)| *late_us > LATE_US) {
+        return Some(format!(
+            "warning: {percent} % of the connections were started {:.1} ms late or later: {ADVICE}",
             late_us / 1e3
-        )
+        ));
+    }
+    let own = report.generator.as_ref()?;
+    let paused_ms = own.longest_pause_ms.unwrap_or(0.0);
+    let late_ms = report.lag.max_us.unwrap_or(0.0) / 1e3;
+    (paused_ms.max(late_ms) >= PAUSE_MS).then(|| {
+        let (what, ms) = if paused_ms >= late_ms {
+            ("this program stood still for", paused_ms)
+        } else {
+            ("a connection was started late by", late_ms)
+        };
+        format!("warning: {what} {ms:.1} ms, which is in the times: {ADVICE}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{GeneratorReport, Latency, sample};
+
+    #[test]
+    fn a_pause_is_told_however_few_the_connections() {
+        let mut report = sample::plain();
+        report.lag =
+            Latency { count: 300, p50_us: Some(9.0), p90_us: Some(20.0), ..Latency::default() };
+        report.lag.max_us = Some(15_000.0);
+        assert_eq!(lateness(&report), None);
+        report.generator =
+            Some(GeneratorReport { longest_pause_ms: Some(975.0), ..GeneratorReport::default() });
+        assert!(lateness(&report).unwrap().contains("stood still for 975.0 ms"));
+        report.lag.p90_us = Some(500_000.0);
+        assert!(
+            lateness(&report).unwrap().contains("10 % of the connections were started 500.0 ms")
+        );
+        report.lag.p99_us = Some(900_000.0);
+        assert!(
+            lateness(&report).unwrap().contains("1 % of the connections were started 900.0 ms")
+        );
+    }
 }

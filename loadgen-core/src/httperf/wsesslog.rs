@@ -19,8 +19,9 @@ const MOST_SESSIONS: usize = 1_000;
 /// The longest think time that a plan takes, in seconds.
 const LONGEST_THINK_S: f64 = 1e7;
 
-/// The methods; a word is taken for the first one that it begins with.
-const METHODS: [&str; 9] =
+/// The methods that a session may name; a word is taken for the first one that it
+/// begins with.
+pub const SESSION_METHODS: [&str; 9] =
     ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "PROPFIND", "REPORT", "TRACE"];
 
 /// Reads the sessions of a file. `think_s` stands in for the think times that it
@@ -86,7 +87,7 @@ fn arguments<'a>(
             return Ok(call);
         }
         if let Some(name) = value(arg, "method=") {
-            let known = METHODS.iter().find(|method| name.starts_with(method.as_bytes()));
+            let known = SESSION_METHODS.iter().find(|method| name.starts_with(method.as_bytes()));
             let Some(known) = known else {
                 return Err(FileError::Method { file: file.to_owned(), method: text(name) });
             };

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::course::{Course, Times, Watch, drain};
 use super::impact::{ImpactInput, impact};
-use super::{Context, Trigger, TriggerError, VmFacts};
+use super::reach::{self, Reach, ReachLog};
+use super::{Context, ReachCheck, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
 use crate::engine::{Engine, Finished, RunHandle, Snapshot};
 use crate::error::{PlanError, RunError};
@@ -87,6 +88,7 @@ pub struct MigrationRun {
     within: bool,
     run_id: String,
     trial: u32,
+    reach: (ReachCheck, f64),
 }
 
 impl MigrationRun {
@@ -107,6 +109,7 @@ impl MigrationRun {
             within: false,
             run_id: format!("{:016x}", crate::clock::monotonic_ns()),
             trial: 1,
+            reach: (ReachCheck::Auto, reach::DEFAULT_RATE),
         }
     }
 
@@ -141,6 +144,14 @@ impl MigrationRun {
         self
     }
 
+    /// How the reach check asks whether the machine's kernel answers at all, and how
+    /// often a second: [`ReachCheck::Auto`] and 200 unless told otherwise, 1 to 1000.
+    #[must_use]
+    pub fn with_reach_check(mut self, check: ReachCheck, rate_per_s: f64) -> Self {
+        self.reach = (check, rate_per_s);
+        self
+    }
+
     /// Names the run and its repetition to the trigger.
     #[must_use]
     pub fn with_run_id(mut self, run_id: impl Into<String>, trial: u32) -> Self {
@@ -161,7 +172,7 @@ impl MigrationRun {
         interrupt: &AtomicBool,
         observe: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Report, MigrationError> {
-        self.run_started(|plan| Engine::new(plan)?.start(), interrupt, observe)
+        self.run_started(|plan| Engine::prepare(plan, interrupt)?.start(), interrupt, observe)
     }
 
     /// As [`Self::run`], with the load started by `start`.
@@ -178,6 +189,7 @@ impl MigrationRun {
         // The trigger is made ready before the load, so that this does not disturb
         // the baseline. Its clock is mapped to that of the load afterwards.
         let vm = self.trigger.probe()?;
+        let mut reach = Reach::prepare(self.reach.0, self.reach.1, self.plan.target());
         let mut context = Context::new(self.run_id.clone(), Clock::start());
         context.trial = self.trial;
         self.trigger.arm(&context)?;
@@ -189,18 +201,21 @@ impl MigrationRun {
             limit: self.limit,
         };
         let handle = start(self.plan.clone())?;
+        reach.start();
         let watch = Watch { handle: &handle, interrupt, observe };
         let mut course = Course::default();
         course.follow(watch, self.trigger.as_mut(), &context, times);
         handle.stop();
+        let mut reach = reach.finish();
         drain(&handle, interrupt, observe);
         course.interrupted |= interrupt.load(Relaxed);
         let origin = handle.started_clock();
         let mut finished = handle.finish()?;
         if let Some(clock) = origin {
             course.map_to(&context.clock, &clock);
+            reach.map_to(&clock);
         }
-        self.add_impact(&mut finished, &course, vm);
+        self.add_impact(&mut finished, &course, vm, &reach);
         Ok(finished.report)
     }
 
@@ -217,6 +232,11 @@ impl MigrationRun {
             return Err(PlanError::Conflict(
                 "a load with a migration within it needs an end of its own: a duration, or a \
                  number of sessions",
+            ));
+        }
+        if !reach::RATES.contains(&self.reach.1) {
+            return Err(PlanError::Conflict(
+                "the rate of the reach check is from 1 to 1000 a second (or switch it off)",
             ));
         }
         if self.plan.offered_per_s().is_none() {
@@ -237,7 +257,7 @@ impl MigrationRun {
     }
 
     /// Adds what the migration did to what the run measured.
-    fn add_impact(&self, finished: &mut Finished, course: &Course, vm: VmFacts) {
+    fn add_impact(&self, finished: &mut Finished, course: &Course, vm: VmFacts, reach: &ReachLog) {
         let Finished { report, log, slow, connections, dates, load_end } = finished;
         let rate = |population| {
             let rates: Vec<f64> = self
@@ -253,6 +273,7 @@ impl MigrationRun {
         input.slow = slow;
         input.connections = Some(connections);
         input.dates = dates;
+        input.reach = Some(reach);
         input.settled = course.settled.as_ref();
         input.vm = vm;
         input.simulated = self.trigger.is_simulated();

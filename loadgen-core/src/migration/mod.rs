@@ -1,11 +1,14 @@
 //! Migrations under load: the plug-in that starts one ([`Trigger`]), three that
-//! are built in, and what a migration did to the users.
+//! are built in, the reach check, and what a migration did to the users.
 
 mod command;
+mod convergence;
 mod course;
 mod driver;
 mod impact;
+mod patience;
 mod qmp;
+mod reach;
 pub mod simulated;
 mod spec;
 mod trigger;
@@ -14,6 +17,7 @@ pub use command::CommandTrigger;
 pub use driver::{MigrationError, MigrationRun, Progress, Stage};
 pub use impact::{Impact, ImpactInput, impact};
 pub use qmp::{QmpAddress, QmpClock, QmpOptions, QmpTrigger};
+pub use reach::ReachCheck;
 pub use simulated::{SimulatedTrigger, SimulatedVm};
 pub use spec::{TriggerSpec, split_words};
 pub use trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts};

@@ -117,6 +117,16 @@ impl Poll {
         Ok(self.ready)
     }
 
+    /// Whether more may be ready than the last wait told.
+    pub(crate) fn is_full(&self) -> bool {
+        self.ready == self.events.len()
+    }
+
+    /// How many waits it takes until each of so many sockets has been told of.
+    pub(crate) fn waits_for(&self, sockets: usize) -> u32 {
+        (sockets / self.events.len()) as u32 + 1
+    }
+
     /// The `i`-th readiness of the last wait.
     pub(crate) fn readiness(&self, i: usize) -> Readiness {
         Readiness(self.events[i])

@@ -44,12 +44,8 @@ pub(crate) fn connect(
     Ok(socket.into())
 }
 
-/// A non-blocking socket with the given options, bound to `source`.
-pub(crate) fn prepare(
-    address: SocketAddr,
-    source: Option<SocketAddr>,
-    options: &SocketOptions,
-) -> io::Result<Socket> {
+/// A non-blocking socket with the given options.
+pub(crate) fn prepare(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking().cloexec(),
@@ -65,16 +61,16 @@ pub(crate) fn prepare(
     if let Some(bytes) = options.receive_buffer {
         socket.set_recv_buffer_size(bytes as usize)?;
     }
-    if source.is_none_or(|source| source.port() == 0) {
-        spread_ports(socket.as_fd(), address);
-    }
-    if let Some(source) = source {
-        if source.port() == 0 {
-            let _ = sys::bind_address_no_port(socket.as_fd());
-        }
-        socket.bind(&source.into())?;
-    }
+    spread_ports(socket.as_fd(), address);
     Ok(socket)
+}
+
+/// Has a socket of [`prepare`] connect from `source`; port 0: from any port.
+pub(crate) fn bind(socket: &Socket, source: SocketAddr) -> io::Result<()> {
+    if source.port() == 0 {
+        let _ = sys::bind_address_no_port(socket.as_fd());
+    }
+    socket.bind(&source.into())
 }
 
 /// Lets connect() use every local port, unless the server's own is one of them: a
@@ -160,8 +156,7 @@ mod tests {
         let listener = listener.flatten().next().unwrap();
         let address = listener.local_addr().unwrap();
         let options = SocketOptions::default();
-        let sockets: Vec<Socket> =
-            (0..32).map(|_| prepare(address, None, &options).unwrap()).collect();
+        let sockets: Vec<Socket> = (0..32).map(|_| prepare(address, &options).unwrap()).collect();
         let odd = sockets.iter().filter(|socket| {
             begin(socket, address).unwrap();
             let local = socket.local_addr().unwrap().as_socket().unwrap();

@@ -2,7 +2,10 @@
 //! asked for, every call. Owned by one thread; merged after the run.
 
 use super::connections::{ConnectionEnd, ConnectionLog, Losses};
-use super::{CallLog, CallRecord, Cause, DateLog, Failure, Outcome, Phase, Population, Timeline};
+use super::{
+    CallLog, CallRecord, Cause, DateLog, Failure, Outcome, OwnRecord, PauseRecord, Phase,
+    Population, Timeline,
+};
 use crate::clock::Nanos;
 
 /// Times in ns, 1 ns to an hour, 3 significant digits (HdrHistogram).
@@ -146,6 +149,12 @@ pub(crate) struct Recorder {
     pub(crate) warm_failures: (u64, Option<Failure>),
     /// Arrivals that waited for a connection when the load ended.
     pub(crate) waiting_at_end: u64,
+    /// Arrivals shed after that.
+    pub(crate) shed_in_drain: u64,
+    /// Times in which the worker did not look at its sockets.
+    pub(crate) pauses: PauseRecord,
+    /// Calls that the generator had its part in; `None` while there are none.
+    own: Option<Box<OwnRecord>>,
     /// Calls with an earlier intended start are left out of the summary.
     warmup_end: Nanos,
     /// No arrivals from here on; what happens later does not count for rates.
@@ -177,6 +186,9 @@ impl Recorder {
             bytes_received: 0,
             warm_failures: (0, None),
             waiting_at_end: 0,
+            shed_in_drain: 0,
+            pauses: PauseRecord::default(),
+            own: None,
             warmup_end,
             load_end: Nanos::MAX,
         }
@@ -218,6 +230,55 @@ impl Recorder {
         }
     }
 
+    /// What the generator had its part in, if anything.
+    pub(crate) fn own(&self) -> Option<&OwnRecord> {
+        self.own.as_deref()
+    }
+
+    fn own_mut(&mut self) -> &mut OwnRecord {
+        self.own.get_or_insert_default()
+    }
+
+    /// The end of a call of which up to `own` may be the generator's; told beside
+    /// [`Self::ended`].
+    #[cold]
+    pub(crate) fn owes(&mut self, call: &CallRecord, own: Nanos) {
+        if call.intended < self.warmup_end {
+            return;
+        }
+        let in_time = call.done.saturating_sub(own) < self.load_end;
+        let left_over = u64::from(in_time && !self.in_span(call.done));
+        match call.outcome {
+            Outcome::Answered(_) => {
+                let record = self.own_mut();
+                record.answered(call.done.saturating_sub(call.intended), own);
+                record.left_over += left_over;
+            }
+            Outcome::Unfinished => {
+                let record = self.own_mut();
+                record.lost += 1;
+                record.left_over += left_over;
+            }
+            // A time limit has passed only without us (see the worker); a loss by the
+            // server is the server's.
+            Outcome::Failed(_) => {}
+            Outcome::Shed => {
+                let record = self.own_mut();
+                record.lost += 1;
+                record.shed += 1;
+                record.left_over += 1;
+            }
+        }
+    }
+
+    /// So many of the arrivals that wait when the load ends do so for the generator's
+    /// lateness.
+    pub(crate) fn own_waiting_at_end(&mut self, waiting: u64) {
+        if waiting > 0 {
+            self.own_mut().waiting_at_end += waiting;
+        }
+    }
+
     /// An arrival that the worker never came to: it was behind its schedule when
     /// the run was cut short. Counted, not kept one by one.
     pub(crate) fn never_taken_up(&mut self, population: Population, intended: Nanos) {
@@ -230,6 +291,10 @@ impl Recorder {
         if let Some(record) = self.record(population, intended) {
             record.tally.offered += 1;
             record.tally.shed += 1;
+            let own = self.own_mut();
+            own.lost += 1;
+            own.shed += 1;
+            own.left_over += 1;
         }
     }
 
@@ -346,11 +411,13 @@ impl Recorder {
             Outcome::Shed => {
                 self.timeline.at(call.intended).shed += 1;
                 self.totals.shed += 1;
+                self.shed_in_drain += u64::from(call.done >= self.load_end);
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.shed += 1;
                 }
             }
             Outcome::Unfinished | Outcome::Answered(_) => {
+                self.totals.unfinished += 1;
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.unfinished += 1;
                 }
@@ -393,6 +460,13 @@ impl Recorder {
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.waiting_at_end += other.waiting_at_end;
+        self.shed_in_drain += other.shed_in_drain;
+        self.pauses.merge(&other.pauses);
+        match (&mut self.own, other.own) {
+            (Some(mine), Some(theirs)) => mine.merge(&theirs),
+            (mine @ None, theirs) => *mine = theirs,
+            (Some(_), None) => {}
+        }
         self.warm_failures.0 += other.warm_failures.0;
         self.warm_failures.1 = self.warm_failures.1.or(other.warm_failures.1);
     }

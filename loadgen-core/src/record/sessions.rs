@@ -133,7 +133,7 @@ impl SessionRecord {
         self.concurrent = self.concurrent.max(self.open);
     }
 
-    /// It got as far as connecting.
+    /// It got a socket to connect with.
     pub(crate) fn attempted(&mut self) {
         self.attempted += 1;
         if std::mem::take(&mut self.new_round) {

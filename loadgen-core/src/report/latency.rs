@@ -126,6 +126,30 @@ mod tests {
         near(latency.p50_us, 1_000.0);
     }
 
+    /// There is one rule for when a quantile is told: nobody in these rooms asks the
+    /// histogram himself.
+    #[test]
+    fn quantiles_are_taken_nowhere_else() {
+        let mut rooms = ["report", "target_server", "sweep", "migration"]
+            .map(|room| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room))
+            .to_vec();
+        let mut files = 0;
+        while let Some(room) = rooms.pop() {
+            for entry in std::fs::read_dir(room).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    rooms.push(path);
+                } else if path.extension().is_some_and(|end| end == "rs") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let asks = text.contains(concat!(".value_at_", "quantile("));
+                    assert_eq!(asks, path.ends_with("report/latency.rs"), "{}", path.display());
+                    files += 1;
+                }
+            }
+        }
+        assert!(files > 50, "{files}");
+    }
+
     #[test]
     fn the_blob_gives_the_histogram_back() {
         let before = histogram([1, 5_000, 5_000, 7_000_000_000]);

@@ -11,8 +11,10 @@ pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod latency;
 mod model;
+mod model_generator;
 mod model_kernel;
 mod model_migration;
+mod model_reach;
 mod model_sessions;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -33,13 +35,15 @@ pub use model::{
     PopulationWindow, Rates, Report, SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic,
     Verdict, VerdictStatus, WindowReport,
 };
+pub use model_generator::GeneratorReport;
 pub use model_kernel::{
     ConnectionSample, KernelTimestamps, KernelWindow, SlowCall, SlowCalls, SlowCause,
 };
 pub use model_migration::{
     ConnectionsLost, Downtime, GapOf, GapWhen, LostConnections, Migration, OtherGap, OutageReport,
-    Outages, PhaseReport, Throttle, TotalTime,
+    Outages, PausedTime, PhaseReport, Throttle, TotalTime,
 };
+pub use model_reach::{Silent, Unreachable};
 pub use model_sessions::{
     ConnectionFailures, ConnectionFigures, Moments, ReplyFigures, RequestFigures, SessionOutcomes,
     SessionsReport,

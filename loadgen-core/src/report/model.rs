@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{KernelTimestamps, KernelWindow, Migration, SessionsReport, SlowCalls};
+use super::{
+    GeneratorReport, KernelTimestamps, KernelWindow, Migration, SessionsReport, SlowCalls,
+};
 use crate::event::EventReport;
 use crate::plan::Plan;
 
@@ -75,6 +77,10 @@ pub struct Report {
     /// What the kernel's receive timestamps told, if the plan asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_timestamps: Option<KernelTimestamps>,
+    /// The generator's own pauses, and what of the figures may be its doing; `None` in
+    /// reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<GeneratorReport>,
     /// Marked moments.
     pub events: Vec<EventReport>,
     /// What the migration did, if there was one.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Counts, Latency};
+use super::{Counts, Latency, Silent, Unreachable};
 use crate::migration::{Ending, Strategy, Truth, VmFacts};
 
 /// What a migration did.
@@ -29,8 +29,18 @@ pub struct Migration {
     pub total_migration_time_ms: TotalTime,
     /// No virtual CPU ran: the hypervisor's view.
     pub downtime_ms: Downtime,
+    /// Post-copy stood still, since the path between the two sides was cut. `None`: the
+    /// trigger told of no such pause.
+    #[serde(default)]
+    pub paused_ms: Option<PausedTime>,
     /// No call was answered: the clients' view.
     pub outage_ms: Outages,
+    /// Packets did not reach the machine: the network's view.
+    #[serde(default)]
+    pub unreachable_ms: Unreachable,
+    /// The machine's kernel gave no answer.
+    #[serde(default)]
+    pub silent_ms: Silent,
     /// From the last resume (where that is not known: from the end of the outage,
     /// if it is above the threshold; else from the final event) to the
     /// begin of the first window of 500 ms, on a grid of 100 ms, in which every
@@ -175,6 +185,26 @@ pub struct Downtime {
     pub bound: Option<f64>,
 }
 
+/// How long a post-copy stood still. The machine runs in it only as far as it needs no
+/// memory that is still at the source.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PausedTime {
+    /// From the first side's word that post-copy is paused to the last one's that it goes
+    /// on; the sum, if there were several. One that nobody recovered lasts to the final
+    /// event, else to the end of the load.
+    pub events: f64,
+    /// How far off `events` may be, either way: the sum of the uncertainties of all these
+    /// events.
+    pub bound: f64,
+    /// How often it was paused.
+    pub pauses: u64,
+    /// Whether post-copy went on after each of them.
+    pub recovered: bool,
+    /// Why, by the hypervisor; of the first pause with a reason.
+    pub reason: Option<String>,
+}
+
 /// Outages by population; `None` where there was no such load.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -254,6 +284,16 @@ pub struct OutageReport {
     /// call that was answered before the gap to the end of the gap.
     #[serde(default)]
     pub interruption_at_most: Option<f64>,
+    /// The part of the gap, at its end, in which the machine's kernel answered again, as
+    /// the reach check saw, and no call was answered yet: at least so long. The machine
+    /// ran and was reachable; whether the service ran is not known, so this time is in
+    /// `interruption_at_most` and not in `interruption_at_least`. `None`: nothing is
+    /// known of it, or the kernel was not silent before.
+    #[serde(default)]
+    pub catching_up_at_least: Option<f64>,
+    /// … and at most so long.
+    #[serde(default)]
+    pub catching_up_at_most: Option<f64>,
     /// Longest gap from the end of the warm-up to the firing: what is normal.
     pub baseline_longest_gap: Option<f64>,
 }
@@ -333,7 +373,8 @@ pub enum GapWhen {
 pub struct PhaseReport {
     /// `warm-up`, `before`, `setup`, `round 1`… (from the twelfth on joined, as
     /// `rounds 12–30`), or `migration` where the trigger tells of no rounds;
-    /// `blackout`, `post-copy`, `after`.
+    /// `blackout`, `post-copy`, `paused` and `recovering` (of a post-copy that was cut),
+    /// `after`.
     pub name: String,
     /// Its begin, in seconds from the start of the load.
     pub start_s: f64,

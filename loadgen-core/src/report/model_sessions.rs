@@ -38,7 +38,7 @@ pub struct SessionsReport {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConnectionFigures {
-    /// Attempts that got as far as connecting.
+    /// Attempts that got a socket, whatever became of them.
     pub attempted: u64,
     /// Those of them that were told to be connected, and those that were refused
     /// after having been under way.

@@ -59,9 +59,16 @@ fn samples() -> Vec<Value> {
             .with_connect_rate(1.0)
             .with_read_rate(1.0),
     );
+    closed.generator = Some(super::GeneratorReport {
+        longest_pause_ms: Some(100.0),
+        longest_pause_at_s: Some(1.5),
+        response_time_without: Some(closed.response_time.clone()),
+        ..Default::default()
+    });
     let reports = [
         sample::plain(),
         sample::pre_copy(),
+        sample::post_copy_cut(),
         sample::stop_and_copy(),
         sample::empty(),
         sample::hostile(),
@@ -109,7 +116,7 @@ fn with_sessions() -> Vec<Report> {
         if sessions.are_scripted() {
             sessions.count = Some(1);
             sessions.servers = vec!["a".to_owned()];
-            sessions.head.host = Some("a".into());
+            sessions.head.host = "a".into();
             sessions.socket.sources = vec!["127.0.0.2".parse().unwrap()];
             sessions.tls = Some(Tls { version: Some(TlsVersion::V1_3), ..Tls::default() });
             figures.connections.lifetime_ms = Some(Moments::default());

@@ -6,6 +6,7 @@
 //! session brings its own and closes them at its end.
 
 mod cookie;
+mod host;
 mod observer;
 mod page;
 mod raw_text;
@@ -18,6 +19,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use cookie::CookieJar;
+pub use host::HostLine;
 pub use observer::{Notice, Observer, ReplySizes, Sample};
 pub(crate) use page::{Found, Links, PageScanner};
 pub use raw_text::RawText;
@@ -62,7 +64,9 @@ pub struct Sessions {
     /// Names of servers that connections go to in turn, each with its own `Host`
     /// line; empty: the plan's target alone.
     pub servers: Vec<String>,
-    /// TLS on every connection; `None`: plain TCP.
+    /// How connections to an `https` target are encrypted; `None`: by whatever TLS it
+    /// speaks, its certificate and name checked against the authorities of the system.
+    /// An `http` target is not encrypted, and takes none.
     pub tls: Option<Tls>,
     /// When rates are sampled.
     pub sampling: Sampling,
@@ -79,8 +83,9 @@ pub struct Head {
     pub minor_version: u8,
     /// Lines between the request line and the `Host` line, each with its line end.
     pub before_host: RawText,
-    /// The value of the `Host` line; `None`: no such line.
-    pub host: Option<RawText>,
+    /// The `Host` line.
+    #[serde(default, skip_serializing_if = "HostLine::is_of_target")]
+    pub host: HostLine,
     /// Lines after the `Host` line, verbatim, each with its line end.
     pub after_host: RawText,
 }
@@ -155,7 +160,7 @@ impl Sessions {
                 method: "GET".into(),
                 minor_version: 1,
                 before_host: RawText::default(),
-                host: None,
+                host: HostLine::OfTarget,
                 after_host: RawText::default(),
             },
             connections: 1,

@@ -114,3 +114,60 @@ fn too_few_calls_are_never_held() {
     bare.response_time.histogram = None;
     assert_eq!(judge("p50<60s", &bare).0, SloOutcome::Unknown);
 }
+
+/// 1,000 replies of 2 ms, 50 of which the generator made 100 ms longer, and `shed` calls
+/// that it lost.
+fn late_by_itself(shed: u64, truly_slow: u64) -> Report {
+    let latency = |values: &[(u64, u64)]| {
+        let mut histogram = Histogram::<u64>::new(3).unwrap();
+        values.iter().for_each(|(ms, n)| histogram.record_n(ms * 1_000_000, *n).unwrap());
+        crate::report::latency(&histogram, true)
+    };
+    let mut report = report(1_000, 0, 0);
+    report.counts.offered += shed;
+    report.counts.shed = shed;
+    report.response_time =
+        latency(&[(2, 950 - truly_slow), (102, 50), (80 * truly_slow.min(1), truly_slow)]);
+    report.generator = Some(crate::report::GeneratorReport {
+        longest_pause_ms: Some(100.0),
+        longest_pause_at_s: Some(5.0),
+        response_time_without: Some(latency(&[(2, 1_000 - truly_slow), (80, truly_slow)])),
+        calls_lost: shed,
+        ..Default::default()
+    });
+    report
+}
+
+#[test]
+fn what_own_lateness_accounts_for_is_no_breach() {
+    let report = late_by_itself(0, 0);
+    for slo in ["p99<50ms", "max<100ms", "mean<5ms"] {
+        let (outcome, text) = judge(slo, &report);
+        assert_eq!(outcome, SloOutcome::Unknown, "{text}");
+        assert!(
+            text.contains("cannot be judged") && text.contains("100.0 ms, at 5.00 s"),
+            "{text}"
+        );
+        assert!(!text.contains("breached"), "{text}");
+    }
+    assert_eq!(judge("p90<50ms", &report).0, SloOutcome::Held);
+    // Beyond the limit even without it.
+    for slo in ["p99<1ms", "max<1ms", "mean<1ms"] {
+        assert_eq!(judge(slo, &report).0, SloOutcome::Breached, "{slo}");
+    }
+    let slow = late_by_itself(0, 50);
+    for slo in ["p99<50ms", "max<50ms"] {
+        assert_eq!(judge(slo, &slow).0, SloOutcome::Breached, "{slo}");
+    }
+    // Calls that it lost itself.
+    let shed = late_by_itself(200, 0);
+    for slo in ["error-rate<1%", "max<50ms", "p99<50ms"] {
+        assert_eq!(judge(slo, &shed).0, SloOutcome::Unknown, "{slo}");
+    }
+    // Others were lost beside them.
+    let mut lost = late_by_itself(200, 0);
+    (lost.counts.offered, lost.counts.failed) = (1_300, 100);
+    for slo in ["error-rate<1%", "max<50ms"] {
+        assert_eq!(judge(slo, &lost).0, SloOutcome::Breached, "{slo}");
+    }
+}

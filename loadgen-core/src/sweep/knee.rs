@@ -53,11 +53,13 @@ pub(super) fn by_rate(points: &[SweepPoint]) -> Vec<&SweepPoint> {
 
 impl Knee {
     /// The knee of these points; `None` if the power still rises at the highest
-    /// rate, or with fewer than three points.
+    /// rate, or with fewer than three points. Those that the generator's own lateness
+    /// spoils are not among them.
     #[must_use]
     pub fn of(points: &[SweepPoint]) -> Option<Self> {
         let points: Vec<_> = by_rate(points)
             .into_iter()
+            .filter(|point| !point.is_generators_fault() && !point.is_distorted())
             .filter_map(|point| {
                 let mean_us = point.response_time.mean_us.filter(|us| *us > 0.0)?;
                 Some((point.demanded_per_s, point.rates.answered_per_s? / mean_us))
@@ -85,7 +87,7 @@ impl Saturation {
         let points: Vec<_> = by_rate(points)
             .into_iter()
             .filter(|point| !point.is_generators_fault())
-            .map(|point| (point.demanded_per_s, is_good(point)))
+            .map(|point| (point.demanded_per_s, point.is_good()))
             .collect();
         let mut wrong = points.iter().filter(|(_, good)| *good).count();
         let (mut least, mut split) = (wrong, 0);
@@ -107,15 +109,11 @@ impl Saturation {
     }
 }
 
-fn is_good(point: &SweepPoint) -> bool {
-    let lost = point.lost() as f64 / point.counts.offered.max(1) as f64;
-    point.keeps_up() != Some(false) && lost <= KEEPS_UP_WITHIN
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::point::tests::point;
     use super::*;
+    use crate::report::{GeneratorReport, Latency};
 
     fn points(curve: &[(f64, f64, f64)]) -> Vec<SweepPoint> {
         curve.iter().map(|(rate, answered, ms)| point(*rate, *answered, *ms)).collect()
@@ -185,5 +183,57 @@ mod tests {
         given.insert(0, short);
         assert_eq!(Saturation::of(&given).unwrap().keeps_up_per_s, Some(200.0));
         assert_eq!(Knee::of(&given).unwrap().at_per_s, 200.0);
+    }
+
+    /// The steps of a server of 2,000/s, the last with a pause of ours of 1.5 s in it.
+    fn stalled() -> Vec<SweepPoint> {
+        let mut points = points(&[
+            (100.0, 100.0, 2.0),
+            (200.0, 200.0, 2.0),
+            (300.0, 300.0, 2.0),
+            (400.0, 400.0, 2.0),
+            (500.0, 350.0, 400.0),
+        ]);
+        let without = Latency { mean_us: Some(2_000.0), ..Latency::default() };
+        points[4].generator = Some(GeneratorReport {
+            longest_pause_ms: Some(1_500.0),
+            response_time_without: Some(without),
+            left_over: 1_500,
+            ..GeneratorReport::default()
+        });
+        points
+    }
+
+    #[test]
+    fn a_step_that_we_spoilt_makes_no_knee_and_no_saturation() {
+        let points = stalled();
+        assert!(points[4].is_generators_fault());
+        assert_eq!(points[4].keeps_up(), None);
+        assert_eq!((Knee::of(&points), Saturation::of(&points)), (None, None));
+        // Without our account of it, it would be the server's.
+        let mut blamed = stalled();
+        blamed[4].generator = None;
+        assert_eq!(Knee::of(&blamed).map(|knee| knee.at_per_s), Some(400.0));
+        assert!(Saturation::of(&blamed).is_some());
+    }
+
+    #[test]
+    fn a_pause_does_not_excuse_more_than_it_delayed() {
+        let mut points = stalled();
+        if let Some(own) = &mut points[4].generator {
+            own.left_over = 20;
+        }
+        assert!(!points[4].is_generators_fault());
+        assert_eq!(points[4].keeps_up(), Some(false));
+        assert_eq!(Saturation::of(&points).map(|full| full.falls_behind_per_s), Some(500.0));
+    }
+
+    #[test]
+    fn a_mean_that_we_made_makes_no_knee() {
+        // Kept up with, but the mean is ours.
+        let mut points = stalled();
+        points[4].left_over = Some(0.0);
+        assert!(!points[4].is_generators_fault() && points[4].is_distorted());
+        assert_eq!((Knee::of(&points), Saturation::of(&points)), (None, None));
     }
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::knee::KEEPS_UP_WITHIN;
 use crate::migration::Ending;
 use crate::report::{
-    Counts, Downtime, Latency, OutageReport, Rates, Report, TotalTime, Verdict, VerdictStatus,
+    Counts, Downtime, GeneratorReport, Latency, OutageReport, Rates, Report, TotalTime, Verdict,
+    VerdictStatus,
 };
 use crate::slo::{Slo, SloOutcome};
 
@@ -90,6 +91,10 @@ pub struct SweepPoint {
     /// What was judged, one text an objective.
     #[serde(default)]
     pub objectives: Vec<String>,
+    /// The generator's own pauses, and what of the figures may be its doing; `None` in
+    /// sweeps of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<GeneratorReport>,
     /// What a migration in the middle of the run did; `None`: there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<PointMigration>,
@@ -157,6 +162,7 @@ impl SweepPoint {
             errors: report.errors.clone(),
             held: None,
             objectives: Vec::new(),
+            generator: report.generator.as_ref().map(GeneratorReport::in_short),
             migration: PointMigration::of(report),
         }
     }
@@ -184,9 +190,13 @@ impl SweepPoint {
     }
 
     /// Whether the server kept up: at most 1 % of the calls were left over when
-    /// the load ended. `None`: nothing was measured.
+    /// the load ended. `None`: nothing was measured, or the generator's own lateness may
+    /// account for it.
     #[must_use]
     pub fn keeps_up(&self) -> Option<bool> {
+        if self.is_behind_by_us() {
+            return None;
+        }
         self.left_over.map(|share| share <= KEEPS_UP_WITHIN)
     }
 
@@ -196,15 +206,58 @@ impl SweepPoint {
         self.counts.failed + self.counts.shed + self.counts.unfinished
     }
 
-    /// Whether the run is not valid for another reason than that the server
-    /// answered nothing.
+    /// Whether the run says nothing of the server: it is not valid for another reason
+    /// than that the server answered nothing, or the generator's own lateness may
+    /// account for all that the server seems to have left undone.
     #[must_use]
     pub fn is_generators_fault(&self) -> bool {
         let silent =
             self.counts.started > 0 && self.counts.answered == 0 && self.verdict.reasons.len() == 1;
-        self.verdict.status == VerdictStatus::Invalid && !silent
+        (self.verdict.status == VerdictStatus::Invalid && !silent) || self.is_behind_by_us()
+    }
+
+    /// Why [`Self::is_generators_fault`].
+    pub(super) fn fault(&self) -> String {
+        if !self.is_behind_by_us() {
+            return self.verdict.reasons.join("; ");
+        }
+        let pause = self.generator.as_ref().and_then(GeneratorReport::longest_pause);
+        let pause = pause.map_or(String::new(), |pause| format!(" ({pause})"));
+        format!(
+            "the generator itself was late{pause}, which accounts for the calls that were left \
+             over: give it more CPU or more --threads"
+        )
+    }
+
+    /// Whether the server did what it was asked to: it kept up, and lost few.
+    pub(super) fn is_good(&self) -> bool {
+        self.left_over.is_none_or(|share| share <= KEEPS_UP_WITHIN)
+            && self.share(self.lost()) <= KEEPS_UP_WITHIN
+    }
+
+    /// Whether it seems not to have, and would without the generator's lateness.
+    fn is_behind_by_us(&self) -> bool {
+        let Some(own) = &self.generator else { return false };
+        let left_over = self.left_over.unwrap_or(0.0) - self.share(own.left_over);
+        let lost = self.lost().saturating_sub(own.calls_lost);
+        !self.is_good() && left_over <= KEEPS_UP_WITHIN && self.share(lost) <= KEEPS_UP_WITHIN
+    }
+
+    fn share(&self, calls: u64) -> f64 {
+        calls as f64 / self.counts.offered.max(1) as f64
+    }
+
+    /// Whether the generator's own lateness makes so much of the mean response time
+    /// that it hides what the rate costs.
+    pub(super) fn is_distorted(&self) -> bool {
+        let without = self.generator.as_ref().and_then(|own| own.response_time_without.as_ref());
+        let means = without.and_then(|without| without.mean_us).zip(self.response_time.mean_us);
+        means.is_some_and(|(without, with)| with - without > (0.1 * without).max(DISTORTION_LEAST))
     }
 }
+
+/// Own lateness in a mean (µs) that does not matter.
+const DISTORTION_LEAST: f64 = 100.0;
 
 fn left_over(report: &Report) -> Option<f64> {
     let (offered_per_s, answered_per_s) =

@@ -183,7 +183,7 @@ impl Sweep {
                 point.kind == probe.kind && point.demanded_per_s == probe.rate_per_s
             };
             let verdict = if let Some(point) = known.next().filter(same) {
-                let verdict = Verdict::of(&point, &self.objectives);
+                let verdict = Verdict::of(&point);
                 report.points.push(point);
                 verdict
             } else {
@@ -221,8 +221,14 @@ impl Sweep {
         // Of a sweep by steps the plan's own duration, which holds its warm-up.
         let warmup = if run.kind == PointKind::Step { Duration::ZERO } else { plan.warmup() };
         let plan = plan.clone().with_rate(rate_per_s)?.with_duration(run.duration + warmup);
-        let of_one = carry_out(plan, observer, stop)
-            .map_err(|source| SweepError::Run { rate_per_s, source })?;
+        let of_one = match carry_out(plan, observer, stop) {
+            Ok(of_one) => of_one,
+            Err(RunError::Stopped) => {
+                report.interrupted = true;
+                return Ok(None);
+            }
+            Err(source) => return Err(SweepError::Run { rate_per_s, source }),
+        };
         let mut point = SweepPoint::of(rate_per_s, &of_one).judged(&self.objectives, &of_one);
         point.kind = run.kind;
         if of_one.interrupted {
@@ -232,7 +238,7 @@ impl Sweep {
             }
             return Ok(None);
         }
-        let verdict = Verdict::of(&point, &self.objectives);
+        let verdict = Verdict::of(&point);
         report.push(point, &of_one.environment);
         if let Some(point) = report.points.last() {
             observer.ended(point, report);
@@ -262,7 +268,7 @@ fn carry_out(
     observer: &mut dyn SweepObserver,
     stop: &AtomicBool,
 ) -> Result<Report, RunError> {
-    let handle = Engine::new(plan)?.start()?;
+    let handle = Engine::prepare(plan, stop)?.start()?;
     let mut stopped: Option<Instant> = None;
     let mut is_cut = false;
     while !handle.is_finished() {

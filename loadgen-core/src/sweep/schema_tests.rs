@@ -24,6 +24,12 @@ fn samples() -> Vec<Value> {
         searched(held(1.0)),
         searched(|_| Verdict::Invalid("late".to_owned())),
     ];
+    sweeps[0].points[0].generator = Some(crate::report::GeneratorReport {
+        longest_pause_ms: Some(100.0),
+        longest_pause_at_s: Some(1.5),
+        response_time_without: Some(sweeps[0].points[0].response_time.clone()),
+        ..Default::default()
+    });
     // Plans of every kind, before the first step.
     sweeps.extend(plans().into_iter().map(SweepReport::new));
     sweeps.into_iter().map(|sweep| serde_json::to_value(sweep).unwrap()).collect()

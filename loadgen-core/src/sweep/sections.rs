@@ -81,9 +81,16 @@ pub(super) fn answers(sweep: &SweepReport) -> Vec<String> {
                 .push("the tolerance is wide: a lower --tolerance narrows the answer".to_owned());
         }
     } else if !sweep.objectives.is_empty() {
-        answers.push(match sweep.held_up_to_per_s {
-            Some(held) => format!("objectives held up to {}", rate(held)),
-            None => "objectives not held at the lowest rate".to_owned(),
+        let curve = sweep.curve();
+        let next = curve.iter().find(|point| point.held != Some(true));
+        let unknown = next.filter(|point| point.held.is_none()).map(|p| rate(p.demanded_per_s));
+        answers.push(match (sweep.held_up_to_per_s, unknown) {
+            (Some(held), None) => format!("objectives held up to {}", rate(held)),
+            (Some(held), Some(at)) => {
+                format!("objectives held up to {}; they could not be judged at {at}", rate(held))
+            }
+            (None, None) => "objectives not held at the lowest rate".to_owned(),
+            (None, Some(at)) => format!("objectives could not be judged at {at}, the lowest rate"),
         });
     }
     if sweep.search.is_none() {
@@ -96,6 +103,23 @@ pub(super) fn answers(sweep: &SweepReport) -> Vec<String> {
             ),
             None => "knee not reached: a higher rate still costs little response time".to_owned(),
         });
+    }
+    let left_out = |is_so: fn(&SweepPoint) -> bool| -> Vec<String> {
+        sweep.curve().into_iter().filter(|p| is_so(p)).map(|p| rate(p.demanded_per_s)).collect()
+    };
+    let spoilt = left_out(|point| point.is_generators_fault() || point.is_distorted());
+    if sweep.search.is_none() && !spoilt.is_empty() {
+        answers.push(format!(
+            "left out of the knee: {}, where the generator itself was late",
+            spoilt.join(", ")
+        ));
+    }
+    let spoilt = left_out(SweepPoint::is_generators_fault);
+    if !spoilt.is_empty() {
+        answers.push(format!(
+            "left out of the saturation: {}, which say nothing of the server",
+            spoilt.join(", ")
+        ));
     }
     answers.push(match sweep.saturation {
         Some(full) => match full.keeps_up_per_s {

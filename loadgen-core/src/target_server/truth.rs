@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::TargetServerError;
 use super::time_log::TimeLog;
 use crate::clock::{Nanos, SECOND, monotonic_ns};
+use crate::report::latency::quantile;
 
 /// Freezes that are listed one by one; later ones are only counted.
 const LISTED_FREEZES: usize = 100_000;
@@ -86,9 +87,9 @@ pub struct FreezeTruth {
 pub struct Lateness {
     /// Replies counted.
     pub count: u64,
-    /// Half of the replies were late by no more.
+    /// Half of the replies were late by no more; `None` below 20, as in reports.
     pub p50_us: Option<f64>,
-    /// 99 % of the replies were late by no more.
+    /// 99 % of the replies were late by no more; `None` below 1000.
     pub p99_us: Option<f64>,
     /// The latest one.
     pub max_us: Option<f64>,
@@ -137,12 +138,11 @@ impl Tally {
 
     pub(super) fn finish(mut self, now: Nanos) -> Result<TargetTruth, TargetServerError> {
         let count = self.lateness.len();
-        let us = |ns: u64| (count > 0).then_some(ns as f64 / 1000.0);
         self.truth.send_lateness = Lateness {
             count,
-            p50_us: us(self.lateness.value_at_quantile(0.5)),
-            p99_us: us(self.lateness.value_at_quantile(0.99)),
-            max_us: us(self.lateness.max()),
+            p50_us: quantile(&self.lateness, 1, 2),
+            p99_us: quantile(&self.lateness, 99, 100),
+            max_us: (count > 0).then_some(self.lateness.max() as f64 / 1000.0),
         };
         self.truth.stopped_monotonic_ns = now;
         self.truth.calls_kept = self.calls.kept();

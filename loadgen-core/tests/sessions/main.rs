@@ -8,6 +8,7 @@ mod common;
 mod courses;
 mod failing;
 mod limits;
+mod settings;
 
 use loadgen_core::report::SessionsReport;
 use loadgen_core::session::{Limits, Script, Sessions};
@@ -22,8 +23,7 @@ fn every(gap_s: f64) -> Schedule {
     Schedule::Drawn(Gaps { law: GapLaw::Constant { gap_s }, client: 0 })
 }
 
-fn plan(port: u16, schedule: Schedule, mut sessions: Sessions) -> Plan {
-    sessions.head.host = Some("127.0.0.1".into());
+fn plan(port: u16, schedule: Schedule, sessions: Sessions) -> Plan {
     let target = Target::host_port("127.0.0.1", port, false).unwrap();
     Plan::new(target, Stream::established(schedule)).with_sessions(sessions)
 }

@@ -5,6 +5,7 @@ use super::parts::{Call, NEVER, Session};
 use super::request::Request;
 use super::timers::Owner;
 use crate::clock::{MILLISECOND, Nanos};
+use crate::engine::looks::NOTABLE;
 use crate::net::tls::TlsSessionCache;
 use crate::plan::nanos;
 use crate::record::{CallRecord, Failure, Outcome};
@@ -377,7 +378,7 @@ impl SessionWorker {
         done: Nanos,
         call: Option<&Call>,
     ) {
-        self.recorder.ended(CallRecord {
+        let call = CallRecord {
             intended,
             sent,
             done,
@@ -387,7 +388,14 @@ impl SessionWorker {
             reused: call.is_some_and(|call| call.reused),
             retried: call.is_some_and(|call| call.retried),
             queued: false,
-        });
+        };
+        if self.looks.may_have_delayed(intended, done) {
+            let own = self.looks.delay(intended, done);
+            if own >= NOTABLE {
+                self.recorder.owes(&call, own);
+            }
+        }
+        self.recorder.ended(call);
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) use settings::{Common, Settings};
 use slots::Slots;
 use timers::{Owner, Timers};
 
+use super::looks::{LOOK_EVERY, Looks, NOTABLE};
 use super::shared::{PUBLISH_EVERY, RUN, Shared};
 use super::worker::{BUFFER, Harvest};
 use crate::clock::{MILLISECOND, Nanos, as_seconds};
@@ -54,6 +55,9 @@ pub(crate) struct SessionWorker {
     connections: Slots<Connection>,
     sessions: Slots<Session>,
     timers: Timers,
+    looks: Looks,
+    /// Connections whose time limit has passed, but not yet a look at them after it.
+    to_be_looked_at: Vec<u64>,
     recorder: Recorder,
     record: SessionRecord,
     buffer: Box<[u8]>,
@@ -101,6 +105,8 @@ impl SessionWorker {
             connections: Slots::new(),
             sessions: Slots::new(),
             timers: Timers::default(),
+            looks: Looks::new(recorder.warmup_end()),
+            to_be_looked_at: Vec::new(),
             recorder,
             record: SessionRecord::default(),
             buffer: vec![0; BUFFER].into_boxed_slice(),
@@ -130,6 +136,7 @@ impl SessionWorker {
             self.common.done();
         }
         let finished = finished.unwrap_or_else(|| self.now());
+        self.recorder.pauses = self.looks.record;
         self.recorder.load_end = finished;
         self.give_up_the_rest(finished);
         self.publish(finished);
@@ -153,12 +160,14 @@ impl SessionWorker {
             let wait = self.origin.saturating_sub(sys::monotonic_ns());
             self.poll.wait(wait)?;
         }
+        self.looks.restart(self.now());
         let mut publish_at = 0;
         loop {
             let now = self.now();
+            self.looks.begins(now);
             self.record.round();
             self.sample(now);
-            let stopped = self.shared.stop() != RUN || now >= self.common.settings.end;
+            let stopped = self.shared.stop() != RUN || self.is_over(now);
             if stopped {
                 if finished.is_none() {
                     self.common.done();
@@ -167,6 +176,9 @@ impl SessionWorker {
                 return Ok(());
             }
             let behind = self.take_arrivals(now);
+            if !behind {
+                self.looks.keeps_up(now, self.connections.len() as u64);
+            }
             self.expire(now);
             if now >= publish_at {
                 self.publish(now);
@@ -184,14 +196,26 @@ impl SessionWorker {
             }
             let next = self.next_deadline(publish_at, finished.is_some(), now);
             // The clock is read again: starting what was due took time.
-            let wait = if behind { 0 } else { next.saturating_sub(self.now()) };
+            let at = self.now();
+            let wait = if behind { 0 } else { next.saturating_sub(at).min(LOOK_EVERY) };
+            self.looks.sleeps(at, wait, self.connections.len() as u64);
             for i in 0..self.poll.wait(wait)? {
                 let readiness = self.poll.readiness(i);
                 if let Some(index) = self.connections.find(readiness.token()) {
                     self.ready(index, readiness);
                 }
             }
+            let full = self.poll.is_full();
+            let most = if full { self.poll.waits_for(self.connections.len()) } else { 0 };
+            self.looks.has_looked(full, most);
         }
+    }
+
+    /// Whether the time of the run is over. What came before that, while we did not
+    /// look, is read first.
+    fn is_over(&self, now: Nanos) -> bool {
+        let end = self.common.settings.end;
+        now >= end && (self.looks.looked() >= end || now - end < NOTABLE)
     }
 
     /// Takes up the arrivals that are due. `true` if more are due already.
@@ -237,11 +261,12 @@ impl SessionWorker {
             Owner::Connection(token) => self.connections.find(token).is_some(),
             Owner::Session(token) => self.sessions.find(token).is_some(),
         });
+        self.after_a_look();
         while let Some(owner) = self.timers.take_due(now) {
             match owner {
                 Owner::Connection(token) => {
                     if let Some(index) = self.connections.find(token) {
-                        self.connection_due(index, now);
+                        self.connection_due(index);
                     }
                 }
                 Owner::Session(token) => {
@@ -249,6 +274,15 @@ impl SessionWorker {
                         self.session_due(index, now);
                     }
                 }
+            }
+        }
+    }
+
+    /// Those that may have run out of time are judged after the next look.
+    fn after_a_look(&mut self) {
+        for token in std::mem::take(&mut self.to_be_looked_at) {
+            if let Some(index) = self.connections.find(token) {
+                self.watch(index);
             }
         }
     }
@@ -265,6 +299,9 @@ impl SessionWorker {
         let arrivals_over = self.share.is_some_and(|share| self.arrived >= share);
         if let Some(start) = self.next_start.filter(|_| !arrivals_over) {
             next = next.min(start);
+        }
+        if !self.to_be_looked_at.is_empty() {
+            return now;
         }
         self.timers.next().map_or(next, |timer| next.min(timer))
     }
@@ -296,8 +333,10 @@ impl SessionWorker {
             .timeline
             .recent(self.common.settings.population, now)
             .and_then(|window| window.quantile_ns(0.99));
-        let open = self.connections.len() as u64;
-        self.shared.published[self.shard as usize].publish(&self.recorder.totals, open, p99);
+        let totals = &self.recorder.totals;
+        let ended = totals.answered + totals.failed + totals.unfinished;
+        let in_flight = totals.started.saturating_sub(ended);
+        self.shared.published[self.shard as usize].publish(totals, in_flight, p99);
     }
 
     /// What is still open at the end is counted, not dropped.

@@ -109,6 +109,20 @@ pub(super) struct Call {
 }
 
 impl Connection {
+    /// Since when it waits for something that needs us to go on: a step of a
+    /// handshake, or bytes that we make room for. `None`: what it waits for comes, or
+    /// does not, whatever we do.
+    pub(super) fn waits_for_us_since(&self) -> Option<Nanos> {
+        if self.state == State::Handshake {
+            return Some(self.opened);
+        }
+        let first = self.calls.front()?;
+        if self.sent < self.calls.len() {
+            return Some(self.progress);
+        }
+        (first.received > 0).then_some(first.begun)
+    }
+
     /// The next moment at which the connection has been too slow.
     pub(super) fn deadline(&self, timeout: Nanos) -> Nanos {
         let after = |at: Nanos| if timeout == 0 { NEVER } else { at + timeout };

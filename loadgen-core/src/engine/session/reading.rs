@@ -7,7 +7,7 @@ use super::page::PageReply;
 use super::parts::{Call, NEVER, Session};
 use super::settings::Common;
 use crate::engine::worker::BUFFER;
-use crate::http1::{Progress, Sink, TolerantReader, Truncated};
+use crate::http1::{LINE_KEPT, Progress, Sink, TolerantReader, Truncated};
 use crate::record::{Cause, Failure, Outcome, Phase};
 use crate::session::{CookieJar, Found, Notice};
 
@@ -34,10 +34,16 @@ struct Parts<'a> {
 }
 
 impl Sink for Parts<'_> {
+    fn takes_whole_lines(&self) -> bool {
+        self.common.wants_messages
+    }
+
     fn line(&mut self, line: &[u8]) {
         if self.common.wants_messages {
             self.common.tell(|observer| observer.reply_line(self.call, line));
         }
+        // A run does not do something else because it is watched.
+        let line = line.get(..LINE_KEPT).unwrap_or(line);
         if let Some(jar) = &mut self.cookie
             && let Some(notice) = jar.take(line)
         {

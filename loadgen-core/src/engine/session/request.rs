@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::session::{Head, Script, Sessions, Uris};
+use crate::session::{Head, HostLine, Script, Sessions, Uris};
+use crate::target::Target;
 
 /// A request, ready to be sent.
 #[derive(Debug, Clone)]
@@ -26,14 +27,8 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new(sessions: &Sessions) -> Self {
-        let line = |name: &[u8]| [b"Host: ", name, b"\r\n"].concat();
-        let hosts = match (&sessions.head.host, sessions.servers.as_slice()) {
-            (None, []) => vec![Vec::new()],
-            (Some(name), []) => vec![line(name)],
-            (None, servers) => vec![Vec::new(); servers.len()],
-            (Some(_), servers) => servers.iter().map(|name| line(name.as_bytes())).collect(),
-        };
+    pub(super) fn new(target: &Target, sessions: &Sessions) -> Self {
+        let hosts = host_lines(target, sessions);
         let mut encoder = Self { head: sessions.head.clone(), hosts, fixed: Vec::new() };
         let scripted = matches!(sessions.script, Script::Log { .. } | Script::Pages { .. });
         if let (Uris::Fixed { uri }, false, false) = (&sessions.uris, scripted, sessions.cookies) {
@@ -82,17 +77,63 @@ impl Encoder {
     }
 }
 
+/// The `Host` line of each server; empty: none.
+fn host_lines(target: &Target, sessions: &Sessions) -> Vec<Vec<u8>> {
+    let line = |name: &[u8]| [b"Host: ", name, b"\r\n"].concat();
+    let head = &sessions.head;
+    let given = has_host(&head.before_host) || has_host(&head.after_host);
+    match (&head.host, sessions.servers.as_slice()) {
+        (HostLine::OfTarget, servers) if given => vec![Vec::new(); servers.len().max(1)],
+        (HostLine::OfTarget, []) => vec![line(target.authority().as_bytes())],
+        (HostLine::OfTarget, servers) => {
+            servers.iter().map(|name| line(target.authority_of(name).as_bytes())).collect()
+        }
+        (HostLine::Named(name), []) => vec![line(name)],
+        (HostLine::Named(_), servers) => servers.iter().map(|name| line(name.as_bytes())).collect(),
+        (HostLine::Omitted, servers) => vec![Vec::new(); servers.len().max(1)],
+    }
+}
+
+/// Whether there is a `Host` line among these.
+fn has_host(lines: &[u8]) -> bool {
+    let name = |line: &[u8]| line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"host:"));
+    lines.split(|byte| *byte == b'\n').any(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn target() -> Target {
+        Target::parse("http://h:81/p").unwrap()
+    }
+
+    #[test]
+    fn the_host_of_the_url_is_named_unless_another_is() {
+        let line = |sessions: &Sessions, server| {
+            let bytes = Encoder::new(&target(), sessions).fixed(server).unwrap().bytes;
+            String::from_utf8(bytes.to_vec()).unwrap().replace("GET / HTTP/1.1\r\n", "")
+        };
+        let mut sessions = Sessions::connections(1);
+        assert_eq!(line(&sessions, 0), "Host: h:81\r\n\r\n");
+        sessions.head.after_host = "X: y\r\nhost: other\r\n".into();
+        assert_eq!(line(&sessions, 0), "X: y\r\nhost: other\r\n\r\n");
+        sessions.head.after_host = "X-Host: y\r\n".into();
+        assert_eq!(line(&sessions, 0), "Host: h:81\r\nX-Host: y\r\n\r\n");
+        sessions.servers = vec!["a".to_owned(), "::1".to_owned()];
+        assert_eq!(line(&sessions, 0), "Host: a:81\r\nX-Host: y\r\n\r\n");
+        assert_eq!(line(&sessions, 1), "Host: [::1]:81\r\nX-Host: y\r\n\r\n");
+        sessions.head.host = HostLine::Omitted;
+        assert_eq!(line(&sessions, 1), "X-Host: y\r\n\r\n");
+    }
 
     #[test]
     fn lines_stand_in_order() {
         let mut sessions = Sessions::connections(1);
         sessions.head.before_host = "User-Agent: x\r\n".into();
-        sessions.head.host = Some("h".into());
+        sessions.head.host = "h".into();
         sessions.head.after_host = "X-A: 1\r\n".into();
-        let encoder = Encoder::new(&sessions);
+        let encoder = Encoder::new(&target(), &sessions);
         let plain = encoder.fixed(0).unwrap();
         assert_eq!(&*plain.bytes, b"GET / HTTP/1.1\r\nUser-Agent: x\r\nHost: h\r\nX-A: 1\r\n\r\n");
         assert_eq!(plain.head, plain.bytes.len());
@@ -108,11 +149,11 @@ mod tests {
     #[test]
     fn each_server_has_its_name() {
         let mut sessions = Sessions::connections(1);
-        sessions.head.host = Some("h".into());
+        sessions.head.host = "h".into();
         sessions.servers = vec!["a".to_owned(), "b".to_owned()];
-        let encoder = Encoder::new(&sessions);
+        let encoder = Encoder::new(&target(), &sessions);
         assert_eq!(&*encoder.fixed(1).unwrap().bytes, b"GET / HTTP/1.1\r\nHost: b\r\n\r\n");
         sessions.head.method = "HEAD".into();
-        assert!(Encoder::new(&sessions).fixed(0).unwrap().is_head);
+        assert!(Encoder::new(&target(), &sessions).fixed(0).unwrap().is_head);
     }
 }

@@ -12,7 +12,7 @@ use crate::error::RunError;
 use crate::net::tls::{TlsError, TlsSettings};
 use crate::plan::{Plan, nanos};
 use crate::record::Population;
-use crate::session::{Links, Observer, Sample, Script, Sessions, Uris};
+use crate::session::{Links, Observer, Sample, Script, Sessions, Tls, Uris};
 
 /// What does not change during a run.
 pub(crate) struct Settings {
@@ -66,7 +66,7 @@ impl Settings {
         let reply_timeout = nanos(limits.timeout_s + limits.think_s);
         Ok(Self {
             addresses: addresses(plan, sessions)?,
-            encoder: Encoder::new(sessions),
+            encoder: Encoder::new(&plan.target, sessions),
             links: links(plan, sessions),
             population: plan.load.population(),
             timeout: nanos(limits.timeout_s),
@@ -76,7 +76,7 @@ impl Settings {
             first_sample: nanos(sessions.sampling.first_s),
             sample_every: nanos(sessions.sampling.every_s),
             tls: encryption(plan, sessions)?,
-            sessions: sessions.clone(),
+            sessions: Sessions { tls: tls(plan, sessions), ..sessions.clone() },
         })
     }
 
@@ -212,11 +212,23 @@ fn put<T: Clone + Default>(
 
 /// How the connections to each server are encrypted, if they are.
 fn encryption(plan: &Plan, sessions: &Sessions) -> Result<Vec<TlsSettings>, TlsError> {
-    let Some(tls) = &sessions.tls else { return Ok(Vec::new()) };
+    let Some(tls) = tls(plan, sessions) else { return Ok(Vec::new()) };
+    let of_server = |host: &str| match sessions.tls {
+        Some(_) => TlsSettings::new(&tls, host),
+        // Whose certificate is checked is also told which one is meant.
+        None => TlsSettings::new(&Tls { server_name: Some(host.to_owned()), ..tls.clone() }, host),
+    };
     if sessions.servers.is_empty() {
-        return Ok(vec![TlsSettings::new(tls, plan.target.host())?]);
+        return Ok(vec![of_server(plan.target.host())?]);
     }
-    sessions.servers.iter().map(|server| TlsSettings::new(tls, server)).collect()
+    sessions.servers.iter().map(|server| of_server(server)).collect()
+}
+
+/// The settings of TLS: those given, or, where the URL alone asks for it, the ones
+/// that trust nobody unchecked.
+fn tls(plan: &Plan, sessions: &Sessions) -> Option<Tls> {
+    let checked = || Tls { verify: true, resume: true, ..Tls::default() };
+    sessions.tls.clone().or_else(|| plan.target.is_tls().then(checked))
 }
 
 /// Where the references of pages lead, if there are pages. Relative ones begin at
@@ -259,5 +271,24 @@ fn addresses(plan: &Plan, sessions: &Sessions) -> Result<Vec<SocketAddr>, RunErr
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Schedule, Stream, Target};
+
+    #[test]
+    fn an_https_url_is_encrypted_and_checked() {
+        let of = |url: &str, given: Option<Tls>| {
+            let load = Stream::established(Schedule::constant(1.0));
+            let plan = Plan::new(Target::parse(url).unwrap(), load);
+            tls(&plan, &Sessions { tls: given, ..Sessions::connections(1) })
+        };
+        assert!(of("https://h/", None).is_some_and(|tls| tls.verify && !tls.stop_on_failure));
+        let given = Tls { verify: false, ..Tls::default() };
+        assert_eq!(of("https://h/", Some(given.clone())), Some(given));
+        assert_eq!(of("http://h/", None), None);
     }
 }

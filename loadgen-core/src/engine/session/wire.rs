@@ -38,13 +38,15 @@ impl SessionWorker {
             self.next_server = (server + 1) % settings.addresses.len();
         }
         let address = settings.addresses[server];
-        let socket = match self.socket(address) {
+        let socket = match socket::prepare(address, &self.common.settings.sessions.socket) {
             Ok(socket) => socket,
             Err(error) => return self.failed_at_once(index, &error, now),
         };
-        // From here on it counts as a connection, whatever becomes of it.
+        // From here on it counts as a connection, whatever becomes of it: also if it
+        // cannot come from the address that it is to come from.
         self.record.attempted();
-        let connected = match socket::begin(&socket, address) {
+        let begun = self.bind(&socket, address).and_then(|()| socket::begin(&socket, address));
+        let connected = match begun {
             Ok(connected) => connected,
             Err(error) => return self.failed_at_once(index, &error, now),
         };
@@ -88,17 +90,16 @@ impl SessionWorker {
         self.connections.find(token)
     }
 
-    /// A socket bound to where the next connection comes from.
-    fn socket(&mut self, address: SocketAddr) -> io::Result<socket2::Socket> {
-        let options = &self.common.settings.sessions.socket;
-        if !options.choose_ports {
-            return socket::prepare(address, self.sources.take(address), options);
+    /// Binds a socket to where the next connection comes from.
+    fn bind(&mut self, socket: &socket2::Socket, address: SocketAddr) -> io::Result<()> {
+        if !self.common.settings.sessions.socket.choose_ports {
+            let source = self.sources.take(address);
+            return source.map_or(Ok(()), |source| socket::bind(socket, source));
         }
-        let socket = socket::prepare(address, None, options)?;
         for _ in 0..self.sources.ports() {
             let Some(source) = self.sources.take(address) else { break };
-            match socket.bind(&source.into()) {
-                Ok(()) => return Ok(socket),
+            match socket::bind(socket, source) {
+                Ok(()) => return Ok(()),
                 Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {}
                 Err(error) => return Err(error),
             }
@@ -301,16 +302,29 @@ impl SessionWorker {
     }
 
     /// A deadline of a connection may have passed.
-    pub(super) fn connection_due(&mut self, place: u32, now: Nanos) {
+    pub(super) fn connection_due(&mut self, place: u32) {
         let timeout = self.common.settings.timeout;
+        let now = self.now();
+        let token = self.connections.token(place);
         let Some(connection) = self.connections.get_mut(place) else { return };
         if connection.timer > now {
             // Its deadline was moved to an earlier time, and is set again by now.
             return;
         }
         connection.timer = NEVER;
-        if connection.deadline(timeout) > now {
+        let deadline = connection.deadline(timeout);
+        if deadline > now {
             return self.watch(place);
+        }
+        let own = connection.waits_for_us_since().map_or(0, |at| self.looks.within(at, now));
+        let limit = deadline + own;
+        if limit > now {
+            connection.timer = limit;
+            return self.timers.set(limit, Owner::Connection(token));
+        }
+        if limit > self.looks.looked() {
+            // Perhaps what it waits for came while we did not look.
+            return self.to_be_looked_at.push(token);
         }
         let phase = match connection.state {
             State::Connecting | State::Handshake => Phase::Connect,

@@ -4,8 +4,6 @@ use super::{Line, Looked, ProtocolError, ReplyParser, State, scan};
 
 /// Most bytes of the line before a chunk, with extensions and line end.
 const CHUNK_LINE_LIMIT: usize = 4 * 1024;
-/// Most hex digits of a chunk size; more would overflow 64 bits.
-const CHUNK_DIGITS: usize = 16;
 impl ReplyParser {
     /// Takes a body that ends after a known number of bytes, if all of it is among
     /// the next `available` ones; says how many it takes.
@@ -93,11 +91,12 @@ impl ReplyParser {
 /// and extensions may follow it (RFC 9112 §7.1.1).
 fn chunk_size(line: &[u8]) -> Result<u64, ProtocolError> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mut size = 0;
+    let mut size = 0_u64;
     let mut digits = 0;
     for byte in line {
         let Some(digit) = char::from(*byte).to_digit(16) else { break };
-        if digits == CHUNK_DIGITS {
+        // Zeros may lead without an end: the value counts, not the number of digits.
+        if size >> 60 != 0 {
             return Err(ProtocolError::BadChunk);
         }
         size = size << 4 | u64::from(digit);

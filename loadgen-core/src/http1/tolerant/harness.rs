@@ -30,14 +30,20 @@ pub(crate) enum End {
 /// What the reader handed out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Heard {
+    /// Lines are taken as long as they are.
+    pub(crate) whole_lines: bool,
     pub(crate) lines: Vec<Vec<u8>>,
     pub(crate) body: Vec<u8>,
     pub(crate) notices: Vec<String>,
 }
 
 impl Sink for Heard {
+    fn takes_whole_lines(&self) -> bool {
+        self.whole_lines
+    }
+
     fn line(&mut self, line: &[u8]) {
-        assert!(line.len() <= LINE_KEPT && !line.contains(&b'\n'));
+        assert!((self.whole_lines || line.len() <= LINE_KEPT) && !line.contains(&b'\n'));
         self.lines.push(line.to_vec());
     }
 
@@ -62,10 +68,18 @@ impl Sink for Heard {
 pub(crate) fn replay(
     bytes: &[u8],
     head_request: bool,
+    next: impl FnMut() -> (usize, bool),
+) -> Outcome {
+    replay_to(Heard::default(), bytes, head_request, next)
+}
+
+fn replay_to(
+    mut heard: Heard,
+    bytes: &[u8],
+    head_request: bool,
     mut next: impl FnMut() -> (usize, bool),
 ) -> Outcome {
     let mut reader = TolerantReader::new(head_request);
-    let mut heard = Heard::default();
     let mut unread = bytes;
     let mut dropped = 0;
     let end = loop {
@@ -95,7 +109,8 @@ pub(crate) fn replay(
             }
             Ok((taken, Progress::More)) => {
                 assert_eq!(taken, piece.len(), "bytes were left with the caller");
-                assert!(reader.unfinished.kept.len() <= LINE_KEPT, "too much is kept");
+                let kept = reader.unfinished.kept.len();
+                assert!(heard.whole_lines || kept <= LINE_KEPT, "too much is kept");
                 assert_eq!(reader.advance(b"", &mut heard), Ok((0, Progress::More)));
                 unread = after;
             }
@@ -143,11 +158,34 @@ pub(crate) fn check_splits(bytes: &[u8], head_request: bool, lengths: &[usize]) 
         assert_eq!(replay(bytes, head_request, || (1, false)), expected);
         assert_eq!(replay(bytes, head_request, || (1, true)), expected);
     }
+    check_whole_lines(bytes, head_request, &expected, || cycle(|_| false));
     assert_eq!(expected.begun, expected.sizes.header > 0 && !expected.heard.lines.is_empty());
     if expected.end == End::Complete {
         check_end(bytes, head_request, &expected);
     }
     expected
+}
+
+/// Checks that who takes lines as long as they are hears the same otherwise, and every
+/// byte of the head, however it is split.
+fn check_whole_lines(
+    bytes: &[u8],
+    head_request: bool,
+    expected: &Outcome,
+    next: impl FnMut() -> (usize, bool),
+) {
+    let taker = || Heard { whole_lines: true, ..Heard::default() };
+    let mut outcome = replay_to(taker(), bytes, head_request, || (usize::MAX, false));
+    assert_eq!(replay_to(taker(), bytes, head_request, next), outcome);
+    let length: usize = outcome.heard.lines.iter().map(|line| line.len() + 1).sum();
+    if outcome.begun {
+        assert_eq!(length as u64, outcome.sizes.header, "a byte of the head is missing");
+    }
+    for line in &mut outcome.heard.lines {
+        line.truncate(LINE_KEPT);
+    }
+    outcome.heard.whole_lines = false;
+    assert_eq!(outcome, *expected);
 }
 
 /// Checks that the end of a complete reply does not depend on what follows it, and

@@ -10,7 +10,7 @@
 //! - The outcome does not depend on how the bytes are split.
 //! - No byte behind the end of the reply is consumed.
 //! - At most [`LINE_KEPT`] bytes are kept, and only while a line is split across
-//!   reads.
+//!   reads; 1 MiB where a [`Sink`] takes whole lines.
 //!
 //! `Connection` lines are not looked at: a server that closes is found out by its
 //! closing. Folded lines are separate lines.
@@ -30,9 +30,9 @@ use super::error::Truncated;
 use super::reply::Progress;
 use super::scan;
 use crate::session::{Notice, ReplySizes};
-use line::{Line, Unfinished};
+use line::{Line, Room, Unfinished};
 
-/// Most bytes of a line that are looked at and handed out.
+/// Most bytes of a line that are looked at.
 pub(crate) const LINE_KEPT: usize = 1023;
 /// What a person is told that is kept of a line, and from which length with its
 /// line end on: what httperf says.
@@ -49,9 +49,15 @@ const ASSUMED_STATUS: u32 = 599;
 /// Takes what a reply consists of. Every method does nothing unless implemented.
 #[allow(unused_variables)]
 pub(crate) trait Sink {
-    /// The status line or a header line of the final reply, at most
-    /// [`LINE_KEPT`] bytes of it, without its line feed but with a carriage return
-    /// before that. The empty line that ends the head is one of them.
+    /// Whether lines are handed out as long as they are: for printing. Otherwise
+    /// they are cut to [`LINE_KEPT`] bytes.
+    fn takes_whole_lines(&self) -> bool {
+        false
+    }
+
+    /// The status line or a header line of the final reply without its line feed, but
+    /// with a carriage return before that. The empty line that ends the head is one of
+    /// them.
     fn line(&mut self, line: &[u8]) {}
 
     /// Bytes of the body, without the framing of chunks.
@@ -256,12 +262,12 @@ impl TolerantReader {
                 return Some(0);
             }
             self.lines += within.len() as u32;
-            self.unfinished.keep(within);
+            self.unfinished.keep(within, self.room(sink));
             return None;
         };
         self.lines += end as u32 + 1;
         let mut unfinished = mem::take(&mut self.unfinished);
-        let line = unfinished.finish(within.get(..end).unwrap_or_default());
+        let line = unfinished.finish(within.get(..end).unwrap_or_default(), self.room(sink));
         if line.length >= LINE_SAID {
             sink.notice(Notice::LongLine(line.length, LINE_SAID));
         }
@@ -272,6 +278,12 @@ impl TolerantReader {
             _ => self.trailer_line(line),
         }
         Some(end + 1)
+    }
+
+    /// How much of a line is kept: all of it if it is handed out and wanted.
+    fn room<S: Sink + ?Sized>(&self, sink: &S) -> Room {
+        let handed_out = matches!(self.state, State::StatusLine | State::Fields);
+        Room(if handed_out && sink.takes_whole_lines() { LINES_LIMIT } else { LINE_KEPT })
     }
 
     fn status_line<S: Sink + ?Sized>(&mut self, line: Line<'_>, sink: &mut S) {

@@ -46,6 +46,7 @@ fn sizes_as_httperf_printed_them() {
         (chunked("5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"), Complete, 200, (47, 11, 2)),
         (chunked("5;ext=1\r\nhello\r\n0\r\nX-T: abc\r\n\r\n"), Complete, 200, (47, 5, 12)),
         (chunked("5\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n"), Complete, 200, (47, 21, 2)),
+        (chunked("000000000000000000005\r\nhello\r\n0\r\n\r\n"), Complete, 200, (47, 5, 2)),
         (
             "HTTP/1.1 304 Not Modified\r\nContent-Length: 50\r\n\r\n".to_owned(),
             Complete,
@@ -83,6 +84,15 @@ fn sizes_as_httperf_printed_them() {
         let left = if reply.ends_with("SURPLUS") { 7 } else { 0 };
         assert_eq!(outcome.consumed, reply.len() - left, "{reply:?}");
     }
+}
+
+/// As httperf: told, and the length counts.
+#[test]
+fn an_unknown_coding_does_not_hide_the_length() {
+    let outcome =
+        play("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 3\r\n\r\nabcHTTP");
+    assert_eq!((outcome.end, outcome.consumed), (End::Complete, 70));
+    assert_eq!(outcome.heard.notices, ["coding identity"]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn wire(sessions: &Sessions, call: Option<&ScriptedCall>, host: Option<&str>) ->
     };
     bytes.extend(format!(" HTTP/1.{}\r\n", head.minor_version).into_bytes());
     bytes.extend_from_slice(&head.before_host);
-    if let Some(name) = &head.host {
+    if let HostLine::Named(name) = &head.host {
         let name = host.map_or(&name.0[..], str::as_bytes);
         bytes.extend([b"Host: ", name, b"\r\n"].concat());
     }
@@ -71,6 +71,10 @@ fn requests_on_the_wire() {
             &["--uri", "/headers", "--add-header", "X-A: one"],
             "GET /headers HTTP/1.1\r\nUser-Agent: httperf/0.9.0\r\nHost: 127.0.0.1\r\n\
              X-A: one\r\n",
+        ),
+        (
+            &["--method", "", "--uri", "/headers"],
+            "GET /headers HTTP/1.1\r\nUser-Agent: httperf/0.9.0\r\nHost: 127.0.0.1\r\n\r\n",
         ),
         (
             &["--server-name", "www.example.com", "--uri", "/headers"],
@@ -165,7 +169,7 @@ fn connections_by_default_are_one_after_the_other() {
         count: Some(1),
         head: Head {
             before_host: USER_AGENT.into(),
-            host: Some("localhost".into()),
+            host: "localhost".into(),
             ..Sessions::connections(1).head
         },
         socket: SocketOptions {

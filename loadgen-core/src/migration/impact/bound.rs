@@ -52,7 +52,7 @@ const LEAST_AFTER: usize = 3;
 const RTO: Nanos = 200 * MILLISECOND;
 const SYN_RTO: Nanos = SECOND;
 /// A connect that took this long lost its first SYN.
-const LOST_SYN: Nanos = 900 * MILLISECOND;
+pub(super) const LOST_SYN: Nanos = 900 * MILLISECOND;
 
 /// The interval in which the true length of the interruption lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub(super) struct Interruption {
     pub(super) at_least: Nanos,
     /// `None`: the end was not seen.
     pub(super) at_most: Option<Nanos>,
+    /// It began at this moment at the latest.
+    pub(super) stop_most: Nanos,
 }
 
 impl Interruption {
@@ -96,6 +98,7 @@ pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<I
     Some(Interruption {
         at_least: resume_least.saturating_sub(stop_most),
         at_most: (!gap.cut).then(|| gap.end - stop_least),
+        stop_most,
     })
 }
 

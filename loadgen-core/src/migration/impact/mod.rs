@@ -14,10 +14,12 @@
 mod bound;
 mod catch_up;
 mod connections;
+mod darks;
 mod guest_clock;
 mod headline;
 mod marks;
 mod outage;
+mod pauses;
 mod phases;
 mod recovery;
 #[cfg(test)]
@@ -39,8 +41,11 @@ use crate::clock::{Nanos, as_millis, as_seconds};
 use crate::event::{Event, EventKind};
 use crate::record::kernel::SlowCall;
 use crate::record::{CallLog, ConnectionLog, DateSample, Population};
-use crate::report::{Downtime, Migration, Outages, Throttle, TotalTime, VerdictStatus};
+use crate::report::{
+    Downtime, Migration, Outages, Silent, Throttle, TotalTime, Unreachable, VerdictStatus,
+};
 
+use super::reach::ReachLog;
 use super::{Ending, Settled, Strategy, VmFacts};
 use view::View;
 
@@ -79,6 +84,8 @@ pub struct ImpactInput<'a> {
     pub dates: &'a [DateSample],
     /// Slow calls and their causes, as far as they are known.
     pub(crate) slow: &'a [SlowCall],
+    /// What the reach check saw; `None`: there was none.
+    pub(crate) reach: Option<&'a ReachLog>,
 }
 
 impl<'a> ImpactInput<'a> {
@@ -100,6 +107,7 @@ impl<'a> ImpactInput<'a> {
             connections: None,
             dates: &[],
             slow: &[],
+            reach: None,
         }
     }
 
@@ -136,7 +144,9 @@ pub struct Impact {
 pub fn impact(input: &ImpactInput<'_>) -> Impact {
     let view = View::new(input);
     let marks = &view.marks;
-    let [established, fresh] = Population::ALL.map(|p| outage::outage(&view, p));
+    let darks = darks::Darks::new(&view);
+    let [established, fresh] =
+        Population::ALL.map(|p| outage::outage(&view, p).map(|outage| darks.relaxed(outage)));
     let recovery = recovery::recovery(&view, &[established.as_ref(), fresh.as_ref()]);
     let clock_step = guest_clock::step(&view);
     let settled = input.settled;
@@ -151,7 +161,10 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
         reason: settled.and_then(|s| s.reason.clone()),
         vm: input.vm.clone(),
         total_migration_time_ms: TotalTime {
-            trigger: marks.total().map(as_millis),
+            trigger: marks
+                .total()
+                .filter(|_| ending(&view) == Some(Ending::Completed))
+                .map(as_millis),
             hypervisor: reported(|s| s.hypervisor_total),
         },
         downtime_ms: Downtime {
@@ -159,7 +172,10 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
             events: marks.downtime().map(as_millis),
             bound: marks.downtime_bound().map(as_millis),
         },
+        paused_ms: pauses::pauses(input.events, input.load_end),
         outage_ms: Outages::default(),
+        unreachable_ms: Unreachable::default(),
+        silent_ms: Silent::default(),
         recovery_ms: recovery.time.map(as_millis),
         brownout_ms: recovery.brownout.map(as_millis),
         brownout_share_before: recovery.brownout_share_before,
@@ -179,10 +195,16 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
         details: settled.map(|s| s.details.clone()).unwrap_or_default(),
     };
     let report = |outage: &Option<outage::Outage>| {
-        outage.as_ref().map(|o| outage::report(o, marks, recovery.end))
+        outage.as_ref().map(|o| {
+            let mut report = outage::report(o, marks, recovery.end);
+            darks.tell(o.gap(), &mut report);
+            report
+        })
     };
     migration.outage_ms.established = report(&established);
     migration.outage_ms.fresh = report(&fresh);
+    migration.unreachable_ms = darks.unreachable;
+    migration.silent_ms = darks.silent;
     let reasons = verdict::reasons(&view, &migration, &[established, fresh]);
     Impact { migration, reasons }
 }

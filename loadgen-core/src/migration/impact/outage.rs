@@ -156,6 +156,8 @@ pub(super) fn report(outage: &Outage, marks: &Marks<'_>, recovered: Nanos) -> Ou
             .map(as_millis),
         interruption_at_least: interruption.map(|i| as_millis(i.at_least)),
         interruption_at_most: interruption.and_then(|i| i.at_most).map(as_millis),
+        catching_up_at_least: None,
+        catching_up_at_most: None,
         baseline_longest_gap: outage.baseline_longest.map(as_millis),
     }
 }

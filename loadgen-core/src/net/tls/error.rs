@@ -49,6 +49,17 @@ pub enum TlsError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// A key that is not the certificate's.
+    #[error(
+        "the client key in '{key}' is not that of the client certificate in '{certificate}': \
+         give the two that belong together"
+    )]
+    KeyMismatch {
+        /// Where the certificate is.
+        certificate: PathBuf,
+        /// Where the key is.
+        key: PathBuf,
+    },
     /// A key alone proves nothing.
     #[error("a client key was given without its certificate: give the certificate too")]
     KeyWithoutCertificate,

@@ -2,6 +2,8 @@
 
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
+use super::trusting::{is_of_a_ca, is_of_an_old_version};
+
 /// One line: what went wrong and, where that helps, what to do.
 pub(super) fn handshake_failure(error: &Error) -> String {
     match error {
@@ -42,6 +44,12 @@ fn certificate(error: &CertificateError) -> String {
         }
         E::BadSignature => "has a wrong signature: is it of another CA of that name?".to_owned(),
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => "is not for servers".to_owned(),
+        E::Other(error) if is_of_a_ca(error) => {
+            "is that of a CA, and is not itself one of those to trust".to_owned()
+        }
+        E::Other(error) if is_of_an_old_version(error) => "is of X.509 version 1 or 2, which \
+            has no names to check: make one of version 3 with a subjectAltName"
+            .to_owned(),
         other => format!("is not acceptable ({other})"),
     };
     format!("the server's certificate {reason}")

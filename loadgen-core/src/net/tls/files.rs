@@ -12,19 +12,21 @@ use super::TlsError;
 /// Largest file that is read: a bundle of all CAs of a system has 0.3 MB.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The certificates of the system, and those of `file` and of the files in
-/// `directory`.
+/// The certificates to trust: those of the system, of `file` and of the files in
+/// `directory`. As issuers, and as they are.
 pub(super) fn roots(
     file: Option<&Path>,
     directory: Option<&Path>,
-) -> Result<RootCertStore, TlsError> {
+) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
+    let mut trusted = system.certs;
     // Systems carry a few certificates that no strict reader takes.
-    roots.add_parsable_certificates(system.certs);
+    roots.add_parsable_certificates(trusted.iter().cloned());
     if let Some(file) = file {
-        for certificate in certificates("the CA certificates in", file)? {
-            roots.add(certificate).map_err(|error| content(CA, file, error.to_string()))?;
+        for certificate in certificates(CA, file)? {
+            roots.add(certificate.clone()).map_err(|error| content(CA, file, error.to_string()))?;
+            trusted.push(certificate);
         }
     }
     if let Some(directory) = directory {
@@ -35,7 +37,9 @@ pub(super) fn roots(
             // Such directories also hold links of hashed names, lists of
             // revocations and notes.
             if path.is_file() {
-                roots.add_parsable_certificates(certificates(CA, &path).unwrap_or_default());
+                let found = certificates(CA, &path).unwrap_or_default();
+                roots.add_parsable_certificates(found.iter().cloned());
+                trusted.extend(found);
             }
         }
     }
@@ -44,7 +48,7 @@ pub(super) fn roots(
         let reason = if errors.is_empty() { "none found".to_owned() } else { errors.join("; ") };
         return Err(TlsError::NoRoots(reason));
     }
-    Ok(roots)
+    Ok((roots, trusted))
 }
 
 const CA: &str = "the CA certificates in";

@@ -14,6 +14,8 @@ mod settings;
 #[cfg(feature = "tls")]
 mod stream;
 #[cfg(feature = "tls")]
+mod trusting;
+#[cfg(feature = "tls")]
 mod unchecked;
 
 #[cfg(all(test, feature = "tls"))]

@@ -10,9 +10,10 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, Error, InconsistentKeys, SupportedProtocolVersion};
 
 use super::ciphers::{self, Suites};
+use super::trusting::Trusting;
 use super::unchecked::Unchecked;
 use super::{TlsError, TlsStream, files};
 use crate::net::transport::Transport;
@@ -62,12 +63,15 @@ impl TlsSettings {
             Some((certificate, key)) => {
                 let chain = files::certificates("the client certificate in", certificate)?;
                 let key_content = files::key(key)?;
-                builder.with_client_auth_cert(chain, key_content).map_err(|error| {
-                    TlsError::Content {
+                builder.with_client_auth_cert(chain, key_content).map_err(|error| match error {
+                    Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                        TlsError::KeyMismatch { certificate: certificate.into(), key: key.into() }
+                    }
+                    error => TlsError::Content {
                         what: "the client key in",
                         path: key.into(),
                         reason: format!("it cannot be used with its certificate ({error})"),
-                    }
+                    },
                 })?
             }
         };
@@ -101,18 +105,18 @@ impl TlsSessionCache {
     }
 }
 
-fn verifier(
+pub(super) fn verifier(
     tls: &Tls,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     if !tls.verify {
         return Ok(Arc::new(Unchecked(provider)));
     }
-    let roots = files::roots(tls.ca_file.as_deref(), tls.ca_path.as_deref())?;
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+    let (roots, trusted) = files::roots(tls.ca_file.as_deref(), tls.ca_path.as_deref())?;
+    let by_webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .map_err(|error| TlsError::Setup(error.to_string()))?;
-    Ok(verifier)
+    Ok(Arc::new(Trusting { by_webpki, trusted }))
 }
 
 /// The files of the client's certificate and key: often one and the same.

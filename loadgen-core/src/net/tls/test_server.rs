@@ -57,6 +57,18 @@ impl Authority {
         Identity { certificate, key: key.serialize_pem() }
     }
 
+    /// A certificate that is its own CA, as `openssl req -x509` makes them.
+    pub(super) fn own(names: &[&str], until: i32, is_ca: IsCa) -> Identity {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.is_ca = is_ca;
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        params.distinguished_name.push(DnType::CommonName, "localhost");
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        Identity { certificate, key: key.serialize_pem() }
+    }
+
     pub(super) fn roots(&self) -> Arc<RootCertStore> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();

@@ -1,9 +1,11 @@
 //! The timeline as SVG: response time, rates, losses and throughput above each
-//! other on one x axis, with the phases shaded and STOP and RESUME marked.
+//! other on one x axis, with the phases shaded and STOP and RESUME marked, and the
+//! darks of a migration as bars above them.
 //!
 //! Drawn in units of half a pixel, so that a line is not forced onto whole
 //! pixels; the page scales it. Text from outside is escaped by the SVG back end.
 
+mod darks;
 pub(crate) mod panel;
 mod series;
 mod timeline;

@@ -12,7 +12,7 @@ use super::panel::{
     Canvas, Drawn, FONT, INK, Key, Panel, Shape, cross, failed, fill, line, text, text_width,
 };
 use super::series::{self, Point, Series, ticks};
-use super::{Chart, View};
+use super::{Chart, View, darks};
 
 const WIDTH: i32 = 2200;
 const LEFT: i32 = 136;
@@ -41,7 +41,8 @@ const BANDS: [RGBColor; 2] = [RGBColor(0x54, 0x9c, 0xe8), RGBColor(0x2f, 0x6f, 0
 
 pub(super) fn draw(report: &Report, view: View, span: &Range<f64>) -> Result<Chart, String> {
     let strip = strip(report);
-    let height = strip + PANELS.iter().sum::<i32>() + 4 * TITLE + 3 * GAP + AXIS;
+    let height =
+        strip + darks::height(report) + PANELS.iter().sum::<i32>() + 4 * TITLE + 3 * GAP + AXIS;
     let mut svg = String::new();
     let series = series::windows(report, span);
     {
@@ -68,6 +69,12 @@ pub(super) fn draw(report: &Report, view: View, span: &Range<f64>) -> Result<Cha
          maximum where it has fewer than 100 calls); a gap in a line: no such call was answered. \
          Each × is a call that brought no reply, at its intended start and the time it waited.",
     );
+    if darks::height(report) > 0 {
+        caption.push_str(
+            " The bars tell when the machine was dark, by each view of it: solid for so long as it \
+             surely was, light for as long as it may have been.",
+        );
+    }
     if view == View::Blackout && !series::steps(report, span).is_empty() {
         caption.push_str(&format!(
             " Rates are counted in steps of {}.",
@@ -102,7 +109,7 @@ fn draw_all(
         .iter()
         .filter(|call| span.contains(&call.at_s) && call.waited_s.is_finite())
         .collect();
-    let mut top = strip(report) + TITLE;
+    let mut top = strip(report) + darks::height(report) + TITLE;
     let mut panels = Vec::new();
     let rates_top = points
         .iter()
@@ -122,6 +129,7 @@ fn draw_all(
         return Err("a panel is missing".to_owned());
     };
     let x_ticks = ticks(span, 10);
+    darks::draw(canvas, report, response, strip(report))?;
     bands(canvas, report, &panels, span)?;
     draw_response(canvas, response, points, &lost, &x_ticks)?;
     draw_rates(canvas, rates, series, &steps, &x_ticks)?;
@@ -312,6 +320,7 @@ fn bands(canvas: &Canvas<'_>, report: &Report, panels: &[Panel], span: &Range<f6
             "before" | "after" => (OFFERED, 0.0),
             "warm-up" => (OFFERED, 0.18),
             "blackout" => (FAILED, 0.22),
+            "paused" | "recovering" => (FAILED, 0.15),
             _ => (BANDS[i % 2], 0.13),
         };
         if opacity > 0.0 {
@@ -350,7 +359,7 @@ fn marks(canvas: &Canvas<'_>, report: &Report, panels: &[Panel], span: &Range<f6
         let name = event.name.clone();
         match event.name.as_str() {
             "stop" | "resume" => {
-                line(canvas, &[(x, 58), (x, first.top - TITLE)], MARK, 3)?;
+                line(canvas, &[(x, 58), (x, STRIP)], MARK, 3)?;
                 for panel in panels {
                     line(canvas, &[(x, panel.top), (x, panel.bottom)], MARK, 2)?;
                 }

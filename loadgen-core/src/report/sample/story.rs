@@ -66,39 +66,13 @@ impl Story {
     }
 }
 
-fn latency(mut seconds: Vec<f64>) -> Latency {
-    seconds.sort_by(f64::total_cmp);
-    let n = seconds.len();
-    let us = |s: f64| (s * 1e9).round() / 1e3;
-    let quantile = |q: f64| {
-        let beyond = (1.0 - q) * n as f64;
-        (beyond >= 9.999 || (q == 0.5 && n > 0))
-            .then(|| us(seconds[((q * n as f64).ceil() as usize).clamp(1, n) - 1]))
-    };
-    Latency {
-        count: n as u64,
-        min_us: seconds.first().map(|s| us(*s)),
-        mean_us: (n > 0).then(|| us(seconds.iter().sum::<f64>() / n as f64)),
-        p50_us: quantile(0.5),
-        p90_us: quantile(0.9),
-        p99_us: quantile(0.99),
-        p99_9_us: quantile(0.999),
-        p99_99_us: quantile(0.9999),
-        max_us: seconds.last().map(|s| us(*s)),
-        histogram: histogram(&seconds),
-    }
-}
-
-fn histogram(seconds: &[f64]) -> Option<String> {
-    use base64::Engine as _;
-    use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+/// The times as the engine would report them.
+fn latency(seconds: Vec<f64>) -> Latency {
     let mut histogram = hdrhistogram::Histogram::<u64>::new(3).unwrap();
     for s in seconds {
         histogram.record((s * 1e9) as u64).unwrap();
     }
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new().serialize(&histogram, &mut bytes).unwrap();
-    Some(base64::engine::general_purpose::STANDARD.encode(bytes))
+    super::super::latency(&histogram, true)
 }
 
 fn counts(calls: &[&Call]) -> Counts {
@@ -295,6 +269,7 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         timeline: timeline(&calls, story.load_s),
         slow_calls: None,
         kernel_timestamps: None,
+        generator: None,
         events: Vec::new(),
         migration: None,
         sessions: None,

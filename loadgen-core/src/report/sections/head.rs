@@ -3,6 +3,7 @@
 use super::super::{Report, VerdictStatus};
 use super::cell;
 use crate::plan::{CloseMode, Stream};
+use crate::record::Population;
 use crate::schedule::{GapLaw, Schedule};
 use crate::session::{Script, Sessions};
 
@@ -35,8 +36,13 @@ pub(crate) fn head(report: &Report) -> Head {
         None => lines.push(("load", stream(&plan.load))),
         Some(sessions) => lines.push(("load", arriving(&plan.load, sessions))),
     }
-    if let Some(probe) = &plan.probe {
-        lines.push(("probe", stream(probe)));
+    match &plan.probe {
+        Some(probe) => lines.push(("probe", stream(probe))),
+        None if plan.sessions().is_none() && plan.load.population() == Population::Fresh => {
+            let why = "none: the load itself opens a connection for each call";
+            lines.push(("probe", why.to_owned()));
+        }
+        None => {}
     }
     lines.push(("duration", duration(report)));
     lines.push(("limits", limits(report)));
@@ -171,7 +177,7 @@ fn limits(report: &Report) -> String {
             limit(limits.timeout_s + limits.think_s)
         );
     }
-    let timeout = cell::setting(report.plan.timeout_s);
+    let timeout = cell::setting(report.plan.timeout_s());
     let deadline = match report.plan.deadline_s {
         Some(s) => format!("deadline {} from the intended start", cell::setting(s)),
         None => "no deadline".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Counts, Latency, Report};
+use super::super::{Counts, GeneratorReport, Latency, Report};
 use super::{Section, cell};
 
 /// The span and the calls that the summary figures cover.
@@ -165,6 +165,10 @@ pub(super) fn times(report: &Report) -> Section {
         rows.push(time_row("service to receipt", &stamps.service_time_to_receipt, 0));
         rows.push(time_row("receive delay", &stamps.receive_delay, 0));
     }
+    let without = report.generator.as_ref().and_then(|own| own.response_time_without.as_ref());
+    if let Some(without) = without {
+        rows.insert(1, time_row("without own lateness", without, report.counts.censored));
+    }
     let mut notes = Vec::new();
     notes.extend(censored_note("response time", &report.response_time, report.counts.censored));
     let mut shown = vec![&report.response_time, &report.service_time, &report.lag];
@@ -202,6 +206,14 @@ pub(super) fn times(report: &Report) -> Section {
          complete; lag: the generator's own lateness"
             .to_owned(),
     );
+    if without.is_some() {
+        notes.push(
+            "without own lateness: the response time without what of it may be the generator's \
+             (lag and pauses), at least so much is not"
+                .to_owned(),
+        );
+    }
+    notes.extend(report.generator.as_ref().map(pauses));
     if let Some(stamps) = &report.kernel_timestamps {
         notes.push(format!(
             "receive delay: the kernel had the reply, we had not read it yet; service to receipt: \
@@ -216,6 +228,23 @@ pub(super) fn times(report: &Report) -> Section {
         rows,
         text_columns: 0,
         notes,
+    }
+}
+
+/// The generator's own pauses.
+fn pauses(own: &GeneratorReport) -> String {
+    let least = own.pause_threshold_ms;
+    let longest = own.longest_pause_ms.zip(own.longest_pause_at_s);
+    match longest {
+        None => format!("pauses of the generator (no look at its sockets for {least} ms): none"),
+        Some((ms, at_s)) => format!(
+            "pauses of the generator (no look at its sockets for {least} ms): {}, {} together; \
+             the longest {}, at {}",
+            cell::count(own.pauses),
+            cell::micros(own.paused_ms * 1e3),
+            cell::micros(ms * 1e3),
+            cell::seconds(at_s)
+        ),
     }
 }
 

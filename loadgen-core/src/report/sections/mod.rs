@@ -8,11 +8,13 @@
 
 mod causes;
 pub(crate) mod cell;
+mod darks;
 mod head;
 pub(super) mod impact;
 mod load;
 mod phases;
 
+pub(crate) use darks::{Dark, darks};
 pub(crate) use head::{Head, head};
 pub(crate) use load::is_lower_bound;
 

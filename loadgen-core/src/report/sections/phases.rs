@@ -6,12 +6,9 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use serde_json::Value;
 
-use super::super::{Latency, Migration, PhaseReport, Report};
+use super::super::{Latency, Migration, PhaseReport, Report, latency};
 use super::load::{class_list, is_lower_bound, lower_bound};
 use super::{Events, Section, cell};
-
-/// Quantiles need this many calls beyond them, as in the report itself.
-const BEYOND: u64 = 10;
 
 /// Response time before, during and after.
 pub(super) fn response(report: &Report, migration: &Migration) -> Section {
@@ -115,21 +112,13 @@ fn together(phases: &[&PhaseReport]) -> Latency {
     let count = parts.iter().map(|l| l.count).sum::<u64>();
     let sum: Option<f64> = parts.iter().map(|l| Some(l.mean_us? * l.count as f64)).sum();
     let merged = merged(&parts).filter(|histogram| histogram.len() == count);
-    let quantile = |q: f64| {
-        let histogram = merged.as_ref()?;
-        let rank = (q * count as f64).ceil() as u64;
-        let enough = count.saturating_sub(rank) >= BEYOND;
-        enough.then(|| histogram.value_at_quantile(q) as f64 / 1e3)
-    };
+    let of_all = merged.map_or_else(Latency::default, |histogram| latency(&histogram, false));
     Latency {
         count,
         min_us: parts.iter().filter_map(|l| l.min_us).min_by(f64::total_cmp),
         mean_us: sum.filter(|_| count > 0).map(|sum| sum / count as f64),
-        p50_us: quantile(0.5),
-        p90_us: quantile(0.9),
-        p99_us: quantile(0.99),
         max_us: parts.iter().filter_map(|l| l.max_us).max_by(f64::total_cmp),
-        ..Latency::default()
+        ..of_all
     }
 }
 

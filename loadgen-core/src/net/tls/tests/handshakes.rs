@@ -215,7 +215,7 @@ fn settings_that_cannot_be_are_refused_with_the_reason() {
         (Tls { key: stranger.clone(), ..base.clone() }, "without its certificate"),
         (
             Tls { certificate: certificate.clone(), key: stranger, ..base.clone() },
-            "cannot be used with its certificate",
+            "is not that of the client certificate in",
         ),
         (Tls { certificate: certificate.clone(), ..base.clone() }, "no private key"),
         (Tls { certificate, key: encrypted, ..base.clone() }, "decrypt it first"),

@@ -1,0 +1,167 @@
+//! The generator is stopped (SIGSTOP) at random moments of runs with random options.
+//! Nothing that comes of it may be blamed on the server, which is not stopped: no
+//! failure, breach, shed arrival or saturation.
+//!
+//! `LOADGEN_STALL_RUNS` says how many runs (24), `LOADGEN_STALL_SEED` where to begin.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use common::{Target, finish, loadgen, signal};
+use serde_json::Value;
+
+/// Longer than any limit of a run: what came while the generator stood still would be
+/// too late if it were not read first.
+const STOPPED: Duration = Duration::from_millis(1_300);
+
+/// Words that blame the server.
+const BLAME: [&str; 4] = ["did not keep up", "rate was not held", "breached", "fell behind"];
+
+/// Runs under way at once.
+const AT_ONCE: usize = 3;
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+
+    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Runs a command and stops it for [`STOPPED`] after a while.
+fn stalled(mut command: Command, after: Duration) -> common::Outcome {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let pid = child.id();
+    let stopper = thread::spawn(move || {
+        thread::sleep(after);
+        signal(pid, "STOP");
+        thread::sleep(STOPPED);
+        signal(pid, "CONT");
+    });
+    let outcome = finish(child);
+    stopper.join().unwrap();
+    outcome
+}
+
+/// One run; whether its stop was within the load. What is wrong with it, if anything.
+fn run(seed: u64) -> Result<bool, String> {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5555);
+    let target = Target::start(&["--delay", "1ms"]);
+    let after = Duration::from_millis(300 + random.below(1_200));
+    let kind = random.below(8);
+    let blamed = |what: &str, told: &str| Err(format!("seed {seed}, kind {kind}: {what}\n{told}"));
+    if kind == 0 {
+        let (host, port) = target.address().rsplit_once(':').unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_httperf"));
+        command.args(["--server", host, "--port", port, "--timeout", "1", "--hog"]);
+        command.args(["--rate", random.one_of(&["100", "200"]), "--num-conns", "300"]);
+        command.args(["--num-calls", random.one_of(&["1", "3"])]);
+        let outcome = stalled(command, after);
+        let told = format!("{}{}", outcome.stdout, outcome.stderr);
+        if !told.contains("Errors: total 0 ") {
+            return blamed("errors", &told);
+        }
+        return Ok(told.contains("warning:"));
+    }
+    let mut args = Vec::new();
+    let mut add = |text: &str| args.extend(text.split(' ').map(str::to_owned));
+    add(if kind == 1 { "sweep" } else { "run" });
+    add(&target.url);
+    add("--format json --quiet --timeout 1s --slo p99<600ms --slo max<900ms --slo error-rate<1%");
+    match kind {
+        1 => add("--rates 100..300/100 -d 1s"),
+        2 | 3 => add("--closed -d 2s -c 4"),
+        4 => add("--closed -d 2s -c 4 --pipeline 4"),
+        _ => {
+            add("-d 2s -c 30 --rate");
+            add(random.one_of(&["100", "300"]));
+            add(random.one_of(&["--arrival constant", "--arrival poisson"]));
+        }
+    }
+    if kind >= 5 {
+        add(random.one_of(&["--deadline 800ms", "--probe-rate 20", "--pipeline 3"]));
+    }
+    if kind != 4 && !args.iter().any(|arg| arg == "--pipeline") && random.below(3) == 0 {
+        args.push("--kernel-timestamps".to_owned());
+    }
+    if kind > 1 && random.below(3) == 0 {
+        args.extend(["--threads", "2"].map(str::to_owned));
+    }
+    let outcome = stalled(loadgen(&args), after);
+    let told = format!("{args:?}\n{}", outcome.stderr);
+    if let Some(word) = BLAME.iter().find(|word| outcome.stderr.contains(**word)) {
+        return blamed(word, &told);
+    }
+    let report: Value = match serde_json::from_str(&outcome.stdout) {
+        Ok(report) => report,
+        Err(error) => return blamed(&format!("no report: {error}"), &told),
+    };
+    let runs = match report["points"].as_array() {
+        Some(points) => points.clone(),
+        None => vec![report.clone()],
+    };
+    if !report["saturation"].is_null() {
+        return blamed("saturation", &told);
+    }
+    for run in &runs {
+        if run["errors"].as_object().is_none_or(|errors| !errors.is_empty()) {
+            return blamed(&run["errors"].to_string(), &told);
+        }
+        if run["held"] == false {
+            return blamed("not held", &told);
+        }
+        let reasons = run["verdict"]["reasons"].to_string();
+        if let Some(word) = BLAME.iter().find(|word| reasons.contains(**word)) {
+            return blamed(word, &reasons);
+        }
+    }
+    let long = |run: &Value| run["generator"]["longest_pause_ms"].as_f64().unwrap_or(0.0) > 1_000.0;
+    if let Some(run) = runs.iter().find(|run| long(run)) {
+        let valid = run["verdict"]["status"] == "valid";
+        if valid {
+            return blamed("a run that stood still is called valid", &told);
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+#[test]
+fn nothing_is_blamed_on_the_server_that_the_generator_did() {
+    let (runs, first) = (setting("LOADGEN_STALL_RUNS", 24), setting("LOADGEN_STALL_SEED", 1));
+    let seeds = Mutex::new(first..first + runs);
+    let results = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some(seed) = seeds.lock().unwrap().next() else { return };
+                    let result = run(seed);
+                    results.lock().unwrap().push(result);
+                }
+            });
+        }
+    });
+    let results = results.into_inner().unwrap();
+    let wrong: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    let told = results.iter().filter(|result| matches!(result, Ok(true))).count();
+    eprintln!("{} runs, {told} of them told of the pause, {} blamed", results.len(), wrong.len());
+    assert!(wrong.is_empty(), "{} of {runs}:\n{}", wrong.len(), wrong[0]);
+    assert!(told > 0, "no run was stopped within its load");
+}

@@ -1,0 +1,360 @@
+//! When a worker looked at its sockets, and its own pauses.
+//!
+//! **It is** what keeps the generator's lateness apart from the server's: two
+//! things follow from it.
+//!
+//! - A time limit of a call has passed only when the worker has *looked at the
+//!   sockets after it* and found nothing ([`Looks::looked`]). What the kernel
+//!   received while the worker was not looking (stopped, without a CPU, busy) is
+//!   read first.
+//! - A *pause* is the time between two looks beyond the sleep that was asked for,
+//!   if it is longer than [`NOTABLE`]. Pauses are kept, so that of any call can be
+//!   told how much of its response time they may be.
+//!
+//! The latter is an upper bound, in the server's favour: a pause of *P* makes the
+//! arrivals in it late by up to *P*, and what comes behind them waits for them. In
+//! any queue that is served in order, moving arrivals by at most *P* moves
+//! departures by at most *P*. So each call that was there in the pause, or came
+//! before as few were outstanding again as when it began (it was *caught up*), may
+//! owe it up to *P*, and no more.
+//!
+//! Time is a parameter. It has no clock, and knows nothing of calls.
+
+use std::collections::VecDeque;
+
+use crate::clock::{MILLISECOND, Nanos};
+use crate::record::PauseRecord;
+
+/// Longer times without a look are pauses.
+pub(super) const NOTABLE: Nanos = MILLISECOND;
+
+/// A worker sleeps no longer than this, so that a pause within a sleep shows but
+/// for this much of it.
+pub(super) const LOOK_EVERY: Nanos = 5 * MILLISECOND;
+
+/// Pauses kept: over a minute, if there are nothing but pauses.
+const KEPT: usize = 64 * 1024;
+
+/// A time without a look.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    start: Nanos,
+    end: Nanos,
+    /// The sum of those before it.
+    before: Nanos,
+    /// When what it had delayed was done.
+    caught_up: Nanos,
+}
+
+impl Pause {
+    fn len(&self) -> Nanos {
+        self.end - self.start
+    }
+}
+
+/// See above. A round of the loop tells it: [`Self::begins`], then
+/// [`Self::sleeps`], then [`Self::has_looked`].
+#[derive(Debug)]
+pub(super) struct Looks {
+    /// What the kernel had received by then has been read.
+    looked: Nanos,
+    /// Looks since then, in a row, that were too small for all that was ready.
+    partly: Option<(Nanos, u32)>,
+    /// Since when no look has begun; it is late after `late_from`.
+    since: Nanos,
+    /// When the next look is due.
+    due: Nanos,
+    late_from: Nanos,
+    /// No call that was to start later owes anything to a pause; `MAX` while what
+    /// the last one delayed is not done.
+    until: Nanos,
+    pauses: VecDeque<Pause>,
+    /// All pauses, those that are kept no longer, too.
+    sum: Nanos,
+    /// Calls outstanding at the last sleep, and as of the last pause but one catch-up.
+    outstanding: u64,
+    catching_up: Option<u64>,
+    /// Arrivals that were late by a pause, since then, and for which none was lost yet.
+    late: u64,
+    /// Pauses that end before it are left out of `record`.
+    warmup_end: Nanos,
+    pub(super) record: PauseRecord,
+}
+
+impl Looks {
+    pub(super) fn new(warmup_end: Nanos) -> Self {
+        Self {
+            looked: 0,
+            partly: None,
+            since: 0,
+            due: 0,
+            late_from: Nanos::MAX,
+            until: 0,
+            pauses: VecDeque::new(),
+            sum: 0,
+            outstanding: 0,
+            catching_up: None,
+            late: 0,
+            warmup_end,
+            record: PauseRecord::default(),
+        }
+    }
+
+    /// The load begins: the clock begins anew.
+    pub(super) fn restart(&mut self, now: Nanos) {
+        *self = Self::new(self.warmup_end);
+        self.stand_at(now, now);
+    }
+
+    /// A time limit before this has passed: the sockets were looked at after it.
+    pub(super) fn looked(&self) -> Nanos {
+        self.looked
+    }
+
+    fn stand_at(&mut self, since: Nanos, due: Nanos) {
+        self.since = since;
+        self.due = due;
+        self.late_from = due.saturating_add(NOTABLE);
+    }
+
+    /// A round begins: what was ready has been handled.
+    #[inline]
+    pub(super) fn begins(&mut self, now: Nanos) {
+        if now > self.late_from {
+            self.pause(now);
+        }
+        self.stand_at(now, now);
+    }
+
+    /// The worker asks to be woken after `asked` or when something is ready;
+    /// `outstanding` calls are under way or wait.
+    #[inline]
+    pub(super) fn sleeps(&mut self, now: Nanos, asked: Nanos, outstanding: u64) {
+        if now > self.late_from {
+            self.pause(now);
+        }
+        self.outstanding = outstanding;
+        self.stand_at(now, now.saturating_add(asked));
+    }
+
+    /// What was ready has been handled. `full`: there may be more; after `most` such
+    /// looks in a row whoever was ready at the first has had its turn.
+    #[inline]
+    pub(super) fn has_looked(&mut self, full: bool, most: u32) {
+        if full {
+            let (first, looks) = self.partly.get_or_insert((self.since, 0));
+            *looks += 1;
+            if *looks < most {
+                return;
+            }
+            self.looked = *first;
+        } else {
+            self.looked = self.since;
+        }
+        self.partly = None;
+    }
+
+    /// All arrivals that are due have been taken up, and so many calls are outstanding.
+    #[inline]
+    pub(super) fn keeps_up(&mut self, now: Nanos, outstanding: u64) {
+        if self.catching_up.is_some_and(|before| outstanding <= before) {
+            self.catching_up = None;
+            self.late = 0;
+            self.until = now;
+            for pause in self.pauses.iter_mut().rev().take_while(|p| p.caught_up == Nanos::MAX) {
+                pause.caught_up = now;
+            }
+        }
+    }
+
+    /// An arrival was taken up late by more than is worth mentioning.
+    pub(super) fn took_up_late(&mut self) {
+        self.late += 1;
+    }
+
+    /// Whether an arrival that was lost, or waits too long, may owe that to those that
+    /// came late: each of them takes the place of at most one.
+    pub(super) fn explains_a_loss(&mut self) -> bool {
+        let explains = self.late > 0;
+        self.late -= u64::from(explains);
+        explains
+    }
+
+    /// How many of those that wait may owe it to those that came late.
+    pub(super) fn explains_waiting(&self, waiting: u64) -> u64 {
+        self.late.min(waiting)
+    }
+
+    #[cold]
+    fn pause(&mut self, end: Nanos) {
+        if self.pauses.len() == KEPT {
+            self.pauses.pop_front();
+        }
+        let start = self.since;
+        self.pauses.push_back(Pause { start, end, before: self.sum, caught_up: Nanos::MAX });
+        self.sum += end - start;
+        self.until = Nanos::MAX;
+        self.catching_up.get_or_insert(self.outstanding);
+        if end > self.warmup_end {
+            self.record.add(self.due, end);
+        }
+    }
+
+    /// Whether a call that was to start at `intended` and ended at `done`, now, may
+    /// owe some of its time to a pause.
+    #[inline]
+    pub(super) fn may_have_delayed(&self, intended: Nanos, done: Nanos) -> bool {
+        intended < self.until || done > self.late_from
+    }
+
+    /// How much of its time that may be, at most.
+    pub(super) fn delay(&self, intended: Nanos, done: Nanos) -> Nanos {
+        let first = self.pauses.partition_point(|pause| pause.caught_up <= intended);
+        let kept = self.pauses.get(first).map_or(0, |pause| self.sum - pause.before);
+        (kept + self.going_on(intended, done)).min(done.saturating_sub(intended))
+    }
+
+    /// How long the worker did not look, from `from` to now (`now`).
+    pub(super) fn within(&self, from: Nanos, now: Nanos) -> Nanos {
+        let first = self.pauses.partition_point(|pause| pause.end <= from);
+        let kept = self.pauses.get(first).map_or(0, |pause| {
+            self.sum - pause.before - from.saturating_sub(pause.start).min(pause.len())
+        });
+        kept + self.going_on(from, now)
+    }
+
+    /// The part from `from` on of a pause that has not ended.
+    fn going_on(&self, from: Nanos, now: Nanos) -> Nanos {
+        if now > self.late_from { now - self.since.max(from).min(now) } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Nanos = MILLISECOND;
+
+    /// A worker that has looked every ms up to 100 ms, with three calls outstanding.
+    fn steady() -> Looks {
+        let mut looks = Looks::new(0);
+        looks.restart(0);
+        for ms in 0..100 {
+            round(&mut looks, ms * MS, MS, 3);
+        }
+        looks
+    }
+
+    fn round(looks: &mut Looks, now: Nanos, asked: Nanos, outstanding: u64) {
+        looks.begins(now);
+        looks.keeps_up(now, outstanding);
+        looks.sleeps(now, asked, outstanding);
+        looks.has_looked(false, 1);
+    }
+
+    #[test]
+    fn sleeping_as_asked_is_no_pause() {
+        let mut looks = steady();
+        round(&mut looks, 100 * MS, 50 * MS, 3);
+        round(&mut looks, 150 * MS + NOTABLE, 0, 3);
+        assert_eq!(looks.record, PauseRecord::default());
+        assert!(!looks.may_have_delayed(0, 151 * MS));
+        assert_eq!(looks.within(0, 151 * MS), 0);
+    }
+
+    #[test]
+    fn a_pause_is_what_goes_beyond_the_sleep() {
+        let mut looks = steady();
+        round(&mut looks, 100 * MS, 5 * MS, 3);
+        // While it is handled what was ready meanwhile, the pause shows already.
+        assert_eq!(looks.delay(90 * MS, 805 * MS), 705 * MS);
+        looks.begins(805 * MS);
+        let expected = PauseRecord { longest: 700 * MS, at: 105 * MS, count: 1, sum: 700 * MS };
+        assert_eq!(looks.record, expected);
+        assert_eq!(looks.within(0, 805 * MS), 705 * MS);
+        assert_eq!(looks.within(600 * MS, 805 * MS), 205 * MS);
+        assert_eq!(looks.within(805 * MS, 806 * MS), 0);
+    }
+
+    #[test]
+    fn work_between_two_looks_is_a_pause_too() {
+        let mut looks = steady();
+        looks.begins(100 * MS);
+        assert_eq!(looks.within(0, 130 * MS), 30 * MS, "a call that ends in it");
+        looks.sleeps(150 * MS, 2 * MS, 3);
+        assert_eq!(looks.record.longest, 50 * MS);
+    }
+
+    #[test]
+    fn a_limit_has_passed_only_when_looked_at_after_it() {
+        let mut looks = steady();
+        looks.begins(100 * MS);
+        looks.sleeps(100 * MS, 5 * MS, 3);
+        assert_eq!(looks.looked(), 99 * MS);
+        looks.has_looked(true, 3);
+        assert_eq!(looks.looked(), 99 * MS, "something was left in the kernel");
+        looks.begins(800 * MS);
+        looks.sleeps(800 * MS, 0, 3);
+        looks.has_looked(false, 3);
+        assert_eq!(looks.looked(), 800 * MS);
+        // More than one look can tell: those that were ready first have their turn.
+        for ms in 801..804 {
+            looks.begins(ms * MS);
+            looks.sleeps(ms * MS, 0, 3);
+            looks.has_looked(true, 3);
+        }
+        assert_eq!(looks.looked(), 801 * MS);
+    }
+
+    #[test]
+    fn who_comes_behind_the_late_ones_may_owe_it_as_much() {
+        let mut looks = steady();
+        round(&mut looks, 100 * MS, 0, 3);
+        round(&mut looks, 200 * MS, MS, 50);
+        looks.took_up_late();
+        assert_eq!(looks.explains_waiting(9), 1);
+        assert!(looks.explains_a_loss() && !looks.explains_a_loss());
+        looks.took_up_late();
+        for ms in 201..250 {
+            round(&mut looks, ms * MS, MS, 250 - ms);
+        }
+        // Caught up at 247 ms, with three outstanding.
+        assert!(!looks.explains_a_loss());
+        assert_eq!(looks.delay(150 * MS, 250 * MS), 100 * MS);
+        assert_eq!(looks.delay(230 * MS, 250 * MS), 20 * MS, "no more than it took");
+        assert_eq!(looks.delay(248 * MS, 250 * MS), 0);
+        assert!(!looks.may_have_delayed(248 * MS, 249 * MS));
+    }
+
+    #[test]
+    fn a_short_pause_does_not_explain_a_long_freeze() {
+        let mut looks = steady();
+        round(&mut looks, 100 * MS, 0, 3);
+        for ms in 102..5_000 {
+            round(&mut looks, ms * MS, MS, ms);
+        }
+        assert_eq!(looks.delay(110 * MS, 5_000 * MS), 2 * MS);
+    }
+
+    #[test]
+    fn the_warm_up_is_left_out_of_the_record_alone() {
+        let mut looks = Looks::new(500 * MS);
+        looks.restart(0);
+        looks.begins(100 * MS);
+        assert_eq!(looks.record.count, 0);
+        assert_eq!(looks.within(0, 100 * MS), 100 * MS);
+        looks.begins(600 * MS);
+        assert_eq!(looks.record.count, 1);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut looks = Looks::new(0);
+        looks.restart(0);
+        for i in 1..100_000 {
+            looks.begins(i * 2 * MS);
+        }
+        assert_eq!(looks.pauses.len(), KEPT);
+        assert_eq!(looks.within(199_990 * MS, 199_998 * MS), 8 * MS);
+    }
+}

@@ -1,0 +1,71 @@
+//! What became of each check.
+
+use std::net::IpAddr;
+
+use super::method::Method;
+use crate::clock::{Clock, Nanos};
+
+/// One check. It left this machine between `before` and `sent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Check {
+    /// The clock before the system call that sent it.
+    pub(crate) before: Nanos,
+    /// The clock after it.
+    pub(crate) sent: Nanos,
+    pub(crate) fate: Fate,
+}
+
+/// What became of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The answer came between `after`, when it was last looked for in vain, and `by`.
+    Answered {
+        after: Nanos,
+        by: Nanos,
+        /// It is known to be the answer to the first packet, not to its repetition.
+        first: bool,
+    },
+    /// No answer within [`GIVE_UP`](super::thread::GIVE_UP), or the network said that
+    /// it cannot be delivered.
+    Lost,
+    /// It was not sent, or not waited for long enough.
+    Unknown,
+}
+
+/// The checks of a run, in the order in which they were sent, and how they were made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReachLog {
+    pub(crate) method: Option<Method>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) rate_per_s: f64,
+    pub(crate) checks: Vec<Check>,
+    /// CPU time of the thread.
+    pub(crate) cpu_ns: Nanos,
+    /// The longest time by which the thread woke up late.
+    pub(crate) longest_pause: Nanos,
+    /// Why there are no checks, or no more of them.
+    pub(crate) off: Option<String>,
+}
+
+impl ReachLog {
+    /// A check that was not made.
+    pub(crate) fn off(reason: impl Into<String>) -> Self {
+        Self { off: Some(reason.into()), ..Self::default() }
+    }
+
+    /// Maps all times from readings of `CLOCK_MONOTONIC` to the clock of the load;
+    /// checks from before its start are left out.
+    pub(crate) fn map_to(&mut self, load: &Clock) {
+        let origin = load.to_monotonic(0);
+        self.checks.retain(|check| check.before >= origin);
+        let map = |at: &mut Nanos| *at = load.from_monotonic(*at);
+        for check in &mut self.checks {
+            map(&mut check.before);
+            map(&mut check.sent);
+            if let Fate::Answered { after, by, .. } = &mut check.fate {
+                map(after);
+                map(by);
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The thread that asks, beside the workers.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+
+use super::inspect::{Found, inspect};
+use super::method::{Method, ReachCheck};
+use super::socket::Asker;
+use super::{Check, Fate, ReachLog};
+use crate::clock::{MILLISECOND, Nanos, SECOND, monotonic_ns};
+use crate::net::{limits, sys};
+use crate::target::Target;
+
+/// After how long a check is given up: before its SYN would be sent again, after 1 s.
+pub(super) const GIVE_UP: Nanos = 900 * MILLISECOND;
+
+/// Longest sleep, so that the end of the run is noticed.
+const TURN: Nanos = 20 * MILLISECOND;
+
+/// Checks that are kept: 160 MB at most.
+const MOST_CHECKS: usize = 4_000_000;
+
+/// A thread whose first answers fail to come for so long, and after so many checks,
+/// switches itself off.
+const IN_VAIN: (Nanos, u64) = (3 * SECOND, 20);
+
+/// A reach check: found out how, or already going on, or not to be.
+pub(crate) struct Reach(State);
+
+enum State {
+    Off(ReachLog),
+    Ready(Found),
+    Running { stop: Arc<AtomicBool>, thread: Option<JoinHandle<ReachLog>> },
+}
+
+impl Reach {
+    /// Finds out how the machine can be asked. To be called before the load, since it
+    /// may take two seconds.
+    pub(crate) fn prepare(choice: ReachCheck, rate_per_s: f64, target: &Target) -> Self {
+        Self(match inspect(choice, rate_per_s, target) {
+            Ok(found) => State::Ready(found),
+            Err(reason) => State::Off(ReachLog::off(reason)),
+        })
+    }
+
+    /// Begins to ask. To be called when the load has got its descriptors.
+    pub(crate) fn start(&mut self) {
+        let state = std::mem::replace(&mut self.0, State::Off(ReachLog::default()));
+        let State::Ready(found) = state else {
+            self.0 = state;
+            return;
+        };
+        let at_once = (found.rate_per_s * GIVE_UP as f64 / SECOND as f64).ceil() as u64;
+        let need = Asker::descriptors(found.method, at_once) + 16;
+        let limit = sys::descriptor_limit().map_or(0, |(soft, _)| soft);
+        if limits::raise_descriptor_limit(limit + need) < limit + need {
+            let off = ReachLog::off(format!(
+                "it needs {need} more open files than the limit of {limit} allows (ulimit -n)"
+            ));
+            self.0 = State::Off(off);
+            return;
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread =
+            thread::Builder::new().name("reach".to_owned()).spawn(move || ask(found, &stopped));
+        self.0 = match thread {
+            Ok(thread) => State::Running { stop, thread: Some(thread) },
+            Err(error) => State::Off(ReachLog::off(format!("it got no thread: {error}"))),
+        };
+    }
+
+    /// Ends it, and gives its log, with readings of `CLOCK_MONOTONIC`.
+    pub(crate) fn finish(mut self) -> ReachLog {
+        self.end().unwrap_or_else(|| ReachLog::off("it was not started"))
+    }
+
+    fn end(&mut self) -> Option<ReachLog> {
+        match &mut self.0 {
+            State::Off(log) => Some(std::mem::take(log)),
+            State::Ready(_) => None,
+            State::Running { stop, thread } => {
+                stop.store(true, Relaxed);
+                let log = thread.take()?.join();
+                Some(log.unwrap_or_else(|_| ReachLog::off("its thread broke down")))
+            }
+        }
+    }
+}
+
+impl Drop for Reach {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The work of the thread.
+fn ask(found: Found, stop: &AtomicBool) -> ReachLog {
+    sys::minimise_timer_slack();
+    let Found { method, asker, address, rate_per_s } = found;
+    let mut asking = Asking::new(asker, rate_per_s);
+    let off = asking.until(stop).unwrap_or_else(|error| Some(format!("it broke down: {error}")));
+    asking.log(method, address, rate_per_s, off)
+}
+
+struct Asking {
+    asker: Asker,
+    period: Nanos,
+    checks: Vec<Check>,
+    /// Numbers of the checks that wait, in order, with the time to give them up.
+    open: VecDeque<(u64, Nanos)>,
+    answers: u64,
+    longest_pause: Nanos,
+}
+
+impl Asking {
+    fn new(asker: Asker, rate_per_s: f64) -> Self {
+        let period = (SECOND as f64 / rate_per_s).round() as Nanos;
+        let (checks, open) = (Vec::new(), VecDeque::new());
+        Self { asker, period, checks, open, answers: 0, longest_pause: 0 }
+    }
+
+    /// Asks until told to stop; else tells why it stopped by itself.
+    fn until(&mut self, stop: &AtomicBool) -> io::Result<Option<String>> {
+        let begin = monotonic_ns();
+        let mut due = begin;
+        while !stop.load(Relaxed) {
+            let now = monotonic_ns();
+            self.longest_pause = self.longest_pause.max(now.saturating_sub(due));
+            if now >= due {
+                if self.checks.len() >= MOST_CHECKS {
+                    return Ok(Some(format!("it stopped after {MOST_CHECKS} checks")));
+                }
+                self.send();
+                // What could not be sent in time is not sent in a burst.
+                due = (due + self.period).max(now);
+            }
+            // Before anything is given up, what the kernel already has is read.
+            self.look(0)?;
+            self.give_up();
+            let sent = self.checks.len() as u64;
+            if self.answers == 0 && monotonic_ns() - begin > IN_VAIN.0 && sent > IN_VAIN.1 {
+                return Ok(Some(format!("none of {sent} checks was answered")));
+            }
+            let now = monotonic_ns();
+            let next = self.open.front().map_or(due, |(_, at)| due.min(*at));
+            self.look(next.saturating_sub(now).min(TURN))?;
+        }
+        self.look(0)?;
+        Ok(None)
+    }
+
+    fn send(&mut self) {
+        let number = self.checks.len() as u64;
+        let (check, waits) = self.asker.send();
+        if waits {
+            self.open.push_back((number, check.sent + GIVE_UP));
+        }
+        self.answers += u64::from(matches!(check.fate, Fate::Answered { .. }));
+        self.checks.push(check);
+    }
+
+    fn look(&mut self, wait: Nanos) -> io::Result<()> {
+        let Self { asker, checks, answers, .. } = self;
+        asker.look(wait, |number, fate| {
+            let Some(check) = checks.get_mut(number as usize) else { return };
+            // The answer to an echo may come when it was given up; it stays lost.
+            if check.fate == Fate::Unknown {
+                check.fate = match fate {
+                    Fate::Answered { after, by, first } => {
+                        *answers += 1;
+                        Fate::Answered { after: after.max(check.before), by, first }
+                    }
+                    other => other,
+                };
+            }
+        })
+    }
+
+    fn give_up(&mut self) {
+        // The latest look must not lie before the time to give up, or an answer that
+        // came in time would not have been seen.
+        let looked = self.asker.looked();
+        while let Some((number, at)) = self.open.front().copied()
+            && at <= looked
+        {
+            self.open.pop_front();
+            self.asker.give_up(number);
+            if let Some(check) = self.checks.get_mut(number as usize)
+                && check.fate == Fate::Unknown
+            {
+                check.fate = Fate::Lost;
+            }
+        }
+    }
+
+    fn log(
+        self,
+        method: Method,
+        address: IpAddr,
+        rate_per_s: f64,
+        off: Option<String>,
+    ) -> ReachLog {
+        let (user, system) = sys::thread_cpu_ns();
+        ReachLog {
+            method: Some(method),
+            address: Some(address),
+            rate_per_s,
+            checks: self.checks,
+            cpu_ns: user + system,
+            longest_pause: self.longest_pause,
+            off,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A plan as it stands in reports: what does not apply is `null` there, and what was
+//! left to the defaults is told.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DEFAULT_TIMEOUT_S, Plan, Precision, Stream};
+use crate::request::Request;
+use crate::session::Sessions;
+use crate::target::Target;
+
+/// The JSON of a [`Plan`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    target: Target,
+    /// `None` with sessions, and so are the two times below: they have their own.
+    request: Option<Request>,
+    load: Stream,
+    probe: Option<Stream>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sessions: Option<Box<Sessions>>,
+    duration_s: Option<f64>,
+    warmup_s: f64,
+    timeout_s: Option<f64>,
+    deadline_s: Option<f64>,
+    drain_s: Option<f64>,
+    threads: u32,
+    precision: Precision,
+    seed: u64,
+    call_log: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    kernel_timestamps: bool,
+}
+
+impl From<Plan> for Document {
+    fn from(plan: Plan) -> Self {
+        let (timeout_s, drain_s) = match plan.sessions {
+            None => (Some(plan.timeout_s()), Some(plan.drain_s())),
+            Some(_) => (plan.timeout_s, plan.drain_s),
+        };
+        let default = plan.sessions.is_none().then(Request::get);
+        Self {
+            request: plan.request.or(default),
+            timeout_s,
+            drain_s,
+            target: plan.target,
+            load: plan.load,
+            probe: plan.probe,
+            sessions: plan.sessions,
+            duration_s: plan.duration_s,
+            warmup_s: plan.warmup_s,
+            deadline_s: plan.deadline_s,
+            threads: plan.threads,
+            precision: plan.precision,
+            seed: plan.seed,
+            call_log: plan.call_log,
+            kernel_timestamps: plan.kernel_timestamps,
+        }
+    }
+}
+
+impl TryFrom<Document> for Plan {
+    type Error = &'static str;
+
+    fn try_from(told: Document) -> Result<Self, Self::Error> {
+        let mut plan = Self {
+            target: told.target,
+            request: told.request,
+            load: told.load,
+            probe: told.probe,
+            sessions: told.sessions,
+            duration_s: told.duration_s,
+            warmup_s: told.warmup_s,
+            timeout_s: told.timeout_s,
+            deadline_s: told.deadline_s,
+            drain_s: told.drain_s,
+            threads: told.threads,
+            precision: told.precision,
+            seed: told.seed,
+            call_log: told.call_log,
+            kernel_timestamps: told.kernel_timestamps,
+        };
+        if plan.sessions.is_none() {
+            let whole =
+                plan.request.is_some() && plan.timeout_s.is_some() && plan.drain_s.is_some();
+            return whole.then_some(plan).ok_or(
+                "a plan without sessions has a request, a timeout_s and a drain_s that are not null",
+            );
+        }
+        // Plans of sessions used to be written with these defaults, which nobody had
+        // asked for. Anything else somebody did.
+        plan.request = plan.request.filter(|request| *request != Request::get());
+        for limit in [&mut plan.timeout_s, &mut plan.drain_s] {
+            *limit = limit.filter(|seconds| *seconds != DEFAULT_TIMEOUT_S);
+        }
+        Ok(plan)
+    }
+}
+
+impl PartialEq for Plan {
+    /// Plans are equal that say the same: a default may have been spelt out.
+    fn eq(&self, other: &Self) -> bool {
+        Document::from(self.clone()) == Document::from(other.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::schedule::Schedule;
+
+    fn plan() -> Plan {
+        let target = Target::parse("http://127.0.0.1/").unwrap();
+        Plan::new(target, Stream::established(Schedule::constant(100.0)))
+    }
+
+    #[test]
+    fn repeats_from_its_own_json() {
+        let plain = plan()
+            .with_probe(Stream::fresh(Schedule::poisson(10.0)))
+            .with_duration(Duration::from_secs(5))
+            .with_request(Request::get().with_method("POST").with_body(vec![0, 255, 7]));
+        for plan in [plain, plan().with_sessions(Sessions::connections(1))] {
+            let json = serde_json::to_string(&plan).unwrap();
+            assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+        }
+        assert_eq!(plan(), plan().with_timeout(Duration::from_secs(10)));
+        assert_ne!(plan(), plan().with_timeout(Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn sessions_are_not_told_what_does_not_apply_to_them() {
+        let json = |plan: Plan| serde_json::to_value(plan).unwrap();
+        let (plain, sessions) =
+            (json(plan()), json(plan().with_sessions(Sessions::connections(1))));
+        for key in ["request", "timeout_s", "drain_s"] {
+            assert!(!plain[key].is_null(), "{key}");
+            assert_eq!(sessions.get(key), Some(&serde_json::Value::Null), "{key}");
+        }
+        for key in ["request", "timeout_s", "drain_s"] {
+            let mut changed = plain.clone();
+            changed[key] = serde_json::Value::Null;
+            assert!(serde_json::from_value::<Plan>(changed).is_err(), "{key}");
+        }
+    }
+
+    /// As written before: with the defaults of calls, which did not apply.
+    #[test]
+    fn old_plans_of_sessions_can_be_repeated() {
+        let (plain, mut old) =
+            (plan(), serde_json::to_value(plan().with_sessions(Sessions::connections(1))).unwrap());
+        for (key, value) in [("timeout_s", 10.0), ("drain_s", 10.0)] {
+            old[key] = value.into();
+        }
+        old["request"] = serde_json::to_value(plain.request()).unwrap();
+        let read: Plan = serde_json::from_value(old.clone()).unwrap();
+        read.validate().unwrap();
+        // What somebody set and was ignored is told now.
+        old["timeout_s"] = 3.0.into();
+        let read: Plan = serde_json::from_value(old).unwrap();
+        assert!(read.validate().unwrap_err().to_string().contains("timeout"));
+    }
+}
