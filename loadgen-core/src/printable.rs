@@ -44,8 +44,14 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// A text of several lines as one: what programs and hypervisors say may have many.
 #[must_use]
 pub fn one_line(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join("; ")
+    let mut joined = String::with_capacity(text.len());
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if !joined.is_empty() {
+            joined.push_str(if joined.ends_with([':', ';', ',']) { " " } else { "; " });
+        }
+        joined.push_str(line);
+    }
+    joined
 }
 
 /// The text with its line ends, for messages that have several lines.
@@ -189,5 +195,6 @@ mod tests {
     fn lines_become_parts_of_one() {
         assert_eq!(one_line("no route\r\n\n  to host\n"), "no route; to host");
         assert_eq!(one_line("as it is"), "as it is");
+        assert_eq!(one_line("three things:\n first,\nsecond"), "three things: first, second");
     }
 }
