@@ -70,10 +70,24 @@ migration() {
     return "$status"
 }
 
+# The tests against real QEMUs run with a newer one, too, where that can be had: Debian's
+# backports beside the system's. Without it they run with the system's alone.
+newer_qemu() {
+    local dir=$PWD/target/newer-qemu
+    if examples/migration-lab/newer-qemu.sh "$dir"; then
+        export LOADGEN_NEWER_QEMU=$dir/qemu-system-x86_64
+    else
+        echo "test.sh: no newer QEMU: the tests run with the system's alone" >&2
+    fi
+}
+
 # Under this variable a test that lacks a tool fails instead of passing by.
 export CI=true
 
 step "packages" install_packages
+if [[ $lab == yes ]]; then
+    step "a newer QEMU" newer_qemu
+fi
 step "tests" cargo test --workspace --locked
 step "instructions of a call" \
     cargo run --release --locked -p loadgen-benches --bin instructions -- --check

@@ -88,10 +88,11 @@ impl Progress {
         if event.kind == EventKind::Progress || event.source == "loadgen" {
             return;
         }
+        let text = event_line(event);
         match &self.display {
             Display::Silent => {}
-            Display::Bar(bar) => bar.println(format!("loadgen: {}: {}", event.source, event.kind)),
-            Display::Lines => note(&format!("{}: {}", event.source, event.kind)),
+            Display::Bar(bar) => bar.println(format!("loadgen: {text}")),
+            Display::Lines => note(&text),
         }
     }
 
@@ -101,6 +102,21 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Who says what; of a migration that stands still also why, and what it waits for.
+fn event_line(event: &Event) -> String {
+    let mut text = format!("{}: {}", event.source, event.kind);
+    if event.kind == EventKind::Paused {
+        let said = |name: &str| event.attributes.get(name).and_then(|value| value.as_str());
+        if let Some(reason) = said("reason") {
+            text.push_str(&format!(" ({reason})"));
+        }
+        if let Some(waits_for) = said("waits_for") {
+            text.push_str(&format!("; it waits for {waits_for}"));
+        }
+    }
+    text
 }
 
 fn bar(length: Option<Duration>) -> ProgressBar {
@@ -143,6 +159,14 @@ mod tests {
         snapshot.elapsed = Duration::from_secs_f64(seconds);
         snapshot.answered = answered;
         snapshot
+    }
+
+    #[test]
+    fn a_pause_says_why_and_what_it_waits_for() {
+        let event = Event::new(EventKind::Paused, 0, 0, "qmp:source");
+        assert_eq!(event_line(&event), "qmp:source: paused");
+        let event = event.with("reason", "reset").with("waits_for", "a recovery");
+        assert_eq!(event_line(&event), "qmp:source: paused (reset); it waits for a recovery");
     }
 
     #[test]

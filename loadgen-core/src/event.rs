@@ -21,8 +21,17 @@ pub enum EventKind {
     Round(u32),
     /// Pre-copy has ended; the switch-over waits or is about to begin.
     PreSwitchover,
-    /// The target runs and fetches memory from the source.
+    /// The target runs and fetches memory from the source; also: it does so again,
+    /// after a pause.
     PostCopy,
+    /// Post-copy stands still, since the path between the two sides is cut; why is in
+    /// the attribute `reason`.
+    Paused,
+    /// A paused post-copy is being taken up again.
+    Recovering,
+    /// A state of the hypervisor that has no event of its own here; its name is in the
+    /// attribute `status`, too.
+    State(String),
     /// No virtual CPU runs any more: the source stopped.
     Stop,
     /// A virtual CPU runs again: the target (or, after a failure, the source).
@@ -50,6 +59,9 @@ impl EventKind {
             Self::Round(_) => "round",
             Self::PreSwitchover => "pre-switchover",
             Self::PostCopy => "post-copy",
+            Self::Paused => "paused",
+            Self::Recovering => "recovering",
+            Self::State(_) => "state",
             Self::Stop => "stop",
             Self::Resume => "resume",
             Self::Progress => "progress",
@@ -71,6 +83,7 @@ impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Round(round) => write!(f, "round {round}"),
+            Self::State(status) => write!(f, "state {status}"),
             other => f.write_str(other.name()),
         }
     }
@@ -128,6 +141,9 @@ impl From<&Event> for EventReport {
         let mut attributes = event.attributes.clone();
         if let EventKind::Round(round) = event.kind {
             attributes.insert("round".to_owned(), round.into());
+        }
+        if let EventKind::State(status) = &event.kind {
+            attributes.insert("status".to_owned(), status.as_str().into());
         }
         Self {
             name: event.kind.name().to_owned(),

@@ -108,7 +108,7 @@ working-set=MEMORY, bandwidth=64MiB/s, downtime=300ms, max-rounds=30, post-copy-
 brownout=2ms, faults=20ms, delay=1ms, body=100B, seed=SEED.
 
 command:PROGRAM [ARGS]  Any program. Exit 0 means that the migration completed, any other code \
-that it failed; what it prints to stdout must be events, a JSON object a line; SIGTERM asks it to \
+that it failed, also after an event that says completed; what it prints to stdout must be events, a JSON object a line; SIGTERM asks it to \
 give the migration up. Words are split as by a shell, but no shell runs. Its environment has \
 LOADGEN_RUN_ID, LOADGEN_TRIAL and, with --strategy, LOADGEN_STRATEGY.
 
@@ -116,7 +116,8 @@ qmp:SOCKET,to=URI[,KEY=VALUE…]  QEMU. SOCKET (a path, or tcp:HOST:PORT) is the
 source, URI the place to migrate to, such as tcp:10.0.0.2:4444. peer=SOCKET (QMP of the target; \
 without it neither RESUME nor the arrival is seen), listen=URI, strategy=pre-copy (or post-copy, \
 stop-and-copy), max-bandwidth=32MiB/s, max-postcopy-bandwidth=RATE, downtime-limit=300ms, \
-postcopy-after=1s, capability=NAME (may come again), clock=auto (or local, remote: whether the \
+postcopy-after=1s, capability=NAME (may come again; all others are switched off, and put back \
+at the end), clock=auto (or local, remote: whether the \
 timestamps of QEMU count, or when they were received; auto is local for a path and remote for tcp: \
 say remote when the path is forwarded from another host).";
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::driver::{Progress, Stage};
-use super::{Context, Settled, Trigger, TriggerError};
+use super::{Context, Ending, Settled, Trigger, TriggerError, convergence};
 use crate::clock::Clock;
 use crate::engine::RunHandle;
 use crate::event::{Event, EventKind};
@@ -15,6 +15,9 @@ const TURN: Duration = Duration::from_millis(100);
 /// How often it is looked in that time whether the load has begun: a load that is over
 /// soon must not be met too late.
 const LOOKS: u32 = 100;
+
+/// Events that are read although a time limit has passed: they may have come before it.
+const MOST_EVENTS: u32 = 10_000;
 
 /// How long a migration that is to be cancelled has for it.
 const CANCEL_GRACE: Duration = Duration::from_secs(10);
@@ -135,20 +138,31 @@ impl Course {
         trigger.fire()?;
         self.take(watch, moment(EventKind::Accepted));
         let mut give_up = Instant::now() + limit;
-        let (mut cancelling, mut late_at_all) = (false, false);
+        let (mut cancelling, mut late_at_all, mut over_limit) = (false, false, false);
         let mut stuck: Option<String> = None;
+        let mut read_late = 0;
         loop {
             watch.show(Stage::Migrating, None);
-            if let Some(event) = trigger.next_event(TURN)? {
+            let was_late = Instant::now() >= give_up;
+            let event = trigger.next_event(TURN)?;
+            let dry = event.is_none();
+            if let Some(event) = event {
                 let last = event.kind.is_final().then(|| event.clone());
                 self.take(watch, event);
                 if let Some(last) = last {
                     self.trouble.extend(stuck.filter(|_| late_at_all));
-                    self.settled = Some(trigger.settle(&last)?);
+                    let mut settled = trigger.settle(&last)?;
+                    if over_limit && settled.ending == Ending::Cancelled {
+                        let why = convergence::explain(&self.events, &settled.details);
+                        settled.reason = settled.reason.take().or(why);
+                    }
+                    self.settled = Some(settled);
                     return Ok(());
                 }
             }
-            let late = Instant::now() >= give_up;
+            // If we were stopped meanwhile, what came is read before anybody is late.
+            read_late = if was_late { read_late + 1 } else { 0 };
+            let late = was_late && (dry || read_late > MOST_EVENTS);
             if late && cancelling {
                 if let Some(stuck) = stuck {
                     self.trouble.push(format!("{stuck} and may still be going on"));
@@ -161,6 +175,7 @@ impl Course {
             }
             if (late || watch.interrupted()) && !cancelling {
                 cancelling = true;
+                over_limit = late;
                 give_up = Instant::now() + CANCEL_GRACE;
                 let why = if late {
                     let limit = limit.as_secs_f64();

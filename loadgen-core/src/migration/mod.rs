@@ -2,9 +2,11 @@
 //! are built in, the reach check, and what a migration did to the users.
 
 mod command;
+mod convergence;
 mod course;
 mod driver;
 mod impact;
+mod patience;
 mod qmp;
 mod reach;
 pub mod simulated;

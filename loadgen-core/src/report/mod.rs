@@ -39,7 +39,7 @@ pub use model_kernel::{
 };
 pub use model_migration::{
     ConnectionsLost, Downtime, GapOf, GapWhen, LostConnections, Migration, OtherGap, OutageReport,
-    Outages, PhaseReport, Throttle, TotalTime,
+    Outages, PausedTime, PhaseReport, Throttle, TotalTime,
 };
 pub use model_reach::{Silent, Unreachable};
 pub use model_sessions::{

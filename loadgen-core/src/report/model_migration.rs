@@ -29,6 +29,10 @@ pub struct Migration {
     pub total_migration_time_ms: TotalTime,
     /// No virtual CPU ran: the hypervisor's view.
     pub downtime_ms: Downtime,
+    /// Post-copy stood still, since the path between the two sides was cut. `None`: the
+    /// trigger told of no such pause.
+    #[serde(default)]
+    pub paused_ms: Option<PausedTime>,
     /// No call was answered: the clients' view.
     pub outage_ms: Outages,
     /// Packets did not reach the machine: the network's view.
@@ -179,6 +183,26 @@ pub struct Downtime {
     /// How far off `events` may be, either way: the sum of the uncertainties of
     /// all these events.
     pub bound: Option<f64>,
+}
+
+/// How long a post-copy stood still. The machine runs in it only as far as it needs no
+/// memory that is still at the source.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PausedTime {
+    /// From the first side's word that post-copy is paused to the last one's that it goes
+    /// on; the sum, if there were several. One that nobody recovered lasts to the final
+    /// event, else to the end of the load.
+    pub events: f64,
+    /// How far off `events` may be, either way: the sum of the uncertainties of all these
+    /// events.
+    pub bound: f64,
+    /// How often it was paused.
+    pub pauses: u64,
+    /// Whether post-copy went on after each of them.
+    pub recovered: bool,
+    /// Why, by the hypervisor; of the first pause with a reason.
+    pub reason: Option<String>,
 }
 
 /// Outages by population; `None` where there was no such load.
@@ -349,7 +373,8 @@ pub enum GapWhen {
 pub struct PhaseReport {
     /// `warm-up`, `before`, `setup`, `round 1`… (from the twelfth on joined, as
     /// `rounds 12–30`), or `migration` where the trigger tells of no rounds;
-    /// `blackout`, `post-copy`, `after`.
+    /// `blackout`, `post-copy`, `paused` and `recovering` (of a post-copy that was cut),
+    /// `after`.
     pub name: String,
     /// Its begin, in seconds from the start of the load.
     pub start_s: f64,

@@ -62,6 +62,7 @@ fn samples() -> Vec<Value> {
     let reports = [
         sample::plain(),
         sample::pre_copy(),
+        sample::post_copy_cut(),
         sample::stop_and_copy(),
         sample::empty(),
         sample::hostile(),

@@ -125,6 +125,11 @@ mod tests {
     }
 
     #[test]
+    fn post_copy_cut_and_recovered() {
+        insta::assert_snapshot!(render_text(&sample::post_copy_cut()));
+    }
+
+    #[test]
     fn simulated_stop_and_copy() {
         insta::assert_snapshot!(render_text(&sample::stop_and_copy()));
     }
@@ -145,7 +150,9 @@ mod tests {
 
     #[test]
     fn lines_fit_a_terminal() {
-        for report in [sample::plain(), sample::pre_copy(), sample::stop_and_copy()] {
+        for report in
+            [sample::plain(), sample::pre_copy(), sample::post_copy_cut(), sample::stop_and_copy()]
+        {
             for line in render_text(&report).lines() {
                 let width = line.chars().count();
                 assert!(width <= 100, "{width}: {line}");

@@ -25,8 +25,8 @@ pub(crate) const RECEIPT_UNCERTAINTY: Nanos = SECOND / 1000;
 /// of its line and still be believed: clock steering and rounding.
 const TOLERANCE: Nanos = SECOND / 20;
 
-const NAMES: &str = "accepted, setup, round, pre-switchover, post-copy, stop, resume, progress, \
-                     completed, failed, cancelled, mark (with a name)";
+const NAMES: &str = "accepted, setup, round, pre-switchover, post-copy, paused, recovering, \
+                     stop, resume, progress, completed, failed, cancelled, mark (with a name)";
 
 /// The numbers that a final event may carry for the report.
 const FINAL_NUMBERS: [&str; 3] = ["total_migration_time_ms", "downtime_ms", "transferred_bytes"];
@@ -92,6 +92,8 @@ fn kind(name: &str, object: &mut Map<String, Value>, on: &Reading) -> Result<Eve
         }),
         "pre-switchover" => EventKind::PreSwitchover,
         "post-copy" => EventKind::PostCopy,
+        "paused" => EventKind::Paused,
+        "recovering" => EventKind::Recovering,
         "stop" => EventKind::Stop,
         "resume" => EventKind::Resume,
         "progress" => EventKind::Progress,

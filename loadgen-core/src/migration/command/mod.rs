@@ -7,8 +7,8 @@
 //!
 //! * Each line of its standard output is a JSON object (of up to 64 KiB):
 //!   `{"event": NAME, "t": UNIX_SECONDS, …}`. Names: `accepted`, `setup`, `round`
-//!   (with `round`, else counted), `pre-switchover`, `post-copy`, `stop`,
-//!   `resume`, `progress`, `completed`, `failed` (with `reason`), `cancelled`,
+//!   (with `round`, else counted), `pre-switchover`, `post-copy`, `paused` (with
+//!   `reason`; the next `post-copy` ends it), `recovering`, `stop`, `resume`, `progress`, `completed`, `failed` (with `reason`), `cancelled`,
 //!   `mark` (with `name`). `t` is the wall clock of this host; without it, and
 //!   when it cannot be, the time of receipt stands. The digits after the point
 //!   of `t` say how exact it is; `uncertainty_s` may add to that. Everything
@@ -19,6 +19,9 @@
 //!   line in the reason, and the program is asked to end.
 //! * Exit 0 without a final event: completed. Any other exit: failed, with the
 //!   last lines of standard error as the reason.
+//! * **A contradiction is a failure** that tells both: `completed` and then an exit
+//!   other than 0, an end by a signal that was not ours, `failed` or `cancelled`, or
+//!   with `"on_target": false`. `failed` and `cancelled` stand, whatever the exit.
 //! * **Cancelling** sends SIGTERM to the whole group. A program that then exits
 //!   with anything but 0 has cancelled; one that exits with 0 has completed. One
 //!   that does not end within the grace time is killed with its group.
@@ -35,13 +38,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use self::line::{RECEIPT_UNCERTAINTY, Reading, SOURCE};
 use self::process::{Message, Process};
-use super::trigger::{Context, Settled, Strategy, Trigger, TriggerError, VmFacts};
+use super::patience::Patience;
+use super::trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
 use crate::event::{Event, EventKind};
 
@@ -64,12 +68,14 @@ pub struct CommandTrigger {
 #[derive(Debug)]
 struct Run {
     process: Process,
+    grace: Duration,
     clock: Clock,
     fired_at: Nanos,
     /// An event to be told before anything is read.
     pending: Option<Event>,
     rounds: u32,
-    cancelled: Option<Instant>,
+    /// Since it was asked to end: how long it may still take.
+    cancelled: Option<Patience>,
     killed: bool,
 }
 
@@ -166,6 +172,7 @@ impl Trigger for CommandTrigger {
         let fired = Event::new(EventKind::Fired, fired_at, started - fired_at, SOURCE);
         self.run = Some(Run {
             process,
+            grace: self.grace,
             clock,
             fired_at,
             pending: Some(fired),
@@ -177,15 +184,15 @@ impl Trigger for CommandTrigger {
     }
 
     fn next_event(&mut self, timeout: Duration) -> Result<Option<Event>, TriggerError> {
-        let grace = self.grace;
-        self.run()?.next_event(timeout, grace)
+        self.run()?.next_event(timeout)
     }
 
     fn cancel(&mut self) -> Result<(), TriggerError> {
         let what = format!("ending '{}'", self.program());
+        let grace = self.grace;
         let run = self.run()?;
         if run.cancelled.is_none() {
-            run.cancelled = Some(Instant::now());
+            run.cancelled = Some(Patience::new(grace));
             run.process.signal(libc::SIGTERM).map_err(|error| TriggerError::io(what, error))?;
         }
         Ok(())
@@ -203,9 +210,10 @@ impl Trigger for CommandTrigger {
         settled.hypervisor_downtime = milliseconds("downtime_ms");
         settled.transferred_bytes = figure("transferred_bytes").map(|bytes| bytes as u64);
         settled.on_target = last.attributes.get("on_target").and_then(Value::as_bool);
-        let status = run.finish(grace).map_err(|error| TriggerError::io(what, error))?;
+        let (status, own) = run.finish(grace).map_err(|error| TriggerError::io(what, error))?;
         settled.details.insert("exit".to_owned(), describe(status).into());
         let stderr = run.process.stderr_tail();
+        run.contradict(&mut settled, status, own);
         if !stderr.is_empty() {
             settled.details.insert("stderr".to_owned(), stderr.into());
         }
@@ -214,40 +222,29 @@ impl Trigger for CommandTrigger {
 }
 
 impl Run {
-    fn next_event(
-        &mut self,
-        timeout: Duration,
-        grace: Duration,
-    ) -> Result<Option<Event>, TriggerError> {
+    fn next_event(&mut self, timeout: Duration) -> Result<Option<Event>, TriggerError> {
         if let Some(event) = self.pending.take() {
             return Ok(Some(event));
         }
-        let deadline = Instant::now() + timeout;
+        let mut patience = Patience::new(timeout);
         loop {
             if self.process.ended_at().is_some() {
                 return self.after_end().map(Some);
             }
-            let now = Instant::now();
-            let mut until = deadline;
-            if let Some(cancelled) = self.cancelled.filter(|_| !self.killed) {
-                if now >= cancelled + grace {
+            // What lies in the pipe comes first, also where a limit has passed.
+            if let Some((received, message)) = self.process.next_line(patience.turn()) {
+                if let Some(event) = self.read(received, &message) {
+                    return Ok(Some(event));
+                }
+            } else if self.process.ended_at().is_none() {
+                if self.cancelled.as_mut().is_some_and(Patience::is_over) && !self.killed {
                     self.killed = true;
                     let killed = self.process.signal(libc::SIGKILL);
                     killed.map_err(|error| TriggerError::io("killing the program", error))?;
-                } else {
-                    until = until.min(cancelled + grace);
                 }
-            }
-            match self.process.next_line(until.saturating_duration_since(now)) {
-                Some((received, message)) => {
-                    if let Some(event) = self.read(received, &message) {
-                        return Ok(Some(event));
-                    }
-                }
-                None if self.process.ended_at().is_none() && Instant::now() >= deadline => {
+                if patience.is_over() {
                     return Ok(None);
                 }
-                None => {}
             }
         }
     }
@@ -274,7 +271,7 @@ impl Run {
             }
             Err(why) => {
                 // It may be in the middle of a migration: let it clean up.
-                self.cancelled.get_or_insert_with(Instant::now);
+                self.cancelled.get_or_insert_with(|| Patience::new(self.grace));
                 let _ = self.process.signal(libc::SIGTERM);
                 let shown: String =
                     String::from_utf8_lossy(line).escape_debug().take(120).collect();
@@ -287,16 +284,15 @@ impl Run {
 
     /// What a program that has ended still had to say, and then its end itself.
     fn after_end(&mut self) -> Result<Event, TriggerError> {
-        let deadline = Instant::now() + LAST_WORDS;
+        let mut patience = Patience::new(LAST_WORDS);
         while !self.process.is_drained() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.process.next_line(left) {
+            match self.process.next_line(patience.turn()) {
                 Some((received, message)) => {
                     if let Some(event) = self.read(received, &message) {
                         return Ok(event);
                     }
                 }
-                None if left.is_zero() => break,
+                None if patience.is_over() => break,
                 None => {}
             }
         }
@@ -319,15 +315,68 @@ impl Run {
         Ok(end(kind).with("reason", reason))
     }
 
-    /// Lets the program end by itself for a while, else ends it, and reaps it.
-    fn finish(&mut self, grace: Duration) -> std::io::Result<ExitStatus> {
+    /// Lets the program end by itself for a while, else ends it, and reaps it. Also
+    /// whether it ended by itself, so that its exit is its own word.
+    fn finish(&mut self, grace: Duration) -> std::io::Result<(ExitStatus, bool)> {
         if !self.process.ended_within(grace) {
             self.process.signal(libc::SIGTERM)?;
             if !self.process.ended_within(grace) {
                 self.process.signal(libc::SIGKILL)?;
             }
         }
-        self.process.reap()
+        self.process.drain_within(LAST_WORDS);
+        let own = !self.process.was_signalled();
+        Ok((self.process.reap()?, own))
+    }
+
+    /// Holds what the program said at its end against what it said and did afterwards.
+    /// A `completed` that is contradicted is a failure that tells both.
+    fn contradict(&self, settled: &mut Settled, status: ExitStatus, own: bool) {
+        let reading = Reading {
+            clock: self.clock,
+            fired_at: self.fired_at,
+            received: self.clock.now(),
+            next_round: self.rounds + 1,
+        };
+        let later: Vec<Event> = self
+            .process
+            .said_last()
+            .filter_map(|message| match message {
+                Message::Line(line) => line::parse(line.trim_ascii(), &reading).ok(),
+                _ => None,
+            })
+            .collect();
+        if !later.is_empty() {
+            let names: Vec<String> = later.iter().map(|event| event.kind.to_string()).collect();
+            settled.details.insert("said_after_the_end".to_owned(), names.into());
+        }
+        let unlike =
+            |event: &&Event| event.kind.is_final() && Settled::of(event).ending != settled.ending;
+        let mut against: Vec<String> = Vec::new();
+        if let Some(other) = later.iter().find(unlike) {
+            let why = Settled::of(other).reason.map(|why| format!(" ({why})")).unwrap_or_default();
+            against.push(format!("then told '{}'{why}", other.kind));
+        }
+        if settled.ending != Ending::Completed {
+            if let Some(other) = against.first() {
+                let reason = settled.reason.take().map(|r| format!("{r}; ")).unwrap_or_default();
+                settled.reason = Some(format!("{reason}the program {other}"));
+            }
+            return;
+        }
+        if settled.on_target == Some(false) {
+            against.push("said with it that the machine does not run at the target".to_owned());
+        }
+        if own && !status.success() {
+            let stderr = self.process.stderr_tail();
+            let why = if stderr.is_empty() { stderr } else { format!(": {stderr}") };
+            against.push(format!("{}{why}", describe(status).trim_start_matches("the program ")));
+        }
+        if !against.is_empty() {
+            let reason = format!("the program told 'completed', but {}", against.join(", and "));
+            settled.ending = Ending::Failed;
+            settled.reason = Some(reason);
+        }
     }
 }
 

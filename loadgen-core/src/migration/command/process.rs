@@ -16,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Nanos};
+use crate::migration::patience::Patience;
 use crate::net::sys;
 
 /// Longest line, in bytes.
@@ -25,6 +26,8 @@ const LINES_UNDER_WAY: usize = 64;
 /// Lines of standard error that are kept (the last ones), and their length.
 const STDERR_LINES: usize = 10;
 const STDERR_LINE_BYTES: usize = 400;
+/// Lines of standard output that are kept while the end is awaited (the last ones).
+const LAST_LINES: usize = 16;
 /// How long a child is given to end after SIGKILL. One that sleeps in the kernel
 /// may take for ever.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -54,6 +57,8 @@ pub(crate) struct Process {
     stderr: VecDeque<String>,
     open_outputs: u8,
     ended_at: Option<Nanos>,
+    /// Lines that came while the end was awaited.
+    said_last: VecDeque<Message>,
     signalled: bool,
     reaped: Option<ExitStatus>,
     /// As if the child were another user's.
@@ -76,6 +81,7 @@ impl Process {
             stderr: VecDeque::new(),
             open_outputs: 2,
             ended_at: None,
+            said_last: VecDeque::new(),
             signalled: false,
             reaped: None,
             #[cfg(test)]
@@ -171,18 +177,50 @@ impl Process {
 
     /// Reads on (a full pipe would keep the program alive) until it has ended.
     pub(crate) fn ended_within(&mut self, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
+        let mut patience = Patience::new(patience);
         while self.ended_at.is_none() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            if self.next_line(left).is_none() && self.ended_at.is_none() {
+            // What was printed before the end is kept: it may contradict it.
+            match self.next_line(patience.turn()) {
+                Some((_, message)) => self.keep_last(message),
+                None if self.ended_at.is_some() => return true,
                 // Without the threads that tell, it returns at once.
-                thread::sleep(Duration::from_millis(1));
+                None => thread::sleep(Duration::from_millis(1)),
+            }
+            if patience.is_over() {
+                return self.ended_at.is_some();
             }
         }
         true
+    }
+
+    /// Reads what an ended child has still to say, for `patience` at the most: its
+    /// children may hold its outputs.
+    pub(crate) fn drain_within(&mut self, patience: Duration) {
+        let mut patience = Patience::new(patience);
+        while !self.is_drained() {
+            match self.next_line(patience.turn()) {
+                Some((_, message)) => self.keep_last(message),
+                None if patience.is_over() => return,
+                None => {}
+            }
+        }
+    }
+
+    fn keep_last(&mut self, message: Message) {
+        if self.said_last.len() == LAST_LINES {
+            self.said_last.pop_front();
+        }
+        self.said_last.push_back(message);
+    }
+
+    /// Lines of standard output that came while the end was awaited, the last ones.
+    pub(crate) fn said_last(&self) -> impl Iterator<Item = &Message> {
+        self.said_last.iter()
+    }
+
+    /// Whether we told the child's group to end.
+    pub(crate) fn was_signalled(&self) -> bool {
+        self.signalled
     }
 
     /// Reaps the child, which has ended or was killed. If its group was

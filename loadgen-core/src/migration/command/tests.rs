@@ -139,6 +139,67 @@ fn failing_programs_say_why() {
 }
 
 #[test]
+fn a_contradicted_completion_is_a_failure_that_tells_both() {
+    let completed = "echo '{\"event\":\"completed\",\"downtime_ms\":5}'";
+    let told_failed = "echo '{\"event\":\"failed\",\"reason\":\"no host\"}'";
+    let cases = [
+        (format!("{completed}; echo rolled back >&2; exit 3"), "exited with code 3: rolled back"),
+        (format!("{completed}; kill -9 $$"), "was ended by signal 9"),
+        (format!("{completed}; {told_failed}"), "then told 'failed' (no host)"),
+        (
+            "echo '{\"event\":\"completed\",\"on_target\":false}'".to_owned(),
+            "does not run at the target",
+        ),
+    ];
+    for (script, against) in cases {
+        let mut trigger = fired(trigger(&script));
+        let told = events(&mut trigger);
+        assert_eq!(names(&told), ["fired", "completed"], "{script}");
+        let settled = trigger.settle(&told[1]).unwrap();
+        assert_eq!(settled.ending, Ending::Failed, "{script}");
+        let reason = settled.reason.unwrap();
+        assert!(reason.starts_with("the program told 'completed', but "), "{reason}");
+        assert!(reason.contains(against), "{script}: {reason}");
+    }
+}
+
+#[test]
+fn what_is_no_contradiction_stays() {
+    // Said twice, ended by us since it went on, and failed with exit 0.
+    let completed = "echo '{\"event\":\"completed\"}'";
+    let failed = "echo '{\"event\":\"failed\",\"reason\":\"no host\"}'";
+    let cases = [
+        (format!("{completed}; {completed}"), Ending::Completed, None),
+        (format!("{completed}; sleep 300; exit 1"), Ending::Completed, None),
+        (failed.to_owned(), Ending::Failed, Some("no host")),
+        (
+            format!("{failed}; {completed}"),
+            Ending::Failed,
+            Some("no host; the program then told 'completed'"),
+        ),
+    ];
+    for (script, ending, reason) in cases {
+        let mut trigger = fired(trigger(&script).with_grace(Duration::from_millis(300)));
+        let told = events(&mut trigger);
+        let settled = trigger.settle(told.last().unwrap()).unwrap();
+        assert_eq!((settled.ending, settled.reason.as_deref()), (ending, reason), "{script}");
+        assert!(settled.details.contains_key("exit"));
+    }
+}
+
+#[test]
+fn a_paused_post_copy_can_be_told() {
+    let mut trigger = fired(trigger(
+        "echo '{\"event\":\"post-copy\"}'; echo '{\"event\":\"paused\",\"reason\":\"cut\"}'
+         echo '{\"event\":\"recovering\"}'; echo '{\"event\":\"post-copy\"}'",
+    ));
+    let told = events(&mut trigger);
+    let wanted = ["fired", "post-copy", "paused", "recovering", "post-copy", "completed"];
+    assert_eq!(names(&told), wanted);
+    assert_eq!(reason(&told[2]), "cut");
+}
+
+#[test]
 fn garbage_ends_it_with_the_line_in_the_reason() {
     let cases = [
         ("printf '\\001Migrating 10%%\\n'; sleep 60", "not a JSON object: \\u{1}Migrating 10%"),
@@ -158,7 +219,7 @@ fn garbage_ends_it_with_the_line_in_the_reason() {
         let reason = reason(&told[1]);
         assert!(reason.contains(why) && reason.len() < 500, "{script}: {reason}");
         let begun = Instant::now();
-        assert_eq!(trigger.settle(&told[1]).unwrap().ending, super::super::Ending::Failed);
+        assert_eq!(trigger.settle(&told[1]).unwrap().ending, Ending::Failed);
         assert!(begun.elapsed() < LIMIT, "a program that prints garbage is ended");
     }
 }

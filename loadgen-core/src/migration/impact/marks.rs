@@ -112,18 +112,34 @@ impl<'a> Marks<'a> {
             // Some triggers tell of post-copy before the stop, some after the resume.
             let fetches = events.iter().any(|e| e.kind == EventKind::PostCopy);
             let (mut post_copy, mut over) = (false, false);
+            let mut paused: Option<&str> = None;
             for (at, kind) in after {
                 let dark = self.blackouts.iter().find(|b| b.stop <= at && at < b.resume);
                 post_copy |= *kind == EventKind::PostCopy;
                 over |= kind.is_final();
+                match kind {
+                    EventKind::Paused => paused = Some("paused"),
+                    EventKind::Recovering => paused = paused.map(|_| "recovering"),
+                    EventKind::PostCopy => paused = None,
+                    _ => {}
+                }
                 let name = match kind {
                     EventKind::Stop if dark.is_some() => "blackout".to_owned(),
                     // What ends within the blackout does not end the blackout.
                     _ if dark.is_some() => continue,
                     EventKind::Round(k) if !over && !post_copy => format!("round {k}"),
                     EventKind::Resume if self.blackouts.iter().any(|b| b.resume == at) => {
-                        if fetches && !over { "post-copy" } else { "after" }.to_owned()
+                        match paused {
+                            _ if !fetches || over => "after",
+                            Some(paused) => paused,
+                            None => "post-copy",
+                        }
+                        .to_owned()
                     }
+                    EventKind::Paused | EventKind::Recovering if !over => match paused {
+                        Some(paused) => paused.to_owned(),
+                        None => continue,
+                    },
                     EventKind::PostCopy if !over && self.stopped().is_none_or(|s| s <= at) => {
                         "post-copy".to_owned()
                     }

@@ -19,6 +19,7 @@ mod guest_clock;
 mod headline;
 mod marks;
 mod outage;
+mod pauses;
 mod phases;
 mod recovery;
 #[cfg(test)]
@@ -158,7 +159,10 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
         reason: settled.and_then(|s| s.reason.clone()),
         vm: input.vm.clone(),
         total_migration_time_ms: TotalTime {
-            trigger: marks.total().map(as_millis),
+            trigger: marks
+                .total()
+                .filter(|_| ending(&view) == Some(Ending::Completed))
+                .map(as_millis),
             hypervisor: reported(|s| s.hypervisor_total),
         },
         downtime_ms: Downtime {
@@ -166,6 +170,7 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
             events: marks.downtime().map(as_millis),
             bound: marks.downtime_bound().map(as_millis),
         },
+        paused_ms: pauses::pauses(input.events, input.load_end),
         outage_ms: Outages::default(),
         unreachable_ms: Unreachable::default(),
         silent_ms: Silent::default(),

@@ -71,7 +71,8 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
              repeat the run"
         )),
         Some(Ending::Cancelled) => invalid(format!(
-            "the migration was cancelled{why}: the figures show an attempt; repeat the run"
+            "the migration was cancelled{why}: the figures show an attempt{}",
+            if why.is_empty() { "; repeat the run" } else { "" }
         )),
         None => invalid(
             "it was never learnt how the migration ended: look at the log of the trigger, give \
@@ -105,6 +106,17 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
         }
     }
     reasons.extend(of_post_copy(view, migration));
+    if let Some(paused) = migration.paused_ms.as_ref().filter(|paused| paused.recovered) {
+        let why = paused.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+        reasons.push((
+            Degraded,
+            format!(
+                "post-copy was paused for {:.1} ms{why} and recovered: outages and degradation \
+                 hold that time, too; mend the path between the two sides and repeat the run",
+                paused.events
+            ),
+        ));
+    }
     if view.marks.unpaired {
         reasons.push((
             Degraded,

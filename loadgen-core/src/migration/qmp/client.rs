@@ -101,6 +101,20 @@ impl Client {
         }
     }
 
+    /// Whether nobody listens at the socket any more. A process that ends closes its
+    /// connections a little before or after its listening socket.
+    pub(crate) fn is_refused(&self) -> bool {
+        use io::ErrorKind::{ConnectionRefused, NotFound};
+        let refused = || {
+            Stream::connect(&self.address, Duration::from_millis(500))
+                .is_err_and(|error| matches!(error.kind(), ConnectionRefused | NotFound))
+        };
+        refused() || {
+            thread::sleep(Duration::from_millis(100));
+            refused()
+        }
+    }
+
     /// Sending may take no time from now on: what does not fit at once is refused.
     pub(crate) fn hurry(&self) {
         self.stream.limit_writes(Duration::from_millis(100));

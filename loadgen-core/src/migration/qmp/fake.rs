@@ -26,6 +26,12 @@ pub(super) struct Inner {
     /// Answers of `query-migrate`; the last one stays.
     pub(super) migrate: VecDeque<Value>,
     pub(super) capabilities: Vec<&'static str>,
+    /// Those of them that are on.
+    pub(super) on: Vec<String>,
+    /// Parameters, as they stand.
+    pub(super) parameters: Value,
+    /// How often `query-migrate` was asked.
+    pub(super) asked: usize,
     log: Vec<String>,
     out: Option<UnixStream>,
     hook: Option<Hook>,
@@ -87,6 +93,10 @@ impl Vm {
         }
     }
 
+    fn known(&self) -> Vec<&'static str> {
+        self.lock().capabilities.clone()
+    }
+
     fn answer(&self, command: &str, arguments: &Value) -> Answer {
         let hook = self.lock().hook.take();
         if let Some(mut hook) = hook {
@@ -103,6 +113,7 @@ impl Vm {
             }
             "query-migrate" => {
                 let mut inner = self.lock();
+                inner.asked += 1;
                 let first = inner.migrate.front().cloned().unwrap_or(json!({}));
                 if inner.migrate.len() > 1 {
                     inner.migrate.pop_front();
@@ -110,14 +121,33 @@ impl Vm {
                 Ok(first)
             }
             "query-migrate-capabilities" => Ok(self
-                .lock()
-                .capabilities
-                .iter()
-                .map(|name| json!({ "capability": name, "state": false, "new-field": 1 }))
+                .known()
+                .into_iter()
+                .map(|name| {
+                    let on = self.lock().on.iter().any(|on| on == name);
+                    json!({ "capability": name, "state": on, "new-field": 1 })
+                })
                 .collect()),
-            "query-migrate-parameters" => {
-                Ok(json!({ "max-bandwidth": 134_217_728, "downtime-limit": 300, "tls-creds": "" }))
+            "migrate-set-capabilities" => {
+                let mut inner = self.lock();
+                for change in arguments["capabilities"].as_array().into_iter().flatten() {
+                    let name = change["capability"].as_str().unwrap_or_default().to_owned();
+                    inner.on.retain(|on| *on != name);
+                    if change["state"] == true {
+                        inner.on.push(name);
+                    }
+                }
+                inner.on.sort_unstable();
+                Ok(json!({}))
             }
+            "migrate-set-parameters" => {
+                let mut inner = self.lock();
+                for (name, value) in arguments.as_object().into_iter().flatten() {
+                    inner.parameters[name] = value.clone();
+                }
+                Ok(json!({}))
+            }
+            "query-migrate-parameters" => Ok(self.lock().parameters.clone()),
             "query-memory-size-summary" => {
                 Ok(json!({ "base-memory": 536_870_912, "plugged-memory": 0 }))
             }
@@ -136,8 +166,6 @@ impl Vm {
             | "migrate"
             | "migrate-incoming"
             | "migrate_cancel"
-            | "migrate-set-capabilities"
-            | "migrate-set-parameters"
             | "migrate-start-postcopy"
             | "migrate-continue" => Ok(json!({})),
             other => Err(format!("The command {other} has not been found")),
@@ -145,7 +173,8 @@ impl Vm {
     }
 }
 
-/// A listening fake; serves one client, as QEMU does.
+/// A listening fake; serves one client. Nobody listens any more once that has come, so
+/// that a fake that closes its connection is known to be gone.
 pub(super) struct Fake {
     pub(super) vm: Vm,
     pub(super) path: std::path::PathBuf,
@@ -161,6 +190,11 @@ impl Fake {
             status: status.to_owned(),
             migrate: VecDeque::new(),
             capabilities: vec!["xbzrle", "events", "postcopy-ram", "postcopy-blocktime"],
+            on: Vec::new(),
+            parameters: json!({
+                "max-bandwidth": 134_217_728, "downtime-limit": 300, "tls-creds": ""
+            }),
+            asked: 0,
             log: Vec::new(),
             out: None,
             hook: None,
@@ -168,6 +202,7 @@ impl Fake {
         let served = vm.clone();
         thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
+            drop(listener);
             serve(&served, stream);
         });
         Self { vm, path, _dir: dir }

@@ -3,9 +3,9 @@
 //!
 //! **Layout**: [`client`] is one connection, [`session`] both of them as one
 //! stream, [`times`] puts foreign times on our clock, [`prepare`] is all before a
-//! migration, [`flight`] the migration itself, [`trigger`] the plug-in.
+//! migration, [`settings`] what is set for it and put back, [`flight`] the migration itself, [`trigger`] the plug-in.
 //!
-//! What QEMU is known to do, and is handled (seen with 7.2):
+//! What QEMU is known to do, and is handled (seen with 7.2, 10.0 and 11.1):
 //!
 //! * events come between a request and its reply, also before the reply of the
 //!   request that caused them;
@@ -13,6 +13,9 @@
 //! * the first `completed` may come with a total time of 0;
 //! * cancelling ends the process of the target;
 //! * a machine that was stopped before it was moved arrives stopped;
+//! * a post-copy whose path is cut waits for a recovery, on both sides;
+//! * capabilities stay as an earlier migration left them;
+//! * 11 does not tell of the first pass, and has a state `postcopy-device`;
 //! * newer versions have more fields, states and events.
 
 mod client;
@@ -23,6 +26,7 @@ mod options;
 mod prepare;
 mod progress;
 mod session;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod times;

@@ -31,6 +31,12 @@ pub(crate) fn progress(mut event: Event, status: &str, state: &Value) -> Event {
     event
 }
 
+/// Which pass over the memory is under way, from 1.
+pub(crate) fn sync_count(state: &Value) -> Option<u32> {
+    let count = state["ram"]["dirty-sync-count"].as_u64()?;
+    u32::try_from(count).ok().filter(|count| *count > 0)
+}
+
 fn rename(from: &Value, names: &[(&str, &str)], to: &mut Map<String, Value>) {
     for (theirs, ours) in names {
         if let Some(value) = from.get(theirs) {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::client::{Client, QmpError, Received, Side, What};
 use super::options::QmpOptions;
+use crate::migration::patience::Patience;
 use crate::migration::trigger::TriggerError;
 
 /// How long QEMU may take to answer: it answers in milliseconds, but its main
@@ -90,6 +91,16 @@ impl Session {
     /// Why a side's connection ended, if it did.
     pub(crate) fn closed(&self, side: Side) -> Option<&str> {
         self.closed[side as usize].as_deref()
+    }
+
+    /// Whether a side's connection has ended and nobody listens at its socket any more:
+    /// then its QEMU is gone, and not only the connection.
+    pub(crate) fn is_gone(&self, side: Side) -> bool {
+        let client = match side {
+            Side::Source => Some(&self.source),
+            Side::Target => self.target.as_ref(),
+        };
+        self.closed(side).is_some() && client.is_some_and(Client::is_refused)
     }
 
     /// Sends a request without waiting: its reply comes from [`Self::next`].
@@ -182,10 +193,11 @@ impl Session {
         wanted: impl Fn(&Received) -> bool,
     ) -> Result<Received, TriggerError> {
         let begun = Instant::now();
-        let deadline = self.end_by.map_or(begun + REPLY_LIMIT, |end| end.min(begun + REPLY_LIMIT));
+        let mut patience = Patience::new(REPLY_LIMIT);
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.inbox.recv_timeout(left) {
+            let left = |end: Instant| end.saturating_duration_since(Instant::now());
+            let turn = self.end_by.map_or(patience.turn(), |end| left(end).min(patience.turn()));
+            match self.inbox.recv_timeout(turn) {
                 Ok(received) => {
                     self.note_closing(&received);
                     let closes = matches!(received.what, What::Closed(_));
@@ -201,15 +213,17 @@ impl Session {
                     }
                     self.kept.push_back(received);
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(TriggerError::Silent {
-                        what: format!("{what} of {}", self.place(side)),
-                        waited: deadline.saturating_duration_since(begun),
-                    });
-                }
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(self.gone(side, "the connection has ended"));
                 }
+            }
+            if patience.is_over() || self.end_by.is_some_and(|end| left(end).is_zero()) {
+                let waited = begun.elapsed().as_millis();
+                return Err(TriggerError::Silent {
+                    what: format!("{what} of {}", self.place(side)),
+                    waited: Duration::from_millis(u64::try_from(waited).unwrap_or(u64::MAX)),
+                });
             }
         }
     }

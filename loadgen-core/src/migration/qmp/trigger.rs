@@ -10,6 +10,7 @@ use super::client::Side;
 use super::flight::{Flight, Setup};
 use super::options::QmpOptions;
 use super::session::Session;
+use super::settings::{self, Changed};
 use super::{prepare, progress};
 use crate::clock::Clock;
 use crate::event::{Event, EventKind};
@@ -43,6 +44,8 @@ pub struct QmpTrigger {
     flight: Option<Flight>,
     /// What was set, for the report.
     details: Map<String, Value>,
+    /// What is to be put back at the end, at the source and at the target.
+    changed: [Changed; 2],
 }
 
 const NOT_FIRED: TriggerError = TriggerError::Unsupported("the migration was not started yet");
@@ -54,7 +57,8 @@ impl QmpTrigger {
     /// [`TriggerError::Spec`] if the options do not go together.
     pub fn new(options: QmpOptions) -> Result<Self, TriggerError> {
         options.validate()?;
-        Ok(Self { options, session: None, ready: None, flight: None, details: Map::new() })
+        let changed = Default::default();
+        Ok(Self { options, session: None, ready: None, flight: None, details: Map::new(), changed })
     }
 
     /// Connects unless that was done.
@@ -68,22 +72,30 @@ impl QmpTrigger {
 
     fn prepare(&mut self, clock: Clock) -> Result<Setup, TriggerError> {
         self.connect()?;
-        let Self { options, session: Some(session), details, .. } = self else {
+        let Self { options, session: Some(session), details, changed, .. } = self else {
             return Err(NOT_FIRED);
         };
         let mut events = true;
         let mut mappings = [super::times::Mapping::Local; 2];
         for side in prepare::sides(session) {
-            let on = prepare::set_capabilities(session, *side, options)?;
-            events &= on.iter().any(|name| name == "events");
-            let (name, address) = match (side, &options.peer) {
-                (Side::Target, Some(peer)) => ("target_capabilities", peer),
-                _ => ("capabilities", &options.socket),
+            let changed = &mut changed[*side as usize];
+            let set = settings::set_capabilities(session, *side, options, changed)?;
+            events &= set.on.iter().any(|name| name == "events");
+            let (of, address) = match (side, &options.peer) {
+                (Side::Target, Some(peer)) => ("target_", peer),
+                _ => ("", &options.socket),
             };
-            details.insert(name.to_owned(), on.into());
+            details.insert(format!("{of}capabilities"), set.on.into());
+            if !set.switched_off.is_empty() {
+                details.insert(format!("{of}capabilities_switched_off"), set.switched_off.into());
+            }
+            if !set.left_on.is_empty() {
+                details.insert(format!("{of}capabilities_left_on"), set.left_on.into());
+            }
             mappings[*side as usize] = prepare::mapping(session, *side, address, options.clock)?;
         }
-        let parameters = prepare::set_parameters(session, options)?;
+        let source = &mut changed[Side::Source as usize];
+        let parameters = settings::set_parameters(session, options, source)?;
         details.insert("parameters".to_owned(), parameters.into());
         if session.has_target() {
             let told = prepare::listen(session, options)?;
@@ -170,13 +182,47 @@ impl Trigger for QmpTrigger {
             settled.details.insert("query_migrate".to_owned(), progress::totals(&state).into());
         }
         if session.has_target() {
-            settled.on_target = Some(runs_at_target(session, settled.ending));
+            let status = status_at_target(session, settled.ending);
+            let runs = status.as_deref() == Ok("running");
+            settled.on_target = Some(runs);
+            if settled.ending == Ending::Completed && !runs {
+                let is = match status {
+                    Ok(status) => format!("the target does not run the machine (it is {status})"),
+                    Err(why) if session.is_gone(Side::Target) => {
+                        format!("the target went away then ({why}): the machine is lost")
+                    }
+                    Err(why) => format!("the target could not be asked whether it runs ({why})"),
+                };
+                settled.ending = Ending::Failed;
+                settled.reason = Some(format!("both sides told of a complete migration, but {is}"));
+            }
             if let Ok(Ok(state)) = session.ask(Side::Target, "query-migrate", Value::Null) {
                 let kept = progress::totals(&state);
                 settled.details.insert("target_query_migrate".to_owned(), kept.into());
             }
         }
+        self.put_back(&mut settled.details);
         Ok(settled)
+    }
+}
+
+impl QmpTrigger {
+    /// Puts back what was changed, and tells in `details` what came of it.
+    fn put_back(&mut self, details: &mut Map<String, Value>) {
+        let Some(session) = &mut self.session else { return };
+        for side in prepare::sides(session) {
+            let name = match side {
+                Side::Source => "put_back",
+                Side::Target => "target_put_back",
+            };
+            match settings::put_back(session, *side, &mut self.changed[*side as usize]) {
+                None => {}
+                Some(Ok(set)) => drop(details.insert(name.to_owned(), set)),
+                Some(Err(why)) => {
+                    details.insert(format!("not_{name}"), why.into());
+                }
+            }
+        }
     }
 }
 
@@ -193,17 +239,21 @@ fn final_state(session: &mut Session, ending: Ending) -> Option<Value> {
     }
 }
 
-/// Whether the target says that the machine runs there. After a completed
-/// migration it may need a moment.
-fn runs_at_target(session: &mut Session, ending: Ending) -> bool {
+/// The state of the target's machine, or why it is not known. After a completed
+/// migration it may need a moment to run.
+fn status_at_target(session: &mut Session, ending: Ending) -> Result<String, String> {
     let deadline = Instant::now() + RUNNING_LIMIT;
     loop {
-        let Ok(Ok(state)) = session.ask(Side::Target, "query-status", Value::Null) else {
-            return false;
+        let late = Instant::now() >= deadline;
+        let state = match session.ask(Side::Target, "query-status", Value::Null) {
+            Ok(Ok(state)) => state,
+            Ok(Err(error)) => return Err(error.desc),
+            Err(error) => return Err(error.to_string()),
         };
         let runs = state["running"].as_bool() == Some(true);
-        if runs || ending != Ending::Completed || Instant::now() >= deadline {
-            return runs;
+        let status = if runs { "running" } else { state["status"].as_str().unwrap_or("unknown") };
+        if runs || ending != Ending::Completed || late {
+            return Ok(status.to_owned());
         }
         thread::sleep(AGAIN);
     }
@@ -211,6 +261,17 @@ fn runs_at_target(session: &mut Session, ending: Ending) -> bool {
 
 impl Drop for QmpTrigger {
     fn drop(&mut self) {
+        self.abandon();
+        if let Some(session) = &mut self.session {
+            session.end_within(ABANDON_LIMIT);
+        }
+        self.put_back(&mut Map::new());
+    }
+}
+
+impl QmpTrigger {
+    /// Gives up a migration that is under way.
+    fn abandon(&mut self) {
         let (Some(session), Some(flight)) = (&mut self.session, &mut self.flight) else { return };
         if flight.is_over() {
             return;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
+use super::super::patience::Patience;
 use super::super::trigger::{Context, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts};
 use super::options::SimulatedVm;
 use super::protocol::{ToChild, ToParent, TruthLine, read_message, to_line};
@@ -268,11 +269,13 @@ impl Trigger for SimulatedTrigger {
         let fired = Event::new(EventKind::Fired, self.clock()?.now(), UNCERTAINTY, SOURCE);
         self.say(&ToChild::Fire)?;
         self.events.push_back(fired);
-        let deadline = Instant::now() + ANSWER;
+        let mut patience = Patience::new(ANSWER);
         while !self.events.iter().any(|event| event.kind == EventKind::Accepted) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Some(message) = self.hear(left)? else {
-                return Err(silent("the simulated machine to be migrated", ANSWER));
+            let Some(message) = self.hear(patience.turn())? else {
+                if patience.is_over() {
+                    return Err(silent("the simulated machine to be migrated", ANSWER));
+                }
+                continue;
             };
             if let Some(reason) = self.note(message)? {
                 self.events.pop_back();
@@ -305,7 +308,7 @@ impl Trigger for SimulatedTrigger {
             return Err(TOO_LATE);
         }
         self.say(&ToChild::Cancel)?;
-        let deadline = Instant::now() + ANSWER;
+        let mut patience = Patience::new(ANSWER);
         loop {
             if self.events.iter().any(|event| event.kind == EventKind::Cancelled) {
                 return Ok(());
@@ -318,7 +321,7 @@ impl Trigger for SimulatedTrigger {
                 if let Some(reason) = self.note(message)? {
                     return Err(TriggerError::refused("cancelling the migration", reason));
                 }
-            } else if Instant::now() >= deadline {
+            } else if patience.is_over() {
                 return Err(silent("the simulated migration to be cancelled", ANSWER));
             }
         }

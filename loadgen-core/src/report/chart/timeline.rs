@@ -319,6 +319,7 @@ fn bands(canvas: &Canvas<'_>, report: &Report, panels: &[Panel], span: &Range<f6
             "before" | "after" => (OFFERED, 0.0),
             "warm-up" => (OFFERED, 0.18),
             "blackout" => (FAILED, 0.22),
+            "paused" | "recovering" => (FAILED, 0.15),
             _ => (BANDS[i % 2], 0.13),
         };
         if opacity > 0.0 {

@@ -141,6 +141,11 @@ fn migration_tiles(report: &Report, migration: &Migration) -> Vec<Tile> {
         "by the hypervisor".to_owned(),
         "downtime reported",
     ));
+    if let Some(paused) = &migration.paused_ms {
+        let at_least = if paused.recovered { "" } else { "≥ " };
+        let figure = format!("{at_least}{}", cell::millis(paused.events));
+        tiles.push((figure, cell::bound(Some(paused.bound)), "post-copy paused"));
+    }
     let total = &migration.total_migration_time_ms;
     let (ms, by) = match (total.trigger, total.hypervisor) {
         (Some(ms), _) => (Some(ms), "by the trigger"),

@@ -93,6 +93,7 @@ pub(crate) fn pre_copy() -> Report {
         },
         total_migration_time_ms: TotalTime { trigger: Some(7645.0), hypervisor: Some(7641.0) },
         downtime_ms: Downtime { reported: Some(25.0), events: Some(31.1), bound: Some(0.8) },
+        paused_ms: None,
         outage_ms: Outages { established: outage(180.4, 2.1), fresh: outage(188.9, 10.3) },
         unreachable_ms: Unreachable {
             at_least: Some(26.2),
@@ -137,6 +138,98 @@ pub(crate) fn pre_copy() -> Report {
             json!({"dirty-pages-rate": 2570}),
         )]),
     });
+    report
+}
+
+/// A post-copy whose path is cut half a second after the switch-over, and recovered 4 s
+/// later: 12.5 ms without a CPU, more than 4 s without replies.
+pub(crate) fn post_copy_cut() -> Report {
+    let (fired, post_copy, stop, resume) = (10.0, 12.0, 12.001, 12.013_5);
+    let (paused, recovering, again, completed) = (12.52, 16.41, 16.52, 17.2);
+    let story = Story {
+        load_s: 26.0,
+        rate: 200.0,
+        migration: Some((fired, completed)),
+        outage: (paused + 0.002, again + 0.05),
+        timeout_s: 10.0,
+    };
+    let mut report = report(&story, 2.0);
+    let calls = story.calls();
+    let why = "Unable to read from socket: Connection reset by peer";
+    let cut = Event::new(EventKind::Paused, (paused * 1e9) as u64, 400_000, "qmp:target")
+        .with("reason", why)
+        .with("waits_for", "a recovery");
+    report.events = vec![
+        event(EventKind::Fired, fired, "qmp:source"),
+        event(EventKind::Accepted, fired + 0.002, "qmp:source"),
+        event(EventKind::Setup, fired + 0.003, "qmp:source"),
+        event(EventKind::Round(1), fired + 0.01, "qmp:source"),
+        event(EventKind::PostCopy, post_copy, "qmp:source"),
+        event(EventKind::Stop, stop, "qmp:source"),
+        event(EventKind::State("postcopy-device".to_owned()), stop + 0.002, "qmp:source"),
+        event(EventKind::Resume, resume, "qmp:target"),
+        EventReport::from(&cut),
+        event(EventKind::Recovering, recovering, "qmp:source"),
+        event(EventKind::PostCopy, again, "qmp:source"),
+        event(EventKind::Completed, completed, "qmp:source"),
+    ];
+    let cuts = [
+        ("warm-up", 0.0),
+        ("before", 2.0),
+        ("setup", fired),
+        ("round 1", fired + 0.01),
+        ("blackout", stop),
+        ("post-copy", resume),
+        ("paused", paused),
+        ("recovering", recovering),
+        ("post-copy", again),
+        ("after", completed),
+        ("", story.load_s),
+    ];
+    let mut migration = pre_copy().migration;
+    if let Some(migration) = &mut migration {
+        migration.strategy = Some(Strategy::PostCopy);
+        migration.downtime_ms =
+            Downtime { reported: Some(3.0), events: Some(12.5), bound: Some(0.8) };
+        migration.paused_ms = Some(PausedTime {
+            events: 4000.0,
+            bound: 0.8,
+            pauses: 1,
+            recovered: true,
+            reason: Some(why.to_owned()),
+        });
+        migration.total_migration_time_ms =
+            TotalTime { trigger: Some(7198.0), hypervisor: Some(7195.0) };
+        for outage in [&mut migration.outage_ms.established, &mut migration.outage_ms.fresh] {
+            let other = OtherGap {
+                start_s: paused,
+                length_ms: 4051.0,
+                is_lower_bound: false,
+                when: GapWhen::After,
+            };
+            *outage = Some(OutageReport {
+                gap: Some(31.2),
+                gap_start_s: Some(stop - 0.001),
+                gap_of: Some(GapOf::Switchover),
+                other_gaps: vec![other],
+                longest_gap: Some(4051.0),
+                longest_gap_start_s: Some(paused),
+                sum_of_gaps: Some(4051.0),
+                gaps: Some(1),
+                threshold: Some(100.0),
+                bound: Some(20.2),
+                baseline_longest_gap: Some(14.2),
+                switchover_sum_of_gaps: Some(4051.0),
+                interruption_at_least: Some(11.0),
+                interruption_at_most: Some(31.2),
+                ..OutageReport::default()
+            });
+        }
+        migration.rounds = Some(1);
+        migration.phases =
+            cuts.windows(2).map(|cut| phase(cut[0].0, cut[0].1, cut[1].1, &calls)).collect();
+    }
+    report.migration = migration;
     report
 }
 
@@ -216,6 +309,7 @@ pub(crate) fn stop_and_copy() -> Report {
         vm: VmFacts { memory_bytes: Some(96 << 20), ..VmFacts::default() },
         total_migration_time_ms: TotalTime { trigger: Some(3001.2), hypervisor: None },
         downtime_ms: Downtime { reported: Some(2980.0), events: Some(2980.3), bound: Some(0.8) },
+        paused_ms: None,
         outage_ms: Outages { established: Some(established), fresh: Some(fresh) },
         unreachable_ms: Unreachable {
             reason: Some("127.0.0.1 is this machine itself: the kernel that would answer is our own, which is never dark".to_owned()),
@@ -291,6 +385,7 @@ pub(crate) fn empty() -> Report {
         vm: VmFacts::default(),
         total_migration_time_ms: TotalTime::default(),
         downtime_ms: Downtime::default(),
+        paused_ms: None,
         outage_ms: Outages::default(),
         unreachable_ms: Unreachable {
             reason: Some("it was switched off (--reach-check off)".to_owned()),

@@ -1,7 +1,9 @@
 //! The answer: what the migration did to the users, and, for a simulation, how
 //! near that came to the truth.
 
-use super::super::{GapOf, GapWhen, LostConnections, Migration, OtherGap, OutageReport, Report};
+use super::super::{
+    GapOf, GapWhen, LostConnections, Migration, OtherGap, OutageReport, PausedTime, Report,
+};
 use super::load::class_list;
 use super::{Section, cell, darks};
 use crate::migration::{Ending, Strategy};
@@ -35,6 +37,7 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         None,
         "by the hypervisor's own account; often only a part of the truth".to_owned(),
     ));
+    rows.extend(migration.paused_ms.as_ref().map(paused_row));
     rows.extend(darks::rows(migration));
     let total = &migration.total_migration_time_ms;
     rows.push(row(
@@ -302,6 +305,23 @@ fn guest_rows(migration: &Migration) -> Vec<Vec<String>> {
 
 fn row(name: &str, ms: Option<f64>, bound: Option<f64>, how: String) -> Vec<String> {
     vec![name.to_owned(), cell::millis_or_none(ms), cell::bound(bound), how]
+}
+
+/// Post-copy that stood still.
+fn paused_row(paused: &PausedTime) -> Vec<String> {
+    let mut how = "post-copy stood still, since the path between the sides was cut".to_owned();
+    if let Some(why) = &paused.reason {
+        how.push_str(&format!(" ({why})"));
+    }
+    if paused.pauses > 1 {
+        how.push_str(&format!("; {} pauses together", cell::count(paused.pauses)));
+    }
+    how.push_str(if paused.recovered { "; it was recovered" } else { "; it was NOT RECOVERED" });
+    let mut row = row("post-copy paused", Some(paused.events), Some(paused.bound), how);
+    if !paused.recovered {
+        row[1].insert_str(0, "≥ ");
+    }
+    row
 }
 
 fn outage_row(name: &str, outage: &OutageReport) -> Vec<String> {

@@ -105,6 +105,36 @@ fn post_copy_as_qemu_tells_it() {
 }
 
 #[test]
+fn a_pause_is_a_phase_of_post_copy() {
+    use EventKind::*;
+    check(
+        &[
+            (Fired, 100),
+            (Round(1), 110),
+            (PostCopy, 212),
+            (Stop, 213),
+            (Resume, 230),
+            (Paused, 300),
+            (Recovering, 690),
+            (PostCopy, 700),
+            (Completed, 800),
+        ],
+        &[
+            ("warm-up", 0, 50),
+            ("before", 50, 100),
+            ("setup", 100, 110),
+            ("round 1", 110, 213),
+            ("blackout", 213, 230),
+            ("post-copy", 230, 300),
+            ("paused", 300, 690),
+            ("recovering", 690, 700),
+            ("post-copy", 700, 800),
+            ("after", 800, 1000),
+        ],
+    );
+}
+
+#[test]
 fn post_copy_told_after_the_resume() {
     use EventKind::*;
     let events = [(Fired, 100), (Stop, 110), (Resume, 120), (PostCopy, 122), (Completed, 300)];

@@ -30,19 +30,28 @@ impl Flight {
     pub(super) fn ask_state(&mut self, session: &mut Session) -> Result<(), TriggerError> {
         let every = if self.setup.events { PROGRESS_EVERY } else { STATE_EVERY };
         self.next_state = Instant::now() + every;
-        if let Some((side, _, _, since)) = self.asked.iter().find(|a| a.2 == Asked::State) {
-            let waited = Duration::from_nanos(monotonic_ns().saturating_sub(*since));
-            if waited > 3 * REPLY_LIMIT {
+        if let Some((side, ..)) = self.asked.iter().find(|a| a.2 == Asked::State) {
+            // Counted by looks, since time passes also while we stand still.
+            self.unanswered += 1;
+            if every * self.unanswered > 3 * REPLY_LIMIT {
                 let what = format!("query-migrate of {}", session.place(*side));
-                return Err(TriggerError::Silent { what, waited });
+                return Err(TriggerError::Silent { what, waited: 3 * REPLY_LIMIT });
             }
             return Ok(());
         }
+        self.unanswered = 0;
+        self.last_state = Instant::now();
         self.order(session, Side::Source, Asked::State);
         if !self.setup.events && session.has_target() && session.closed(Side::Target).is_none() {
             self.order(session, Side::Target, Asked::State);
         }
         Ok(())
+    }
+
+    /// Asks for the state as soon as that is not too often: what remains is of interest
+    /// at the begin of each round.
+    pub(super) fn ask_soon(&mut self) {
+        self.next_state = self.next_state.min(self.last_state + STATE_EVERY);
     }
 
     /// Sends a request whose reply will be read when it comes. That the socket is

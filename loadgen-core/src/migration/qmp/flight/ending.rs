@@ -42,6 +42,49 @@ impl Flight {
         self.begin_end(session, EventKind::Failed, Stamp::now(), Some(reason));
     }
 
+    /// The source says `completed` and the target `failed`: both cannot be.
+    pub(super) fn only_the_source_completed(&mut self, session: &mut Session) {
+        let state = session.ask(Side::Target, "query-migrate", Value::Null);
+        let state = state.ok().and_then(Result::ok).unwrap_or_default();
+        let why = state["error-desc"].as_str().map(|why| format!(" ({why})")).unwrap_or_default();
+        let reason = format!("the source says completed, but the target says failed{why}");
+        self.begin_end(session, EventKind::Failed, Stamp::now(), Some(reason));
+    }
+
+    /// Whether the machine runs nowhere any more, and why: only where a side is known to
+    /// be gone, since a socket may be lost alone.
+    fn lost_machine(&self, session: &Session) -> Option<&'static str> {
+        let handed_over = self.source_done.is_some();
+        if self.target_failed && handed_over {
+            return Some(
+                "the machine is lost: the source has handed it over, and must not run it any more",
+            );
+        }
+        if session.is_gone(Side::Target) {
+            return match (handed_over, self.switched) {
+                (true, _) => Some(
+                    "the machine is lost: the source has handed it over, and cannot run it any \
+                     more, since it knows nothing of what the target did",
+                ),
+                (_, true) => Some(
+                    "the machine is lost: in post-copy neither side has all of its memory, and \
+                     the source cannot run it any more",
+                ),
+                _ => session
+                    .is_gone(Side::Source)
+                    .then_some("the machine is lost: both sides are gone"),
+            };
+        }
+        if handed_over || self.target_done.is_some() || !session.is_gone(Side::Source) {
+            return None;
+        }
+        Some(if self.switched {
+            "the machine is lost: the source had memory that the target has not"
+        } else {
+            "the machine is lost with the source, where it ran"
+        })
+    }
+
     /// The source is done since long, but the target did not say that it runs.
     pub(super) fn source_done_but_not_target(&mut self, session: &mut Session) {
         let Some((moment, _)) = self.source_done else { return };
@@ -95,6 +138,7 @@ impl Flight {
             return;
         }
         let mut event = self.event(kind, Side::Source, stamp);
+        let lost = self.lost_machine(session);
         // A source that is done must stay stopped: its machine is elsewhere.
         let may_run_again = self.source_done.is_none() && session.closed(Side::Source).is_none();
         let mut reason = reason;
@@ -110,10 +154,14 @@ impl Flight {
         {
             event = event.with("note", format!("the source stays stopped: {error}"));
         }
+        if let Some(lost) = lost {
+            reason = Some(reason.map_or(lost.to_owned(), |reason| format!("{reason}; {lost}")));
+            event = event.with("machine_lost", true);
+        }
         if let Some(reason) = reason {
             event = event.with("reason", reason);
         }
-        let wait = may_run_again && self.source_stopped;
+        let wait = may_run_again && self.source_stopped && !self.switched;
         let until = Instant::now() + if wait { RESUME_AGAIN } else { Duration::ZERO };
         self.end = Some(End { event, until });
     }

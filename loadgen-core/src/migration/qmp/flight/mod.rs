@@ -8,6 +8,8 @@
 
 mod asking;
 mod ending;
+mod pause;
+mod status;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use super::client::{QmpError, Received, Side, What};
-use super::progress::progress;
+use super::progress::{progress, sync_count};
 use super::session::Session;
 use super::times::{Mapping, Stamp};
 use crate::clock::{Clock, Nanos, monotonic_ns};
@@ -23,6 +25,9 @@ use crate::event::{Event, EventKind};
 use crate::migration::trigger::{Strategy, TriggerError};
 use asking::Asked;
 
+/// How late a timer may be before it counts as ours: we were held up, and what those
+/// who read the sockets have not handed on yet comes first.
+const HELD_UP: Duration = Duration::from_millis(100);
 /// How long an event may lag behind a state that a reply told already.
 const EVENT_LAG: Duration = Duration::from_millis(250);
 /// How long the target may need to run after the source is done, and the source
@@ -51,6 +56,9 @@ pub(crate) struct Flight {
     /// With the time at which each was asked (`CLOCK_MONOTONIC`).
     asked: Vec<(Side, u64, Asked, u64)>,
     next_state: Instant,
+    last_state: Instant,
+    /// How often the state was to be asked for, but the last question was still open.
+    unanswered: u32,
     status: [String; 2],
     /// When the state was asked for that the last reply told (`CLOCK_MONOTONIC`): it was
     /// still so then, but perhaps not any more when the reply came.
@@ -59,7 +67,15 @@ pub(crate) struct Flight {
     told_end: Option<(String, Stamp, Instant)>,
     source_stopped: bool,
     postcopy_due: Option<Instant>,
+    /// Post-copy was ordered, or has begun.
     postcopy: bool,
+    /// Post-copy has begun: neither side has all of the memory.
+    switched: bool,
+    pause: pause::Pause,
+    /// The last round that was told.
+    round: u32,
+    /// The target said that it failed.
+    target_failed: bool,
     source_done: Option<(Moment, Instant)>,
     target_done: Option<Moment>,
     resumed: Option<Moment>,
@@ -77,12 +93,18 @@ impl Flight {
             out: first.into_iter().collect(),
             asked: Vec::new(),
             next_state: Instant::now(),
+            last_state: Instant::now(),
+            unanswered: 0,
             status: [String::new(), String::new()],
             state_asked_ns: [monotonic_ns(); 2],
             told_end: None,
             source_stopped: false,
             postcopy_due: None,
             postcopy: false,
+            switched: false,
+            pause: pause::Pause::default(),
+            round: 0,
+            target_failed: false,
             source_done: None,
             target_done: None,
             resumed: None,
@@ -112,7 +134,9 @@ impl Flight {
                 return Ok(None);
             }
             let now = Instant::now();
-            let wait = self.next_timer().min(deadline).saturating_duration_since(now);
+            let due = self.next_timer().min(deadline);
+            let late = now.saturating_duration_since(due) > HELD_UP;
+            let wait = if late { HELD_UP } else { due.saturating_duration_since(now) };
             // What has arrived comes first: a timer must not overtake an event.
             if let Some(received) = session.next(wait) {
                 self.take(session, received);
@@ -128,6 +152,10 @@ impl Flight {
     /// Asks QEMU to give the migration up.
     pub(crate) fn cancel(&mut self, session: &mut Session) -> Result<(), TriggerError> {
         if self.over || self.source_done.is_some() {
+            return Ok(());
+        }
+        if let Some(reason) = self.pause.never_recovered() {
+            self.begin_end(session, EventKind::Failed, Stamp::now(), Some(reason));
             return Ok(());
         }
         if self.postcopy {
@@ -224,7 +252,7 @@ impl Flight {
             ("MIGRATION_PASS", Side::Source) => {
                 let pass = data.get("pass").and_then(Value::as_u64);
                 if let Some(pass) = pass.and_then(|pass| u32::try_from(pass).ok()) {
-                    self.tell(EventKind::Round(pass), side, stamp);
+                    self.on_pass(pass, stamp);
                 }
             }
             // Devices, disks and what newer versions tell.
@@ -276,13 +304,21 @@ impl Flight {
         // No field before the first migration.
         let status = state["status"].as_str().unwrap_or_default();
         let is_final = matches!(status, "completed" | "failed" | "cancelled");
-        if side == Side::Source && !is_final && state.get("ram").is_some() && self.is_flying() {
+        let flying = side == Side::Source && !is_final && self.is_flying();
+        if flying && state.get("ram").is_some() {
             let event = self.event(EventKind::Progress, side, stamp);
             self.out.push_back(progress(event, status, state));
         }
         // It changed at some time since the question before.
         let before = std::mem::replace(&mut self.state_asked_ns[side as usize], asked_ns);
         let changed = Stamp { slack: stamp.at_ns.saturating_sub(before), ..stamp };
+        if flying
+            && !self.setup.events
+            && status == "active"
+            && let Some(pass) = sync_count(state)
+        {
+            self.on_pass(pass, changed);
+        }
         if status.is_empty() || status == self.status[side as usize] {
             return;
         }
@@ -290,59 +326,6 @@ impl Flight {
             self.on_status(session, side, status, changed);
         } else if side == Side::Source && is_final && self.told_end.is_none() {
             self.told_end = Some((status.to_owned(), changed, Instant::now() + EVENT_LAG));
-        }
-    }
-
-    fn on_status(&mut self, session: &mut Session, side: Side, status: &str, stamp: Stamp) {
-        if self.status[side as usize] == status {
-            return;
-        }
-        status.clone_into(&mut self.status[side as usize]);
-        match (side, status) {
-            (Side::Source, "setup") => self.tell(EventKind::Setup, side, stamp),
-            (Side::Source, "pre-switchover") => {
-                // Only with the capability pause-before-switchover: QEMU waits for us.
-                self.order(session, side, Asked::PassSwitchover);
-                self.tell(EventKind::PreSwitchover, side, stamp);
-            }
-            (Side::Source, "postcopy-active") => {
-                self.postcopy = true;
-                self.tell(EventKind::PostCopy, side, stamp);
-            }
-            (Side::Source, "completed") => {
-                let moment = self.moment(side, stamp);
-                self.source_done = Some((moment, Instant::now() + OTHER_SIDE));
-                self.tell_status(side, status, stamp);
-                if let Some((why, _)) = self.target_gone.take() {
-                    self.lost_target(session, &why);
-                }
-                self.complete_if_done(session.has_target());
-            }
-            (Side::Target, "completed") => {
-                if self.setup.strategy == Strategy::StopAndCopy {
-                    self.order(session, side, Asked::RunAtTarget);
-                }
-                self.target_done = Some(self.moment(side, stamp));
-                self.tell_status(side, status, stamp);
-                self.complete_if_done(true);
-            }
-            (Side::Source, "failed") => {
-                let reason = self.given_up.clone();
-                self.begin_end(session, EventKind::Failed, stamp, reason);
-            }
-            (Side::Source, "cancelled") => match self.given_up.clone() {
-                None => self.begin_end(session, EventKind::Cancelled, stamp, None),
-                why => self.begin_end(session, EventKind::Failed, stamp, why),
-            },
-            _ => {
-                if (side, status) == (Side::Source, "active")
-                    && self.setup.strategy == Strategy::PostCopy
-                    && !self.postcopy
-                {
-                    self.postcopy_due = Some(Instant::now() + self.setup.postcopy_after);
-                }
-                self.tell_status(side, status, stamp);
-            }
         }
     }
 
@@ -377,7 +360,8 @@ impl Flight {
                 self.begin_end(session, EventKind::Failed, stamp, Some(reason));
             }
             // A cancelled target ends its process: what the source says counts.
-            Side::Target if self.source_done.is_none() => {
+            // Nor has a paused source anything to say any more.
+            Side::Target if self.source_done.is_none() && !self.pause.is_open() => {
                 self.target_gone = Some((why.to_owned(), Instant::now() + OTHER_SIDE));
             }
             Side::Target => self.lost_target(session, why),
@@ -397,11 +381,5 @@ impl Flight {
     fn tell(&mut self, kind: EventKind, side: Side, stamp: Stamp) {
         let event = self.event(kind, side, stamp);
         self.out.push_back(event);
-    }
-
-    /// A state that has no event kind of its own.
-    fn tell_status(&mut self, side: Side, status: &str, stamp: Stamp) {
-        let event = self.event(EventKind::Progress, side, stamp);
-        self.out.push_back(event.with("status", status));
     }
 }

@@ -2,6 +2,9 @@
 
 mod arriving;
 mod failing;
+mod pausing;
+mod settings;
+mod versions;
 
 use std::thread::sleep;
 use std::time::Duration;

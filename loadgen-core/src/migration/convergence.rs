@@ -1,0 +1,201 @@
+//! Why a pre-copy that was given up had not ended: what the guest dirtied against what
+//! was sent, what remained pass by pass, and what would have helped, in numbers. From
+//! the progress that the trigger told; where that is too little, nothing is said.
+//!
+//! QEMU stops the machine when what remains can be sent within the downtime limit. At the
+//! begin of a pass that remains which was dirtied in the pass before.
+
+use serde_json::{Map, Value};
+
+use crate::clock::as_seconds;
+use crate::event::{Event, EventKind};
+
+const MIB: f64 = 1_048_576.0;
+
+/// Passes that are told one by one, at the begin and at the end.
+const FIRST: usize = 3;
+const LAST: usize = 3;
+
+/// One look at a migration.
+struct Look {
+    at_s: f64,
+    pass: u64,
+    remaining: f64,
+    transferred: f64,
+}
+
+/// Explains it; `details` are those of the settled trigger.
+pub(super) fn explain(events: &[Event], details: &Map<String, Value>) -> Option<String> {
+    if events.iter().any(|e| matches!(e.kind, EventKind::PostCopy | EventKind::Paused)) {
+        return None;
+    }
+    let looks: Vec<Look> = events.iter().filter_map(look).collect();
+    let (first, last) = (looks.first()?, looks.last()?);
+    let seconds = last.at_s - first.at_s;
+    let bandwidth = (last.transferred - first.transferred) / seconds;
+    if !(seconds > 0.0 && bandwidth > 0.0) {
+        return None;
+    }
+    let passes = passes(&looks);
+    let last_of = |name: &str| {
+        events.iter().rev().find_map(|e| e.attributes.get(name)?.as_f64().filter(|v| *v > 0.0))
+    };
+    if passes.len() < 2 {
+        return Some(format!(
+            "the first pass over the memory was not over: {} MiB were left, and {} MiB/s were \
+             sent, so that it needs about {:.0} s more; raise --migration-limit or the bandwidth",
+            mib(last.remaining),
+            mib(bandwidth),
+            (last.remaining / bandwidth).ceil()
+        ));
+    }
+    let dirty =
+        last_of("dirty_pages_per_s").zip(last_of("page_size_bytes")).map(|(n, size)| n * size);
+    let limit_ms = details.get("parameters").and_then(|p| p["downtime-limit"].as_f64());
+    let mut text = "it did not converge: ".to_owned();
+    match dirty {
+        Some(dirty) => text.push_str(&format!(
+            "the guest dirtied {} MiB/s (a page counts once a pass) against {} MiB/s sent",
+            mib(dirty),
+            mib(bandwidth)
+        )),
+        None => text.push_str(&format!("{} MiB/s were sent", mib(bandwidth))),
+    }
+    text.push_str(&format!("; left at the begin of {}", told(&passes)));
+    // The least that was left is what a limit must allow for.
+    let least = passes[1..].iter().map(|pass| pass.1).fold(f64::INFINITY, f64::min);
+    let needs_ms = (least / bandwidth * 1e3).ceil();
+    text.push_str(&format!(
+        "; the last pass could not begin, since the least of these, {} MiB, takes {needs_ms:.0} ms \
+         to send{}. What would help: a downtime limit above {needs_ms:.0} ms",
+        mib(least),
+        limit_ms.map(|ms| format!(", and the downtime limit is {ms:.0} ms")).unwrap_or_default()
+    ));
+    if let Some(limit_ms) = limit_ms.filter(|ms| *ms > 0.0) {
+        let enough = least / (limit_ms / 1e3);
+        text.push_str(&format!("; or a bandwidth of {} MiB/s", mib(enough.ceil())));
+    }
+    text.push_str("; or ");
+    match (last_of("cpu_throttle_percent"), dirty) {
+        (Some(throttle), _) => text.push_str(&format!(
+            "more of auto-converge, which had slowed the guest by {throttle:.0} %"
+        )),
+        (None, Some(dirty)) if dirty > bandwidth => text.push_str(&format!(
+            "auto-converge, if it can slow what dirties by more than {:.0} %",
+            (100.0 * (1.0 - bandwidth / dirty)).ceil()
+        )),
+        _ => text.push_str("auto-converge, if what dirties is short of CPU then"),
+    }
+    text.push_str(&format!(
+        "; or post-copy, which ends about {:.1} s after it is begun",
+        last.remaining / bandwidth
+    ));
+    Some(text)
+}
+
+fn look(event: &Event) -> Option<Look> {
+    let number = |name: &str| event.attributes.get(name).and_then(Value::as_f64);
+    Some(Look {
+        at_s: as_seconds(event.at),
+        pass: event.attributes.get("dirty_sync_count")?.as_u64().filter(|pass| *pass > 0)?,
+        remaining: number("remaining_bytes")?,
+        transferred: number("transferred_bytes")?,
+    })
+}
+
+/// The number of each pass that was looked at, and the most that was left in it.
+fn passes(looks: &[Look]) -> Vec<(u64, f64)> {
+    let mut passes: Vec<(u64, f64)> = Vec::new();
+    for look in looks {
+        match passes.last_mut() {
+            Some(last) if last.0 == look.pass => last.1 = last.1.max(look.remaining),
+            _ => passes.push((look.pass, look.remaining)),
+        }
+    }
+    passes
+}
+
+fn told(passes: &[(u64, f64)]) -> String {
+    let one = |pass: &(u64, f64)| format!("pass {}: {} MiB", pass.0, mib(pass.1));
+    let all: Vec<String> = passes.iter().map(one).collect();
+    if all.len() <= FIRST + LAST {
+        return all.join(", ");
+    }
+    format!("{}, … {}", all[..FIRST].join(", "), all[all.len() - LAST..].join(", "))
+}
+
+fn mib(bytes: f64) -> String {
+    let mib = bytes / MIB;
+    if mib < 10.0 { format!("{mib:.1}") } else { format!("{mib:.0}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::SECOND;
+
+    fn at(second: u64, pass: u64, remaining_mib: u64, transferred_mib: u64) -> Event {
+        Event::new(EventKind::Progress, second * SECOND, 0, "qmp:source")
+            .with("dirty_sync_count", pass)
+            .with("remaining_bytes", remaining_mib << 20)
+            .with("transferred_bytes", transferred_mib << 20)
+    }
+
+    fn details() -> Map<String, Value> {
+        let parameters = json!({ "parameters": { "downtime-limit": 300 } });
+        parameters.as_object().cloned().unwrap()
+    }
+
+    /// 512 MiB at 32 MiB/s, of which 128 MiB are dirtied at 60 MiB/s.
+    fn without_end() -> Vec<Event> {
+        let mut events = vec![at(0, 1, 512, 0), at(8, 1, 256, 256)];
+        events.extend((2..=9).map(|pass| at(8 + 4 * pass, pass, 128, 256 + 128 * pass)));
+        events.last_mut().unwrap().attributes.extend([
+            ("dirty_pages_per_s".to_owned(), json!(15_360)),
+            ("page_size_bytes".to_owned(), json!(4096)),
+        ]);
+        events
+    }
+
+    #[test]
+    fn what_was_dirtied_stands_against_what_was_sent_and_what_would_help() {
+        let text = explain(&without_end(), &details()).unwrap();
+        for wanted in [
+            "dirtied 60 MiB/s (a page counts once a pass) against 32 MiB/s sent",
+            "pass 1: 512 MiB, pass 2: 128 MiB, pass 3: 128 MiB, … pass 7: 128 MiB",
+            "128 MiB, takes 4000 ms to send, and the downtime limit is 300 ms",
+            "a downtime limit above 4000 ms; or a bandwidth of 427 MiB/s",
+            "slow what dirties by more than 47 %",
+            "post-copy, which ends about 4.0 s after",
+        ] {
+            assert!(text.contains(wanted), "{wanted}: {text}");
+        }
+        let mut throttled = without_end();
+        throttled.last_mut().unwrap().attributes.insert("cpu_throttle_percent".into(), 50.into());
+        let text = explain(&throttled, &details()).unwrap();
+        assert!(text.contains("had slowed the guest by 50 %"), "{text}");
+    }
+
+    #[test]
+    fn a_first_pass_that_was_not_over_was_only_slow() {
+        let text = explain(&[at(0, 1, 512, 0), at(8, 1, 256, 256)], &Map::new()).unwrap();
+        assert!(text.contains("256 MiB were left, and 32 MiB/s were sent"), "{text}");
+        assert!(text.contains("about 8 s more"), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_said_of_what_is_not_known() {
+        assert_eq!(explain(&[], &details()), None);
+        assert_eq!(explain(&[at(1, 1, 5, 5)], &details()), None);
+        let mut post = without_end();
+        post.push(Event::new(EventKind::PostCopy, 60 * SECOND, 0, "qmp:source"));
+        assert_eq!(explain(&post, &details()), None);
+        // Without the limit and the rate of dirtying, their sentences are left out.
+        let mut bare = without_end();
+        bare.last_mut().unwrap().attributes.remove("dirty_pages_per_s");
+        let text = explain(&bare, &Map::new()).unwrap();
+        assert!(!text.contains("dirtied") && !text.contains("or a bandwidth"), "{text}");
+    }
+}

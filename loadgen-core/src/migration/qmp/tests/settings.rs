@@ -1,0 +1,89 @@
+//! Capabilities and parameters: set for the migration, put back after it.
+
+use super::*;
+
+fn left_over(vm: &Vm, names: &[&str]) {
+    vm.lock().on = names.iter().map(|name| (*name).to_owned()).collect();
+}
+
+#[test]
+fn what_an_earlier_migration_left_on_is_switched_off_and_put_back() {
+    let mut rig = Rig::with(|options| {
+        options.max_bandwidth = Some(33_554_432);
+        options.downtime_limit = Some(300 * MS);
+    });
+    left_over(&rig.source, &["postcopy-ram", "xbzrle"]);
+    left_over(&rig.target, &["postcopy-blocktime"]);
+    rig.on_migrate(|source, target| {
+        assert_eq!(source.lock().on, ["events"]);
+        assert_eq!(target.lock().on, ["events"]);
+        assert_eq!(source.lock().parameters["max-bandwidth"], 33_554_432);
+        pre_copy(source, target);
+    });
+    rig.fire().unwrap();
+    let (_, settled) = rig.finish();
+    let details = &settled.details;
+    assert_eq!(details["capabilities"], json!(["events"]));
+    assert_eq!(details["capabilities_switched_off"], json!(["xbzrle", "postcopy-ram"]));
+    assert_eq!(details["target_capabilities_switched_off"], json!(["postcopy-blocktime"]));
+    assert_eq!(rig.source.lock().on, ["postcopy-ram", "xbzrle"]);
+    assert_eq!(rig.target.lock().on, ["postcopy-blocktime"]);
+    // What was as wanted already was not changed, and is not put back.
+    let put_back = json!({ "max-bandwidth": 134_217_728 });
+    assert_eq!(details["put_back"]["parameters"], put_back);
+    assert_eq!(rig.source.lock().parameters["max-bandwidth"], 134_217_728);
+}
+
+#[test]
+fn what_qemu_does_not_let_us_switch_off_is_left_and_named() {
+    let mut rig = Rig::new(Strategy::PreCopy);
+    left_over(&rig.source, &["postcopy-ram", "xbzrle"]);
+    rig.source.on(|_, command, arguments| {
+        let refused = json!({ "capability": "xbzrle", "state": false });
+        let asked = arguments["capabilities"].as_array();
+        (command == "migrate-set-capabilities" && asked.is_some_and(|c| c.contains(&refused)))
+            .then(|| Err("multifd needs xbzrle".to_owned()))
+    });
+    rig.fire().unwrap();
+    rig.source.migration("failed");
+    let (_, settled) = rig.finish();
+    assert_eq!(settled.details["capabilities_switched_off"], json!(["postcopy-ram"]));
+    assert_eq!(settled.details["capabilities_left_on"]["xbzrle"], "multifd needs xbzrle");
+    assert_eq!(rig.source.lock().on, ["postcopy-ram", "xbzrle"]);
+}
+
+#[test]
+fn what_cannot_be_switched_on_is_refused_and_all_is_put_back() {
+    let mut rig = Rig::with(|options| options.capabilities = vec!["xbzrle".to_owned()]);
+    left_over(&rig.target, &["postcopy-ram"]);
+    rig.target.on(|_, command, arguments| {
+        let on = json!({ "capability": "xbzrle", "state": true });
+        let asked = arguments["capabilities"].as_array();
+        (command == "migrate-set-capabilities" && asked.is_some_and(|c| c.contains(&on)))
+            .then(|| Err("not with this machine".to_owned()))
+    });
+    let error = rig.fire().unwrap_err().to_string();
+    for wanted in ["switching on xbzrle, events (the target, /", "not with this machine"] {
+        assert!(error.contains(wanted), "{error}");
+    }
+    let Rig { source, target, trigger, _fakes, .. } = rig;
+    drop(trigger);
+    assert_eq!(source.lock().on, [""; 0]);
+    assert_eq!(target.lock().on, ["postcopy-ram"]);
+}
+
+#[test]
+fn a_migration_that_is_abandoned_puts_back_too() {
+    let mut rig = Rig::with(|options| options.downtime_limit = Some(50 * MS));
+    rig.on_migrate(|source, _| {
+        source.migration("active");
+        source.await_command("migrate_cancel");
+        source.migration("cancelled");
+    });
+    rig.fire().unwrap();
+    assert_eq!(rig.source.lock().parameters["downtime-limit"], 50);
+    let Rig { source, trigger, _fakes, .. } = rig;
+    drop(trigger);
+    assert_eq!(source.lock().on, [""; 0]);
+    assert_eq!(source.lock().parameters["downtime-limit"], 300);
+}
