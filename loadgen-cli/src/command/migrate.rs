@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use loadgen_core::Plan;
 use loadgen_core::migration::{
-    CommandTrigger, MigrationError, MigrationRun, QmpTrigger, ReachCheck, SimulatedTrigger, SimulatedVm,
-    Strategy, Trigger, TriggerError, TriggerSpec,
+    CommandTrigger, MigrationError, MigrationRun, QmpTrigger, ReachCheck, SimulatedTrigger,
+    SimulatedVm, Strategy, Trigger, TriggerError, TriggerSpec,
 };
 use loadgen_core::units::{parse_duration, parse_rate};
 
@@ -257,7 +257,8 @@ fn reach_rate(text: &str) -> Result<f64, String> {
     if (1.0..=1000.0).contains(&rate) {
         Ok(rate)
     } else {
-        Err("the reach check asks 1 to 1000 times a second; --reach-check off switches it off".into())
+        Err("the reach check asks 1 to 1000 times a second; --reach-check off switches it off"
+            .into())
     }
 }
 

@@ -6,11 +6,11 @@ mod sink;
 
 use std::time::Duration;
 
+use loadgen_core::report::VerdictStatus;
 use loadgen_core::sweep::{
     Ending, Probe, Sweep, SweepError, SweepObserver, SweepPoint, SweepReport,
 };
 use loadgen_core::units::{format_duration, format_duration_us, format_rate};
-use loadgen_core::report::VerdictStatus;
 use loadgen_core::{Plan, Snapshot};
 
 pub(crate) use options::Args;

@@ -20,9 +20,9 @@ use crate::record::{
     STEPS_PER_WINDOW, SessionRecord, Tally, Timeline,
 };
 use crate::report::{
-    Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, PopulationReport, PopulationWindow, Rates,
-    Report, SCHEMA, SessionsReport, TimelineCounters, TimelineReport, Tool, Traffic, WindowReport,
-    latency,
+    Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, PopulationReport,
+    PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TimelineCounters, TimelineReport,
+    Tool, Traffic, WindowReport, latency,
 };
 
 pub(super) fn assemble(

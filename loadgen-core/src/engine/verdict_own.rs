@@ -35,7 +35,8 @@ pub(super) fn findings(evidence: &Evidence<'_>, find: &mut impl FnMut(VerdictSta
     let moved = moved(evidence.response, &without, pauses.longest);
     let Some(((first, with_us, without_us), more)) = moved.split_first() else { return };
     let more: Vec<&str> = more.iter().map(|(name, ..)| *name).collect();
-    let also = if more.is_empty() { String::new() } else { format!(" (so do {})", more.join(", ")) };
+    let also =
+        if more.is_empty() { String::new() } else { format!(" (so do {})", more.join(", ")) };
     find(
         VerdictStatus::Degraded,
         format!(
@@ -56,11 +57,7 @@ pub(super) fn findings(evidence: &Evidence<'_>, find: &mut impl FnMut(VerdictSta
 
 /// The shown figures that own lateness has made longer, with their values in µs with
 /// it and without it.
-fn moved(
-    with: &Histogram,
-    without: &Histogram,
-    longest: Nanos,
-) -> Vec<(&'static str, f64, f64)> {
+fn moved(with: &Histogram, without: &Histogram, longest: Nanos) -> Vec<(&'static str, f64, f64)> {
     let quantiles = QUANTILES.into_iter().filter_map(|(name, of, all)| {
         Some((name, latency::quantile(with, of, all)?, latency::quantile(without, of, all)?))
     });
@@ -78,15 +75,13 @@ pub(super) fn never_started(shed: u64, offered: u64, own: u64, pauses: &PauseRec
     let share = shed as f64 / offered.max(1) as f64 * 100.0;
     let mut text = format!("{shed} of {offered} arrivals were never started ({share:.1} %)");
     let own = own.min(shed);
-    let late = || {
-        match pauses.longest {
-            0 => "the generator itself came to them too late".to_owned(),
-            longest => format!(
-                "the generator itself was late (it stood still for {:.1} ms at {:.2} s)",
-                ms(longest),
-                as_seconds(pauses.at)
-            ),
-        }
+    let late = || match pauses.longest {
+        0 => "the generator itself came to them too late".to_owned(),
+        longest => format!(
+            "the generator itself was late (it stood still for {:.1} ms at {:.2} s)",
+            ms(longest),
+            as_seconds(pauses.at)
+        ),
     };
     if own == shed {
         text.push_str(&format!(
@@ -101,7 +96,10 @@ pub(super) fn never_started(shed: u64, offered: u64, own: u64, pauses: &PauseRec
     if own == 0 {
         text.push_str(&format!(": {kept_up}"));
     } else {
-        text.push_str(&format!(": {own} of them may be because {}; of the others, {kept_up}", late()));
+        text.push_str(&format!(
+            ": {own} of them may be because {}; of the others, {kept_up}",
+            late()
+        ));
     }
     text
 }

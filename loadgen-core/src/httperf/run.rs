@@ -275,15 +275,20 @@ mod tests {
     #[test]
     fn a_pause_is_told_however_few_the_connections() {
         let mut report = sample::plain();
-        report.lag = Latency { count: 300, p50_us: Some(9.0), p90_us: Some(20.0), ..Latency::default() };
+        report.lag =
+            Latency { count: 300, p50_us: Some(9.0), p90_us: Some(20.0), ..Latency::default() };
         report.lag.max_us = Some(15_000.0);
         assert_eq!(lateness(&report), None);
         report.generator =
             Some(GeneratorReport { longest_pause_ms: Some(975.0), ..GeneratorReport::default() });
         assert!(lateness(&report).unwrap().contains("stood still for 975.0 ms"));
         report.lag.p90_us = Some(500_000.0);
-        assert!(lateness(&report).unwrap().contains("10 % of the connections were started 500.0 ms"));
+        assert!(
+            lateness(&report).unwrap().contains("10 % of the connections were started 500.0 ms")
+        );
         report.lag.p99_us = Some(900_000.0);
-        assert!(lateness(&report).unwrap().contains("1 % of the connections were started 900.0 ms"));
+        assert!(
+            lateness(&report).unwrap().contains("1 % of the connections were started 900.0 ms")
+        );
     }
 }

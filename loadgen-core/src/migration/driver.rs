@@ -257,13 +257,7 @@ impl MigrationRun {
     }
 
     /// Adds what the migration did to what the run measured.
-    fn add_impact(
-        &self,
-        finished: &mut Finished,
-        course: &Course,
-        vm: VmFacts,
-        reach: &ReachLog,
-    ) {
+    fn add_impact(&self, finished: &mut Finished, course: &Course, vm: VmFacts, reach: &ReachLog) {
         let Finished { report, log, slow, connections, dates, load_end } = finished;
         let rate = |population| {
             let rates: Vec<f64> = self

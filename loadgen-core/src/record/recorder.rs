@@ -3,8 +3,8 @@
 
 use super::connections::{ConnectionEnd, ConnectionLog, Losses};
 use super::{
-    CallLog, CallRecord, Cause, DateLog, Failure, Outcome, OwnRecord, PauseRecord, Phase, Population,
-    Timeline,
+    CallLog, CallRecord, Cause, DateLog, Failure, Outcome, OwnRecord, PauseRecord, Phase,
+    Population, Timeline,
 };
 use crate::clock::Nanos;
 

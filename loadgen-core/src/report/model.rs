@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GeneratorReport, KernelTimestamps, KernelWindow, Migration, SessionsReport, SlowCalls};
+use super::{
+    GeneratorReport, KernelTimestamps, KernelWindow, Migration, SessionsReport, SlowCalls,
+};
 use crate::event::EventReport;
 use crate::plan::Plan;
 

@@ -144,7 +144,10 @@ fn what_own_lateness_accounts_for_is_no_breach() {
     for slo in ["p99<50ms", "max<100ms", "mean<5ms"] {
         let (outcome, text) = judge(slo, &report);
         assert_eq!(outcome, SloOutcome::Unknown, "{text}");
-        assert!(text.contains("cannot be judged") && text.contains("100.0 ms, at 5.00 s"), "{text}");
+        assert!(
+            text.contains("cannot be judged") && text.contains("100.0 ms, at 5.00 s"),
+            "{text}"
+        );
         assert!(!text.contains("breached"), "{text}");
     }
     assert_eq!(judge("p90<50ms", &report).0, SloOutcome::Held);

@@ -171,8 +171,10 @@ fn doubt(log: &ReachLog, view: &View<'_>) -> Option<String> {
         ));
     }
     let foreign = |blackout: &super::marks::Blackout| {
-        let (from, to) =
-            (blackout.stop + blackout.uncertainty, blackout.resume.saturating_sub(blackout.uncertainty));
+        let (from, to) = (
+            blackout.stop + blackout.uncertainty,
+            blackout.resume.saturating_sub(blackout.uncertainty),
+        );
         let within = |check: &&Check| match check.fate {
             Fate::Answered { by, .. } => check.before > from && by < to,
             _ => false,

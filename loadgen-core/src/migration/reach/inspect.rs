@@ -4,11 +4,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use super::Fate;
 use super::SPARSE_RATE;
 use super::method::{Method, ReachCheck};
 use super::socket::Asker;
 use super::thread::GIVE_UP;
-use super::Fate;
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
 use crate::net::socket::reach;
 use crate::target::Target;
@@ -45,9 +45,8 @@ pub(super) fn inspect(
         return Err("the target has no address".to_owned());
     };
     let sources = target.source_addresses();
-    let source_for = |to: &SocketAddr| {
-        sources.iter().copied().find(|source| source.is_ipv4() == to.is_ipv4())
-    };
+    let source_for =
+        |to: &SocketAddr| sources.iter().copied().find(|source| source.is_ipv4() == to.is_ipv4());
     // The address that the load will find, too: the first that accepts.
     let accepts = |address: &&SocketAddr| reach(**address, source_for(address), CONNECT).is_ok();
     let service =
@@ -64,9 +63,7 @@ pub(super) fn inspect(
         ReachCheck::Auto => find(*service, source)?,
         ReachCheck::Rst(port) => (Method::Rst(port), single(*service, source, Method::Rst(port))?),
         ReachCheck::Icmp => (Method::Icmp, single(*service, source, Method::Icmp)?),
-        ReachCheck::Syn | ReachCheck::Off => {
-            (Method::Syn, single(*service, source, Method::Syn)?)
-        }
+        ReachCheck::Syn | ReachCheck::Off => (Method::Syn, single(*service, source, Method::Syn)?),
     };
     let sparse = choice == ReachCheck::Auto && method == Method::Syn;
     let rate_per_s = if sparse { rate_per_s.min(SPARSE_RATE) } else { rate_per_s };

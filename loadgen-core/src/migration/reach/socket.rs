@@ -126,11 +126,7 @@ impl Asker {
 
     /// Waits for answers, for at most `wait`, and tells the fate of each check that
     /// has one now.
-    pub(super) fn look(
-        &mut self,
-        wait: Nanos,
-        mut tell: impl FnMut(u64, Fate),
-    ) -> io::Result<()> {
+    pub(super) fn look(&mut self, wait: Nanos, mut tell: impl FnMut(u64, Fate)) -> io::Result<()> {
         let entered = monotonic_ns();
         let ready = self.poll.wait(wait)?;
         let (after, by) = (self.looked, monotonic_ns());

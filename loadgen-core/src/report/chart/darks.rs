@@ -8,8 +8,8 @@ use plotters::style::text_anchor::HPos;
 
 use super::super::sections::{Dark, darks};
 use super::super::{Migration, Report};
-use super::panel::{Canvas, Drawn, FAINT, FONT, INK, Key, Panel, Shape, fill, line, text};
 use super::event_at;
+use super::panel::{Canvas, Drawn, FAINT, FONT, INK, Key, Panel, Shape, fill, line, text};
 
 /// Height of the bar of one view, and of the strip's title.
 const ROW: i32 = 36;

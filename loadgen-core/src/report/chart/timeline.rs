@@ -41,7 +41,8 @@ const BANDS: [RGBColor; 2] = [RGBColor(0x54, 0x9c, 0xe8), RGBColor(0x2f, 0x6f, 0
 
 pub(super) fn draw(report: &Report, view: View, span: &Range<f64>) -> Result<Chart, String> {
     let strip = strip(report);
-    let height = strip + darks::height(report) + PANELS.iter().sum::<i32>() + 4 * TITLE + 3 * GAP + AXIS;
+    let height =
+        strip + darks::height(report) + PANELS.iter().sum::<i32>() + 4 * TITLE + 3 * GAP + AXIS;
     let mut svg = String::new();
     let series = series::windows(report, span);
     {

@@ -154,8 +154,7 @@ pub(super) fn rows(migration: &Migration) -> Vec<Vec<String>> {
         let measured = at_least.map_or_else(none, |least| length(least, at_most));
         vec![name.to_owned(), measured, none(), how]
     };
-    let mut rows =
-        vec![row("packets lost", lost.at_least, lost.at_most, how_lost(migration))];
+    let mut rows = vec![row("packets lost", lost.at_least, lost.at_most, how_lost(migration))];
     if silent.at_least.is_some() {
         let mut how = "longest time without an answer of the machine's kernel".to_owned();
         if let Some(at) = silent.start_s {
@@ -192,11 +191,16 @@ fn how_lost(migration: &Migration) -> String {
         how.push_str("; a full accept queue loses SYNs too, so that no least time is known");
     }
     if let (Some(runs), Some(longest)) = (lost.other_runs, lost.longest_other_at_most) {
-        let runs = if runs == 1 { "1 other loss".to_owned() } else { format!("{runs} other losses") };
+        let runs =
+            if runs == 1 { "1 other loss".to_owned() } else { format!("{runs} other losses") };
         how.push_str(&format!("; {runs} of up to {}", cell::millis(longest)));
     }
     if let (Some(cpu), Some(pause)) = (lost.cpu_s, lost.longest_pause_ms) {
-        how.push_str(&format!("; took {} of CPU, at most {} late", cell::seconds(cpu), cell::millis(pause)));
+        how.push_str(&format!(
+            "; took {} of CPU, at most {} late",
+            cell::seconds(cpu),
+            cell::millis(pause)
+        ));
     }
     how
 }

@@ -34,8 +34,7 @@ impl Echo {
             IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
             IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
         };
-        let open =
-            |kind: Type| Socket::new(domain, kind.nonblocking().cloexec(), Some(protocol));
+        let open = |kind: Type| Socket::new(domain, kind.nonblocking().cloexec(), Some(protocol));
         let (socket, raw) = match open(Type::DGRAM) {
             Ok(socket) => (socket, false),
             Err(_) => (open(Type::RAW)?, true),
