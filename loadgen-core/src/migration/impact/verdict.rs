@@ -6,8 +6,8 @@
 use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
 use crate::event::EventKind;
 use crate::migration::{Ending, Strategy};
+use crate::printable::one_line;
 use crate::record::{CallRecord, Outcome, Population};
-use crate::report::sections::cell::one_line;
 use crate::report::{GapWhen, Migration, VerdictStatus};
 
 use super::outage::Outage;
