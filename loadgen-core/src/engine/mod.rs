@@ -119,7 +119,10 @@ impl Engine {
         let (send, receive) = mpsc::channel();
         thread::Builder::new()
             .name("prepare".to_owned())
-            .spawn(move || send.send(Self::new(plan)))
+            .spawn(move || {
+                // Who gave up waiting wants no answer.
+                let _ = send.send(Self::new(plan));
+            })
             .map_err(|source| RunError::Setup { what: "a thread", source })?;
         loop {
             match receive.recv_timeout(LOOK_FOR_STOP) {
