@@ -54,19 +54,19 @@ fn connections_come_from_the_given_addresses_in_turn() {
     }
 }
 
-/// An address that this machine has not: each attempt is a connection that failed, with
+/// An address of class E, which no machine has: each attempt is a connection that failed, with
 /// the original as with us.
 #[test]
 fn connections_from_a_foreign_address_fail_and_are_counted() {
     let (port, _clients) = server();
     for (more, connections, replies) in [
-        (&["--myaddr", "192.0.2.1"] as &[&str], 2, 0),
-        (&["--myaddr", "192.0.2.1", "--rate", "50"], 2, 0),
-        (&["--myaddr", "192.0.2.1-192.0.2.2"], 2, 0),
+        (&["--myaddr", "240.0.0.1"] as &[&str], 2, 0),
+        (&["--myaddr", "240.0.0.1", "--rate", "50"], 2, 0),
+        (&["--myaddr", "240.0.0.1-240.0.0.2"], 2, 0),
         // Every other one is ours.
-        (&["--myaddr", "127.0.0.1", "--myaddr", "192.0.2.1"], 2, 1),
-        (&["--myaddr", "192.0.2.1", "--hog"], 2, 0),
-        (&["--myaddr", "192.0.2.1", "--wsess=2,2,0"], 2, 0),
+        (&["--myaddr", "127.0.0.1", "--myaddr", "240.0.0.1"], 2, 1),
+        (&["--myaddr", "240.0.0.1", "--hog"], 2, 0),
+        (&["--myaddr", "240.0.0.1", "--wsess=2,2,0"], 2, 0),
         // Of another family than the server's.
         (&["--myaddr", "::1"], 2, 0),
     ] {

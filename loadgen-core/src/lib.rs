@@ -37,7 +37,10 @@ pub use error::{PlanError, RunError};
 pub use event::{Event, EventKind, EventReport};
 pub use net::tls::TlsError;
 pub use plan::{CloseMode, Plan, Precision, Stream};
-pub use record::{CallLog, CallRecord, Cause, Failure, Outcome, Population};
+pub use record::{
+    CallLog, CallRecord, Cause, ConnectionEnd, ConnectionLog, DateSample, Failure, Outcome,
+    Population,
+};
 pub use report::Report;
 pub use request::Request;
 pub use schedule::{GapLaw, GapStep, GapSteps, Gaps, Schedule};

@@ -41,6 +41,19 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
 
+/// A text of several lines as one: what programs and hypervisors say may have many.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if !joined.is_empty() {
+            joined.push_str(if joined.ends_with([':', ';', ',']) { " " } else { "; " });
+        }
+        joined.push_str(line);
+    }
+    joined
+}
+
 /// The text with its line ends, for messages that have several lines.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
@@ -176,5 +189,12 @@ mod tests {
             writer.flush().unwrap();
             prop_assert_eq!(text.into_bytes(), whole);
         }
+    }
+
+    #[test]
+    fn lines_become_parts_of_one() {
+        assert_eq!(one_line("no route\r\n\n  to host\n"), "no route; to host");
+        assert_eq!(one_line("as it is"), "as it is");
+        assert_eq!(one_line("three things:\n first,\nsecond"), "three things: first, second");
     }
 }

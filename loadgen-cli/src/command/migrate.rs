@@ -66,10 +66,10 @@ pub(crate) struct Args {
     rate: f64,
 
     /// Second stream beside the load: calls a second, each over a fresh connection; 0: none
+    /// [default: 100; none with --calls-per-connection 1]
     ///
     /// Kept-alive clients and newcomers feel different outages. The denser the calls, the
-    /// tighter the bound of the outage. [default: 100; none with --calls-per-connection 1, whose
-    /// calls are those of newcomers themselves]
+    /// tighter the bound of the outage.
     #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
     probe_rate: Option<f64>,
 

@@ -9,6 +9,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use super::calls::STALE_WITHIN;
 use super::pool::State;
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
@@ -114,8 +115,8 @@ impl Worker {
         let now = self.now();
         let alive = match connection.state {
             State::Free | State::Connecting => return,
-            // Its end is told at once.
-            State::Idle => now,
+            // Its end is told at once, or within a round trip.
+            State::Idle => connection.call.sent.max(now.saturating_sub(STALE_WITHIN)),
             _ if connection.call.received > 0 => connection.alive.max(connection.call.sent),
             _ => connection.alive,
         };

@@ -120,7 +120,7 @@ impl Engine {
         thread::Builder::new()
             .name("prepare".to_owned())
             .spawn(move || {
-                // Who gave up waiting wants no answer.
+                // Once it was stopped, nobody waits for it.
                 let _ = send.send(Self::new(plan));
             })
             .map_err(|source| RunError::Setup { what: "a thread", source })?;

@@ -5,9 +5,9 @@ use super::verdict_own;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::net::spin_window;
 use crate::plan::{Plan, Precision};
+use crate::printable::one_line;
 use crate::record::kernel::RunDelay;
 use crate::record::{Cause, Failure, Histogram, OwnRecord, PauseRecord, Phase, Tally};
-use crate::report::sections::cell::one_line;
 use crate::report::{Verdict, VerdictStatus};
 use crate::schedule::Schedule;
 

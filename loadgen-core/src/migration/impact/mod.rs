@@ -27,6 +27,8 @@ mod tests;
 #[cfg(test)]
 mod toy;
 #[cfg(test)]
+mod toy_faults;
+#[cfg(test)]
 mod toy_pile;
 mod verdict;
 mod view;

@@ -7,6 +7,7 @@ use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
 use crate::event::EventKind;
 use crate::migration::{Ending, Strategy};
 use crate::record::{CallRecord, Outcome, Population};
+use crate::report::sections::cell::one_line;
 use crate::report::{GapWhen, Migration, VerdictStatus};
 
 use super::outage::Outage;
@@ -52,7 +53,8 @@ pub(super) fn reasons(
 fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let mut invalid = |text: String| reasons.push((Invalid, text));
-    let why = migration.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
+    let why =
+        migration.reason.as_deref().map(one_line).map(|r| format!(": {r}")).unwrap_or_default();
     let load_end = view.input.load_end;
     match view.marks.fired {
         None => invalid("the migration was never fired: no figure tells of one".to_owned()),

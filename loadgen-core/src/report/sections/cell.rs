@@ -91,12 +91,6 @@ pub(crate) fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// A text of several lines as one: what programs and hypervisors say may have many.
-pub(crate) fn one_line(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join("; ")
-}
-
 /// A text without what could steer a terminal or reorder the line; see
 /// [`printable`](crate::printable).
 pub(crate) fn clean(text: &str) -> String {
@@ -133,11 +127,5 @@ mod tests {
         assert_eq!(share(9_997, 10_000), "99.9 %");
         assert_eq!(share(10, 10), "100 %");
         assert_eq!(share(13, 1000), "1.30 %");
-    }
-
-    #[test]
-    fn lines_become_parts_of_one() {
-        assert_eq!(one_line("no route\r\n\n  to host\n"), "no route; to host");
-        assert_eq!(one_line("as it is"), "as it is");
     }
 }

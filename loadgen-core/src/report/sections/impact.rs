@@ -376,7 +376,7 @@ fn ending(migration: &Migration) -> String {
         None => "how the migration ended was NOT LEARNT",
     };
     match &migration.reason {
-        Some(reason) => format!("{ending} ({})", cell::one_line(reason)),
+        Some(reason) => format!("{ending} ({})", crate::printable::one_line(reason)),
         None => ending.to_owned(),
     }
 }

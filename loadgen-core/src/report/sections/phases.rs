@@ -201,7 +201,7 @@ pub(super) fn events(report: &Report, wanted: Events) -> Section {
                 .attributes
                 .iter()
                 .map(|(name, value)| match value {
-                    Value::String(text) => format!("{name}={}", cell::one_line(text)),
+                    Value::String(text) => format!("{name}={}", crate::printable::one_line(text)),
                     other => format!("{name}={other}"),
                 })
                 .collect();

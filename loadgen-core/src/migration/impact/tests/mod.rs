@@ -6,6 +6,7 @@ mod guest;
 mod headline;
 mod phases;
 mod reasons;
+mod reports;
 
 use super::*;
 use crate::clock::MILLISECOND as MS;
