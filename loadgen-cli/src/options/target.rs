@@ -61,7 +61,7 @@ impl TargetOptions {
             match stood.is_same_as(&Secret::new(value)) {
                 Some(true) => {}
                 Some(false) => {
-                    notes.push(format!("the value of '{name}' is not that of the report"))
+                    notes.push(format!("the value of '{name}' is not that of the report"));
                 }
                 None => notes.push(format!(
                     "whether the value of '{name}' is that of the report cannot be told: it was \
