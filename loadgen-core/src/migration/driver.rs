@@ -201,7 +201,7 @@ impl MigrationRun {
             limit: self.limit,
         };
         let handle = start(self.plan.clone())?;
-        reach.start();
+        reach.start(self.descriptors());
         let watch = Watch { handle: &handle, interrupt, observe };
         let mut course = Course::default();
         course.follow(watch, self.trigger.as_mut(), &context, times);
@@ -217,6 +217,13 @@ impl MigrationRun {
         }
         self.add_impact(&mut finished, &course, vm, &reach);
         Ok(finished.report)
+    }
+
+    /// Descriptors that the load may have open: its connections, as many more that
+    /// close, and what the process has beside them.
+    fn descriptors(&self) -> u64 {
+        let connections: u64 = self.plan.streams().map(|s| u64::from(s.connections)).sum();
+        2 * connections + u64::from(self.plan.threads) + crate::net::limits::SPARE_DESCRIPTORS
     }
 
     fn check(&self) -> Result<(), PlanError> {

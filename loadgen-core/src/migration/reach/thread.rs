@@ -47,8 +47,9 @@ impl Reach {
         })
     }
 
-    /// Begins to ask. To be called when the load has got its descriptors.
-    pub(crate) fn start(&mut self) {
+    /// Begins to ask, beside a load that may have `load` descriptors open. To be called
+    /// when that load has raised the limit for its own.
+    pub(crate) fn start(&mut self, load: u64) {
         let state = std::mem::replace(&mut self.0, State::Off(ReachLog::default()));
         let State::Ready(found) = state else {
             self.0 = state;
@@ -57,9 +58,11 @@ impl Reach {
         let at_once = (found.rate_per_s * GIVE_UP as f64 / SECOND as f64).ceil() as u64;
         let need = Asker::descriptors(found.method, at_once) + 16;
         let limit = sys::descriptor_limit().map_or(0, |(soft, _)| soft);
-        if limits::raise_descriptor_limit(limit + need) < limit + need {
+        // Where it cannot be raised, what the load leaves may do.
+        if limits::raise_descriptor_limit(limit + need) < load + need {
             let off = ReachLog::off(format!(
-                "it needs {need} more open files than the limit of {limit} allows (ulimit -n)"
+                "the load may need {load} open files and the check {need}, more than the limit of \
+                 {limit} (ulimit -n)"
             ));
             self.0 = State::Off(off);
             return;
