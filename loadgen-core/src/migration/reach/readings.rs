@@ -18,7 +18,10 @@
 use std::cmp::Reverse;
 
 use super::{Check, Fate};
-use crate::clock::Nanos;
+use crate::clock::{Nanos, SECOND};
+
+/// A SYN that is not answered is sent again after this long (RFC 6298, and Linux).
+const SYN_AGAIN: Nanos = SECOND;
 
 /// A span of time whose begin and end lie in intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +141,7 @@ pub(in crate::migration) fn between(checks: &[Check], arrived: &[(Nanos, Nanos)]
 
 /// The times without any answer, one after the other; the last has no end.
 pub(in crate::migration) fn silences(checks: &[Check]) -> Vec<Span> {
-    /// An answer, and when its check was out.
+    /// An answer, and when its check was out: that one of its SYNs which was answered.
     struct Answer {
         after: Nanos,
         by: Nanos,
@@ -147,12 +150,20 @@ pub(in crate::migration) fn silences(checks: &[Check]) -> Vec<Span> {
     let mut answers: Vec<Answer> = checks
         .iter()
         .filter_map(|check| match check.fate {
-            Fate::Answered { after, by, .. } => Some(Answer { after, by, sent: check.sent }),
+            Fate::Answered { after, by, first } => {
+                let sent = if first { check.sent } else { check.sent + SYN_AGAIN };
+                Some(Answer { after, by, sent })
+            }
             _ => None,
         })
         .collect();
     answers.sort_by_key(|answer| (answer.by, answer.after));
-    let lost: Vec<&Check> = checks.iter().filter(|check| check.fate == Fate::Lost).collect();
+    let asked_in_vain = |check: &&Check| match check.fate {
+        Fate::Lost => true,
+        Fate::Answered { first, .. } => !first,
+        Fate::Unknown => false,
+    };
+    let lost: Vec<&Check> = checks.iter().filter(asked_in_vain).collect();
     let mut silences = Vec::with_capacity(answers.len());
     // From the back: when the first check was out whose answer comes later.
     let mut asked: Option<Nanos> = None;
