@@ -10,6 +10,6 @@ use loadgen_core::printable::PrintableWriter;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = env::args_os().collect();
-    crfile::main(&args, &mut io::stdout().lock(), &mut PrintableWriter::new(io::stderr().lock()))
-        .into()
+    let stdout = &mut PrintableWriter::new(io::stdout().lock());
+    crfile::main(&args, stdout, &mut PrintableWriter::new(io::stderr().lock())).into()
 }
