@@ -16,7 +16,9 @@
 //! any queue that is served in order, moving arrivals by at most *P* moves
 //! departures by at most *P*. So each call that was there in the pause, or came
 //! before as few were outstanding again as when it began (it was *caught up*), may
-//! owe it up to *P*, and no more.
+//! owe it up to *P*, and no more. A load that began with a pause, or whose calls were
+//! few for a moment then, may never have as few again: it is caught up, too, when the
+//! calls outstanding have ceased to get fewer ([`WINDOW`]).
 //!
 //! Time is a parameter. It has no clock, and knows nothing of calls.
 
@@ -31,6 +33,11 @@ pub(super) const NOTABLE: Nanos = MILLISECOND;
 /// A worker sleeps no longer than this, so that a pause within a sleep shows but
 /// for this much of it.
 pub(super) const LOOK_EVERY: Nanos = 5 * MILLISECOND;
+
+/// A queue that is worked off gets shorter from one such window to the next. After two
+/// in which the fewest calls outstanding were no fewer than before, nothing of it is left.
+const WINDOW: Nanos = 500 * MILLISECOND;
+const LEVEL_WINDOWS: u32 = 2;
 
 /// Pauses kept: over a minute, if there are nothing but pauses.
 const KEPT: usize = 64 * 1024;
@@ -49,6 +56,34 @@ struct Pause {
 impl Pause {
     fn len(&self) -> Nanos {
         self.end - self.start
+    }
+}
+
+/// Whether the calls outstanding still get fewer.
+#[derive(Debug, Clone, Copy)]
+struct Decline {
+    /// The fewest in this window and in the one before.
+    fewest: u64,
+    last: u64,
+    ends: Nanos,
+    level: u32,
+}
+
+impl Decline {
+    fn since(now: Nanos) -> Self {
+        Self { fewest: u64::MAX, last: u64::MAX, ends: now.saturating_add(WINDOW), level: 0 }
+    }
+
+    /// Whether it is over.
+    fn is_over(&mut self, now: Nanos, outstanding: u64) -> bool {
+        self.fewest = self.fewest.min(outstanding);
+        if now >= self.ends {
+            self.level = if self.fewest >= self.last { self.level + 1 } else { 0 };
+            self.last = self.fewest;
+            self.fewest = u64::MAX;
+            self.ends = now.saturating_add(WINDOW);
+        }
+        self.level >= LEVEL_WINDOWS
     }
 }
 
@@ -74,6 +109,7 @@ pub(super) struct Looks {
     /// Calls outstanding at the last sleep, and as of the last pause but one catch-up.
     outstanding: u64,
     catching_up: Option<u64>,
+    decline: Decline,
     /// Arrivals that were late by a pause, since then, and for which none was lost yet.
     late: u64,
     /// Pauses that end before it are left out of `record`.
@@ -94,15 +130,16 @@ impl Looks {
             sum: 0,
             outstanding: 0,
             catching_up: None,
+            decline: Decline::since(0),
             late: 0,
             warmup_end,
             record: PauseRecord::default(),
         }
     }
 
-    /// The load begins: the clock begins anew.
-    pub(super) fn restart(&mut self, now: Nanos) {
-        *self = Self::new(self.warmup_end);
+    /// The load begins, with so many calls outstanding: the clock begins anew.
+    pub(super) fn restart(&mut self, now: Nanos, outstanding: u64) {
+        *self = Self { outstanding, ..Self::new(self.warmup_end) };
         self.stand_at(now, now);
     }
 
@@ -157,7 +194,8 @@ impl Looks {
     /// All arrivals that are due have been taken up, and so many calls are outstanding.
     #[inline]
     pub(super) fn keeps_up(&mut self, now: Nanos, outstanding: u64) {
-        if self.catching_up.is_some_and(|before| outstanding <= before) {
+        let Some(before) = self.catching_up else { return };
+        if outstanding <= before || self.decline.is_over(now, outstanding) {
             self.catching_up = None;
             self.late = 0;
             self.until = now;
@@ -195,6 +233,7 @@ impl Looks {
         self.sum += end - start;
         self.until = Nanos::MAX;
         self.catching_up.get_or_insert(self.outstanding);
+        self.decline = Decline::since(end);
         if end > self.warmup_end {
             self.record.add(self.due, end);
         }
@@ -238,7 +277,7 @@ mod tests {
     /// A worker that has looked every ms up to 100 ms, with three calls outstanding.
     fn steady() -> Looks {
         let mut looks = Looks::new(0);
-        looks.restart(0);
+        looks.restart(0, 0);
         for ms in 0..100 {
             round(&mut looks, ms * MS, MS, 3);
         }
@@ -337,9 +376,37 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_at_the_start_of_a_busy_load_is_not_owed_to_for_ever() {
+        let mut looks = Looks::new(0);
+        looks.restart(0, 0);
+        looks.begins(3 * MS);
+        // A steady load: never as few as at the start again.
+        for ms in 3..5_000 {
+            round(&mut looks, ms * MS, MS, 30 + ms % 7);
+        }
+        assert!(looks.may_have_delayed(1_000 * MS, 1_010 * MS));
+        assert!(!looks.may_have_delayed(2_000 * MS, 2_010 * MS));
+        // A queue that is worked off is another thing.
+        round(&mut looks, 5_100 * MS, MS, 4_000);
+        for ms in 5_101..9_000 {
+            round(&mut looks, ms * MS, MS, 9_030 - ms);
+        }
+        assert_eq!(looks.delay(8_000 * MS, 9_000 * MS), 101 * MS);
+    }
+
+    #[test]
+    fn the_users_of_a_closed_loop_are_caught_up_at_once() {
+        let mut looks = Looks::new(0);
+        looks.restart(0, 64);
+        round(&mut looks, 5 * MS, MS, 64);
+        assert!(looks.may_have_delayed(4 * MS, 6 * MS));
+        assert!(!looks.may_have_delayed(5 * MS, 6 * MS));
+    }
+
+    #[test]
     fn the_warm_up_is_left_out_of_the_record_alone() {
         let mut looks = Looks::new(500 * MS);
-        looks.restart(0);
+        looks.restart(0, 0);
         looks.begins(100 * MS);
         assert_eq!(looks.record.count, 0);
         assert_eq!(looks.within(0, 100 * MS), 100 * MS);
@@ -350,7 +417,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let mut looks = Looks::new(0);
-        looks.restart(0);
+        looks.restart(0, 0);
         for i in 1..100_000 {
             looks.begins(i * 2 * MS);
         }

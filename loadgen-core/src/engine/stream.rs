@@ -161,6 +161,14 @@ impl StreamState {
         if wanted { self.opening.next() } else { None }
     }
 
+    /// Calls that are still to start: arrivals that wait, calls to be sent again, and
+    /// users of a closed loop who have none, so that these always count the same.
+    #[inline]
+    pub(crate) fn waiting(&self) -> u64 {
+        let queued = self.due.len() + self.again.len() + self.pauses.len();
+        queued as u64 + u64::from(self.users)
+    }
+
     /// Closed loop: a user's call failed at `now`.
     pub(crate) fn pause(&mut self, now: Nanos) {
         self.pauses.push_back(now + PAUSE_AFTER_FAILURE);

@@ -176,9 +176,10 @@ impl Worker {
             let wait = self.origin.saturating_sub(sys::monotonic_ns());
             self.handle_events(wait)?;
         }
-        self.looks.restart(self.now());
         self.recorder.load_end = self.end;
         self.streams.iter_mut().for_each(|stream| stream.opening.restart());
+        self.bring_users();
+        self.looks.restart(self.now(), self.outstanding());
         self.start_closed_loops();
         let mut publish_at = 0;
         loop {
@@ -237,9 +238,7 @@ impl Worker {
     /// Calls under way, and those that wait.
     #[inline]
     fn outstanding(&self) -> u64 {
-        let of = |s: &StreamState| {
-            u64::from(s.active.len() + s.behind) + (s.due.len() + s.again.len()) as u64
-        };
+        let of = |s: &StreamState| u64::from(s.active.len() + s.behind) + s.waiting();
         self.streams.iter().map(of).sum()
     }
 
@@ -250,11 +249,16 @@ impl Worker {
         self.recorder.own_waiting_at_end(self.looks.explains_waiting(waiting));
     }
 
+    /// The users of closed loops are there from the first moment on.
+    fn bring_users(&mut self) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.closed_loop) {
+            stream.users = stream.limit.saturating_mul(stream.pipeline);
+        }
+    }
+
     fn start_closed_loops(&mut self) {
         for s in 0..self.streams.len() {
             if self.streams[s].closed_loop {
-                let stream = &mut self.streams[s];
-                stream.users = stream.limit.saturating_mul(stream.pipeline);
                 self.serve(s);
             }
         }

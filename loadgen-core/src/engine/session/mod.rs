@@ -160,7 +160,7 @@ impl SessionWorker {
             let wait = self.origin.saturating_sub(sys::monotonic_ns());
             self.poll.wait(wait)?;
         }
-        self.looks.restart(self.now());
+        self.looks.restart(self.now(), 0);
         let mut publish_at = 0;
         loop {
             let now = self.now();
