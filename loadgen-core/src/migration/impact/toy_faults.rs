@@ -60,7 +60,7 @@ fn world(seed: u64) {
     let stop = at + length(0.06, 1.0);
     let resume = stop + length(0.005, 2.0);
     // Now and then the network finds the machine late.
-    let back = resume + if seed % 3 == 0 { length(0.01, 4.0) } else { 0 };
+    let back = resume + if seed.is_multiple_of(3) { length(0.01, 4.0) } else { 0 };
     dark.push((stop, back));
     at = back + 250 * MS;
     for _ in 0..counts.1 {
