@@ -3,8 +3,12 @@
 
 mod common;
 
+use std::path::Path;
+use std::process::Command;
+
 use common::server::{Reply, serve};
 use common::{Target, in_time, run, saved};
+use serde_json::Value;
 
 #[test]
 fn text_on_stdout_and_nothing_else() {
@@ -124,6 +128,50 @@ fn a_report_is_repeated() {
     run(["run", dir.path().join("none.json").to_str().unwrap()])
         .exits_with(2)
         .says(&["none.json", "No such file"]);
+}
+
+/// Changes the plan of a report on disk.
+fn change_plan(report: &Path, change: impl FnOnce(&mut Value)) {
+    let mut value = saved(report);
+    change(&mut value["plan"]);
+    std::fs::write(report, value.to_string()).unwrap();
+}
+
+/// A program that embeds the library may leave the end of the load to itself: of such
+/// a report nothing ends the repetition, unless it is told.
+#[test]
+fn a_report_without_an_end_is_repeated_for_a_time() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let (calls, sessions) = (dir.path().join("calls.json"), dir.path().join("sessions.json"));
+    let (calls_arg, sessions_arg) = (calls.to_str().unwrap(), sessions.to_str().unwrap());
+    run(["run", &target.url, "-r", "50", "-d", "200ms", "-o", calls_arg]).ran();
+    // What has an end keeps it.
+    let kept = ["repeated as it is", "--duration"];
+    run(["run", calls_arg, "-d", "300ms"]).exits_with(2).says(&kept);
+    change_plan(&calls, |plan| plan["duration_s"] = Value::Null);
+
+    let (host, port) = target.address().split_once(':').unwrap();
+    let mut httperf = Command::new(env!("CARGO_BIN_EXE_httperf"));
+    httperf.args(["--server", host, "--port", port, "--rate", "50", "--num-conns", "5"]);
+    let done = httperf.args(["--json", sessions_arg]).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    run(["run", sessions_arg, "-d", "300ms"]).exits_with(2).says(&kept);
+    run(["run", sessions_arg, "-q"]).ran();
+    change_plan(&sessions, |plan| {
+        assert_eq!((&plan["sessions"]["count"], &plan["duration_s"]), (&5.into(), &Value::Null));
+        plan["sessions"]["count"] = Value::Null;
+    });
+
+    for endless in [calls_arg, sessions_arg] {
+        let outcome = run(["run", endless]).exits_with(2);
+        assert_eq!(outcome.stdout, "");
+        outcome.says(&["has no duration", "until it was stopped", "--duration"]);
+        run(["run", endless, "--seed", "7", "-d", "300ms"]).exits_with(2).says(&["by --seed;"]);
+        let report = run(["run", endless, "-d", "300ms", "--format", "json"]).ran().json();
+        assert_eq!(report["plan"]["duration_s"], 0.3);
+        assert!(report["counts"]["answered"].as_u64().unwrap() > 0, "{}", report["counts"]);
+    }
 }
 
 #[test]

@@ -4,10 +4,12 @@
 
 mod common;
 
+use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::{Target, Watched, is_alive, loadgen, saved};
+use socket2::{Domain, Socket, Type};
 
 /// A migration that takes a minute and more.
 const LONG: &str = "simulated:memory=2GiB,dirty=8MiB/s,bandwidth=32MiB/s";
@@ -54,6 +56,57 @@ fn ctrl_c_before_the_load() {
     running.finish().exits_with(130).says(&["stopping", "nothing was measured"]);
     drop(silent);
     assert_eq!(target.end().json()["requests_read"], 0);
+}
+
+/// A server whose backlog is full: no handshake ends. It is full for as long as both
+/// of these live.
+fn full() -> (Socket, TcpStream, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let waiting = TcpStream::connect(address).unwrap();
+    (socket, waiting, address)
+}
+
+/// Whether somebody waits for a port of this machine to take up the handshake.
+fn connecting_to(port: u16) -> bool {
+    let to = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().any(|line| {
+        let mut columns = line.split_whitespace().skip(2);
+        columns.next().is_some_and(|remote| remote.ends_with(&to)) && columns.next() == Some("02")
+    })
+}
+
+/// Interrupts a command in its first connect, which has ten minutes: ten times what
+/// the test waits for its end.
+fn interrupt_first_connect(args: &[&str]) {
+    let (_listener, _waiting, address) = full();
+    let url = format!("http://{address}/");
+    let args = args.iter().map(|arg| if *arg == "URL" { &url } else { *arg });
+    let running = Watched::spawn(loadgen(args.chain(["--timeout", "10m"])));
+    common::wait_until("loadgen connects", || connecting_to(address.port()));
+    running.signal("INT");
+    let outcome = running.finish().exits_with(130);
+    let outcome = outcome.says(&["stopping", "before the load began, nothing was measured"]);
+    assert_eq!(outcome.stdout, "");
+}
+
+#[test]
+fn ctrl_c_in_the_first_connect_of_a_run() {
+    interrupt_first_connect(&["run", "URL", "-r", "10"]);
+    interrupt_first_connect(&["run", "URL", "--closed", "--threads", "1"]);
+}
+
+#[test]
+fn ctrl_c_in_the_first_connect_of_a_sweep() {
+    interrupt_first_connect(&["sweep", "URL", "--rates", "10,20"]);
+}
+
+#[test]
+fn ctrl_c_in_the_first_connect_of_a_migration() {
+    interrupt_first_connect(&["migrate", "URL", "--trigger", "command:true"]);
 }
 
 #[test]

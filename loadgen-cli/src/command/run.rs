@@ -25,7 +25,8 @@ pub(crate) struct Args {
     ///
     /// A name that ends in .json without a scheme, or an existing file, is a report: its plan
     /// (target, request, rate, seed and all) is repeated. Only --slo, the options of the output
-    /// and secret headers (-H), which a report does not hold, can stand beside it.
+    /// and secret headers (-H), which a report does not hold, can stand beside it; and --duration
+    /// must, if the plan has no end of its own.
     #[arg(value_name = "URL|REPORT.json")]
     url: String,
 
@@ -123,23 +124,8 @@ impl Args {
 
     /// The plan of the report that stands in place of the URL.
     fn repeated(&self, given: &Given) -> Result<Plan, Failure> {
-        let other = given.other_than(&WITH_REPORT);
-        if !other.is_empty() {
-            return Err(Failure::usage(format!(
-                "the plan of '{}' is repeated as it is: it cannot be changed by {}; give a URL and \
-                 all options instead",
-                self.url,
-                other.join(", ")
-            )));
-        }
         let report = read_report(Path::new(&self.url))?;
-        if report.plan.duration().is_none() && report.plan.sessions().is_none() {
-            return Err(Failure::usage(format!(
-                "the plan of '{}' has no duration, it ran until it was stopped, and would do so \
-                 again: give its URL and all options, --duration among them, instead",
-                self.url
-            )));
-        }
+        // First of all: its plan has no duration, either.
         if report.migration.is_some() {
             return Err(Failure::usage(format!(
                 "'{}' is the report of a migration, which 'run' cannot repeat: use 'loadgen \
@@ -148,6 +134,27 @@ impl Args {
             )));
         }
         let mut plan = report.plan;
+        let endless = is_endless(&plan);
+        let allowed = if endless { &["duration"][..] } else { &[] };
+        let other = given.other_than(&[&WITH_REPORT[..], allowed].concat());
+        if !other.is_empty() {
+            return Err(Failure::usage(format!(
+                "the plan of '{}' is repeated as it is: it cannot be changed by {}; give a URL and \
+                 all options instead",
+                self.url,
+                other.join(", ")
+            )));
+        }
+        if endless {
+            if !given.has("duration") {
+                return Err(Failure::usage(format!(
+                    "the plan of '{}' has no duration: it ran until it was stopped, and would do \
+                     so again; give --duration TIME",
+                    self.url
+                )));
+            }
+            plan = plan.with_duration(self.duration);
+        }
         for told in self.target.supply_secrets(&mut plan)? {
             if !self.output.quiet {
                 note(&told);
@@ -155,6 +162,11 @@ impl Args {
         }
         Ok(plan)
     }
+}
+
+/// Whether nothing but its caller ends a plan's load.
+fn is_endless(plan: &Plan) -> bool {
+    plan.duration().is_none() && plan.sessions().is_none_or(|sessions| sessions.count.is_none())
 }
 
 /// Whether the positional argument is a report, not a URL.

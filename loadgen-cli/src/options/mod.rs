@@ -33,6 +33,11 @@ impl Given {
         Self(matches.ids().filter(given).map(|id| id.as_str().replace('_', "-")).collect())
     }
 
+    /// Whether an option is given.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|given| given == id)
+    }
+
     /// Options given that are not among `allowed`, as they are written.
     pub(crate) fn other_than(&self, allowed: &[&str]) -> Vec<String> {
         let other =

@@ -214,17 +214,22 @@ impl Course {
     }
 
     /// Sorts the events by time. We know only when we were told that the migration
-    /// was accepted; one that fails at once may be over before that.
+    /// was accepted; one that fails at once may be over before that. And another clock
+    /// may put its end before the firing, which it was not: less is known of both then.
     fn put_in_order(&mut self) {
-        let last = self.events.iter().filter(|e| e.kind.is_final()).map(|e| e.at).min();
         let fired = self.events.iter().find(|e| e.kind == EventKind::Fired).map(|e| e.at);
+        let fired = fired.unwrap_or(0);
+        for end in self.events.iter_mut().filter(|e| e.kind.is_final() && e.at < fired) {
+            end.uncertainty += fired - end.at;
+            end.at = fired;
+        }
+        let last = self.events.iter().filter(|e| e.kind.is_final()).map(|e| e.at).min();
         let accepted = self.events.iter_mut().find(|e| e.kind == EventKind::Accepted);
         if let (Some(accepted), Some(last)) = (accepted, last)
             && last < accepted.at
         {
-            let earlier = last.max(fired.unwrap_or(0)).min(accepted.at);
-            accepted.uncertainty += accepted.at - earlier;
-            accepted.at = earlier;
+            accepted.uncertainty += accepted.at - last;
+            accepted.at = last;
         }
         let rank = |kind: &EventKind| match kind {
             EventKind::Fired => 0,
@@ -268,5 +273,69 @@ pub(super) fn drain(
             cut = true;
         }
         std::thread::sleep(TURN / 10);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Nanos;
+
+    /// The events, in this order, as they stand in a report.
+    fn ordered(events: &[(EventKind, Nanos)]) -> Vec<Event> {
+        let mut course = Course::default();
+        for (kind, at) in events {
+            course.events.push(Event::new(kind.clone(), *at, 10, "test"));
+        }
+        course.put_in_order();
+        course.events.events
+    }
+
+    fn names(events: &[Event]) -> Vec<&str> {
+        events.iter().map(|event| event.kind.name()).collect()
+    }
+
+    /// We took its word only when it was over: it was accepted before, and how much
+    /// sooner is not known.
+    #[test]
+    fn accepted_never_stands_behind_the_end() {
+        for last in [EventKind::Completed, EventKind::Failed, EventKind::Cancelled] {
+            let events = [(EventKind::Fired, 100), (EventKind::Accepted, 190), (last.clone(), 150)];
+            let events = ordered(&events);
+            assert_eq!(names(&events), ["fired", "accepted", last.name()]);
+            let accepted = (events[1].at, events[1].uncertainty);
+            assert_eq!(accepted, (150, 10 + 40), "the moment told lies within");
+        }
+    }
+
+    #[test]
+    fn an_end_that_another_clock_puts_before_the_firing_came_after_it() {
+        let events = [(EventKind::Fired, 100), (EventKind::Accepted, 190), (EventKind::Failed, 90)];
+        let events = ordered(&events);
+        assert_eq!(names(&events), ["fired", "accepted", "failed"]);
+        let times: Vec<_> = events.iter().map(|e| (e.at, e.uncertainty)).collect();
+        assert_eq!(times, [(100, 10), (100, 10 + 90), (100, 10 + 10)]);
+        // Only the end is moved, and only then.
+        let events = [(EventKind::Fired, 100), (EventKind::Stop, 95), (EventKind::Completed, 101)];
+        let times: Vec<_> = ordered(&events).iter().map(|e| (e.at, e.uncertainty)).collect();
+        assert_eq!(times, [(95, 10), (100, 10), (101, 10)]);
+    }
+
+    #[test]
+    fn at_the_same_moment_the_course_orders() {
+        let events = [
+            (EventKind::Failed, 5),
+            (EventKind::Mark("m".to_owned()), 5),
+            (EventKind::Accepted, 5),
+            (EventKind::Setup, 4),
+            (EventKind::Fired, 5),
+        ];
+        let events = ordered(&events);
+        assert_eq!(names(&events), ["setup", "fired", "accepted", "m", "failed"]);
+        // What is in order keeps its time.
+        assert!(events.iter().all(|event| event.uncertainty == 10));
+        let events = [(EventKind::Fired, 1), (EventKind::Accepted, 2), (EventKind::Completed, 3)];
+        let times: Vec<_> = ordered(&events).iter().map(|e| (e.at, e.uncertainty)).collect();
+        assert_eq!(times, [(1, 10), (2, 10), (3, 10)]);
     }
 }

@@ -17,7 +17,7 @@
 
 mod inspect;
 mod log;
-mod method;
+pub(super) mod method;
 pub(super) mod readings;
 mod socket;
 mod thread;

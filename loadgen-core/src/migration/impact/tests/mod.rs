@@ -1,6 +1,7 @@
 //! Hand-made runs in which every figure is known.
 
 mod connections;
+mod darks;
 mod figures;
 mod guest;
 mod headline;
@@ -24,6 +25,7 @@ struct Run {
     strategy: Strategy,
     connections: Option<Vec<ConnectionEnd>>,
     dates: Vec<DateSample>,
+    reach: Option<ReachLog>,
 }
 
 fn call(intended: Nanos, done: Nanos) -> CallRecord {
@@ -87,6 +89,7 @@ impl Run {
             strategy: Strategy::PreCopy,
             connections: None,
             dates: Vec::new(),
+            reach: None,
         }
     }
 
@@ -114,6 +117,7 @@ impl Run {
         let connections = self.connections.clone().map(ConnectionLog::of_all);
         input.connections = connections.as_ref();
         input.dates = &self.dates;
+        input.reach = self.reach.as_ref();
         input.settled = self.settled.as_ref();
         input.strategy = Some(self.strategy);
         input.warmup_end = 1_000 * MS;
