@@ -1,7 +1,7 @@
 //! Values that are sent, and never written: credentials in headers and in URLs.
 //!
 //! A [`Secret`] shows itself, in reports and in `Debug` alike, as `«redacted»` and a
-//! short fingerprint. The fingerprint is keyed ([`key`]): who has the report but not
+//! short fingerprint. The fingerprint is keyed (`key.rs`): who has the report but not
 //! the key cannot try out values, however short the secret is, while reports of one
 //! user tell whether they were made with the same value. A report that is read back
 //! has the shown text only: such a secret is *missing*, and a plan with it is not run
