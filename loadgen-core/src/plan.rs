@@ -4,7 +4,9 @@
 
 mod document;
 mod of_sessions;
+mod secrets;
 mod stream;
+mod validate;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,9 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
-use crate::record::Population;
 use crate::request::Request;
-use crate::secret::{Secret, lines};
 use crate::session::Sessions;
 use crate::target::Target;
 pub use stream::{CloseMode, Stream};
@@ -271,51 +271,6 @@ impl Plan {
         self.drain_s.unwrap_or(self.timeout_s())
     }
 
-    /// The headers whose values are needed and not there: a report keeps what is
-    /// secret as a fingerprint only.
-    #[must_use]
-    pub fn missing_secrets(&self) -> Vec<String> {
-        let request = self.request.iter();
-        let own = request.flat_map(Request::missing_secrets).map(str::to_owned);
-        let heads = self.sessions().into_iter().flat_map(|sessions| {
-            let head = &sessions.head;
-            [&head.before_host, &head.after_host].map(|lines| lines::missing(lines)).concat()
-        });
-        let target = self.target.is_missing_authorization().then(|| AUTHORIZATION.to_owned());
-        own.chain(heads).chain(target).collect()
-    }
-
-    /// Gives the value of a header that [is missing](Self::missing_secrets), and tells
-    /// what the report has in its place; `None` if none of this name is.
-    pub fn supply_secret(&mut self, name: &str, value: &str) -> Option<Secret> {
-        if let Some(stood) = self.request.as_mut().and_then(|r| r.supply_secret(name, value)) {
-            return Some(stood);
-        }
-        if let Some(sessions) = &mut self.sessions {
-            let head = &mut sessions.head;
-            for lines in [&mut head.before_host, &mut head.after_host] {
-                if let Some(stood) = lines::supply(&mut lines.0, name, value) {
-                    return Some(stood);
-                }
-            }
-        }
-        name.eq_ignore_ascii_case(AUTHORIZATION).then(|| self.target.supply_authorization(value))?
-    }
-
-    /// Keeps the values of the request's headers of this name secret; whether there
-    /// is one.
-    pub fn keep_secret(&mut self, name: &str) -> bool {
-        self.request.as_mut().is_some_and(|request| request.keep_secret(name))
-    }
-
-    /// The same plan without what is secret about it, for telling whether two plans
-    /// do the same: a token that was renewed makes no other plan.
-    pub(crate) fn without_secrets(mut self) -> Self {
-        self.target = self.target.without_secrets();
-        self.request = self.request.map(Request::without_secrets);
-        self
-    }
-
     /// The streams of the plan.
     pub(crate) fn streams(&self) -> impl Iterator<Item = &Stream> {
         std::iter::once(&self.load).chain(&self.probe)
@@ -338,94 +293,6 @@ impl Plan {
         )?;
         Ok(self)
     }
-
-    /// Checks that the plan can be carried out.
-    ///
-    /// # Errors
-    /// [`PlanError`] with the offending value.
-    pub fn validate(&self) -> Result<(), PlanError> {
-        self.target.validate()?;
-        if self.target.is_tls() && self.sessions.is_none() {
-            return Err(PlanError::Url {
-                url: self.target.url().to_owned(),
-                reason: "https is not supported here yet: use an http:// URL",
-            });
-        }
-        self.request().validate()?;
-        let missing = self.missing_secrets();
-        if !missing.is_empty() {
-            return Err(PlanError::Secrets { headers: missing });
-        }
-        for stream in self.streams() {
-            stream.validate()?;
-        }
-        if let Some(probe) = &self.probe
-            && probe.population() == self.load.population()
-        {
-            return Err(PlanError::Conflict(match probe.population() {
-                Population::Fresh => {
-                    "the load itself opens a connection for each call, and its calls could not be \
-                     told from those of the probe: leave out the probe (--probe-rate)"
-                }
-                Population::Established => {
-                    "the load and the probe both keep their connections, and their calls could not \
-                     be told apart: make the probe one call a connection (Stream::fresh), or leave \
-                     it out"
-                }
-            }));
-        }
-        let seconds = |what, value: f64, least: f64| {
-            if value.is_finite() && value >= least && value <= 1e7 {
-                return Ok(());
-            }
-            let range = if least > 0.0 {
-                "above 0 s and at most 10,000,000 s"
-            } else {
-                "from 0 s to 10,000,000 s"
-            };
-            Err(PlanError::Range { what, range, value: format!("{value} s") })
-        };
-        if let Some(duration) = self.duration_s {
-            seconds("the duration", duration, 1e-9)?;
-            if self.warmup_s >= duration {
-                return Err(PlanError::Conflict("the warm-up must be shorter than the duration"));
-            }
-        }
-        seconds("the warm-up", self.warmup_s, 0.0)?;
-        seconds("the timeout", self.timeout_s(), 1e-9)?;
-        seconds("the drain time", self.drain_s(), 0.0)?;
-        if let Some(deadline) = self.deadline_s {
-            seconds("the deadline", deadline, 1e-9)?;
-        }
-        if !(1..=1024).contains(&self.threads) {
-            return Err(PlanError::Range {
-                what: "the number of threads",
-                range: "from 1 to 1024",
-                value: self.threads.to_string(),
-            });
-        }
-        if let Some(sessions) = &self.sessions {
-            self.validate_sessions(sessions)?;
-        }
-        if self.kernel_timestamps && self.streams().any(|stream| stream.pipeline > 1) {
-            return Err(PlanError::Conflict(
-                "with pipelining several replies share a kernel timestamp: leave out \
-                 --kernel-timestamps or --pipeline",
-            ));
-        }
-        if self.streams().any(|stream| stream.connections < self.threads) {
-            return Err(PlanError::Conflict(
-                "every thread needs a connection of its own: raise --connections or lower --threads",
-            ));
-        }
-        if self.streams().any(|stream| stream.max_connecting.is_some_and(|n| n < self.threads)) {
-            return Err(PlanError::Conflict(
-                "every thread has its share of the handshakes under way: raise --max-connecting \
-                 or lower --threads",
-            ));
-        }
-        Ok(())
-    }
 }
 
 /// Seconds as a duration. A plan that has not been validated may hold any number;
@@ -443,6 +310,7 @@ pub(crate) fn nanos(seconds: f64) -> Nanos {
 mod tests {
     use super::*;
     use crate::schedule::Schedule;
+    use crate::secret::Secret;
 
     fn plan() -> Plan {
         let target = Target::parse("http://127.0.0.1/").unwrap();

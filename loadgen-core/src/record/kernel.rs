@@ -3,7 +3,7 @@
 //! by one thread; merged after the run. Memory is bounded.
 
 use super::causes::{Evidence, Parts, SlowCause, classify};
-use super::recorder::histogram;
+use super::population::histogram;
 use super::{CallRecord, Histogram, Outcome, Population};
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::spin_window;

@@ -159,7 +159,7 @@ fn migration_tiles(report: &Report, migration: &Migration) -> Vec<Tile> {
         }),
         "calls lost",
     ));
-    if let Some((figure, causes)) = sections::impact::connections_lost(migration) {
+    if let Some((figure, causes)) = sections::losses::connections_lost(migration) {
         tiles.push((figure, causes, "connections lost"));
     }
     tiles

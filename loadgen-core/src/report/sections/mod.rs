@@ -9,9 +9,11 @@
 mod causes;
 pub(crate) mod cell;
 mod darks;
+mod guest;
 mod head;
-pub(super) mod impact;
+mod impact;
 mod load;
+pub(super) mod losses;
 mod phases;
 
 pub(crate) use darks::{Dark, darks};

@@ -1,0 +1,53 @@
+//! What is secret about a plan: a report keeps fingerprints only, so that whoever
+//! repeats its plan has to give the values again.
+
+use super::{AUTHORIZATION, Plan};
+use crate::request::Request;
+use crate::secret::{Secret, lines};
+
+impl Plan {
+    /// The headers whose values are needed and not there: a report keeps what is
+    /// secret as a fingerprint only.
+    #[must_use]
+    pub fn missing_secrets(&self) -> Vec<String> {
+        let request = self.request.iter();
+        let own = request.flat_map(Request::missing_secrets).map(str::to_owned);
+        let heads = self.sessions().into_iter().flat_map(|sessions| {
+            let head = &sessions.head;
+            [&head.before_host, &head.after_host].map(|lines| lines::missing(lines)).concat()
+        });
+        let target = self.target.is_missing_authorization().then(|| AUTHORIZATION.to_owned());
+        own.chain(heads).chain(target).collect()
+    }
+
+    /// Gives the value of a header that [is missing](Self::missing_secrets), and tells
+    /// what the report has in its place; `None` if none of this name is.
+    pub fn supply_secret(&mut self, name: &str, value: &str) -> Option<Secret> {
+        if let Some(stood) = self.request.as_mut().and_then(|r| r.supply_secret(name, value)) {
+            return Some(stood);
+        }
+        if let Some(sessions) = &mut self.sessions {
+            let head = &mut sessions.head;
+            for lines in [&mut head.before_host, &mut head.after_host] {
+                if let Some(stood) = lines::supply(&mut lines.0, name, value) {
+                    return Some(stood);
+                }
+            }
+        }
+        name.eq_ignore_ascii_case(AUTHORIZATION).then(|| self.target.supply_authorization(value))?
+    }
+
+    /// Keeps the values of the request's headers of this name secret; whether there
+    /// is one.
+    pub fn keep_secret(&mut self, name: &str) -> bool {
+        self.request.as_mut().is_some_and(|request| request.keep_secret(name))
+    }
+
+    /// The same plan without what is secret about it, for telling whether two plans
+    /// do the same: a token that was renewed makes no other plan.
+    pub(crate) fn without_secrets(mut self) -> Self {
+        self.target = self.target.without_secrets();
+        self.request = self.request.map(Request::without_secrets);
+        self
+    }
+}

@@ -1,0 +1,120 @@
+//! What is kept of the calls of one population: counts by their fate, and the
+//! histograms of their times. It only adds up; who counts what is the recorder's.
+
+use super::connections::Losses;
+use super::{Cause, Phase};
+
+/// Times in ns, 1 ns to an hour, 3 significant digits (HdrHistogram).
+pub(crate) type Histogram = hdrhistogram::Histogram<u64>;
+
+/// Longest time that a histogram takes: an hour. Longer ones count as this long.
+const LONGEST: u64 = 3_600_000_000_000;
+
+pub(super) fn histogram() -> Histogram {
+    Histogram::new_with_bounds(1, LONGEST, 3)
+        .unwrap_or_else(|_| unreachable!("constant bounds that hdrhistogram accepts"))
+}
+
+/// Calls by their fate; see [`crate::report::Counts`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) offered: u64,
+    pub(crate) started: u64,
+    pub(crate) answered: u64,
+    pub(crate) failed: u64,
+    pub(crate) shed: u64,
+    pub(crate) unfinished: u64,
+    /// Failed calls that are censored (timeout, deadline).
+    pub(crate) timed_out: u64,
+    pub(crate) reconnects: u64,
+    pub(crate) queued: u64,
+    pub(crate) opened: u64,
+    /// Started and answered between the end of the warm-up and the end of the
+    /// load, whenever they were to start: what rates are made of.
+    pub(crate) started_in_span: u64,
+    pub(crate) answered_in_span: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.offered += other.offered;
+        self.started += other.started;
+        self.answered += other.answered;
+        self.failed += other.failed;
+        self.shed += other.shed;
+        self.unfinished += other.unfinished;
+        self.timed_out += other.timed_out;
+        self.reconnects += other.reconnects;
+        self.queued += other.queued;
+        self.opened += other.opened;
+        self.started_in_span += other.started_in_span;
+        self.answered_in_span += other.answered_in_span;
+    }
+}
+
+/// The figures of one population.
+#[derive(Debug, Clone)]
+pub(crate) struct PopulationRecord {
+    pub(crate) tally: Tally,
+    /// Response time of answered calls with a status below 400.
+    pub(crate) response: Histogram,
+    /// Response time of answered calls with a status of 400 and above.
+    pub(crate) response_error_status: Histogram,
+    /// Service time of answered calls.
+    pub(crate) service: Histogram,
+    /// Intended start to giving up, of failed calls.
+    pub(crate) time_to_failure: Histogram,
+    /// Lateness of the generator, of open-loop calls.
+    pub(crate) lag: Histogram,
+    /// Failed calls by phase and cause.
+    pub(crate) errors: [[u64; Cause::ALL.len()]; Phase::ALL.len()],
+    /// Answered calls by the hundreds of their status; 0 holds all others.
+    pub(crate) status: [u64; 6],
+    /// Connections lost, by cause.
+    pub(crate) lost: Losses,
+}
+
+impl PopulationRecord {
+    pub(crate) fn new() -> Self {
+        Self {
+            tally: Tally::default(),
+            response: histogram(),
+            response_error_status: histogram(),
+            service: histogram(),
+            time_to_failure: histogram(),
+            lag: histogram(),
+            errors: Default::default(),
+            status: [0; 6],
+            lost: Losses::default(),
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.tally.add(&other.tally);
+        for (mine, theirs) in [
+            (&mut self.response, &other.response),
+            (&mut self.response_error_status, &other.response_error_status),
+            (&mut self.service, &other.service),
+            (&mut self.time_to_failure, &other.time_to_failure),
+            (&mut self.lag, &other.lag),
+        ] {
+            add(mine, theirs);
+        }
+        for (mine, theirs) in self.errors.iter_mut().zip(&other.errors) {
+            for (mine, theirs) in mine.iter_mut().zip(theirs) {
+                *mine += theirs;
+            }
+        }
+        for (mine, theirs) in self.status.iter_mut().zip(&other.status) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.lost.iter_mut().zip(&other.lost) {
+            *mine += theirs;
+        }
+    }
+}
+
+/// Adds a histogram to another of the same bounds.
+pub(crate) fn add(into: &mut Histogram, other: &Histogram) {
+    into.add(other).unwrap_or_else(|_| unreachable!("all histograms have the same bounds"));
+}
