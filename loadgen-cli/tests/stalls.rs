@@ -134,14 +134,22 @@ fn run(seed: u64) -> Result<bool, String> {
         }
     }
     let long = |run: &Value| run["generator"]["longest_pause_ms"].as_f64().unwrap_or(0.0) > 1_000.0;
-    if let Some(run) = runs.iter().find(|run| long(run)) {
-        let valid = run["verdict"]["status"] == "valid";
-        if valid {
-            return blamed("a run that stood still is called valid", &told);
-        }
-        return Ok(true);
+    let Some(stood_still) = runs.iter().find(|run| long(run)) else { return Ok(false) };
+    if stood_still["verdict"]["status"] == "valid" && moved(stood_still) {
+        return blamed("a run that stood still is called valid", &told);
     }
-    Ok(false)
+    Ok(true)
+}
+
+/// Whether the stop made a shown figure longer: not if it fell between the last reply
+/// and the end of the load.
+fn moved(run: &Value) -> bool {
+    let longest = |populations: &Value| {
+        let all = populations.as_object().into_iter().flat_map(|all| all.values());
+        all.filter_map(|one| one["response_time"]["max_us"].as_f64()).fold(0.0, f64::max)
+    };
+    longest(&run["populations"]).max(run["response_time"]["max_us"].as_f64().unwrap_or(0.0))
+        > 1_000_000.0
 }
 
 #[test]

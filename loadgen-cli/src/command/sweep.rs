@@ -102,12 +102,14 @@ fn judge(report: &SweepReport) -> Exit {
     let late = faulty.count() - invalid;
     if late > 0 {
         warning(&format!(
-            "the generator itself was late in {late} steps: what they left undone says nothing of \
-             the server"
+            "the generator itself was late in {}: what was left undone there says nothing of the \
+             server",
+            steps(late)
         ));
     }
     if invalid > 0 {
-        warning(&format!("{invalid} steps are not valid: see the verdicts and their reasons"));
+        let are = if invalid == 1 { "is" } else { "are" };
+        warning(&format!("{} {are} not valid: see the verdicts and their reasons", steps(invalid)));
         Exit::Invalid
     } else if !report.objectives.is_empty() && report.held_up_to_per_s.is_none() {
         let judged = report.curve().first().is_some_and(|point| point.held.is_some());
@@ -192,6 +194,11 @@ impl SweepObserver for Watch<'_> {
             error(&format!("{reason}\nThe sweep goes on; its report is tried again at the end."));
         }
     }
+}
+
+/// So many steps, in words.
+fn steps(n: usize) -> String {
+    if n == 1 { "1 step".to_owned() } else { format!("{n} steps") }
 }
 
 /// The figures of a step, in a line.

@@ -21,7 +21,7 @@ const LATE: [&str; 5] = [
     "the generator itself started half of the calls at least",
     " calls were answered well (",
     " calls was not over when the load ended",
-    "steps are not valid",
+    "not valid: see the verdicts",
     "the generator came to its limit",
 ];
 

@@ -23,6 +23,7 @@ mod session;
 mod shared;
 mod stamps;
 mod starting_line;
+mod stoppable;
 mod stream;
 mod unanswered;
 mod verdict;
@@ -31,10 +32,9 @@ mod work;
 mod worker;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 pub(crate) use handle::Finished;
 pub use handle::{RunHandle, Snapshot, Stopper};
@@ -42,6 +42,7 @@ use reach::{check_sources, reach};
 use session::SessionWorker;
 use shared::{Settings, Shared};
 use starting_line::StartingLine;
+pub(crate) use stoppable::unless_stopped;
 use stream::{RequestBytes, StreamState};
 use work::carry_out;
 use worker::Worker;
@@ -54,9 +55,6 @@ use crate::plan::{CloseMode, Plan, nanos};
 use crate::record::{CallLog, Recorder};
 use crate::report::Report;
 use crate::session::Observer;
-
-/// How soon a stop is noticed while the target is tried.
-const LOOK_FOR_STOP: Duration = Duration::from_millis(20);
 
 /// A plan that is ready to run: checked, its target resolved and reachable.
 #[derive(Debug)]
@@ -116,24 +114,7 @@ impl Engine {
     /// # Errors
     /// As [`Self::new`]; [`RunError::Stopped`] if it was stopped before its end.
     pub fn prepare(plan: Plan, stop: &AtomicBool) -> Result<Self, RunError> {
-        let (send, receive) = mpsc::channel();
-        thread::Builder::new()
-            .name("prepare".to_owned())
-            .spawn(move || {
-                // Once it was stopped, nobody waits for it.
-                let _ = send.send(Self::new(plan));
-            })
-            .map_err(|source| RunError::Setup { what: "a thread", source })?;
-        loop {
-            match receive.recv_timeout(LOOK_FOR_STOP) {
-                Ok(engine) => return engine,
-                Err(mpsc::RecvTimeoutError::Timeout) if stop.load(Ordering::SeqCst) => {
-                    return Err(RunError::Stopped);
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(RunError::WorkerPanicked),
-            }
-        }
+        unless_stopped(stop, || Self::new(plan))?
     }
 
     /// A plan with sessions: what its connections meet is the result, so none is

@@ -12,7 +12,7 @@ use super::impact::{ImpactInput, impact};
 use super::reach::{self, Reach, ReachLog};
 use super::{Context, ReachCheck, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
-use crate::engine::{Engine, Finished, RunHandle, Snapshot};
+use crate::engine::{Engine, Finished, RunHandle, Snapshot, unless_stopped};
 use crate::error::{PlanError, RunError};
 use crate::event::{Event, EventReport};
 use crate::plan::{Plan, Stream, nanos};
@@ -189,7 +189,8 @@ impl MigrationRun {
         // The trigger is made ready before the load, so that this does not disturb
         // the baseline. Its clock is mapped to that of the load afterwards.
         let vm = self.trigger.probe()?;
-        let mut reach = Reach::prepare(self.reach.0, self.reach.1, self.plan.target());
+        let ((how, rate), target) = (self.reach, self.plan.target().clone());
+        let mut reach = unless_stopped(interrupt, move || Reach::prepare(how, rate, &target))?;
         let mut context = Context::new(self.run_id.clone(), Clock::start());
         context.trial = self.trial;
         self.trigger.arm(&context)?;

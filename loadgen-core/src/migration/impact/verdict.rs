@@ -351,6 +351,10 @@ fn of_other_gaps(outages: &[&Outage]) -> Option<Reason> {
     })
 }
 
+/// A downtime, in ms, that calls can resolve: a probe of more than 2000 newcomers a
+/// second would be the load itself.
+const SHORTEST_MS: f64 = 0.5;
+
 /// Whether any stream was dense enough to see the downtime that is claimed. Where
 /// an outage stands out, it was.
 fn of_resolution(view: &View<'_>, migration: &Migration, outages: &[&Outage]) -> Option<Reason> {
@@ -358,14 +362,17 @@ fn of_resolution(view: &View<'_>, migration: &Migration, outages: &[&Outage]) ->
     let densest = Population::ALL.iter().filter_map(|p| view.input.interval(*p)).min()?;
     let seen = |o: &&Outage| o.gap().is_some_and(|gap| gap.length() > o.threshold);
     (as_millis(densest) > claimed && !outages.iter().any(seen)).then(|| {
+        let help = if claimed < SHORTEST_MS {
+            "no rate of calls resolves so short a time".to_owned()
+        } else {
+            format!("raise the rate of the probe above {:.0} a second", (1e3 / claimed).ceil())
+        };
         (
             Degraded,
             format!(
                 "the downtime of {claimed:.3} ms is shorter than the {:.3} ms between two calls of \
-                 the densest stream: the outage at the clients is below the resolution; raise the \
-                 rate of the probe above {:.0} a second",
+                 the densest stream: the outage at the clients is below the resolution; {help}",
                 as_millis(densest),
-                (1e3 / claimed).ceil()
             ),
         )
     })

@@ -38,7 +38,7 @@ pub(super) fn inspect(
     target: &Target,
 ) -> Result<Found, String> {
     if choice == ReachCheck::Off {
-        return Err("it was switched off (--reach-check off)".to_owned());
+        return Err("it was switched off".to_owned());
     }
     let addresses = target.resolve().map_err(|e| format!("the target has no address: {e}"))?;
     let [first, others @ ..] = addresses.as_slice() else {

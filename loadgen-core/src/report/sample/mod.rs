@@ -298,7 +298,7 @@ pub(crate) fn empty() -> Report {
         paused_ms: None,
         outage_ms: Outages::default(),
         unreachable_ms: Unreachable {
-            reason: Some("it was switched off (--reach-check off)".to_owned()),
+            reason: Some("it was switched off".to_owned()),
             ..Unreachable::default()
         },
         silent_ms: Silent::default(),

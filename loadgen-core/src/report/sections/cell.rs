@@ -17,7 +17,20 @@ pub(crate) fn micros_or_none(us: Option<f64>) -> String {
 
 /// A time in ms to a tenth; in s to a thousandth from 10 s on.
 pub(crate) fn millis(ms: f64) -> String {
-    if ms.abs() >= 9_999.95 { format!("{:.3} s", ms / 1e3) } else { format!("{ms:.1} ms") }
+    if ms.abs() >= 9_999.95 {
+        format!("{} s", fixed(ms / 1e3, 3))
+    } else {
+        format!("{} ms", fixed(ms, 1))
+    }
+}
+
+/// A number with so many decimals; what is rounded to nothing has no sign.
+pub(crate) fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(digits) if digits.bytes().all(|b| matches!(b, b'0' | b'.')) => digits.to_owned(),
+        _ => text,
+    }
 }
 
 /// The same of what may not have been measured.
@@ -109,6 +122,13 @@ mod tests {
         assert_eq!(millis(9_999.96), "10.000 s");
         assert_eq!((bound(Some(0.84)), bound(None)), ("± 0.8 ms".to_owned(), NONE.to_owned()));
         assert_eq!((setting(0.25), setting(10.0)), ("250 ms".to_owned(), "10 s".to_owned()));
+    }
+
+    #[test]
+    fn nothing_has_no_sign() {
+        assert_eq!((fixed(-0.0004, 3), fixed(-0.0, 1)), ("0.000".to_owned(), "0.0".to_owned()));
+        assert_eq!((fixed(-0.5, 3), fixed(12.34, 1)), ("-0.500".to_owned(), "12.3".to_owned()));
+        assert_eq!((millis(-0.04), millis(-0.06)), ("0.0 ms".to_owned(), "-0.1 ms".to_owned()));
     }
 
     #[test]

@@ -39,14 +39,14 @@ pub(super) fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>>
             "replies missing",
             migration
                 .degradation_calls
-                .map_or_else(|| cell::NONE.to_owned(), |n| format!("{n:.1} calls")),
+                .map_or_else(|| cell::NONE.to_owned(), |n| format!("{} calls", cell::fixed(n, 1))),
             "at the end of the same span: area between offered rate and goodput",
         ),
         number(
             "response degradation",
             migration
                 .degradation_response_s2
-                .map_or_else(|| cell::NONE.to_owned(), |n| format!("{n:.3} s²")),
+                .map_or_else(|| cell::NONE.to_owned(), |n| format!("{} s²", cell::fixed(n, 3))),
             "area between response time and its mean before, over the same span",
         ),
     ];

@@ -155,6 +155,12 @@ fn an_outage_shorter_than_the_resolution() {
     assert_eq!((outage.gaps, outage.sum_of_gaps), (Some(0), Some(0.0)));
     assert_eq!((outage.longest_gap, outage.interruption_at_least), (Some(10.0), Some(0.0)));
     assert_eq!(outage.bound, Some(10.0));
+
+    // A program that prints both events at once: nobody can call so often.
+    let at_once = 5_000 * MS + 11_000;
+    let run = Run { calls: run.calls, ..Run::new() };
+    let run = run.without(&EventKind::Resume).with(EventKind::Resume, at_once);
+    only(&run, Degraded, &["0.011 ms", "no rate of calls resolves so short a time"]);
 }
 
 #[test]
