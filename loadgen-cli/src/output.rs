@@ -111,9 +111,14 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), Failure> {
     };
     // The result is written aside and renamed, so the directory decides.
     tempfile::Builder::new().prefix(".loadgen-check-").tempfile_in(directory).map_err(|cause| {
+        let directory = directory.display();
+        if cause.kind() == io::ErrorKind::NotFound {
+            return refuse(format!("the directory '{directory}' does not exist"));
+        }
         // The error of the system, without the temporary name that tempfile adds.
-        let cause = cause.raw_os_error().map_or(cause, io::Error::from_raw_os_error);
-        refuse(format!("{cause} (directory '{}')", directory.display()))
+        let inner = cause.get_ref().and_then(|inner| inner.source());
+        let cause = inner.map_or_else(|| cause.to_string(), ToString::to_string);
+        refuse(format!("{cause} (directory '{directory}')"))
     })?;
     Ok(())
 }

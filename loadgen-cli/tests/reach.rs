@@ -227,7 +227,7 @@ fn a_machine_that_is_silent_from_the_start_switches_the_check_off() {
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let line = text.lines().find(|line| line.contains("packets lost")).unwrap();
-    assert!(line.contains("reach check off: ") && line.contains('–'), "{text}");
+    assert!(line.contains("not measured: ") && line.contains('–'), "{text}");
     assert!(text.contains("checks was answered") || text.contains("0 of "), "{text}");
 }
 

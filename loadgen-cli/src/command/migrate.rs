@@ -75,14 +75,14 @@ pub(crate) struct Args {
 
     /// How to ask whether the machine's kernel answers: auto, rst:PORT, icmp, syn or off
     ///
-    /// It tells for how long the network lost packets to the machine, without any word of the
-    /// hypervisor. rst:PORT sends SYNs to a closed port, icmp echo requests, syn SYNs to the
+    /// It tells for how long the network lost packets to the machine, without the hypervisor's
+    /// help. rst:PORT sends SYNs to a closed port, icmp echo requests, syn SYNs to the
     /// service's port, which are reset at once; auto takes the first of these that is answered
-    /// before the load (syn at 50/s at most). What is answered by this very machine is not asked.
+    /// before the load (syn at 50/s at most). A machine with an address of this host is not checked.
     #[arg(long, value_name = "HOW", default_value = "auto", help_heading = "Migration")]
     reach_check: ReachCheck,
 
-    /// How often it is asked, 1/s to 1000/s: the denser, the tighter
+    /// Reach checks a second, 1/s to 1000/s: more give tighter bounds
     #[arg(long, value_name = "RATE", default_value = "200", value_parser = reach_rate,
           help_heading = "Migration")]
     reach_rate: f64,
@@ -108,8 +108,9 @@ working-set=MEMORY, bandwidth=64MiB/s, downtime=300ms, max-rounds=30, post-copy-
 brownout=2ms, faults=20ms, delay=1ms, body=100B, seed=SEED.
 
 command:PROGRAM [ARGS]  Any program. Exit 0 means that the migration completed, any other code \
-that it failed, also after an event that says completed; what it prints to stdout must be events, a JSON object a line; SIGTERM asks it to \
-give the migration up. Words are split as by a shell, but no shell runs. Its environment has \
+that it failed, also after an event that says completed; what it prints to stdout must be events, a JSON object a line, such as \
+{\"event\":\"stop\",\"t\":UNIX_SECONDS} or {\"event\":\"completed\",\"on_target\":true} (docs/triggers.md has \
+them all); SIGTERM asks it to give the migration up. Words are split as by a shell, but no shell runs. Its environment has \
 LOADGEN_RUN_ID, LOADGEN_TRIAL and, with --strategy, LOADGEN_STRATEGY.
 
 qmp:SOCKET,to=URI[,KEY=VALUE…]  QEMU. SOCKET (a path, or tcp:HOST:PORT) is the QMP socket of the \

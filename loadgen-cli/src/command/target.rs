@@ -84,8 +84,8 @@ pub(crate) struct Args {
 }
 
 const AFTER: &str = "\
-The first line on stdout is the URL. SIGINT, SIGTERM or SIGHUP ends the server: it then prints what it
-really did (the ground truth) and exits with 0.
+The first line on stdout is the URL. SIGINT, SIGTERM or SIGHUP ends the server:
+it then prints the ground truth (what it really did) and exits with 0.
 
 Examples:
   loadgen target --listen 127.0.0.1:8080 --delay 1ms

@@ -14,8 +14,8 @@ use crate::exit::Failure;
 pub(crate) struct HeaderOptions {
     /// Header to send (repeatable); replaces Host, User-Agent, … where the request has them
     ///
-    /// 'NAME: env:VARIABLE' takes the value from the environment ('NAME: Bearer env:VARIABLE' what
-    /// follows the first word), and '@FILE' takes headers from a file, one a line. Credentials
+    /// 'NAME: env:VARIABLE' takes the value from the environment; 'NAME: Bearer env:VARIABLE' keeps
+    /// the word before it. '@FILE' reads headers from a file, one a line. Credentials
     /// (Authorization, Cookie, X-Api-Key and the like, and what came from the environment) are
     /// sent, but stand in no report and no message.
     #[arg(long, short = 'H', value_name = "'NAME: VALUE'|@FILE", value_parser = Given::parser)]

@@ -30,7 +30,7 @@ pub(crate) struct OutputOptions {
 pub(crate) enum Format {
     /// For people
     Text,
-    /// For programs: the whole report, schema loadgen-report/1
+    /// For programs: all of it
     Json,
 }
 

@@ -78,8 +78,8 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
         find(
             VerdictStatus::Invalid,
             format!(
-                "{client_side} calls failed for want of something on this machine (ports, \
-                 descriptors, memory), not through the server: see the error classes"
+                "{client_side} calls failed because this machine ran out of ports, descriptors or \
+                 memory, not because of the server: see the error classes"
             ),
         );
     }
@@ -87,7 +87,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
         find(
             VerdictStatus::Invalid,
             "no local port was free for a connection: give more addresses with --source-address, \
-             or let --close server or --close reset leave no port in TIME_WAIT here"
+             or use --close server or --close reset, which leave no port in TIME_WAIT here"
                 .to_owned(),
         );
     }
@@ -194,9 +194,9 @@ fn reading_findings(evidence: &Evidence<'_>, find: &mut impl FnMut(VerdictStatus
         find(
             VerdictStatus::Degraded,
             format!(
-                "the generator was ready to run and waited for a CPU, {:.2} s in all and in {:.0} % \
-                 of the run for more than wake-ups take: another program took its CPU, and calls \
-                 were started and replies read late; free a CPU for it",
+                "the generator waited {:.2} s for a CPU in all, and in {:.0} % of the run for longer \
+                 than wake-ups take: another program used its CPU, so that calls started late and \
+                 replies were read late; free a CPU for loadgen",
                 delay.waited as f64 / SECOND as f64,
                 share * 100.0
             ),

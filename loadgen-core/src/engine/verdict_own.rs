@@ -6,6 +6,7 @@ use super::verdict::Evidence;
 use crate::clock::{MILLISECOND, Nanos, as_seconds};
 use crate::record::{Histogram, PauseRecord};
 use crate::report::{VerdictStatus, latency};
+use crate::units::format_duration_us;
 
 /// A figure is not to be trusted when own lateness makes it longer by this share of
 /// what it would be, and by more than [`LEAST`].
@@ -35,22 +36,28 @@ pub(super) fn findings(evidence: &Evidence<'_>, find: &mut impl FnMut(VerdictSta
     let moved = moved(evidence.response, &without, pauses.longest);
     let Some(((first, with_us, without_us), more)) = moved.split_first() else { return };
     let more: Vec<&str> = more.iter().map(|(name, ..)| *name).collect();
-    let also =
-        if more.is_empty() { String::new() } else { format!(" (so do {})", more.join(", ")) };
+    let also = if more.is_empty() {
+        String::new()
+    } else {
+        format!(" (shorter, too: {})", more.join(", "))
+    };
     find(
         VerdictStatus::Degraded,
         format!(
-            "the generator itself stood still for {:.1} ms at {:.2} s ({}): the {first} of the \
-             response times, {:.1} ms, holds that{also}, and may be {:.1} ms without it; give it a \
-             CPU of its own, or repeat the run",
-            ms(pauses.longest),
-            as_seconds(pauses.at),
+            "the generator itself stood still {}: without that and the queues behind it, the \
+             {first} of the response times may be {} instead of {}{also}; give it a CPU of its own, \
+             or repeat the run",
             match pauses.count {
-                1 => "its only pause".to_owned(),
-                n => format!("{n} pauses, {:.1} ms together", ms(pauses.sum)),
+                1 => format!("for {:.1} ms at {:.2} s", ms(pauses.longest), as_seconds(pauses.at)),
+                n => format!(
+                    "{n} times, for {:.1} ms in all (at most {:.1} ms, at {:.2} s)",
+                    ms(pauses.sum),
+                    ms(pauses.longest),
+                    as_seconds(pauses.at)
+                ),
             },
-            with_us / 1e3,
-            without_us / 1e3,
+            format_duration_us(*without_us),
+            format_duration_us(*with_us),
         ),
     );
 }

@@ -42,8 +42,8 @@ pub(super) fn explain(events: &[Event], details: &Map<String, Value>) -> Option<
     };
     if passes.len() < 2 {
         return Some(format!(
-            "the first pass over the memory was not over: {} MiB were left, and {} MiB/s were \
-             sent, so that it needs about {:.0} s more; raise --migration-limit or the bandwidth",
+            "the first pass over the memory had not ended: {} MiB were left, and at {} MiB/s it \
+             needs about {:.0} s more; raise --migration-limit or the bandwidth",
             mib(last.remaining),
             mib(bandwidth),
             (last.remaining / bandwidth).ceil()
@@ -55,39 +55,39 @@ pub(super) fn explain(events: &[Event], details: &Map<String, Value>) -> Option<
     let mut text = "it did not converge: ".to_owned();
     match dirty {
         Some(dirty) => text.push_str(&format!(
-            "the guest dirtied {} MiB/s (a page counts once a pass) against {} MiB/s sent",
+            "the guest dirtied {} MiB/s (a page counts once a pass) while {} MiB/s were sent",
             mib(dirty),
             mib(bandwidth)
         )),
         None => text.push_str(&format!("{} MiB/s were sent", mib(bandwidth))),
     }
-    text.push_str(&format!("; left at the begin of {}", told(&passes)));
+    text.push_str(&format!(". Left at the start of {}", told(&passes)));
     // The least that was left is what a limit must allow for.
     let least = passes[1..].iter().map(|pass| pass.1).fold(f64::INFINITY, f64::min);
     let needs_ms = (least / bandwidth * 1e3).ceil();
     text.push_str(&format!(
-        "; the last pass could not begin, since the least of these, {} MiB, takes {needs_ms:.0} ms \
-         to send{}. What would help: a downtime limit above {needs_ms:.0} ms",
+        ". The least of these, {} MiB, takes {needs_ms:.0} ms to send{}. Any of these would help: a \
+         downtime limit above {needs_ms:.0} ms",
         mib(least),
-        limit_ms.map(|ms| format!(", and the downtime limit is {ms:.0} ms")).unwrap_or_default()
+        limit_ms.map(|ms| format!("; the downtime limit is {ms:.0} ms")).unwrap_or_default()
     ));
     if let Some(limit_ms) = limit_ms.filter(|ms| *ms > 0.0) {
         let enough = least / (limit_ms / 1e3);
-        text.push_str(&format!("; or a bandwidth of {} MiB/s", mib(enough.ceil())));
+        text.push_str(&format!("; a bandwidth of {} MiB/s", mib(enough.ceil())));
     }
-    text.push_str("; or ");
+    text.push_str("; ");
     match (last_of("cpu_throttle_percent"), dirty) {
         (Some(throttle), _) => text.push_str(&format!(
-            "more of auto-converge, which had slowed the guest by {throttle:.0} %"
+            "more auto-converge, which had slowed the guest by {throttle:.0} %"
         )),
         (None, Some(dirty)) if dirty > bandwidth => text.push_str(&format!(
-            "auto-converge, if it can slow what dirties by more than {:.0} %",
+            "auto-converge, if it slows what dirties the memory by more than {:.0} %",
             (100.0 * (1.0 - bandwidth / dirty)).ceil()
         )),
-        _ => text.push_str("auto-converge, if what dirties is short of CPU then"),
+        _ => text.push_str("auto-converge, if what dirties the memory then lacks CPU"),
     }
     text.push_str(&format!(
-        "; or post-copy, which ends about {:.1} s after it is begun",
+        "; post-copy, which ends about {:.1} s after it begins",
         last.remaining / bandwidth
     ));
     Some(text)
@@ -163,11 +163,11 @@ mod tests {
     fn what_was_dirtied_stands_against_what_was_sent_and_what_would_help() {
         let text = explain(&without_end(), &details()).unwrap();
         for wanted in [
-            "dirtied 60 MiB/s (a page counts once a pass) against 32 MiB/s sent",
+            "dirtied 60 MiB/s (a page counts once a pass) while 32 MiB/s were sent",
             "pass 1: 512 MiB, pass 2: 128 MiB, pass 3: 128 MiB, … pass 7: 128 MiB",
-            "128 MiB, takes 4000 ms to send, and the downtime limit is 300 ms",
-            "a downtime limit above 4000 ms; or a bandwidth of 427 MiB/s",
-            "slow what dirties by more than 47 %",
+            "128 MiB, takes 4000 ms to send; the downtime limit is 300 ms",
+            "a downtime limit above 4000 ms; a bandwidth of 427 MiB/s",
+            "slows what dirties the memory by more than 47 %",
             "post-copy, which ends about 4.0 s after",
         ] {
             assert!(text.contains(wanted), "{wanted}: {text}");
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_first_pass_that_was_not_over_was_only_slow() {
         let text = explain(&[at(0, 1, 512, 0), at(8, 1, 256, 256)], &Map::new()).unwrap();
-        assert!(text.contains("256 MiB were left, and 32 MiB/s were sent"), "{text}");
+        assert!(text.contains("256 MiB were left, and at 32 MiB/s it needs"), "{text}");
         assert!(text.contains("about 8 s more"), "{text}");
     }
 

@@ -25,8 +25,13 @@ pub enum ReportError {
     NoSchema,
     /// A report in another schema.
     #[error(
-        "the report has schema \"{found}\", but this version reads \"{SCHEMA}\": use the version \
-         of loadgen that wrote it"
+        "the report has schema \"{found}\", but \"{SCHEMA}\" is read here: {}",
+        if found.starts_with("loadgen-sweep/") {
+            "it is that of a sweep; 'loadgen sweep' with the same options and --resume FILE writes \
+             it in another form, measuring nothing anew"
+        } else {
+            "use the version of loadgen that wrote it"
+        }
     )]
     Schema {
         /// The schema that it names.

@@ -8,8 +8,9 @@
 //! * Each line of its standard output is a JSON object (of up to 64 KiB):
 //!   `{"event": NAME, "t": UNIX_SECONDS, …}`. Names: `accepted`, `setup`, `round`
 //!   (with `round`, else counted), `pre-switchover`, `post-copy`, `paused` (with
-//!   `reason`; the next `post-copy` ends it), `recovering`, `stop`, `resume`, `progress`, `completed`, `failed` (with `reason`), `cancelled`,
-//!   `mark` (with `name`). `t` is the wall clock of this host; without it, and
+//!   `reason`; the next `post-copy` ends it), `recovering`, `stop`, `resume`,
+//!   `progress`, `completed`, `failed` (with `reason`), `cancelled`, `mark` (with
+//!   `name`). `t` is the wall clock of this host; without it, and
 //!   when it cannot be, the time of receipt stands. The digits after the point
 //!   of `t` say how exact it is; `uncertainty_s` may add to that. Everything
 //!   else is kept as attributes. A final event may carry
@@ -275,7 +276,10 @@ impl Run {
                 let _ = self.process.signal(libc::SIGTERM);
                 let shown: String =
                     String::from_utf8_lossy(line).escape_debug().take(120).collect();
-                let reason = format!("the program printed a line that is no event: {why}: {shown}");
+                let reason = format!(
+                    "the program printed a line that is no event: {why}: {shown} (stdout is for events; \
+                             send other output to stderr, >&2)"
+                );
                 let failed = Event::new(EventKind::Failed, received, RECEIPT_UNCERTAINTY, SOURCE);
                 Some(failed.with("reason", reason))
             }

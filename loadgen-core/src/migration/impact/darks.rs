@@ -18,16 +18,13 @@ use crate::record::{Outcome, Population};
 use crate::report::{OutageReport, Silent, Unreachable};
 
 use super::bound::LOST_SYN;
+use super::foreign;
 use super::outage::{Gap, Outage};
 use super::view::View;
 
 /// How far from STOP and RESUME lost packets still count as those of the switch-over:
 /// a starved machine loses some before, a network that learns late after.
 const AROUND: Nanos = 500 * MILLISECOND;
-
-/// Checks that were sent and answered between STOP and RESUME, from which on it is not
-/// the machine that answers.
-const FOREIGN: usize = 2;
 
 /// The readings of a run.
 #[derive(Debug, Default)]
@@ -166,28 +163,11 @@ fn doubt(log: &ReachLog, view: &View<'_>) -> Option<String> {
     let well = log.checks.iter().filter(before).filter(answered).count();
     if well == 0 || well * 10 < all * 9 {
         return Some(format!(
-            "{well} of {all} checks before the firing were answered: by this way nothing can be \
-             said of the machine"
+            "only {well} of {all} checks before the firing were answered, too few to judge the \
+             machine"
         ));
     }
-    let foreign = |blackout: &super::marks::Blackout| {
-        let (from, to) = (
-            blackout.stop + blackout.uncertainty,
-            blackout.resume.saturating_sub(blackout.uncertainty),
-        );
-        let within = |check: &&Check| match check.fate {
-            Fate::Answered { by, .. } => check.before > from && by < to,
-            _ => false,
-        };
-        log.checks.iter().filter(within).count()
-    };
-    let foreign: usize = view.marks.blackouts.iter().map(foreign).sum();
-    (foreign >= FOREIGN).then(|| {
-        format!(
-            "{foreign} checks were sent and answered while no virtual CPU ran: something in front \
-             of the machine answers in its place"
-        )
-    })
+    foreign::of_checks(view, &log.checks)
 }
 
 /// From STOP to RESUME, as far as their times are known.

@@ -15,6 +15,7 @@ mod bound;
 mod catch_up;
 mod connections;
 mod darks;
+mod foreign;
 mod guest_clock;
 mod headline;
 mod marks;

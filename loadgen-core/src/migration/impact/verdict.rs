@@ -10,6 +10,7 @@ use crate::printable::one_line;
 use crate::record::{CallRecord, Outcome, Population};
 use crate::report::{GapWhen, Migration, VerdictStatus};
 
+use super::foreign;
 use super::outage::Outage;
 use super::view::{View, rank, response};
 use VerdictStatus::{Degraded, Invalid};
@@ -32,6 +33,7 @@ pub(super) fn reasons(
     }
     let outages: Vec<&Outage> = outages.iter().flatten().collect();
     reasons.extend(of_outages(view, migration, &outages));
+    reasons.extend(foreign::of_calls(view, &outages));
     reasons.extend(of_other_gaps(&outages));
     reasons.extend(of_resolution(view, migration, &outages));
     if view.marks.over().is_some_and(|over| over <= view.input.load_end)
@@ -69,7 +71,7 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
     match migration.ending {
         Some(Ending::Completed) => {}
         Some(Ending::Failed) => invalid(format!(
-            "the migration failed{why}: the figures show a failed attempt; mend the cause and \
+            "the migration failed{why}: the figures show a failed attempt; fix the cause and \
              repeat the run"
         )),
         Some(Ending::Cancelled) => invalid(format!(
@@ -101,8 +103,9 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
             ),
             None => reasons.push((
                 Degraded,
-                "it could not be verified that the machine runs at the target: use a trigger \
-                 that can see the target, or check by hand"
+                "nothing confirmed that the machine runs at the target: let a command: program \
+                 print {\"event\":\"completed\",\"on_target\":true} once it has checked, give a \
+                 qmp: trigger peer=, or check by hand"
                     .to_owned(),
             )),
         }
@@ -114,7 +117,7 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
             Degraded,
             format!(
                 "post-copy was paused for {:.1} ms{why} and recovered: outages and degradation \
-                 hold that time, too; mend the path between the two sides and repeat the run",
+                 hold that time, too; fix the path between the two sides and repeat the run",
                 paused.events
             ),
         ));

@@ -89,7 +89,11 @@ impl Client {
             Ok(Self { side, address: address.clone(), stream, next_id: 1 })
         });
         client.map_err(|error| {
-            TriggerError::io(format!("connecting to the QMP socket {address}"), error)
+            let what = format!(
+                "connecting to the QMP socket {address} (QEMU makes it with -qmp \
+                 unix:PATH,server=on,wait=off)"
+            );
+            TriggerError::io(what, error)
         })
     }
 

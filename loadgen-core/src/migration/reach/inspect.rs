@@ -53,8 +53,7 @@ pub(super) fn inspect(
         if others.is_empty() { first } else { addresses.iter().find(accepts).unwrap_or(first) };
     if is_own(service.ip()) {
         return Err(format!(
-            "{} is this machine itself: the kernel that would answer is our own, which is never \
-             dark",
+            "{} is an address of this machine, whose own kernel would answer",
             service.ip()
         ));
     }

@@ -30,6 +30,7 @@ impl FromStr for ReachCheck {
             "icmp" => Ok(Self::Icmp),
             "syn" => Ok(Self::Syn),
             "off" => Ok(Self::Off),
+            "rst" => Err("'rst' needs a closed port of the machine, such as rst:63113".to_owned()),
             _ => match text.strip_prefix("rst:").map(str::parse) {
                 Some(Ok(port)) if port > 0 => Ok(Self::Rst(port)),
                 Some(_) => Err(format!("'{text}': rst: wants a port from 1 to 65535")),

@@ -146,6 +146,10 @@ impl SimulatedVm {
         let seconds = || parse_duration(value).map(|d| d.as_secs_f64()).map_err(bad);
         match key {
             "strategy" => self.strategy = value.parse()?,
+            "memory" if value.bytes().all(|b| b.is_ascii_digit()) => {
+                let help = format!("write {value}MiB or {value}GiB");
+                return Err(spec(format!("simulated: memory: '{value}' has no unit: {help}")));
+            }
             "memory" => self.memory_bytes = parse_bytes(value).map_err(bad)?,
             "dirty" => self.dirty_bytes_per_s = parse_byte_rate(value).map_err(bad)?,
             "working-set" => self.working_set_bytes = Some(parse_bytes(value).map_err(bad)?),

@@ -60,7 +60,7 @@ pub(super) fn draw(canvas: &Canvas<'_>, report: &Report, place: &Panel, top: i32
             shape: Shape::Bar,
         })
         .collect();
-    strip.header(canvas, "Dark", &keys)?;
+    strip.header(canvas, "Standstill", &keys)?;
     for (bar, k) in bars.iter().zip(0..) {
         let (from, to) = (strip.top + ROW * k + 6, strip.top + ROW * (k + 1) - 6);
         let middle = i32::midpoint(from, to);

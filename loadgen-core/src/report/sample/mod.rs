@@ -222,7 +222,9 @@ pub(crate) fn stop_and_copy() -> Report {
         paused_ms: None,
         outage_ms: Outages { established: Some(established), fresh: Some(fresh) },
         unreachable_ms: Unreachable {
-            reason: Some("127.0.0.1 is this machine itself: the kernel that would answer is our own, which is never dark".to_owned()),
+            reason: Some(
+                "127.0.0.1 is an address of this machine, whose own kernel would answer".to_owned(),
+            ),
             ..Unreachable::default()
         },
         silent_ms: Silent::default(),

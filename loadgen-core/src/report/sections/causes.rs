@@ -85,8 +85,8 @@ fn notes(slow: &SlowCalls, migration: bool) -> Vec<String> {
             parts.iter().map(|(name, ms)| format!("{name} {}", cell::millis(**ms))).collect();
         let kernel = call.connection.map_or_else(String::new, |of| {
             format!(
-                "; {} segments sent again on its connection, RTT {}, RTO {}",
-                cell::count(u64::from(of.total_retransmits)),
+                "; {} sent again on its connection, RTT {}, RTO {}",
+                cell::counted(u64::from(of.total_retransmits), "segment"),
                 cell::micros_or_none(of.rtt_us),
                 cell::millis(of.rto_ms),
             )

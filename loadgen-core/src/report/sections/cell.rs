@@ -53,6 +53,11 @@ pub(crate) fn setting(s: f64) -> String {
     if s < 1.0 { format!("{} ms", s * 1e3) } else { format!("{s} s") }
 }
 
+/// So many of something, whose plural takes an s.
+pub(crate) fn counted(n: u64, what: &str) -> String {
+    format!("{} {what}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
 /// A count with its thousands set apart.
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();

@@ -111,16 +111,20 @@ fn meaning(migration: &Migration) -> String {
     // What a view surely has beyond the one before it.
     let beyond = |inner: Interval, outer: Interval| Some(outer?.0 - inner?.1);
     let told = [
-        (beyond(stopped, lost), "the network lost packets", "it learnt late where the machine is"),
+        (
+            beyond(stopped, lost),
+            "After the machine ran again, the network lost packets",
+            "it learnt late where the machine is",
+        ),
         (
             beyond(lost, silent),
-            "the kernel was silent",
-            "packets reached the machine, which was too slow to answer",
+            "After packets arrived again, the kernel stayed silent",
+            "the machine was too slow to answer",
         ),
         (
             beyond(silent, away),
-            "the service was away",
-            "the machine answered, and its service did not yet",
+            "After the kernel answered again, the service stayed away",
+            "the machine answered, its service did not yet",
         ),
     ];
     let largest = told
@@ -128,7 +132,7 @@ fn meaning(migration: &Migration) -> String {
         .filter_map(|(ms, who, why)| Some((ms.filter(|ms| *ms > 0.05)?, who, why)))
         .max_by(|a, b| a.0.total_cmp(&b.0));
     if let Some((ms, who, why)) = largest {
-        return format!("Beyond that, {who} for at least {} more: {why}.", cell::millis(ms));
+        return format!("{who} for at least {}: {why}.", cell::millis(ms));
     }
     let catching = [&outages.established, &outages.fresh]
         .into_iter()
@@ -141,7 +145,7 @@ fn meaning(migration: &Migration) -> String {
              its service did not yet.",
             cell::millis(ms)
         ),
-        None => "These differ by no more than is known of them.".to_owned(),
+        None => "They agree within their bounds.".to_owned(),
     }
 }
 
@@ -171,7 +175,7 @@ pub(super) fn rows(migration: &Migration) -> Vec<Vec<String>> {
 fn how_lost(migration: &Migration) -> String {
     let lost = &migration.unreachable_ms;
     if let Some(reason) = &lost.reason {
-        return format!("reach check off: {reason}");
+        return format!("not measured: {reason}");
     }
     let (Some(method), Some(rate)) = (&lost.method, lost.rate_per_s) else {
         return "there was no reach check".to_owned();
@@ -226,11 +230,11 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(text.contains("away for at least 72.6 ms more: the machine answered"), "{text}");
+        assert!(text.contains("stayed away for at least 72.6 ms: the machine answered"), "{text}");
         // A network that learns 3 s late.
         migration.unreachable_ms.at_least = Some(3000.0);
         migration.unreachable_ms.at_most = Some(3010.0);
-        assert!(note(&migration).contains("at least 2968.1 ms more: it learnt late"));
+        assert!(note(&migration).contains("at least 2968.1 ms: it learnt late"));
         migration.unreachable_ms.at_least = Some(0.0);
         migration.unreachable_ms.at_most = Some(10.0);
         assert!(note(&migration).contains("held rather than lost"));
@@ -248,13 +252,13 @@ mod tests {
         for outage in [&mut migration.outage_ms.established, &mut migration.outage_ms.fresh] {
             outage.as_mut().unwrap().catching_up_at_least = None;
         }
-        assert!(note(&migration).contains("differ by no more than is known"));
+        assert!(note(&migration).contains("agree within their bounds"));
         // Not measured is not nothing.
         let off = sample::stop_and_copy().migration.unwrap();
         assert!(notes(&off).is_empty());
         let rows = rows(&off);
         assert_eq!((rows.len(), rows[0][1].as_str()), (1, cell::NONE));
-        assert!(rows[0][3].contains("127.0.0.1 is this machine itself"));
+        assert!(rows[0][3].contains("127.0.0.1 is an address of this machine"));
     }
 
     #[test]

@@ -15,15 +15,15 @@ pub(super) fn guest_rows(migration: &Migration) -> Vec<Vec<String>> {
             bound.map_or_else(|| cell::NONE.to_owned(), |bound| format!("± {bound:.2} s")),
             match step {
                 _ if bound.is_some_and(|bound| step.abs() <= bound) => {
-                    "none is seen in the Date of its replies"
+                    "no step in the Date headers of its replies"
                 }
                 step if step < 0.0 => {
-                    "by the Date of its replies its clock is behind after the move; a server that \
-                     renews its Date late may add up to 1 s"
+                    "its clock is behind after the move, by the Date headers of its replies; a \
+                     server that renews its Date late may add up to 1 s"
                 }
                 _ => {
-                    "by the Date of its replies its clock is ahead after the move; a server that \
-                     renews its Date late may add up to 1 s"
+                    "its clock is ahead after the move, by the Date headers of its replies; a \
+                     server that renews its Date late may add up to 1 s"
                 }
             }
             .to_owned(),

@@ -52,11 +52,11 @@ pub(crate) fn head(report: &Report) -> Head {
     lines.push((
         "measured by",
         format!(
-            "{} {}, {} thread(s) on {} CPU(s), started {}, seed {}",
+            "{} {}, {} on {}, started {}, seed {}",
             report.tool.name,
             report.tool.version,
-            report.environment.threads,
-            report.environment.cpus,
+            cell::counted(report.environment.threads as u64, "thread"),
+            cell::counted(report.environment.cpus as u64, "CPU"),
             report.started_at,
             plan.seed
         ),
@@ -160,9 +160,9 @@ fn arrivals(stream: &Stream) -> String {
 
 fn duration(report: &Report) -> String {
     let planned = report.plan.duration_s.map_or_else(|| "until stopped".to_owned(), cell::setting);
-    let mut text = format!("{planned} planned, {} run", cell::seconds(report.duration_s));
+    let mut text = format!("ran {} (planned: {planned})", cell::seconds(report.duration_s));
     if report.plan.warmup_s > 0.0 {
-        text.push_str(&format!(", of it {} warm-up", cell::setting(report.plan.warmup_s)));
+        text.push_str(&format!(", of which {} warm-up", cell::setting(report.plan.warmup_s)));
     }
     text
 }

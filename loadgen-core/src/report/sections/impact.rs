@@ -110,7 +110,7 @@ fn other_gaps(name: &str, outage: &OutageReport) -> String {
             let length = cell::millis(gap.length_ms);
             let when = match gap.when {
                 GapWhen::Before => "before it",
-                GapWhen::Switchover => "at the switch-over, too",
+                GapWhen::Switchover => "also at the switch-over",
                 GapWhen::After => "after it",
             };
             format!("{more}{length} from {} ({when})", cell::seconds(gap.start_s))

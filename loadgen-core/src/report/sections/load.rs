@@ -208,8 +208,8 @@ pub(super) fn times(report: &Report) -> Section {
     );
     if without.is_some() {
         notes.push(
-            "without own lateness: the response time without what of it may be the generator's \
-             (lag and pauses), at least so much is not"
+            "without own lateness: the response time less all that the generator's lag and pauses \
+             may have added; the server and the network took at least this long"
                 .to_owned(),
         );
     }

@@ -36,18 +36,19 @@ pub(super) fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>>
             "of the same span, answered with a status of 400 and above",
         ),
         number(
-            "replies missing",
+            "replies outstanding",
             migration
                 .degradation_calls
                 .map_or_else(|| cell::NONE.to_owned(), |n| format!("{} calls", cell::fixed(n, 1))),
-            "at the end of the same span: area between offered rate and goodput",
+            "offered calls less good replies at the end of the same span",
         ),
         number(
             "response degradation",
             migration
                 .degradation_response_s2
                 .map_or_else(|| cell::NONE.to_owned(), |n| format!("{} s²", cell::fixed(n, 3))),
-            "area between response time and its mean before, over the same span",
+            "response time above its mean before, summed over the same span (seconds of waiting × \
+             seconds): to compare runs",
         ),
     ];
     rows.extend(guest_rows(migration));
@@ -83,7 +84,7 @@ pub(in crate::report) fn connections_lost(migration: &Migration) -> Option<(Stri
     }
     for (name, lost) in populations.iter().skip(1).filter(|(_, lost)| lost.count > 0) {
         how.push(format!(
-            "{name}: {} in mid-call, {}",
+            "{name}: {} during a call, {}",
             cell::count(lost.count),
             class_list(&lost.causes)
         ));
@@ -96,7 +97,7 @@ fn connections_row(migration: &Migration) -> Vec<String> {
         .unwrap_or_else(|| (cell::NONE.to_owned(), "not known".to_owned()));
     let lost = &migration.connections_lost;
     if lost.established.as_ref().is_some_and(|lost| lost.of.is_some()) {
-        how.push_str("; of those open at the firing, neither planned nor announced");
+        how.push_str("; of those open at the firing, ended without a plan or an announcement");
     }
     let again: u64 =
         [&lost.established, &lost.fresh].into_iter().flatten().map(|l| l.calls_sent_again).sum();

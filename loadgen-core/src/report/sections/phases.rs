@@ -56,8 +56,11 @@ pub(super) fn response(report: &Report, migration: &Migration) -> Section {
     Section {
         title: "Response time before, during and after".to_owned(),
         scope: format!(
-            "good replies by intended start; {} population(s) together",
-            report.populations.len()
+            "good replies by intended start; {}",
+            match report.populations.len() {
+                1 => "1 population".to_owned(),
+                n => format!("{n} populations together"),
+            }
         ),
         columns: vec![
             "", "span", "calls", "mean", "p50", "p99", "max", "failed", "goodput", "received",
@@ -173,8 +176,8 @@ pub(super) fn table(migration: &Migration) -> Section {
     Section {
         title: "Phases".to_owned(),
         scope: format!(
-            "all populations, calls by intended start; {} phase(s), times from the start of the load",
-            migration.phases.len()
+            "all populations, calls by intended start; {}, times from the start of the load",
+            cell::counted(migration.phases.len() as u64, "phase")
         ),
         columns: vec![
             "", "from", "to", "offered", "lost", "mean", "p50", "p99", "max", "goodput", "received",
@@ -216,17 +219,20 @@ pub(super) fn events(report: &Report, wanted: Events) -> Section {
         .collect();
     let mut notes = Vec::new();
     if left_out > 0 {
-        notes.push(format!("{left_out} progress event(s) are not listed; they are in the JSON"));
+        notes.push(format!(
+            "left out here, but in the JSON: {}",
+            cell::counted(left_out as u64, "progress event")
+        ));
     }
     if report.events_dropped > 0 {
         notes.push(format!(
-            "{} more marks and progress events came than are kept, and are nowhere",
+            "{} more marks and progress events were not kept",
             cell::count(report.events_dropped)
         ));
     }
     Section {
         title: "Events".to_owned(),
-        scope: format!("{all} event(s), times from the start of the load"),
+        scope: format!("{}, times from the start of the load", cell::counted(all as u64, "event")),
         columns: vec!["at", "uncertainty", "event", "source", "attributes"],
         rows,
         text_columns: 3,
