@@ -40,12 +40,15 @@ pub struct Saturation {
     pub falls_behind_per_s: f64,
 }
 
-/// One point a rate, from the lowest; the longest run where there are several.
+/// One point a rate, from the lowest. Where there are several it is one that the
+/// generator did not spoil, if there is one, and the longest of those.
 pub(super) fn by_rate(points: &[SweepPoint]) -> Vec<&SweepPoint> {
     let mut sorted: Vec<&SweepPoint> = points.iter().filter(|p| !p.interrupted).collect();
+    let spoilt = |point: &SweepPoint| (point.is_generators_fault(), point.is_distorted());
     sorted.sort_by(|a, b| {
+        let by_rate = a.demanded_per_s.total_cmp(&b.demanded_per_s);
         let longest_first = b.measured_s.total_cmp(&a.measured_s);
-        a.demanded_per_s.total_cmp(&b.demanded_per_s).then(longest_first)
+        by_rate.then_with(|| spoilt(a).cmp(&spoilt(b))).then(longest_first)
     });
     sorted.dedup_by(|later, kept| later.demanded_per_s == kept.demanded_per_s);
     sorted
@@ -185,6 +188,44 @@ mod tests {
         assert_eq!(Knee::of(&given).unwrap().at_per_s, 200.0);
     }
 
+    #[test]
+    fn a_run_that_we_spoilt_does_not_hide_its_repetition() {
+        let mut all = points(&[
+            (100.0, 100.0, 20.0),
+            (200.0, 200.0, 20.0),
+            (200.0, 150.0, 700.0),
+            (400.0, 150.0, 900.0),
+        ]);
+        all[1].verdict.status = crate::report::VerdictStatus::Invalid;
+        all[1].measured_s = 60.0;
+        let saturation = Saturation::of(&all).unwrap();
+        assert_eq!(
+            (saturation.keeps_up_per_s, saturation.falls_behind_per_s),
+            (Some(100.0), 200.0)
+        );
+    }
+
+    #[test]
+    fn a_mean_that_we_made_does_not_hide_its_repetition() {
+        let mut all = points(&[
+            (100.0, 100.0, 20.0),
+            (200.0, 200.0, 300.0),
+            (200.0, 200.0, 20.0),
+            (300.0, 200.0, 900.0),
+        ]);
+        all[1].measured_s = 60.0;
+        let without = Latency { mean_us: Some(20_000.0), ..Latency::default() };
+        all[1].generator = Some(GeneratorReport {
+            longest_pause_ms: Some(1_500.0),
+            response_time_without: Some(without),
+            ..GeneratorReport::default()
+        });
+        assert!(all[1].is_distorted() && !all[1].is_generators_fault());
+        assert_eq!(Knee::of(&all).unwrap().at_per_s, 200.0);
+        let curve: Vec<_> = by_rate(&all).into_iter().map(|point| point.measured_s).collect();
+        assert_eq!(curve, [10.0; 3]);
+    }
+
     /// The steps of a server of 2,000/s, the last with a pause of ours of 1.5 s in it.
     fn stalled() -> Vec<SweepPoint> {
         let mut points = points(&[
@@ -215,6 +256,20 @@ mod tests {
         blamed[4].generator = None;
         assert_eq!(Knee::of(&blamed).map(|knee| knee.at_per_s), Some(400.0));
         assert!(Saturation::of(&blamed).is_some());
+    }
+
+    #[test]
+    fn time_limits_that_our_burst_made_pass_make_no_saturation() {
+        let mut points = stalled();
+        let step = &mut points[4];
+        (step.left_over, step.counts.failed) = (Some(0.0), 291);
+        step.counts.answered -= 291;
+        assert!(!step.is_generators_fault(), "calls that failed by themselves");
+        if let Some(own) = &mut step.generator {
+            (own.left_over, own.calls_lost) = (0, 291);
+        }
+        assert!(step.is_generators_fault());
+        assert_eq!(Saturation::of(&points), None);
     }
 
     #[test]

@@ -110,8 +110,9 @@ impl SweepReport {
         self.push(SweepPoint::of(demanded_per_s, report), &report.environment);
     }
 
-    /// The runs by demanded rate, from the lowest; the longest where there are
-    /// several at one rate. Those that were interrupted are not among them.
+    /// The runs by demanded rate, from the lowest. Where there are several at one rate it
+    /// is one that the generator's own lateness did not spoil, and the longest of those.
+    /// Those that were interrupted are not among them.
     #[must_use]
     pub fn curve(&self) -> Vec<&SweepPoint> {
         super::knee::by_rate(&self.points)
