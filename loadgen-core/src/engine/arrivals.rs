@@ -46,8 +46,8 @@ impl Worker {
     pub(super) fn arrive(&mut self, s: usize, intended: Nanos, lag: Option<Nanos>) {
         let stream = &mut self.streams[s];
         self.recorder.offered(stream.population, intended, lag);
-        if lag.is_some_and(|lag| lag > NOTABLE) {
-            self.looks.took_up_late();
+        if let Some(lag) = lag.filter(|lag| *lag > NOTABLE) {
+            self.looks.catch_up().took_up_late(intended, intended + lag);
         }
         if self.is_past_deadline(intended) {
             return self.shed(s, intended, false);
@@ -145,7 +145,7 @@ impl Worker {
             queued,
         };
         self.look_into_unconnected(s, &call);
-        if self.looks.explains_a_loss() {
+        if self.looks.catch_up().explains_a_loss() {
             self.recorder.owes(&call, now.saturating_sub(intended));
         }
         self.recorder.ended(call);

@@ -52,6 +52,7 @@ pub(super) fn assemble(
 
     let measured = load_end.saturating_sub(nanos(plan.warmup_s));
     let whole = whole(&recorder);
+    recorder.bound_own(whole.service.min());
     let verdict = verdict::judge(&verdict::Evidence {
         plan: &plan,
         tally: &whole.tally,

@@ -20,6 +20,12 @@ use crate::record::{Cause, ConnectionEnd, Failure, Phase, Population};
 /// How long a server that is to close a connection is waited for.
 const LINGER: Nanos = 100 * MILLISECOND;
 
+/// When an idle connection, found ended at `now`, was alive for sure. Its end is told at
+/// once, or within a round trip, to whoever looks.
+fn alive_while_idle(sent: Nanos, looked: Nanos, now: Nanos) -> Nanos {
+    sent.max(looked.min(now.saturating_sub(STALE_WITHIN)))
+}
+
 impl Worker {
     /// The last reply of a connection is complete. `clean`: nothing came after it,
     /// and the whole request was sent.
@@ -111,12 +117,15 @@ impl Worker {
     /// A connection that was open is lost, and `again` calls are sent again for that.
     #[cold]
     pub(super) fn lost(&mut self, index: u32, cause: Cause, again: u32) {
+        // The load did not lose what ended before it began, on another clock.
+        if !self.looks.has_begun() {
+            return;
+        }
         let connection = &self.slab[index];
         let now = self.now();
         let alive = match connection.state {
             State::Free | State::Connecting => return,
-            // Its end is told at once, or within a round trip.
-            State::Idle => connection.call.sent.max(now.saturating_sub(STALE_WITHIN)),
+            State::Idle => alive_while_idle(connection.call.sent, self.looks.looked(), now),
             _ if connection.call.received > 0 => connection.alive.max(connection.call.sent),
             _ => connection.alive,
         };
@@ -155,5 +164,19 @@ impl Worker {
         let connection = &self.slab[index];
         let population = self.streams[usize::from(connection.stream)].population;
         ConnectionEnd { opened: connection.opened, alive, ended, population, loss: None, again: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_may_have_ended_while_nobody_looked() {
+        const MS: Nanos = MILLISECOND;
+        assert_eq!(alive_while_idle(0, 2_999 * MS, 3_000 * MS), 2_750 * MS);
+        // A pause of 1 s.
+        assert_eq!(alive_while_idle(0, 2_000 * MS, 3_000 * MS), 2_000 * MS);
+        assert_eq!(alive_while_idle(2_900 * MS, 2_000 * MS, 3_000 * MS), 2_900 * MS, "used since");
     }
 }

@@ -11,21 +11,19 @@
 //!   if it is longer than [`NOTABLE`]. Pauses are kept, so that of any call can be
 //!   told how much of its response time they may be.
 //!
-//! The latter is an upper bound, in the server's favour: a pause of *P* makes the
-//! arrivals in it late by up to *P*, and what comes behind them waits for them. In
-//! any queue that is served in order, moving arrivals by at most *P* moves
-//! departures by at most *P*. So each call that was there in the pause, or came
-//! before as few were outstanding again as when it began (it was *caught up*), may
-//! owe it up to *P*, and no more. A load that began with a pause, or whose calls were
-//! few for a moment then, may never have as few again: it is caught up, too, when the
-//! calls outstanding have ceased to get fewer ([`WINDOW`]).
+//! The latter is an upper bound; [`catch_up.rs`](super::catch_up) has the argument. A
+//! long pause of one thread delays the calls of the others, too: they tell each other
+//! ([`Standstill`]).
 //!
-//! Time is a parameter. It has no clock, and knows nothing of calls.
+//! Time is a parameter: it has no clock.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::catch_up::{CatchUp, KEPT, LONG};
+use super::standstill::Standstill;
 use crate::clock::{MILLISECOND, Nanos};
-use crate::record::PauseRecord;
+use crate::record::{CallRecord, PauseRecord};
 
 /// Longer times without a look are pauses.
 pub(super) const NOTABLE: Nanos = MILLISECOND;
@@ -34,14 +32,6 @@ pub(super) const NOTABLE: Nanos = MILLISECOND;
 /// for this much of it.
 pub(super) const LOOK_EVERY: Nanos = 5 * MILLISECOND;
 
-/// A queue that is worked off gets shorter from one such window to the next. After two
-/// in which the fewest calls outstanding were no fewer than before, nothing of it is left.
-const WINDOW: Nanos = 500 * MILLISECOND;
-const LEVEL_WINDOWS: u32 = 2;
-
-/// Pauses kept: over a minute, if there are nothing but pauses.
-const KEPT: usize = 64 * 1024;
-
 /// A time without a look.
 #[derive(Debug, Clone, Copy)]
 struct Pause {
@@ -49,41 +39,11 @@ struct Pause {
     end: Nanos,
     /// The sum of those before it.
     before: Nanos,
-    /// When what it had delayed was done.
-    caught_up: Nanos,
 }
 
 impl Pause {
     fn len(&self) -> Nanos {
         self.end - self.start
-    }
-}
-
-/// Whether the calls outstanding still get fewer.
-#[derive(Debug, Clone, Copy)]
-struct Decline {
-    /// The fewest in this window and in the one before.
-    fewest: u64,
-    last: u64,
-    ends: Nanos,
-    level: u32,
-}
-
-impl Decline {
-    fn since(now: Nanos) -> Self {
-        Self { fewest: u64::MAX, last: u64::MAX, ends: now.saturating_add(WINDOW), level: 0 }
-    }
-
-    /// Whether it is over.
-    fn is_over(&mut self, now: Nanos, outstanding: u64) -> bool {
-        self.fewest = self.fewest.min(outstanding);
-        if now >= self.ends {
-            self.level = if self.fewest >= self.last { self.level + 1 } else { 0 };
-            self.last = self.fewest;
-            self.fewest = u64::MAX;
-            self.ends = now.saturating_add(WINDOW);
-        }
-        self.level >= LEVEL_WINDOWS
     }
 }
 
@@ -100,38 +60,34 @@ pub(super) struct Looks {
     /// When the next look is due.
     due: Nanos,
     late_from: Nanos,
-    /// No call that was to start later owes anything to a pause; `MAX` while what
-    /// the last one delayed is not done.
-    until: Nanos,
     pauses: VecDeque<Pause>,
     /// All pauses, those that are kept no longer, too.
     sum: Nanos,
-    /// Calls outstanding at the last sleep, and as of the last pause but one catch-up.
-    outstanding: u64,
-    catching_up: Option<u64>,
-    decline: Decline,
-    /// Arrivals that were late by a pause, since then, and for which none was lost yet.
-    late: u64,
+    catch_up: CatchUp,
+    /// The long pauses of all threads, and how much of them is known here.
+    standstill: Arc<Standstill>,
+    known: Nanos,
+    /// The load has begun, and with it the clock.
+    begun: bool,
     /// Pauses that end before it are left out of `record`.
     warmup_end: Nanos,
     pub(super) record: PauseRecord,
 }
 
 impl Looks {
-    pub(super) fn new(warmup_end: Nanos) -> Self {
+    pub(super) fn new(warmup_end: Nanos, standstill: Arc<Standstill>) -> Self {
         Self {
             looked: 0,
             partly: None,
             since: 0,
             due: 0,
             late_from: Nanos::MAX,
-            until: 0,
             pauses: VecDeque::new(),
             sum: 0,
-            outstanding: 0,
-            catching_up: None,
-            decline: Decline::since(0),
-            late: 0,
+            catch_up: CatchUp::new(0),
+            standstill,
+            known: 0,
+            begun: false,
             warmup_end,
             record: PauseRecord::default(),
         }
@@ -139,8 +95,14 @@ impl Looks {
 
     /// The load begins, with so many calls outstanding: the clock begins anew.
     pub(super) fn restart(&mut self, now: Nanos, outstanding: u64) {
-        *self = Self { outstanding, ..Self::new(self.warmup_end) };
+        let new = Self::new(self.warmup_end, Arc::clone(&self.standstill));
+        *self = Self { catch_up: CatchUp::new(outstanding), begun: true, ..new };
         self.stand_at(now, now);
+    }
+
+    /// Whether the load has begun. The times of what comes before are on another clock.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// A time limit before this has passed: the sockets were looked at after it.
@@ -160,6 +122,9 @@ impl Looks {
         if now > self.late_from {
             self.pause(now);
         }
+        if self.standstill.sum() != self.known {
+            self.hear();
+        }
         self.stand_at(now, now);
     }
 
@@ -170,7 +135,7 @@ impl Looks {
         if now > self.late_from {
             self.pause(now);
         }
-        self.outstanding = outstanding;
+        self.catch_up.outstanding(outstanding);
         self.stand_at(now, now.saturating_add(asked));
     }
 
@@ -194,33 +159,18 @@ impl Looks {
     /// All arrivals that are due have been taken up, and so many calls are outstanding.
     #[inline]
     pub(super) fn keeps_up(&mut self, now: Nanos, outstanding: u64) {
-        let Some(before) = self.catching_up else { return };
-        if outstanding <= before || self.decline.is_over(now, outstanding) {
-            self.catching_up = None;
-            self.late = 0;
-            self.until = now;
-            for pause in self.pauses.iter_mut().rev().take_while(|p| p.caught_up == Nanos::MAX) {
-                pause.caught_up = now;
-            }
-        }
+        self.catch_up.keeps_up(now, outstanding);
     }
 
-    /// An arrival was taken up late by more than is worth mentioning.
-    pub(super) fn took_up_late(&mut self) {
-        self.late += 1;
+    /// What may be lost for the generator's lateness.
+    pub(super) fn catch_up(&mut self) -> &mut CatchUp {
+        &mut self.catch_up
     }
 
-    /// Whether an arrival that was lost, or waits too long, may owe that to those that
-    /// came late: each of them takes the place of at most one.
-    pub(super) fn explains_a_loss(&mut self) -> bool {
-        let explains = self.late > 0;
-        self.late -= u64::from(explains);
-        explains
-    }
-
-    /// How many of those that wait may owe it to those that came late.
-    pub(super) fn explains_waiting(&self, waiting: u64) -> u64 {
-        self.late.min(waiting)
+    /// Whether a call that ran out of time, now, may owe that to `delay`, of its time.
+    pub(super) fn explains_a_timeout(&mut self, call: &CallRecord, delay: Nanos) -> bool {
+        let waited = call.done.saturating_sub(call.sent);
+        delay >= NOTABLE && self.catch_up.explains_a_timeout(call.done, delay, waited)
     }
 
     #[cold]
@@ -229,27 +179,36 @@ impl Looks {
             self.pauses.pop_front();
         }
         let start = self.since;
-        self.pauses.push_back(Pause { start, end, before: self.sum, caught_up: Nanos::MAX });
+        self.pauses.push_back(Pause { start, end, before: self.sum });
         self.sum += end - start;
-        self.until = Nanos::MAX;
-        self.catching_up.get_or_insert(self.outstanding);
-        self.decline = Decline::since(end);
+        self.catch_up.delayed(start, end);
+        if self.begun && end - start >= LONG {
+            self.known += self.standstill.add(start, end);
+        }
         if end > self.warmup_end {
             self.record.add(self.due, end);
         }
+    }
+
+    /// Another thread stood still.
+    #[cold]
+    fn hear(&mut self) {
+        let sum = self.standstill.sum();
+        let (length, end) = (sum - self.known, self.standstill.end());
+        self.known = sum;
+        self.catch_up.delayed(end.saturating_sub(length), end);
     }
 
     /// Whether a call that was to start at `intended` and ended at `done`, now, may
     /// owe some of its time to a pause.
     #[inline]
     pub(super) fn may_have_delayed(&self, intended: Nanos, done: Nanos) -> bool {
-        intended < self.until || done > self.late_from
+        self.catch_up.may_have_delayed(intended) || done > self.late_from
     }
 
     /// How much of its time that may be, at most.
     pub(super) fn delay(&self, intended: Nanos, done: Nanos) -> Nanos {
-        let first = self.pauses.partition_point(|pause| pause.caught_up <= intended);
-        let kept = self.pauses.get(first).map_or(0, |pause| self.sum - pause.before);
+        let kept = self.catch_up.delay(intended);
         (kept + self.going_on(intended, done)).min(done.saturating_sub(intended))
     }
 
@@ -274,9 +233,13 @@ mod tests {
 
     const MS: Nanos = MILLISECOND;
 
+    fn alone(warmup_end: Nanos) -> Looks {
+        Looks::new(warmup_end, Arc::default())
+    }
+
     /// A worker that has looked every ms up to 100 ms, with three calls outstanding.
     fn steady() -> Looks {
-        let mut looks = Looks::new(0);
+        let mut looks = alone(0);
         looks.restart(0, 0);
         for ms in 0..100 {
             round(&mut looks, ms * MS, MS, 3);
@@ -287,6 +250,9 @@ mod tests {
     fn round(looks: &mut Looks, now: Nanos, asked: Nanos, outstanding: u64) {
         looks.begins(now);
         looks.keeps_up(now, outstanding);
+        if now.is_multiple_of(100 * MS) {
+            looks.catch_up().tenth_of_a_second();
+        }
         looks.sleeps(now, asked, outstanding);
         looks.has_looked(false, 1);
     }
@@ -350,15 +316,15 @@ mod tests {
         let mut looks = steady();
         round(&mut looks, 100 * MS, 0, 3);
         round(&mut looks, 200 * MS, MS, 50);
-        looks.took_up_late();
-        assert_eq!(looks.explains_waiting(9), 1);
-        assert!(looks.explains_a_loss() && !looks.explains_a_loss());
-        looks.took_up_late();
+        looks.catch_up().took_up_late(150 * MS, 200 * MS);
+        assert_eq!(looks.catch_up().explains_waiting(9), 1);
+        assert!(looks.catch_up().explains_a_loss() && !looks.catch_up().explains_a_loss());
+        looks.catch_up().took_up_late(150 * MS, 200 * MS);
         for ms in 201..250 {
             round(&mut looks, ms * MS, MS, 250 - ms);
         }
         // Caught up at 247 ms, with three outstanding.
-        assert!(!looks.explains_a_loss());
+        assert!(!looks.catch_up().explains_a_loss());
         assert_eq!(looks.delay(150 * MS, 250 * MS), 100 * MS);
         assert_eq!(looks.delay(230 * MS, 250 * MS), 20 * MS, "no more than it took");
         assert_eq!(looks.delay(248 * MS, 250 * MS), 0);
@@ -377,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_pause_at_the_start_of_a_busy_load_is_not_owed_to_for_ever() {
-        let mut looks = Looks::new(0);
+        let mut looks = alone(0);
         looks.restart(0, 0);
         looks.begins(3 * MS);
         // A steady load: never as few as at the start again.
@@ -396,7 +362,7 @@ mod tests {
 
     #[test]
     fn the_users_of_a_closed_loop_are_caught_up_at_once() {
-        let mut looks = Looks::new(0);
+        let mut looks = alone(0);
         looks.restart(0, 64);
         round(&mut looks, 5 * MS, MS, 64);
         assert!(looks.may_have_delayed(4 * MS, 6 * MS));
@@ -405,7 +371,7 @@ mod tests {
 
     #[test]
     fn the_warm_up_is_left_out_of_the_record_alone() {
-        let mut looks = Looks::new(500 * MS);
+        let mut looks = alone(500 * MS);
         looks.restart(0, 0);
         looks.begins(100 * MS);
         assert_eq!(looks.record.count, 0);
@@ -416,12 +382,62 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut looks = Looks::new(0);
+        let mut looks = alone(0);
         looks.restart(0, 0);
         for i in 1..100_000 {
             looks.begins(i * 2 * MS);
         }
         assert_eq!(looks.pauses.len(), KEPT);
         assert_eq!(looks.within(199_990 * MS, 199_998 * MS), 8 * MS);
+    }
+
+    #[test]
+    fn short_pauses_do_not_add_up_for_ever() {
+        let mut looks = alone(0);
+        looks.restart(0, 0);
+        looks.begins(3 * MS);
+        let mut ms = 3;
+        while ms < 60_000 {
+            round(&mut looks, ms * MS, 0, 30 + ms % 7);
+            ms += if ms % 1_000 == 999 { 3 } else { 1 };
+        }
+        assert_eq!(looks.record.count, 60);
+        assert!(looks.delay(59_000 * MS, 60_000 * MS) <= 6 * MS);
+    }
+
+    #[test]
+    fn the_burst_of_one_thread_delays_the_calls_of_another() {
+        let standstill = Arc::<Standstill>::default();
+        let mut threads = [0, 1].map(|_| Looks::new(0, Arc::clone(&standstill)));
+        threads.iter_mut().for_each(|looks| looks.restart(0, 0));
+        let [stopped, other] = &mut threads;
+        for ms in 0..100 {
+            round(stopped, ms * MS, MS, 3);
+            round(other, ms * MS, MS, 3);
+        }
+        for ms in 100..300 {
+            round(other, ms * MS, MS, 3);
+        }
+        assert!(!other.may_have_delayed(200 * MS, 299 * MS));
+        round(stopped, 300 * MS, MS, 90);
+        round(other, 300 * MS, MS, 20);
+        assert_eq!(other.delay(10 * MS, 300 * MS), 201 * MS);
+        assert_eq!(other.record.count, 0, "a pause is that of one thread");
+        assert_eq!(other.within(0, 300 * MS), 0);
+        round(other, 301 * MS, MS, 3);
+        assert!(!other.may_have_delayed(301 * MS, 302 * MS));
+        // Who stood still himself does not owe it twice, nor does it come back to him.
+        round(stopped, 301 * MS, MS, 80);
+        round(stopped, 302 * MS, MS, 3);
+        round(other, 302 * MS, MS, 3);
+        // Both were stopped at once.
+        for ms in [700, 701] {
+            round(stopped, ms * MS, MS, 100);
+            round(other, ms * MS, MS, 100);
+        }
+        for looks in [stopped, other] {
+            assert_eq!(looks.delay(310 * MS, 701 * MS), 391 * MS, "at most all of it");
+            assert_eq!(looks.catch_up().delay(310 * MS), 398 * MS);
+        }
     }
 }

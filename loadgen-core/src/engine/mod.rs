@@ -6,6 +6,7 @@
 mod arrivals;
 mod assemble;
 mod calls;
+mod catch_up;
 mod closing;
 mod dating;
 mod environment;
@@ -22,6 +23,7 @@ mod reading;
 mod session;
 mod shared;
 mod stamps;
+mod standstill;
 mod starting_line;
 mod stoppable;
 mod stream;

@@ -19,7 +19,14 @@ impl Worker {
     #[cold]
     #[inline(never)]
     fn owes(&mut self, call: &CallRecord, lag: Nanos) {
-        let own = lag.max(self.looks.delay(call.intended, call.done));
+        let delay = self.looks.delay(call.intended, call.done);
+        if let Outcome::Failed(failure) = call.outcome {
+            if failure.is_censored() && self.looks.explains_a_timeout(call, delay) {
+                self.recorder.owes(call, delay);
+            }
+            return;
+        }
+        let own = lag.max(delay);
         // A call that was cut off, with that much less time, for a trifle: no.
         let least = if call.outcome == Outcome::Unfinished { NOTABLE } else { KEPT_FROM };
         if own >= least {

@@ -3,8 +3,10 @@
 //! touched on the way of a call.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
+use super::standstill::Standstill;
 use super::stream::RequestBytes;
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
 use crate::record::Tally;
@@ -92,6 +94,7 @@ pub(crate) struct Shared {
     /// When the schedules are to end, on `CLOCK_MONOTONIC`; `u64::MAX`: as planned.
     stop_at: AtomicU64,
     pub(crate) published: Vec<Published>,
+    pub(crate) standstill: Arc<Standstill>,
 }
 
 impl Shared {
@@ -101,6 +104,7 @@ impl Shared {
             interrupted: AtomicBool::new(false),
             stop_at: AtomicU64::new(u64::MAX),
             published: (0..workers).map(|_| Published::default()).collect(),
+            standstill: Arc::default(),
         }
     }
 

@@ -109,6 +109,10 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
         let reason = verdict_own::never_started(tally.shed, tally.offered, own, &evidence.pauses);
         find(VerdictStatus::Degraded, reason);
     }
+    if let Some(own @ 1..) = evidence.own.map(|own| own.timed_out) {
+        let reason = verdict_own::ran_out_of_time(tally.timed_out, own, &evidence.pauses);
+        find(VerdictStatus::Degraded, reason);
+    }
     if evidence.waiting_at_end as f64 > (1.0 - STARTED_LEAST) * tally.offered as f64 {
         let own = evidence.own.map_or(0, |own| own.waiting_at_end);
         let waiting = evidence.waiting_at_end;

@@ -82,19 +82,11 @@ pub(super) fn never_started(shed: u64, offered: u64, own: u64, pauses: &PauseRec
     let share = shed as f64 / offered.max(1) as f64 * 100.0;
     let mut text = format!("{shed} of {offered} arrivals were never started ({share:.1} %)");
     let own = own.min(shed);
-    let late = || match pauses.longest {
-        0 => "the generator itself came to them too late".to_owned(),
-        longest => format!(
-            "the generator itself was late (it stood still for {:.1} ms at {:.2} s)",
-            ms(longest),
-            as_seconds(pauses.at)
-        ),
-    };
     if own == shed {
         text.push_str(&format!(
             ": {}; that says nothing of the server: give the generator a CPU of its own, or repeat \
              the run",
-            late()
+            late(pauses)
         ));
         return text;
     }
@@ -105,10 +97,33 @@ pub(super) fn never_started(shed: u64, offered: u64, own: u64, pauses: &PauseRec
     } else {
         text.push_str(&format!(
             ": {own} of them may be because {}; of the others, {kept_up}",
-            late()
+            late(pauses)
         ));
     }
     text
+}
+
+/// Why calls ran out of time of which `own` may owe that to the generator.
+pub(super) fn ran_out_of_time(timed_out: u64, own: u64, pauses: &PauseRecord) -> String {
+    let own = own.min(timed_out);
+    let which = if own == timed_out { "which".to_owned() } else { format!("and {own} of them") };
+    format!(
+        "{timed_out} calls ran out of time, {which} may be because {}, and its late calls came to \
+         the server all at once: give it a CPU of its own, or repeat the run",
+        late(pauses)
+    )
+}
+
+/// How the generator was late.
+fn late(pauses: &PauseRecord) -> String {
+    match pauses.longest {
+        0 => "the generator itself came to them too late".to_owned(),
+        longest => format!(
+            "the generator itself was late (it stood still for {:.1} ms at {:.2} s)",
+            ms(longest),
+            as_seconds(pauses.at)
+        ),
+    }
 }
 
 /// What became of those that still waited when the load ended.
@@ -155,6 +170,17 @@ mod tests {
         assert!(text.contains("of the others, the server did not keep up"), "{text}");
         let text = never_started(200, 1500, 0, &PauseRecord::default());
         assert!(!text.contains("itself") && text.contains("did not keep up"), "{text}");
+    }
+
+    #[test]
+    fn time_limits_are_explained_as_far_as_it_goes() {
+        let mut pauses = PauseRecord::default();
+        pauses.add(3_000 * MILLISECOND, 4_000 * MILLISECOND);
+        let text = ran_out_of_time(291, 291, &pauses);
+        assert!(text.starts_with("291 calls ran out of time, which may be because"), "{text}");
+        assert!(text.contains("it stood still for 1000.0 ms at 3.00 s"), "{text}");
+        let text = ran_out_of_time(291, 80, &pauses);
+        assert!(text.contains("out of time, and 80 of them may be because"), "{text}");
     }
 
     #[test]

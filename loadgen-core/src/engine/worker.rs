@@ -92,7 +92,7 @@ impl Worker {
         Self {
             end: settings.end,
             kernel: KernelView::new(recorder.warmup_end(), settings.kernel_timestamps),
-            looks: Looks::new(recorder.warmup_end()),
+            looks: Looks::new(recorder.warmup_end(), Arc::clone(&shared.standstill)),
             settings,
             shared,
             shard,
@@ -246,7 +246,7 @@ impl Worker {
     fn count_waiting(&mut self) {
         let waiting = self.streams.iter().map(|s| s.due.len() as u64).sum();
         self.recorder.waiting_at_end = waiting;
-        self.recorder.own_waiting_at_end(self.looks.explains_waiting(waiting));
+        self.recorder.own_waiting_at_end(self.looks.catch_up().explains_waiting(waiting));
     }
 
     /// The users of closed loops are there from the first moment on.
@@ -353,6 +353,7 @@ impl Worker {
         }
         let published: &Published = &self.shared.published[self.shard as usize];
         published.publish(&self.recorder.totals, in_flight, p99);
+        self.looks.catch_up().tenth_of_a_second();
         self.look_at_dates();
         self.look_around(now);
     }

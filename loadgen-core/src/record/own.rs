@@ -52,6 +52,8 @@ pub(crate) struct OwnRecord {
     pub(crate) lost: u64,
     /// Those of them that were shed.
     pub(crate) shed: u64,
+    /// Those of them that ran out of time.
+    pub(crate) timed_out: u64,
     /// Calls that had not ended at the end of the load, and may have without it.
     pub(crate) left_over: u64,
     /// Arrivals that waited for a connection when the load ended, because of it.
@@ -65,6 +67,7 @@ impl Default for OwnRecord {
             without: histogram(),
             lost: 0,
             shed: 0,
+            timed_out: 0,
             left_over: 0,
             waiting_at_end: 0,
         }
@@ -83,8 +86,23 @@ impl OwnRecord {
         add(&mut self.without, &other.without);
         self.lost += other.lost;
         self.shed += other.shed;
+        self.timed_out += other.timed_out;
         self.left_over += other.left_over;
         self.waiting_at_end += other.waiting_at_end;
+    }
+
+    /// The upper bounds of several delays may come to more than there was: no call took
+    /// less than `shortest` without them.
+    pub(crate) fn bound(&mut self, shortest: Nanos) {
+        if self.without.is_empty() || self.without.min() >= shortest {
+            return;
+        }
+        let mut bounded = histogram();
+        for step in self.without.iter_recorded() {
+            let times = step.count_since_last_iteration();
+            bounded.saturating_record_n(step.value_iterated_to().max(shortest), times);
+        }
+        self.without = bounded;
     }
 
     /// These response times, those of all answered calls, without own lateness.
@@ -118,6 +136,17 @@ mod tests {
         let near = |value: u64, ms: u64| value.abs_diff(ms * MILLISECOND) < MILLISECOND / 10;
         assert!(near(without.max(), 15) && near(without.value_at_quantile(0.98), 2));
         assert!(own.taken_out_of(&histogram()).is_none());
+    }
+
+    #[test]
+    fn nothing_is_shorter_than_the_server_ever_was() {
+        let mut own = OwnRecord::default();
+        own.answered(50 * MILLISECOND, 50 * MILLISECOND);
+        own.answered(90 * MILLISECOND, 30 * MILLISECOND);
+        own.bound(48 * MILLISECOND);
+        assert_eq!(own.without.len(), 2);
+        let near = |value: u64, ms: u64| value.abs_diff(ms * MILLISECOND) < MILLISECOND / 10;
+        assert!(near(own.without.min(), 48) && near(own.without.max(), 60));
     }
 
     #[test]

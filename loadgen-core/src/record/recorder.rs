@@ -120,6 +120,13 @@ impl Recorder {
         self.own.as_deref()
     }
 
+    /// Without own lateness no call took less than `shortest`, the shortest service time.
+    pub(crate) fn bound_own(&mut self, shortest: Nanos) {
+        if let Some(own) = &mut self.own {
+            own.bound(shortest);
+        }
+    }
+
     fn own_mut(&mut self) -> &mut OwnRecord {
         self.own.get_or_insert_default()
     }
@@ -144,9 +151,13 @@ impl Recorder {
                 record.lost += 1;
                 record.left_over += left_over;
             }
-            // A time limit has passed only without us (see the worker); a loss by the
-            // server is the server's.
-            Outcome::Failed(_) => {}
+            // Told only of time limits that our late arrivals explain; another failure is
+            // the server's. One that failed is not left over.
+            Outcome::Failed(_) => {
+                let record = self.own_mut();
+                record.lost += 1;
+                record.timed_out += 1;
+            }
             Outcome::Shed => {
                 let record = self.own_mut();
                 record.lost += 1;
@@ -401,6 +412,16 @@ mod tests {
         assert_eq!((record.tally.offered, record.tally.answered), (1, 1));
         assert_eq!((record.lag.len(), record.response.len(), record.service.len()), (1, 1, 1));
         assert_eq!(recorder.timeline.steps().iter().map(|c| c.answered).sum::<u32>(), 2);
+    }
+
+    #[test]
+    fn time_limits_that_we_made_pass_are_lost_but_not_left_over() {
+        let mut recorder = recorder(0);
+        recorder.load_end = SECOND;
+        let timeout = Outcome::Failed(Failure::new(Phase::Head, Cause::Timeout));
+        recorder.owes(&call(0, 2 * SECOND, timeout), SECOND);
+        let own = recorder.own().unwrap();
+        assert_eq!((own.lost, own.timed_out, own.shed, own.left_over), (1, 1, 0, 0));
     }
 
     #[test]

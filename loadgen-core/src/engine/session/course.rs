@@ -26,6 +26,9 @@ impl SessionWorker {
         let settings = &self.common.settings;
         let population = settings.population;
         self.recorder.offered(population, intended, lag);
+        if let Some(lag) = lag.filter(|lag| *lag > NOTABLE) {
+            self.looks.catch_up().took_up_late(intended, intended + lag);
+        }
         let now = self.now();
         if !self.common.may_open() {
             self.record.arrivals_shed += 1;
@@ -391,7 +394,13 @@ impl SessionWorker {
         };
         if self.looks.may_have_delayed(intended, done) {
             let own = self.looks.delay(intended, done);
-            if own >= NOTABLE {
+            let is_owed = match outcome {
+                Outcome::Failed(failure) => {
+                    failure.is_censored() && self.looks.explains_a_timeout(&call, own)
+                }
+                _ => own >= NOTABLE,
+            };
+            if is_owed {
                 self.recorder.owes(&call, own);
             }
         }

@@ -98,6 +98,7 @@ impl SessionWorker {
             uris: UriWalker::new(&settings.sessions.uris),
             sources: ports::Sources::new(&settings.sessions.socket, shard, shards as u32),
             sampling,
+            looks: Looks::new(recorder.warmup_end(), Arc::clone(&shared.standstill)),
             common,
             shared,
             shard,
@@ -105,7 +106,6 @@ impl SessionWorker {
             connections: Slots::new(),
             sessions: Slots::new(),
             timers: Timers::default(),
-            looks: Looks::new(recorder.warmup_end()),
             to_be_looked_at: Vec::new(),
             recorder,
             record: SessionRecord::default(),
@@ -337,6 +337,7 @@ impl SessionWorker {
         let ended = totals.answered + totals.failed + totals.unfinished;
         let in_flight = totals.started.saturating_sub(ended);
         self.shared.published[self.shard as usize].publish(totals, in_flight, p99);
+        self.looks.catch_up().tenth_of_a_second();
     }
 
     /// What is still open at the end is counted, not dropped.
