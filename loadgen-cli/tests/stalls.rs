@@ -1,8 +1,9 @@
 //! The generator is stopped (SIGSTOP) at random moments of runs with random options.
 //! Nothing that comes of it may be blamed on the server, which is not stopped: no
-//! failure, breach, shed arrival or saturation.
+//! failure, breach, shed arrival or saturation. Where the server has little to spare, so
+//! that the burst after the stop makes time limits pass, the report owns up to them.
 //!
-//! `LOADGEN_STALL_RUNS` says how many runs (24), `LOADGEN_STALL_SEED` where to begin.
+//! `LOADGEN_STALL_RUNS` says how many runs (30), `LOADGEN_STALL_SEED` where to begin.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
@@ -24,6 +25,13 @@ const BLAME: [&str; 4] = ["did not keep up", "rate was not held", "breached", "f
 
 /// Runs under way at once.
 const AT_ONCE: usize = 3;
+
+/// Kinds of runs, in turn.
+const KINDS: u64 = 10;
+
+/// From here on: kinds of which the server can do little more than is asked of it, with a
+/// time limit that is shorter than the stop.
+const NARROW: u64 = 8;
 
 struct Random(u64);
 
@@ -62,9 +70,13 @@ fn stalled(mut command: Command, after: Duration) -> common::Outcome {
 /// One run; whether its stop was within the load. What is wrong with it, if anything.
 fn run(seed: u64) -> Result<bool, String> {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5555);
-    let target = Target::start(&["--delay", "1ms"]);
+    let kind = seed % KINDS;
+    let target = if kind >= NARROW {
+        Target::start(&["--delay", "4ms", "--workers", "1"])
+    } else {
+        Target::start(&["--delay", "1ms"])
+    };
     let after = Duration::from_millis(300 + random.below(1_200));
-    let kind = random.below(8);
     let blamed = |what: &str, told: &str| Err(format!("seed {seed}, kind {kind}: {what}\n{told}"));
     if kind == 0 {
         let (host, port) = target.address().rsplit_once(':').unwrap();
@@ -83,8 +95,14 @@ fn run(seed: u64) -> Result<bool, String> {
     let mut add = |text: &str| args.extend(text.split(' ').map(str::to_owned));
     add(if kind == 1 { "sweep" } else { "run" });
     add(&target.url);
-    add("--format json --quiet --timeout 1s --slo p99<600ms --slo max<900ms --slo error-rate<1%");
+    add("--format json --quiet --slo error-rate<1%");
+    add(if kind >= NARROW {
+        "--timeout 400ms --slo p99<450ms"
+    } else {
+        "--timeout 1s --slo p99<600ms --slo max<900ms"
+    });
     match kind {
+        NARROW.. => add("-d 2s -c 600 --rate 180"),
         1 => add("--rates 100..300/100 -d 1s"),
         2 | 3 => add("--closed -d 2s -c 4"),
         4 => add("--closed -d 2s -c 4 --pipeline 4"),
@@ -94,7 +112,7 @@ fn run(seed: u64) -> Result<bool, String> {
             add(random.one_of(&["--arrival constant", "--arrival poisson"]));
         }
     }
-    if kind >= 5 {
+    if (5..NARROW).contains(&kind) {
         add(random.one_of(&["--deadline 800ms", "--probe-rate 20", "--pipeline 3"]));
     }
     // Neither a sweep nor calls that are pipelined have the kernel's timestamps.
@@ -102,7 +120,7 @@ fn run(seed: u64) -> Result<bool, String> {
     {
         args.push("--kernel-timestamps".to_owned());
     }
-    if kind > 1 && random.below(3) == 0 {
+    if kind == KINDS - 1 || (2..NARROW).contains(&kind) && random.below(3) == 0 {
         args.extend(["--threads", "2"].map(str::to_owned));
     }
     let outcome = stalled(loadgen(&args), after);
@@ -122,8 +140,8 @@ fn run(seed: u64) -> Result<bool, String> {
         return blamed("saturation", &told);
     }
     for run in &runs {
-        if run["errors"].as_object().is_none_or(|errors| !errors.is_empty()) {
-            return blamed(&run["errors"].to_string(), &told);
+        if !errors_are_owned_up_to(run, kind >= NARROW) {
+            return blamed(&format!("{} {}", run["errors"], run["generator"]), &told);
         }
         if run["held"] == false {
             return blamed("not held", &told);
@@ -141,6 +159,18 @@ fn run(seed: u64) -> Result<bool, String> {
     Ok(true)
 }
 
+/// Whether no call failed, or (`may_time_out`) only by a time limit that the report says
+/// may be the generator's doing.
+fn errors_are_owned_up_to(run: &Value, may_time_out: bool) -> bool {
+    let Some(errors) = run["errors"].as_object() else { return false };
+    let failed: u64 = errors.values().filter_map(Value::as_u64).sum();
+    let all_timeouts = errors.keys().all(|class| class.ends_with("-timeout"));
+    failed == 0
+        || may_time_out
+            && all_timeouts
+            && run["generator"]["calls_lost"].as_u64().is_some_and(|own| own >= failed)
+}
+
 /// Whether the stop made a shown figure longer: not if it fell between the last reply
 /// and the end of the load.
 fn moved(run: &Value) -> bool {
@@ -154,7 +184,7 @@ fn moved(run: &Value) -> bool {
 
 #[test]
 fn nothing_is_blamed_on_the_server_that_the_generator_did() {
-    let (runs, first) = (setting("LOADGEN_STALL_RUNS", 24), setting("LOADGEN_STALL_SEED", 1));
+    let (runs, first) = (setting("LOADGEN_STALL_RUNS", 30), setting("LOADGEN_STALL_SEED", 1));
     let seeds = Mutex::new(first..first + runs);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -163,21 +193,26 @@ fn nothing_is_blamed_on_the_server_that_the_generator_did() {
                 loop {
                     let Some(seed) = seeds.lock().unwrap().next() else { return };
                     // On a busy machine the server may really have stood still for a
-                    // second; a defect comes again.
-                    let again = |why: String| {
-                        eprintln!("once more: {why}");
-                        run(seed)
-                    };
-                    let result = run(seed).or_else(again).or_else(again);
-                    results.lock().unwrap().push(result);
+                    // second, but not again and again; a defect comes again.
+                    let first = run(seed);
+                    let again = first.is_err();
+                    let result = first.or_else(|why| {
+                        eprintln!("twice more: {why}");
+                        run(seed).and_then(|_| run(seed))
+                    });
+                    results.lock().unwrap().push((result, again));
                 }
             });
         }
     });
     let results = results.into_inner().unwrap();
-    let wrong: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
-    let told = results.iter().filter(|result| matches!(result, Ok(true))).count();
-    eprintln!("{} runs, {told} of them told of the pause, {} blamed", results.len(), wrong.len());
+    let wrong: Vec<_> = results.iter().filter_map(|(result, _)| result.as_ref().err()).collect();
+    let told = results.iter().filter(|(result, _)| matches!(result, Ok(true))).count();
+    let again = results.iter().filter(|(_, again)| *again).count() as u64;
+    let all = results.len();
+    eprintln!("{all} runs, {told} told of the pause, {again} repeated, {} blamed", wrong.len());
     assert!(wrong.is_empty(), "{} of {runs}:\n{}", wrong.len(), wrong[0]);
+    // What comes now and then, and not again, would be no defect of half of the runs.
+    assert!(again <= runs.div_ceil(8), "{again} of {runs} blamed the server at first");
     assert!(told > 0, "no run was stopped within its load");
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use loadgen_core::clock::Clock;
 use loadgen_core::migration::{Context, MigrationRun, Trigger, TriggerError, VmFacts};
 use loadgen_core::report::{render_html, render_text};
-use loadgen_core::{Event, EventKind, Plan, Schedule, Stream, Target};
+use loadgen_core::{Engine, Event, EventKind, Plan, Schedule, Stream, Target};
 
 const CONNECTIONS: usize = 64;
 
@@ -166,4 +166,38 @@ fn connections_that_are_closed_while_idle() {
 #[test]
 fn connections_that_nobody_knows_any_more() {
     all_are_lost(End::ResetWhenUsed, "reset");
+}
+
+/// The first of four connections, which are opened in 1.5 s, is closed by the server as
+/// soon as it is there: that is before the load, on another clock.
+#[test]
+fn connections_that_end_before_the_load_are_none_of_it() {
+    let server =
+        Server { end: End::Closed, moved: Arc::default(), left: Arc::new(AtomicUsize::new(0)) };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let closed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&closed);
+    thread::spawn(move || {
+        for (n, stream) in listener.incoming().enumerate() {
+            // The very first one is of the look whether the server is there.
+            if n < 2 {
+                drop(stream);
+                count.fetch_add(1, SeqCst);
+            } else {
+                let server = server.clone();
+                thread::spawn(move || server.serve(stream.unwrap()));
+            }
+        }
+    });
+    let target = Target::parse(&format!("http://{address}/")).unwrap();
+    let stream = Stream::established(Schedule::constant(50.0))
+        .with_connections(4)
+        .with_warm_connections(4)
+        .with_connect_rate(2.0);
+    let plan = Plan::new(target, stream).with_duration(Duration::from_millis(300));
+    let report = Engine::new(plan).unwrap().run().unwrap();
+    assert_eq!(closed.load(SeqCst), 2);
+    assert!(report.counts.answered > 0, "{:?}", report.counts);
+    assert!(report.connections_lost.is_empty(), "{:?}", report.connections_lost);
 }
