@@ -8,12 +8,12 @@ use crate::clock::SECOND;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-fn trigger(script: &str) -> CommandTrigger {
+pub(super) fn trigger(script: &str) -> CommandTrigger {
     let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
     CommandTrigger::new(argv).unwrap().with_grace(Duration::from_secs(5))
 }
 
-fn fired(mut trigger: CommandTrigger) -> CommandTrigger {
+pub(super) fn fired(mut trigger: CommandTrigger) -> CommandTrigger {
     let mut context = Context::new("run-7", Clock::start());
     context.trial = 3;
     trigger.probe().unwrap();
@@ -23,7 +23,7 @@ fn fired(mut trigger: CommandTrigger) -> CommandTrigger {
 }
 
 /// All events up to the final one.
-fn events(trigger: &mut CommandTrigger) -> Vec<Event> {
+pub(super) fn events(trigger: &mut CommandTrigger) -> Vec<Event> {
     let deadline = Instant::now() + LIMIT;
     let mut events = Vec::new();
     loop {
@@ -38,11 +38,11 @@ fn events(trigger: &mut CommandTrigger) -> Vec<Event> {
     }
 }
 
-fn names(events: &[Event]) -> Vec<String> {
+pub(super) fn names(events: &[Event]) -> Vec<String> {
     events.iter().map(|event| event.kind.to_string()).collect()
 }
 
-fn reason(event: &Event) -> &str {
+pub(super) fn reason(event: &Event) -> &str {
     event.attributes["reason"].as_str().unwrap()
 }
 
