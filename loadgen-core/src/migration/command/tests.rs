@@ -53,7 +53,7 @@ fn lines_become_events_with_their_times() {
            echo '{"event":"accepted"}'; echo
            echo '{"event":"round"}'; echo '{"event":"round"}'; echo '{"event":"round","round":7}'
            echo "{\"event\":\"stop\",\"t\":$now,\"host\":\"a\"}"
-           echo "{\"event\":\"resume\",\"t\":1.5}"
+           echo "{\"event\":\"resume\",\"t\":1.5,\"received_after_s\":0}"
            echo '{"event":"mark","name":"here","uncertainty_s":0.5}'
            printf '{"event":"completed","downtime_ms":12.5,"transferred_bytes":1000,"on_target":true}'"#,
     ));
@@ -80,6 +80,7 @@ fn lines_become_events_with_their_times() {
     assert!(stop.at + stop.uncertainty >= fired.at && stop.uncertainty < SECOND / 20, "{stop:?}");
     assert_eq!(stop.attributes["host"], "a");
     assert_eq!(resume.attributes["t_refused"], 1.5);
+    assert!(!resume.attributes.contains_key("received_after_s"), "that is our word");
     assert!(resume.at >= accepted.at && resume.at <= clock.now());
     assert_eq!(events[7].uncertainty, RECEIPT_UNCERTAINTY + SECOND / 2);
     let settled = trigger.settle(&events[8]).unwrap();
@@ -207,6 +208,7 @@ fn garbage_ends_it_with_the_line_in_the_reason() {
         ("echo '{\"events\":\"stop\"}'", "it has no \"event\""),
         ("echo '{\"event\":\"stoped\"}'", "there is no event 'stoped'; known: accepted"),
         ("echo '{\"event\":\"stop\",\"t\":\"now\"}'", "\"t\" is not a number"),
+        ("echo '{\"event\":\"stop\",\"uncertainty_s\":1e12}'", "of a day at most"),
         ("echo '{\"event\":\"round\",\"round\":-1}'", "\"round\" is not a whole number"),
         ("echo '{\"event\":\"completed\",\"downtime_ms\":\"x\"}'", "\"downtime_ms\" is not"),
         ("printf '\\377\\n'", "not UTF-8"),
