@@ -1,18 +1,19 @@
 //! The events of a run, of which only so many are kept: what a trigger, a program or an
 //! embedder tells must not fill the memory of the machine that measures.
 //!
-//! Marks and progress are bounded apart, by number and by size; the first ones stay,
-//! the others are counted. Of progress the latest stays, too: it says how far things
-//! got. What the analysis is made of (fired, accepted, stop, resume, rounds, the end …)
-//! is never dropped; when there is very much of it, it goes without its attributes.
+//! Marks, progress and all other kinds are bounded apart, by number and by size; the
+//! first ones stay, the others are counted. Of progress, and of each of the other kinds,
+//! the latest stays, too: it says how far things got. Where the other kinds have very
+//! much text, they go without their attributes before any of them is left out.
 
+use std::mem::{Discriminant, discriminant};
 use std::ops::{Deref, DerefMut};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Event, EventKind};
 
-/// Marks that are kept, and as many events of progress.
+/// Marks that are kept, as many events of progress, and as many of all other kinds.
 pub(crate) const MOST_EVENTS: usize = 10_000;
 
 /// The size of the text in each of the three kinds of events, in bytes.
@@ -25,6 +26,9 @@ const LARGEST_VALUE: usize = 8 << 10;
 /// Attributes of one event.
 const MOST_ATTRIBUTES: usize = 64;
 
+/// What says how far an event's time can be trusted; it is never left out.
+const OF_THE_TIME: [&str; 2] = ["t_refused", "received_after_s"];
+
 /// Events, up to the limits.
 #[derive(Debug, Default)]
 pub(crate) struct KeptEvents {
@@ -34,8 +38,10 @@ pub(crate) struct KeptEvents {
     marks: Room,
     progress: Room,
     others: Room,
-    /// Where the latest event of progress is that came when there was no room.
-    latest: Option<usize>,
+    /// Stops and resumes among the dropped: without them the downtime is another.
+    pub(crate) dropped_stops: u64,
+    /// Where the latest event of a kind is that came when there was no room.
+    latest: Vec<(Discriminant<EventKind>, usize)>,
 }
 
 /// What one kind of events has taken.
@@ -66,25 +72,33 @@ impl KeptEvents {
             EventKind::Mark(_) => self.dropped += 1,
             EventKind::Progress if self.progress.takes(bytes) => self.events.push(event),
             EventKind::Progress => self.keep_as_latest(event),
+            _ if self.others.events >= MOST_EVENTS => self.keep_as_latest(event),
             _ => {
                 let is_last = event.kind.is_final();
-                if !self.others.takes(bytes) && !is_last {
-                    event.attributes = Map::new();
+                if !self.others.takes(bytes) {
+                    self.others.events += 1;
+                    if !is_last {
+                        event.attributes.retain(|name, _| OF_THE_TIME.contains(&name.as_str()));
+                    }
                 }
                 self.events.push(event);
             }
         }
     }
 
-    /// Takes the place of the one that was the latest before.
+    /// Takes the place of the one that was the latest of its kind before.
     fn keep_as_latest(&mut self, event: Event) {
-        match self.latest.and_then(|place| self.events.get_mut(place)) {
+        let kind = discriminant(&event.kind);
+        let place = self.latest.iter().find(|latest| latest.0 == kind).map(|latest| latest.1);
+        match place.and_then(|place| self.events.get_mut(place)) {
             Some(before) => {
+                let stops = matches!(event.kind, EventKind::Stop | EventKind::Resume);
+                self.dropped_stops += u64::from(stops);
                 *before = event;
                 self.dropped += 1;
             }
             None => {
-                self.latest = Some(self.events.len());
+                self.latest.push((kind, self.events.len()));
                 self.events.push(event);
             }
         }
@@ -92,12 +106,13 @@ impl KeptEvents {
 
     /// Leaves out the events of a kind that is known better from now on.
     pub(crate) fn forget(&mut self, kind: &EventKind) {
-        self.events.retain(|event| event.kind != *kind);
-        self.latest = self
-            .events
-            .iter()
-            .rposition(|e| e.kind == EventKind::Progress)
-            .filter(|_| self.latest.is_some());
+        let gone = |event: &Event| event.kind == *kind;
+        self.latest.retain_mut(|(_, place)| {
+            let stays = self.events.get(*place).is_some_and(|event| !gone(event));
+            *place -= self.events.iter().take(*place).filter(|event| gone(event)).count();
+            stays
+        });
+        self.events.retain(|event| !gone(event));
     }
 }
 
@@ -118,7 +133,7 @@ impl DerefMut for KeptEvents {
 
 /// Cuts what is too long; an ellipsis says so.
 fn shorten(event: &mut Event) {
-    if let EventKind::Mark(name) = &mut event.kind {
+    if let EventKind::Mark(name) | EventKind::State(name) = &mut event.kind {
         cut(name, LONGEST_NAME);
     }
     cut(&mut event.source, LONGEST_NAME);
@@ -129,16 +144,19 @@ fn shorten(event: &mut Event) {
     if attributes.len() <= MOST_ATTRIBUTES && !attributes.iter().any(is_long) {
         return;
     }
-    let left_out = attributes.len().saturating_sub(MOST_ATTRIBUTES);
     let all = std::mem::take(&mut event.attributes);
+    let count = all.len();
     event.attributes = all
         .into_iter()
-        .take(MOST_ATTRIBUTES)
+        .enumerate()
+        .filter(|(k, (name, _))| *k < MOST_ATTRIBUTES || OF_THE_TIME.contains(&name.as_str()))
+        .map(|(_, attribute)| attribute)
         .map(|(mut name, value)| {
             cut(&mut name, LONGEST_NAME);
             (name, shortened(value))
         })
         .collect();
+    let left_out = count - event.attributes.len();
     if left_out > 0 {
         event.attributes.insert("attributes_left_out".to_owned(), left_out.into());
     }
@@ -165,7 +183,10 @@ fn cut(text: &mut String, most: usize) {
 
 /// About how much memory an event takes beyond itself.
 fn size(event: &Event) -> usize {
-    let name = if let EventKind::Mark(name) = &event.kind { name.len() } else { 0 };
+    let name = match &event.kind {
+        EventKind::Mark(name) | EventKind::State(name) => name.len(),
+        _ => 0,
+    };
     let attributes = event.attributes.iter();
     name + event.source.len()
         + attributes.map(|(n, v)| ENTRY + n.len() + value_size(v, usize::MAX)).sum::<usize>()
@@ -291,5 +312,64 @@ mod tests {
         assert_eq!(kept.events.len(), MOST_EVENTS + 1);
         assert_eq!(kept.events.last().unwrap().at, 77_777);
         assert_eq!(kept.dropped, 5);
+    }
+
+    #[test]
+    fn no_kind_fills_the_memory() {
+        let mut kept = KeptEvents::default();
+        let long = "s".repeat(1 << 20);
+        let kinds = |k: u32| {
+            [EventKind::Round(k), EventKind::State(format!("{k}{long}")), EventKind::Setup]
+        };
+        kept.push(Event::new(EventKind::Fired, 0, 0, "t"));
+        for k in 0..20_000_u32 {
+            // A long name now and then: it takes time to make.
+            let [round, state, setup] = if k % 1000 == 0 {
+                kinds(k)
+            } else {
+                [EventKind::Round(k), EventKind::State("s".to_owned()), EventKind::Setup]
+            };
+            for kind in [round, state, setup, EventKind::Stop, EventKind::Resume] {
+                kept.push(Event::new(kind, u64::from(k), 0, "t"));
+            }
+        }
+        kept.push(Event::new(EventKind::Completed, 20_000, 0, "t").with("reason", "why"));
+        // The latest of each of the five kinds, and the end.
+        assert_eq!(kept.events.len(), MOST_EVENTS + 5 + 1);
+        assert_eq!(kept.dropped, 100_001 - (MOST_EVENTS as u64 + 5));
+        assert_eq!(kept.dropped_stops, 40_000 - 2 * (MOST_EVENTS as u64 / 5) - 1);
+        assert!(kept.events.iter().map(size).max() <= Some(LONGEST_NAME + 8), "names are cut");
+        let state = Event::new(EventKind::State("s".repeat(9)), 0, 0, "t");
+        assert_eq!(size(&state), 10);
+        let rounds = kept.events.iter().filter_map(|event| match event.kind {
+            EventKind::Round(round) => Some(round),
+            _ => None,
+        });
+        assert_eq!(rounds.max(), Some(19_999));
+        let last = kept.events.last().unwrap();
+        assert_eq!(
+            (&last.kind, &last.attributes["reason"]),
+            (&EventKind::Completed, &json!("why"))
+        );
+        // What is told anew moves the others.
+        kept.forget(&EventKind::Fired);
+        kept.push(Event::new(EventKind::Setup, 77_777, 0, "t"));
+        let mut setups = kept.events.iter().filter(|event| event.kind == EventKind::Setup);
+        assert_eq!(setups.next_back().map(|event| event.at), Some(77_777));
+        assert_eq!(kept.events.len(), MOST_EVENTS + 5);
+    }
+
+    #[test]
+    fn what_is_said_of_a_time_is_never_left_out() {
+        let mut kept = KeptEvents::default();
+        let large = "x".repeat(LARGEST_VALUE);
+        for at in 0..3000 {
+            let mut event = Event::new(EventKind::Stop, at, 0, "t").with("t_refused", 1.5);
+            for name in 0..MOST_ATTRIBUTES {
+                event = event.with(&format!("a{name}"), if name == 0 { &*large } else { "" });
+            }
+            kept.push(event);
+        }
+        assert!(kept.events.iter().all(|event| event.attributes.contains_key("t_refused")));
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::driver::{Progress, Stage};
+use super::patience::Patience;
 use super::{Context, Ending, Settled, Trigger, TriggerError, convergence};
 use crate::clock::Clock;
 use crate::engine::RunHandle;
@@ -19,8 +20,12 @@ const LOOKS: u32 = 100;
 /// Events that are read although a time limit has passed: they may have come before it.
 const MOST_EVENTS: u32 = 10_000;
 
+/// How long they are read: if we were stopped meanwhile, that is the time to catch up.
+/// Who goes on to talk after it is late.
+const CATCH_UP: Duration = Duration::from_millis(500);
+
 /// How long a migration that is to be cancelled has for it.
-const CANCEL_GRACE: Duration = Duration::from_secs(10);
+const CANCEL_GRACE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
 /// The times of a run.
 #[derive(Debug, Clone, Copy)]
@@ -140,7 +145,7 @@ impl Course {
         let mut give_up = Instant::now() + limit;
         let (mut cancelling, mut late_at_all, mut over_limit) = (false, false, false);
         let mut stuck: Option<String> = None;
-        let mut read_late = 0;
+        let (mut read_late, mut over_since) = (0, None::<Patience>);
         loop {
             watch.show(Stage::Migrating, None);
             let was_late = Instant::now() >= give_up;
@@ -161,8 +166,17 @@ impl Course {
                 }
             }
             // If we were stopped meanwhile, what came is read before anybody is late.
-            read_late = if was_late { read_late + 1 } else { 0 };
-            let late = was_late && (dry || read_late > MOST_EVENTS);
+            let late = was_late && {
+                read_late += 1;
+                let caught_up = match &mut over_since {
+                    Some(patience) => patience.tick(),
+                    None => {
+                        over_since = Some(Patience::new(CATCH_UP));
+                        false
+                    }
+                };
+                dry || caught_up || read_late > MOST_EVENTS
+            };
             if late && cancelling {
                 if let Some(stuck) = stuck {
                     self.trouble.push(format!("{stuck} and may still be going on"));
@@ -177,6 +191,7 @@ impl Course {
                 cancelling = true;
                 over_limit = late;
                 give_up = Instant::now() + CANCEL_GRACE;
+                (read_late, over_since) = (0, None);
                 let why = if late {
                     let limit = limit.as_secs_f64();
                     format!("the migration did not end within {limit} s (--migration-limit)")
@@ -220,7 +235,7 @@ impl Course {
         let fired = self.events.iter().find(|e| e.kind == EventKind::Fired).map(|e| e.at);
         let fired = fired.unwrap_or(0);
         for end in self.events.iter_mut().filter(|e| e.kind.is_final() && e.at < fired) {
-            end.uncertainty += fired - end.at;
+            end.uncertainty = end.uncertainty.saturating_add(fired - end.at);
             end.at = fired;
         }
         let last = self.events.iter().filter(|e| e.kind.is_final()).map(|e| e.at).min();
@@ -228,7 +243,7 @@ impl Course {
         if let (Some(accepted), Some(last)) = (accepted, last)
             && last < accepted.at
         {
-            accepted.uncertainty += accepted.at - last;
+            accepted.uncertainty = accepted.uncertainty.saturating_add(accepted.at - last);
             accepted.at = last;
         }
         let rank = |kind: &EventKind| match kind {

@@ -295,6 +295,14 @@ impl MigrationRun {
         report.events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
         report.migration = Some(impact.migration);
         report.verdict.add(impact.reasons);
+        if course.events.dropped_stops > 0 {
+            let why = format!(
+                "the trigger told of more stops and resumes than are kept ({} are left out): the \
+                 downtime by events is not known; let it tell each of them once",
+                course.events.dropped_stops
+            );
+            report.verdict.add([(VerdictStatus::Invalid, why)]);
+        }
         report.verdict.add(course.trouble.iter().map(|t| (VerdictStatus::Invalid, t.clone())));
         if course.interrupted {
             report.set_interrupted();

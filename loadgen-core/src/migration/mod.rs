@@ -1,6 +1,8 @@
 //! Migrations under load: the plug-in that starts one ([`Trigger`]), three that
 //! are built in, the reach check, and what a migration did to the users.
 
+#[cfg(test)]
+mod chatty;
 mod command;
 mod convergence;
 mod course;

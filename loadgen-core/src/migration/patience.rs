@@ -4,6 +4,9 @@
 //! at once when it goes on, although what it waits for lies unread in a socket or a
 //! pipe. So time is counted by looks: a look that came much later than it was to
 //! come counts for nothing, and after it there is always another one.
+//!
+//! Every look counts, whatever it brought: others who talk without pause must not make
+//! a limit last for ever.
 
 use std::time::{Duration, Instant};
 
@@ -23,12 +26,39 @@ pub(crate) struct Patience {
     left: Duration,
     since: Instant,
     forgiven: u32,
+    over: bool,
+}
+
+/// What one wait came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Turn<T> {
+    /// Something came.
+    Brought(T),
+    /// Nothing came yet.
+    Nothing,
+    /// The limit has passed; nothing was looked for any more, or nothing came.
+    Over,
 }
 
 impl Patience {
     /// A limit that begins now.
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { left: limit, since: Instant::now(), forgiven: 0 }
+        Self { left: limit, since: Instant::now(), forgiven: 0, over: false }
+    }
+
+    /// One look: `look` waits for as long as it is told at the most. What it brings in
+    /// the last of the time still counts; after that nothing is looked for.
+    pub(crate) fn wait<T>(&mut self, look: impl FnOnce(Duration) -> Option<T>) -> Turn<T> {
+        if self.over {
+            return Turn::Over;
+        }
+        let brought = look(self.turn());
+        let over = self.tick();
+        match brought {
+            Some(brought) => Turn::Brought(brought),
+            None if over => Turn::Over,
+            None => Turn::Nothing,
+        }
     }
 
     /// How long to wait before the next look: [`TURN`] at the most, or what is left.
@@ -36,9 +66,9 @@ impl Patience {
         self.left.min(TURN)
     }
 
-    /// To be called after each wait that brought nothing: counts it. Whether the limit
-    /// has passed.
-    pub(crate) fn is_over(&mut self) -> bool {
+    /// Counts a look that was made elsewhere: to be called after each of them, whatever
+    /// it brought. Whether the limit has passed.
+    pub(crate) fn tick(&mut self) -> bool {
         let now = Instant::now();
         let waited = now.saturating_duration_since(self.since);
         self.since = now;
@@ -52,7 +82,8 @@ impl Patience {
         } else {
             self.left = self.left.saturating_sub(waited);
         }
-        self.left.is_zero()
+        self.over |= self.left.is_zero();
+        self.over
     }
 }
 
@@ -81,5 +112,29 @@ mod tests {
         let mut patience = Patience::new(1000 * MS);
         let looks = (1..).find(|_| patience.count(300 * MS)).unwrap();
         assert_eq!(looks, FORGIVEN + 4);
+    }
+
+    #[test]
+    fn who_talks_without_pause_does_not_make_a_limit_last() {
+        let mut patience = Patience::new(1000 * MS);
+        let mut looks = 0;
+        // The clock is invented: each look takes 50 ms of it, and brings something.
+        let turn = loop {
+            patience.since = patience.since.checked_sub(50 * MS).unwrap();
+            match patience.wait(|_| Some(())) {
+                Turn::Brought(()) => looks += 1,
+                other => break other,
+            }
+            assert!(looks < 1000);
+        };
+        assert_eq!(turn, Turn::Over);
+    }
+
+    #[test]
+    fn there_is_always_one_look() {
+        let mut patience = Patience::new(Duration::ZERO);
+        assert_eq!(patience.wait(|turn| turn.is_zero().then_some(7)), Turn::Brought(7));
+        assert_eq!(patience.wait(|_| Some(7)), Turn::Over);
+        assert_eq!(Patience::new(Duration::ZERO).wait(|_| None::<u8>), Turn::Over);
     }
 }

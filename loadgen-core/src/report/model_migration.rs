@@ -181,7 +181,8 @@ pub struct Downtime {
     /// several.
     pub events: Option<f64>,
     /// How far off `events` may be, either way: the sum of the uncertainties of
-    /// all these events.
+    /// all these events. `None` beside `events`: not known, since the time of one of
+    /// them is that at which a program's line was received.
     pub bound: Option<f64>,
 }
 

@@ -43,7 +43,7 @@ pub struct Unreachable {
     pub longest_pause_ms: Option<f64>,
     /// CPU time of the checking thread.
     pub cpu_s: Option<f64>,
-    /// Why nothing was measured.
+    /// Why nothing was measured; beside figures: why not to the end of the load.
     pub reason: Option<String>,
 }
 

@@ -25,6 +25,9 @@ pub(crate) const RECEIPT_UNCERTAINTY: Nanos = SECOND / 1000;
 /// of its line and still be believed: clock steering and rounding.
 const TOLERANCE: Nanos = SECOND / 20;
 
+/// What is not known better than that is not known.
+const MOST_UNCERTAIN: Duration = Duration::from_secs(24 * 3600);
+
 const NAMES: &str = "accepted, setup, round, pre-switchover, post-copy, paused, recovering, \
                      stop, resume, progress, completed, failed, cancelled, mark (with a name)";
 
@@ -54,14 +57,19 @@ pub(crate) fn parse(line: &[u8], reading: &Reading) -> Result<Event, String> {
         None => return Err("it has no \"event\"".to_owned()),
     };
     let kind = kind(&name, &mut object, reading)?;
+    // These are our words on the time.
+    for ours in ["t_refused", "received_after_s"] {
+        object.remove(ours);
+    }
     let said = object.remove("t");
     let extra = match object.remove("uncertainty_s") {
         None => 0,
         Some(value) => value
             .as_f64()
             .and_then(|s| Duration::try_from_secs_f64(s).ok())
+            .filter(|extra| *extra <= MOST_UNCERTAIN)
             .map(as_nanos)
-            .ok_or("its \"uncertainty_s\" is not a number of seconds")?,
+            .ok_or("its \"uncertainty_s\" is not a number of seconds, of a day at most")?,
     };
     if kind.is_final() {
         check_figures(&object)?;

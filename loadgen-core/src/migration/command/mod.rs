@@ -29,6 +29,8 @@
 //! * A program that still runs a while after its final event is ended the same
 //!   way. What it left running when it ended by itself is let live.
 
+#[cfg(test)]
+mod chatty;
 mod line;
 mod process;
 #[cfg(test)]
@@ -45,7 +47,7 @@ use serde_json::Value;
 
 use self::line::{RECEIPT_UNCERTAINTY, Reading, SOURCE};
 use self::process::{Message, Process};
-use super::patience::Patience;
+use super::patience::{Patience, Turn};
 use super::trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
 use crate::event::{Event, EventKind};
@@ -78,6 +80,8 @@ struct Run {
     /// Since it was asked to end: how long it may still take.
     cancelled: Option<Patience>,
     killed: bool,
+    /// Since it ended: how long what it printed may still be read.
+    last_words: Option<Patience>,
 }
 
 impl CommandTrigger {
@@ -180,6 +184,7 @@ impl Trigger for CommandTrigger {
             rounds: 0,
             cancelled: None,
             killed: false,
+            last_words: None,
         });
         Ok(())
     }
@@ -233,21 +238,29 @@ impl Run {
                 return self.after_end().map(Some);
             }
             // What lies in the pipe comes first, also where a limit has passed.
-            if let Some((received, message)) = self.process.next_line(patience.turn()) {
-                if let Some(event) = self.read(received, &message) {
-                    return Ok(Some(event));
+            let turn = patience.wait(|turn| self.process.next_line(turn));
+            self.kill_if_it_does_not_obey()?;
+            match turn {
+                Turn::Brought((received, message)) => {
+                    if let Some(event) = self.read(received, &message) {
+                        return Ok(Some(event));
+                    }
                 }
-            } else if self.process.ended_at().is_none() {
-                if self.cancelled.as_mut().is_some_and(Patience::is_over) && !self.killed {
-                    self.killed = true;
-                    let killed = self.process.signal(libc::SIGKILL);
-                    killed.map_err(|error| TriggerError::io("killing the program", error))?;
-                }
-                if patience.is_over() {
-                    return Ok(None);
-                }
+                Turn::Over if self.process.ended_at().is_none() => return Ok(None),
+                Turn::Nothing | Turn::Over => {}
             }
         }
+    }
+
+    /// One that was asked to end, and still runs after its time.
+    fn kill_if_it_does_not_obey(&mut self) -> Result<(), TriggerError> {
+        let late = self.cancelled.as_mut().is_some_and(Patience::tick);
+        if late && !self.killed && self.process.ended_at().is_none() {
+            self.killed = true;
+            let killed = self.process.signal(libc::SIGKILL);
+            killed.map_err(|error| TriggerError::io("killing the program", error))?;
+        }
+        Ok(())
     }
 
     /// The event of a line; `None` for an empty one.
@@ -255,7 +268,7 @@ impl Run {
         let (line, parsed) = match message {
             Message::Line(line) if line.trim_ascii().is_empty() => return None,
             Message::Line(line) => {
-                let next_round = self.rounds + 1;
+                let next_round = self.rounds.saturating_add(1);
                 let (clock, fired_at) = (self.clock, self.fired_at);
                 let reading = Reading { clock, fired_at, received, next_round };
                 (line, line::parse(line.trim_ascii(), &reading))
@@ -288,16 +301,18 @@ impl Run {
 
     /// What a program that has ended still had to say, and then its end itself.
     fn after_end(&mut self) -> Result<Event, TriggerError> {
-        let mut patience = Patience::new(LAST_WORDS);
+        // Once for all that comes: what outlives it may hold its output, and go on.
+        let mut patience = self.last_words.take().unwrap_or_else(|| Patience::new(LAST_WORDS));
         while !self.process.is_drained() {
-            match self.process.next_line(patience.turn()) {
-                Some((received, message)) => {
+            match patience.wait(|turn| self.process.next_line(turn)) {
+                Turn::Brought((received, message)) => {
                     if let Some(event) = self.read(received, &message) {
+                        self.last_words = Some(patience);
                         return Ok(event);
                     }
                 }
-                None if patience.is_over() => break,
-                None => {}
+                Turn::Nothing => {}
+                Turn::Over => break,
             }
         }
         let status = self.process.reap();
@@ -308,7 +323,7 @@ impl Run {
             return Ok(end(EventKind::Completed));
         }
         let mut reason = describe(status);
-        if self.killed {
+        if self.killed && status.signal() == Some(libc::SIGKILL) {
             reason.push_str(", since it did not end when asked to (SIGTERM)");
         }
         let stderr = self.process.stderr_tail();
@@ -340,7 +355,7 @@ impl Run {
             clock: self.clock,
             fired_at: self.fired_at,
             received: self.clock.now(),
-            next_round: self.rounds + 1,
+            next_round: self.rounds.saturating_add(1),
         };
         let later: Vec<Event> = self
             .process

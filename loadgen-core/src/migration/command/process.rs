@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Nanos};
-use crate::migration::patience::Patience;
+use crate::migration::patience::{Patience, Turn};
 use crate::net::sys;
 
 /// Longest line, in bytes.
@@ -104,7 +104,8 @@ impl Process {
     }
 
     /// The next line of standard output (or [`Message::TooLong`]) and when it was
-    /// received; `None` if none came within `timeout` or none can come any more.
+    /// received; `None` if none came within `timeout` or none can come any more. What
+    /// stands on standard error does not make it last longer.
     pub(crate) fn next_line(&mut self, timeout: Duration) -> Option<(Nanos, Message)> {
         let deadline = Instant::now() + timeout;
         loop {
@@ -126,6 +127,9 @@ impl Process {
                         self.stderr.pop_front();
                     }
                     self.stderr.push_back(line);
+                    if left.is_zero() {
+                        return None;
+                    }
                 }
                 Ok(line) => return Some(line),
                 Err(RecvTimeoutError::Timeout) => return None,
@@ -180,14 +184,11 @@ impl Process {
         let mut patience = Patience::new(patience);
         while self.ended_at.is_none() {
             // What was printed before the end is kept: it may contradict it.
-            match self.next_line(patience.turn()) {
-                Some((_, message)) => self.keep_last(message),
-                None if self.ended_at.is_some() => return true,
+            match patience.wait(|turn| self.next_line(turn)) {
+                Turn::Brought((_, message)) => self.keep_last(message),
                 // Without the threads that tell, it returns at once.
-                None => thread::sleep(Duration::from_millis(1)),
-            }
-            if patience.is_over() {
-                return self.ended_at.is_some();
+                Turn::Nothing => thread::sleep(Duration::from_millis(1)),
+                Turn::Over => return self.ended_at.is_some(),
             }
         }
         true
@@ -198,10 +199,10 @@ impl Process {
     pub(crate) fn drain_within(&mut self, patience: Duration) {
         let mut patience = Patience::new(patience);
         while !self.is_drained() {
-            match self.next_line(patience.turn()) {
-                Some((_, message)) => self.keep_last(message),
-                None if patience.is_over() => return,
-                None => {}
+            match patience.wait(|turn| self.next_line(turn)) {
+                Turn::Brought((_, message)) => self.keep_last(message),
+                Turn::Nothing => {}
+                Turn::Over => return,
             }
         }
     }

@@ -8,12 +8,12 @@ use crate::clock::SECOND;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-fn trigger(script: &str) -> CommandTrigger {
+pub(super) fn trigger(script: &str) -> CommandTrigger {
     let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
     CommandTrigger::new(argv).unwrap().with_grace(Duration::from_secs(5))
 }
 
-fn fired(mut trigger: CommandTrigger) -> CommandTrigger {
+pub(super) fn fired(mut trigger: CommandTrigger) -> CommandTrigger {
     let mut context = Context::new("run-7", Clock::start());
     context.trial = 3;
     trigger.probe().unwrap();
@@ -23,7 +23,7 @@ fn fired(mut trigger: CommandTrigger) -> CommandTrigger {
 }
 
 /// All events up to the final one.
-fn events(trigger: &mut CommandTrigger) -> Vec<Event> {
+pub(super) fn events(trigger: &mut CommandTrigger) -> Vec<Event> {
     let deadline = Instant::now() + LIMIT;
     let mut events = Vec::new();
     loop {
@@ -38,11 +38,11 @@ fn events(trigger: &mut CommandTrigger) -> Vec<Event> {
     }
 }
 
-fn names(events: &[Event]) -> Vec<String> {
+pub(super) fn names(events: &[Event]) -> Vec<String> {
     events.iter().map(|event| event.kind.to_string()).collect()
 }
 
-fn reason(event: &Event) -> &str {
+pub(super) fn reason(event: &Event) -> &str {
     event.attributes["reason"].as_str().unwrap()
 }
 
@@ -53,7 +53,7 @@ fn lines_become_events_with_their_times() {
            echo '{"event":"accepted"}'; echo
            echo '{"event":"round"}'; echo '{"event":"round"}'; echo '{"event":"round","round":7}'
            echo "{\"event\":\"stop\",\"t\":$now,\"host\":\"a\"}"
-           echo "{\"event\":\"resume\",\"t\":1.5}"
+           echo "{\"event\":\"resume\",\"t\":1.5,\"received_after_s\":0}"
            echo '{"event":"mark","name":"here","uncertainty_s":0.5}'
            printf '{"event":"completed","downtime_ms":12.5,"transferred_bytes":1000,"on_target":true}'"#,
     ));
@@ -80,6 +80,7 @@ fn lines_become_events_with_their_times() {
     assert!(stop.at + stop.uncertainty >= fired.at && stop.uncertainty < SECOND / 20, "{stop:?}");
     assert_eq!(stop.attributes["host"], "a");
     assert_eq!(resume.attributes["t_refused"], 1.5);
+    assert!(!resume.attributes.contains_key("received_after_s"), "that is our word");
     assert!(resume.at >= accepted.at && resume.at <= clock.now());
     assert_eq!(events[7].uncertainty, RECEIPT_UNCERTAINTY + SECOND / 2);
     let settled = trigger.settle(&events[8]).unwrap();
@@ -207,6 +208,7 @@ fn garbage_ends_it_with_the_line_in_the_reason() {
         ("echo '{\"events\":\"stop\"}'", "it has no \"event\""),
         ("echo '{\"event\":\"stoped\"}'", "there is no event 'stoped'; known: accepted"),
         ("echo '{\"event\":\"stop\",\"t\":\"now\"}'", "\"t\" is not a number"),
+        ("echo '{\"event\":\"stop\",\"uncertainty_s\":1e12}'", "of a day at most"),
         ("echo '{\"event\":\"round\",\"round\":-1}'", "\"round\" is not a whole number"),
         ("echo '{\"event\":\"completed\",\"downtime_ms\":\"x\"}'", "\"downtime_ms\" is not"),
         ("printf '\\377\\n'", "not UTF-8"),

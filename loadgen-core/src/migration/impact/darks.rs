@@ -76,6 +76,9 @@ impl Darks {
         } else {
             unreachable.reason = Some("too few checks were answered".to_owned());
         }
+        if let Some(cut) = &log.cut {
+            unreachable.reason.get_or_insert_with(|| cut.clone());
+        }
         let others: Vec<Span> = runs.iter().copied().filter(|other| Some(*other) != run).collect();
         unreachable.other_runs = Some(others.len() as u64);
         unreachable.longest_other_at_most =
@@ -156,6 +159,9 @@ fn doubt(log: &ReachLog, view: &View<'_>) -> Option<String> {
         return Some(off.clone());
     }
     let Some(fired) = view.marks.fired else { return Some("nothing was fired".to_owned()) };
+    if let Some(cut) = log.cut.as_ref().filter(|_| !lasts(log, view)) {
+        return Some(format!("{cut}, before the machine was known to run again"));
+    }
     let before = |check: &&Check| check.sent < fired;
     let answered = |check: &&Check| matches!(check.fate, Fate::Answered { .. });
     let known = |check: &&Check| check.fate != Fate::Unknown;
@@ -170,11 +176,22 @@ fn doubt(log: &ReachLog, view: &View<'_>) -> Option<String> {
     foreign::of_checks(view, &log.checks)
 }
 
+/// Whether the machine was still asked, and answered, when all was over.
+fn lasts(log: &ReachLog, view: &View<'_>) -> bool {
+    let over = window(view).map(|(_, to)| to).or(view.marks.last.map(|(at, _)| at));
+    let answered = |check: &&Check| matches!(check.fate, Fate::Answered { .. });
+    let last = log.checks.iter().rev().find(answered);
+    over.zip(last).is_some_and(|(over, last)| last.before > over.saturating_add(AROUND))
+}
+
 /// From STOP to RESUME, as far as their times are known.
 fn window(view: &View<'_>) -> Option<(Nanos, Nanos)> {
     let blackouts = &view.marks.blackouts;
     let (first, last) = (blackouts.first()?, blackouts.last()?);
-    Some((first.stop.saturating_sub(first.uncertainty), last.resume + last.uncertainty))
+    Some((
+        first.stop.saturating_sub(first.uncertainty),
+        last.resume.saturating_add(last.uncertainty),
+    ))
 }
 
 /// The run of lost packets that is that of the switch-over: the longest of those that
@@ -182,7 +199,7 @@ fn window(view: &View<'_>) -> Option<(Nanos, Nanos)> {
 fn switchover(runs: &[Span], view: &View<'_>) -> Option<Span> {
     let Some((from, to)) = window(view) else { return longest(runs.iter().copied()) };
     let touching = |from, to| longest(runs.iter().copied().filter(|run| run.touches(from, to)));
-    touching(from, to).or_else(|| touching(from.saturating_sub(AROUND), to + AROUND))
+    touching(from, to).or_else(|| touching(from.saturating_sub(AROUND), to.saturating_add(AROUND)))
 }
 
 /// When the SYNs of newcomers left that are known to have arrived at the first go: the

@@ -17,7 +17,7 @@ const FOREIGN: usize = 2;
 /// Whether something went both ways while surely no virtual CPU ran.
 fn within(blackouts: &[Blackout], from: Nanos, to: Nanos) -> bool {
     blackouts.iter().any(|blackout| {
-        from > blackout.stop + blackout.uncertainty
+        from > blackout.stop.saturating_add(blackout.uncertainty)
             && to < blackout.resume.saturating_sub(blackout.uncertainty)
     })
 }

@@ -31,19 +31,20 @@ pub(super) fn step(view: &View<'_>) -> Option<(f64, f64)> {
     let (low, high) = offset(dates.iter().filter(|sample| sample.received < left))?;
     let (low_after, high_after) = offset(dates.iter().filter(|sample| sample.sent > arrived))?;
     let (least, most) = (low_after - high, high_after - low);
-    let seconds = |nanos: i64| nanos as f64 / 1e9;
+    let seconds = |nanos: i128| nanos as f64 / 1e9;
     Some((seconds(least + (most - least) / 2), seconds(most - least) / 2.0))
 }
 
 /// The interval in which guest − ours lies, in ns.
-fn offset<'a>(samples: impl Iterator<Item = &'a DateSample>) -> Option<(i64, i64)> {
+fn offset<'a>(samples: impl Iterator<Item = &'a DateSample>) -> Option<(i128, i128)> {
     let (mut low, mut high) = (None, None);
     for sample in samples {
-        let date = sample.date_s.saturating_mul(SECOND as i64);
-        let since = |at: Nanos| date.saturating_sub(at.try_into().unwrap_or(i64::MAX));
+        // Nanoseconds of a date of any year do not fit into 64 bits.
+        let date = i128::from(sample.date_s) * i128::from(SECOND);
+        let since = |at: Nanos| date - i128::from(at);
         low = low.max(Some(since(sample.received)));
-        let latest = since(sample.sent).saturating_add(SECOND as i64);
-        high = Some(high.map_or(latest, |high: i64| high.min(latest)));
+        let latest = since(sample.sent) + i128::from(SECOND);
+        high = Some(high.map_or(latest, |high: i128| high.min(latest)));
     }
     let (low, high) = low.zip(high)?;
     Some((low.min(high), low.max(high)))

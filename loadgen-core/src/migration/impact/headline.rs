@@ -85,7 +85,7 @@ fn at_switchover(view: &View<'_>, gaps: &[Gap]) -> Vec<Gap> {
     let cover: Vec<Gap> = marks.blackouts.iter().filter_map(|b| covering(b, gaps)).collect();
     let begins_next_to = |gap: &Gap| {
         marks.blackouts.iter().any(|b| {
-            let until = b.resume.saturating_add(b.uncertainty + NEXT_TO);
+            let until = b.resume.saturating_add(b.uncertainty.saturating_add(NEXT_TO));
             (b.stop..=until.max(fetched.unwrap_or(0))).contains(&gap.start)
         })
     };
@@ -96,7 +96,7 @@ fn at_switchover(view: &View<'_>, gaps: &[Gap]) -> Vec<Gap> {
 fn covering(blackout: &Blackout, gaps: &[Gap]) -> Option<Gap> {
     let from = blackout.stop.saturating_sub(blackout.uncertainty);
     // At least a moment, where both events have the same time.
-    let to = blackout.resume.saturating_add(blackout.uncertainty).max(from + 1);
+    let to = blackout.resume.saturating_add(blackout.uncertainty).max(from.saturating_add(1));
     let covered = |gap: &Gap| gap.end.min(to).saturating_sub(gap.start.max(from));
     gaps.iter()
         .copied()

@@ -8,6 +8,8 @@
 use crate::clock::Nanos;
 use crate::event::{Event, EventKind};
 
+use super::untimed;
+
 /// Rounds with a phase of their own; the tail is joined into the last of them.
 const MOST_ROUNDS: usize = 12;
 
@@ -38,6 +40,8 @@ pub(super) struct Marks<'a> {
     pub(super) blackouts: Vec<Blackout>,
     /// A stop without a resume after it, or a resume without a stop before it.
     pub(super) unpaired: bool,
+    /// How far off the blackouts may be is not known.
+    unbounded: bool,
     pub(super) rounds: Option<u32>,
     pub(super) cuts: Vec<Cut>,
 }
@@ -56,6 +60,7 @@ impl<'a> Marks<'a> {
             last: events.iter().find(|e| e.kind.is_final()).map(|e| (e.at, &e.kind)),
             blackouts,
             unpaired,
+            unbounded: untimed::by_receipt(&events),
             rounds: events
                 .iter()
                 .filter_map(|e| if let EventKind::Round(k) = e.kind { Some(k) } else { None })
@@ -95,8 +100,8 @@ impl<'a> Marks<'a> {
     }
 
     pub(super) fn downtime_bound(&self) -> Option<Nanos> {
-        let sum = self.blackouts.iter().map(|b| b.uncertainty).sum();
-        (!self.blackouts.is_empty()).then_some(sum)
+        let sum = self.blackouts.iter().fold(0, |sum: Nanos, b| sum.saturating_add(b.uncertainty));
+        (!self.blackouts.is_empty() && !self.unbounded).then_some(sum)
     }
 
     /// The phases of the run.
@@ -154,20 +159,20 @@ impl<'a> Marks<'a> {
 }
 
 /// Pairs each stop with the next resume. A second stop before it (from the other
-/// side) is the same stop.
+/// side) is the same stop. What another clock told is not used.
 fn blackouts(events: &[&Event]) -> (Vec<Blackout>, bool) {
     let mut found = Vec::new();
     let mut open: Option<&Event> = None;
     let mut unpaired = false;
     let mut dark_before = false;
-    for event in events {
+    for event in events.iter().filter(|event| !untimed::is_refused(event)) {
         match (&event.kind, open) {
             (EventKind::Stop, None) => open = Some(event),
             (EventKind::Resume, Some(stop)) => {
                 found.push(Blackout {
                     stop: stop.at,
                     resume: event.at,
-                    uncertainty: stop.uncertainty + event.uncertainty,
+                    uncertainty: stop.uncertainty.saturating_add(event.uncertainty),
                 });
                 open = None;
                 dark_before = true;

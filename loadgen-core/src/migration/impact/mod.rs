@@ -31,6 +31,7 @@ mod toy;
 mod toy_faults;
 #[cfg(test)]
 mod toy_pile;
+mod untimed;
 mod verdict;
 mod view;
 

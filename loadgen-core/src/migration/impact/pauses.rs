@@ -16,7 +16,7 @@ pub(super) fn pauses(events: &[Event], load_end: Nanos) -> Option<PausedTime> {
     let mut total = PausedTime { recovered: true, ..PausedTime::default() };
     let mut add = |paused: &Event, end: Nanos, uncertainty: Nanos| {
         total.events += as_millis(end.saturating_sub(paused.at));
-        total.bound += as_millis(paused.uncertainty + uncertainty);
+        total.bound += as_millis(paused.uncertainty.saturating_add(uncertainty));
     };
     let (mut times, mut recovered, mut reason) = (0, true, None);
     for event in events {

@@ -12,6 +12,7 @@ use crate::report::{GapWhen, Migration, VerdictStatus};
 
 use super::foreign;
 use super::outage::Outage;
+use super::untimed;
 use super::view::{View, rank, response};
 use VerdictStatus::{Degraded, Invalid};
 
@@ -27,6 +28,7 @@ pub(super) fn reasons(
     outages: &[Option<Outage>],
 ) -> Vec<Reason> {
     let mut reasons = of_migration(view, migration);
+    reasons.extend(untimed::reason(view.input.events));
     reasons.extend(of_load(view));
     for population in Population::ALL {
         reasons.extend(of_baseline(view, population));

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::client::{Client, QmpError, Received, Side, What};
 use super::options::QmpOptions;
-use crate::migration::patience::Patience;
+use crate::migration::patience::{Patience, Turn};
 use crate::migration::trigger::TriggerError;
 
 /// How long QEMU may take to answer: it answers in milliseconds, but its main
@@ -196,9 +196,17 @@ impl Session {
         let mut patience = Patience::new(REPLY_LIMIT);
         loop {
             let left = |end: Instant| end.saturating_duration_since(Instant::now());
-            let turn = self.end_by.map_or(patience.turn(), |end| left(end).min(patience.turn()));
-            match self.inbox.recv_timeout(turn) {
-                Ok(received) => {
+            let end_by = self.end_by;
+            let turn = patience.wait(|turn| {
+                let turn = end_by.map_or(turn, |end| left(end).min(turn));
+                match self.inbox.recv_timeout(turn) {
+                    Err(RecvTimeoutError::Timeout) => None,
+                    other => Some(other),
+                }
+            });
+            let turn_is_over = matches!(turn, Turn::Over);
+            match turn {
+                Turn::Brought(Ok(received)) => {
                     self.note_closing(&received);
                     let closes = matches!(received.what, What::Closed(_));
                     if wanted(&received) {
@@ -213,12 +221,12 @@ impl Session {
                     }
                     self.kept.push_back(received);
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
+                Turn::Brought(Err(_)) => {
                     return Err(self.gone(side, "the connection has ended"));
                 }
+                Turn::Nothing | Turn::Over => {}
             }
-            if patience.is_over() || self.end_by.is_some_and(|end| left(end).is_zero()) {
+            if turn_is_over || end_by.is_some_and(|end| left(end).is_zero()) {
                 let waited = begun.elapsed().as_millis();
                 return Err(TriggerError::Silent {
                     what: format!("{what} of {}", self.place(side)),

@@ -172,37 +172,42 @@ pub(super) fn set_parameters(
 }
 
 /// Puts back what was changed on a side, as far as that is possible there. Returns what
-/// it was set to, or why it could not be.
+/// it was set to, and why the rest could not be; that stays in `changed`.
 pub(super) fn put_back(
     session: &mut Session,
     side: Side,
     changed: &mut Changed,
-) -> Option<Result<Value, String>> {
-    let Changed { capabilities, parameters } = std::mem::take(changed);
-    if capabilities.is_empty() && parameters.is_empty() || session.closed(side).is_some() {
-        return None;
-    }
-    let mut set = |command: &str, arguments: Value| match session.ask(side, command, arguments) {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(format!("{command}: {}", error.desc)),
-        Err(error) => Err(error.to_string()),
-    };
+) -> (Map<String, Value>, Option<String>) {
     let mut done = Map::new();
-    if !capabilities.is_empty() {
-        let list: Vec<Value> = capabilities
+    let mut refused: Vec<String> = Vec::new();
+    if session.closed(side).is_some() {
+        return (done, None);
+    }
+    let mut set = |command: &str, arguments: Value| {
+        let why = match session.ask(side, command, arguments) {
+            Ok(Ok(_)) => return true,
+            Ok(Err(error)) => format!("{command}: {}", error.desc),
+            Err(error) => error.to_string(),
+        };
+        refused.push(why);
+        false
+    };
+    if !changed.capabilities.is_empty() {
+        let list: Vec<Value> = changed
+            .capabilities
             .iter()
             .map(|(name, state)| json!({ "capability": name, "state": state }))
             .collect();
-        if let Err(why) = set("migrate-set-capabilities", json!({ "capabilities": list })) {
-            return Some(Err(why));
+        if set("migrate-set-capabilities", json!({ "capabilities": list })) {
+            let set = std::mem::take(&mut changed.capabilities);
+            done.insert("capabilities".to_owned(), set.into());
         }
-        done.insert("capabilities".to_owned(), capabilities.into());
     }
-    if !parameters.is_empty() {
-        if let Err(why) = set("migrate-set-parameters", parameters.clone().into()) {
-            return Some(Err(why));
-        }
-        done.insert("parameters".to_owned(), parameters.into());
+    if !changed.parameters.is_empty()
+        && set("migrate-set-parameters", changed.parameters.clone().into())
+    {
+        let set = std::mem::take(&mut changed.parameters);
+        done.insert("parameters".to_owned(), set.into());
     }
-    Some(Ok(done.into()))
+    (done, (!refused.is_empty()).then(|| refused.join("; ")))
 }

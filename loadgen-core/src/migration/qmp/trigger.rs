@@ -215,12 +215,13 @@ impl QmpTrigger {
                 Side::Source => "put_back",
                 Side::Target => "target_put_back",
             };
-            match settings::put_back(session, *side, &mut self.changed[*side as usize]) {
-                None => {}
-                Some(Ok(set)) => drop(details.insert(name.to_owned(), set)),
-                Some(Err(why)) => {
-                    details.insert(format!("not_{name}"), why.into());
-                }
+            let changed = &mut self.changed[*side as usize];
+            let (done, refused) = settings::put_back(session, *side, changed);
+            if !done.is_empty() {
+                details.insert(name.to_owned(), done.into());
+            }
+            if let Some(why) = refused {
+                details.insert(format!("not_{name}"), why.into());
             }
         }
     }

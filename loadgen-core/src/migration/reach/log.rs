@@ -43,8 +43,10 @@ pub(crate) struct ReachLog {
     pub(crate) cpu_ns: Nanos,
     /// The longest time by which the thread woke up late.
     pub(crate) longest_pause: Nanos,
-    /// Why there are no checks, or no more of them.
+    /// Why there are no checks, or none that say anything.
     pub(crate) off: Option<String>,
+    /// Why there are no more of them: those before stand.
+    pub(crate) cut: Option<String>,
 }
 
 impl ReachLog {

@@ -106,14 +106,28 @@ fn ask(found: Found, stop: &AtomicBool) -> ReachLog {
     sys::minimise_timer_slack();
     let Found { method, asker, address, rate_per_s } = found;
     let mut asking = Asking::new(asker, rate_per_s);
-    let off = asking.until(stop).unwrap_or_else(|error| Some(format!("it broke down: {error}")));
-    asking.log(method, address, rate_per_s, off)
+    let end = asking.until(stop);
+    let end = end.unwrap_or_else(|error| End::Cut(format!("it broke down: {error}")));
+    asking.log(method, address, rate_per_s, end)
+}
+
+/// How the asking ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// As long as it was to last.
+    Told,
+    /// By itself: what was asked until then stands.
+    Cut(String),
+    /// By itself, since nobody answers: nothing is said by that.
+    InVain(String),
 }
 
 struct Asking {
     asker: Asker,
     period: Nanos,
     checks: Vec<Check>,
+    /// How many there may be.
+    most: usize,
     /// Numbers of the checks that wait, in order, with the time to give them up.
     open: VecDeque<(u64, Nanos)>,
     answers: u64,
@@ -124,19 +138,19 @@ impl Asking {
     fn new(asker: Asker, rate_per_s: f64) -> Self {
         let period = (SECOND as f64 / rate_per_s).round() as Nanos;
         let (checks, open) = (Vec::new(), VecDeque::new());
-        Self { asker, period, checks, open, answers: 0, longest_pause: 0 }
+        Self { asker, period, checks, most: MOST_CHECKS, open, answers: 0, longest_pause: 0 }
     }
 
     /// Asks until told to stop; else tells why it stopped by itself.
-    fn until(&mut self, stop: &AtomicBool) -> io::Result<Option<String>> {
+    fn until(&mut self, stop: &AtomicBool) -> io::Result<End> {
         let begin = monotonic_ns();
         let mut due = begin;
         while !stop.load(Relaxed) {
             let now = monotonic_ns();
             self.longest_pause = self.longest_pause.max(now.saturating_sub(due));
             if now >= due {
-                if self.checks.len() >= MOST_CHECKS {
-                    return Ok(Some(format!("it stopped after {MOST_CHECKS} checks")));
+                if self.checks.len() >= self.most {
+                    return Ok(End::Cut(format!("it stopped after {} checks", self.most)));
                 }
                 self.send();
                 // What could not be sent in time is not sent in a burst.
@@ -147,14 +161,14 @@ impl Asking {
             self.give_up();
             let sent = self.checks.len() as u64;
             if self.answers == 0 && monotonic_ns() - begin > IN_VAIN.0 && sent > IN_VAIN.1 {
-                return Ok(Some(format!("none of {sent} checks was answered")));
+                return Ok(End::InVain(format!("none of {sent} checks was answered")));
             }
             let now = monotonic_ns();
             let next = self.open.front().map_or(due, |(_, at)| due.min(*at));
             self.look(next.saturating_sub(now).min(TURN))?;
         }
         self.look(0)?;
-        Ok(None)
+        Ok(End::Told)
     }
 
     fn send(&mut self) {
@@ -201,14 +215,13 @@ impl Asking {
         }
     }
 
-    fn log(
-        self,
-        method: Method,
-        address: IpAddr,
-        rate_per_s: f64,
-        off: Option<String>,
-    ) -> ReachLog {
+    fn log(self, method: Method, address: IpAddr, rate_per_s: f64, end: End) -> ReachLog {
         let (user, system) = sys::thread_cpu_ns();
+        let (off, cut) = match end {
+            End::Told => (None, None),
+            End::Cut(why) => (None, Some(why)),
+            End::InVain(why) => (Some(why), None),
+        };
         ReachLog {
             method: Some(method),
             address: Some(address),
@@ -217,6 +230,32 @@ impl Asking {
             cpu_ns: user + system,
             longest_pause: self.longest_pause,
             off,
+            cut,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[test]
+    fn what_was_asked_before_it_stopped_by_itself_is_kept() {
+        // Bound, and nobody listens: it is closed, and nobody else gets it.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let closed = socket.local_addr().unwrap().as_socket().unwrap();
+        let asker = Asker::new(closed, None, Method::Rst(closed.port())).unwrap();
+        let mut asking = Asking::new(asker, 1000.0);
+        asking.most = 5;
+        let end = asking.until(&AtomicBool::new(false)).unwrap();
+        assert_eq!(end, End::Cut("it stopped after 5 checks".to_owned()));
+        let log = asking.log(Method::Rst(closed.port()), closed.ip(), 1000.0, end);
+        assert_eq!((log.checks.len(), log.off), (5, None));
+        assert_eq!(log.cut.as_deref(), Some("it stopped after 5 checks"));
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use super::super::patience::Patience;
+use super::super::patience::{Patience, Turn};
 use super::super::trigger::{Context, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts};
 use super::options::SimulatedVm;
 use super::protocol::{ToChild, ToParent, TruthLine, read_message, to_line};
@@ -271,11 +271,10 @@ impl Trigger for SimulatedTrigger {
         self.events.push_back(fired);
         let mut patience = Patience::new(ANSWER);
         while !self.events.iter().any(|event| event.kind == EventKind::Accepted) {
-            let Some(message) = self.hear(patience.turn())? else {
-                if patience.is_over() {
-                    return Err(silent("the simulated machine to be migrated", ANSWER));
-                }
-                continue;
+            let message = match patience.wait(|turn| self.hear(turn).transpose()) {
+                Turn::Brought(message) => message?,
+                Turn::Nothing => continue,
+                Turn::Over => return Err(silent("the simulated machine to be migrated", ANSWER)),
             };
             if let Some(reason) = self.note(message)? {
                 self.events.pop_back();
@@ -286,16 +285,16 @@ impl Trigger for SimulatedTrigger {
     }
 
     fn next_event(&mut self, timeout: Duration) -> Result<Option<Event>, TriggerError> {
-        let deadline = Instant::now() + timeout;
+        let mut patience = Patience::new(timeout);
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.hear(left)? {
-                None => return Ok(None),
+            match patience.wait(|turn| self.hear(turn).transpose()) {
                 // A refusal here answers a cancel() that did not wait for it.
-                Some(message) => drop(self.note(message)?),
+                Turn::Brought(message) => drop(self.note(message?)?),
+                Turn::Nothing => {}
+                Turn::Over => return Ok(None),
             }
         }
     }
@@ -317,12 +316,17 @@ impl Trigger for SimulatedTrigger {
             if self.switched_over.load(Ordering::Acquire) {
                 return Err(TOO_LATE);
             }
-            if let Some(message) = self.hear(Duration::from_millis(20))? {
-                if let Some(reason) = self.note(message)? {
-                    return Err(TriggerError::refused("cancelling the migration", reason));
+            let look = Duration::from_millis(20);
+            match patience.wait(|turn| self.hear(turn.min(look)).transpose()) {
+                Turn::Brought(message) => {
+                    if let Some(reason) = self.note(message?)? {
+                        return Err(TriggerError::refused("cancelling the migration", reason));
+                    }
                 }
-            } else if patience.is_over() {
-                return Err(silent("the simulated migration to be cancelled", ANSWER));
+                Turn::Nothing => {}
+                Turn::Over => {
+                    return Err(silent("the simulated migration to be cancelled", ANSWER));
+                }
             }
         }
     }

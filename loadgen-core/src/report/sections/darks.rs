@@ -24,8 +24,8 @@ pub(crate) struct Dark {
 pub(crate) fn darks(migration: &Migration) -> Vec<Dark> {
     let mut darks = Vec::new();
     let down = &migration.downtime_ms;
-    if let Some(ms) = down.events {
-        let off = down.bound.unwrap_or(0.0);
+    // How far off it is must be known, or nothing can be held against it.
+    if let (Some(ms), Some(off)) = (down.events, down.bound) {
         darks.push(Dark {
             words: "stopped",
             at_least_ms: (ms - off).max(0.0),
@@ -86,10 +86,7 @@ pub(super) fn notes(migration: &Migration) -> Vec<String> {
 /// What the largest sure difference between neighbouring views means.
 fn meaning(migration: &Migration) -> String {
     let down = &migration.downtime_ms;
-    let stopped: Interval = down.events.map(|ms| {
-        let off = down.bound.unwrap_or(0.0);
-        (ms - off, ms + off)
-    });
+    let stopped: Interval = down.events.zip(down.bound).map(|(ms, off)| (ms - off, ms + off));
     let interval = |at_least: Option<f64>, at_most: Option<f64>| -> Interval {
         Some((at_least?, at_most.unwrap_or(f64::INFINITY)))
     };
@@ -174,7 +171,8 @@ pub(super) fn rows(migration: &Migration) -> Vec<Vec<String>> {
 
 fn how_lost(migration: &Migration) -> String {
     let lost = &migration.unreachable_ms;
-    if let Some(reason) = &lost.reason {
+    let reason = lost.reason.as_deref();
+    if let Some(reason) = reason.filter(|_| lost.at_least.is_none()) {
         return format!("not measured: {reason}");
     }
     let (Some(method), Some(rate)) = (&lost.method, lost.rate_per_s) else {
@@ -191,6 +189,9 @@ fn how_lost(migration: &Migration) -> String {
         count(lost.lost),
         count(lost.lost_before)
     ));
+    if let Some(cut) = reason {
+        how.push_str(&format!("; not to the end of the load: {cut}"));
+    }
     if method == "syn" {
         how.push_str("; a full accept queue loses SYNs too, so that no least time is known");
     }

@@ -22,12 +22,14 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         });
     }
     let down = &migration.downtime_ms;
-    rows.push(row(
-        "downtime STOP→RESUME",
-        down.events,
-        down.bound,
-        "no virtual CPU ran, by the events".to_owned(),
-    ));
+    let mut how = "no virtual CPU ran, by the events".to_owned();
+    if down.events.is_some() && down.bound.is_none() {
+        how.push_str(
+            "; how far off is not known: the program told no t, and how late it printed is not \
+             known",
+        );
+    }
+    rows.push(row("downtime STOP→RESUME", down.events, down.bound, how));
     rows.push(row(
         "downtime reported",
         down.reported,
@@ -134,7 +136,7 @@ fn longer_than_the_downtime(
     outage: &OutageReport,
 ) -> Option<String> {
     let down = migration.downtime_ms.events?;
-    let most = down + migration.downtime_ms.bound.unwrap_or(0.0);
+    let most = down + migration.downtime_ms.bound?;
     let beyond = outage.interruption_at_least? - most;
     // Less than this is told by the figures themselves.
     if beyond < 20.0_f64.max(most) || outage.gap_of != Some(GapOf::Switchover) {

@@ -238,3 +238,26 @@ fn no_log_of_checks_raises_what_an_outage_surely_was() {
     }
     assert!(told > 10 && lowered > 10, "{told} {lowered}");
 }
+
+/// The log with no checks from this moment (ms) on.
+fn cut(mut log: ReachLog, at: Nanos) -> ReachLog {
+    log.checks.retain(|check| check.before < at * MS);
+    log.cut = Some("it stopped after 9 checks".to_owned());
+    log
+}
+
+#[test]
+fn what_was_seen_until_the_checks_stopped_by_themselves_stands() {
+    let whole = with(Run::new(), log(&[(5_000, 5_305)])).impact().migration;
+    let m = with(Run::new(), cut(log(&[(5_000, 5_305)]), 7_000)).impact().migration;
+    let (u, of) = (&m.unreachable_ms, &whole.unreachable_ms);
+    assert!(of.at_least.is_some() && of.reason.is_none());
+    assert_eq!((u.at_least, u.at_most, u.start_s), (of.at_least, of.at_most, of.start_s));
+    assert_eq!(u.reason.as_deref(), Some("it stopped after 9 checks"));
+    assert_eq!(m.silent_ms.at_most, whole.silent_ms.at_most);
+    // What came after it is not known.
+    for at in [3_000, 5_100, 5_310] {
+        let m = with(Run::new(), cut(log(&[(5_000, 5_305)]), at)).impact().migration;
+        nothing_is_said(&m, "it stopped after 9 checks, before the machine was known to run");
+    }
+}

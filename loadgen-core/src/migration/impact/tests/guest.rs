@@ -33,6 +33,22 @@ fn a_clock_that_stood_still_is_told() {
     }
 }
 
+/// From the year 1 to the year 9999, and back.
+#[test]
+fn a_clock_of_any_year_is_told() {
+    let (first, last) = (-62_135_596_800_i64, 253_402_300_799_i64);
+    for (before, after) in [(first, last), (last, first)] {
+        let mut run = Run::new();
+        run.dates = dates(0, 0, 0);
+        for sample in &mut run.dates {
+            sample.date_s += if sample.sent < 5_000 * MS { before } else { after };
+        }
+        let m = run.impact().migration;
+        let (step, bound) = (m.guest_clock_step_s.unwrap(), m.guest_clock_step_bound_s.unwrap());
+        assert!((step - (after - before) as f64).abs() <= bound + 1e-3, "{step} ± {bound}");
+    }
+}
+
 #[test]
 fn a_date_that_is_always_late_is_no_step() {
     let mut run = Run::new();

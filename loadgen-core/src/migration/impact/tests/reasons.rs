@@ -190,3 +190,59 @@ fn recovery_must_be_seen() {
     };
     only(&Run::new().map(slow), Degraded, &["did not come back", "lengthen"]);
 }
+
+/// Stop and resume of a program, with what `line` says of their times.
+fn told_by_a_program(change: impl Fn(Event) -> Event) -> Run {
+    let mut run = Run::new();
+    for event in &mut run.events {
+        if matches!(event.kind, EventKind::Stop | EventKind::Resume) {
+            event.source = "command".to_owned();
+            *event = change(event.clone());
+        }
+    }
+    run
+}
+
+#[test]
+fn times_of_another_clock_are_no_downtime() {
+    let run = told_by_a_program(|event| event.with("t_refused", 1_764_157_381.5));
+    let words = ["2 times", "resume, stop", "1764157381.5", "synchronise the clocks"];
+    only(&run, Degraded, &words);
+    let m = run.impact().migration;
+    assert_eq!((m.downtime_ms.events, m.downtime_ms.bound), (None, None));
+    assert!(m.phases.iter().all(|phase| phase.name != "blackout"));
+    let outage = m.outage_ms.established.unwrap();
+    assert_eq!(outage.gap_of, Some(crate::report::GapOf::Migration));
+    // One alone has no other side.
+    let run = told_by_a_program(|event| match event.kind {
+        EventKind::Stop => event.with("t_refused", 1.5),
+        _ => event.with("received_after_s", 0.1),
+    });
+    assert_eq!(run.impact().migration.downtime_ms.events, None);
+    let reasons = run.impact().reasons;
+    assert!(reasons.iter().any(|(_, text)| text.contains("first: stop at t = 1.5")), "{reasons:?}");
+}
+
+#[test]
+fn how_far_off_times_of_receipt_are_is_not_known() {
+    let down = |run: &Run| run.impact().migration.downtime_ms;
+    let receipt = down(&told_by_a_program(|event| event));
+    assert_eq!((receipt.events, receipt.bound), (Some(305.0), None));
+    let told = down(&told_by_a_program(|event| event.with("received_after_s", 0.1)));
+    assert_eq!((told.events, told.bound), (Some(305.0), Some(2.0)));
+}
+
+#[test]
+fn an_uncertainty_without_end_overflows_nothing() {
+    let run = told_by_a_program(|event| Event {
+        uncertainty: Nanos::MAX - 1,
+        ..event.with("received_after_s", 0.1)
+    });
+    let mut run = run.with(EventKind::Paused, 5_200 * MS);
+    for event in run.events.iter_mut().filter(|event| event.kind == EventKind::Paused) {
+        event.uncertainty = Nanos::MAX;
+    }
+    run.reach = Some(ReachLog::default());
+    let bound = run.impact().migration.downtime_ms.bound.unwrap();
+    assert!(bound >= as_millis(Nanos::MAX) / 2.0, "{bound}");
+}

@@ -22,11 +22,12 @@ use super::session::Session;
 use super::times::{Mapping, Stamp};
 use crate::clock::{Clock, Nanos, monotonic_ns};
 use crate::event::{Event, EventKind};
+use crate::migration::patience::{Patience, Turn};
 use crate::migration::trigger::{Strategy, TriggerError};
 use asking::Asked;
 
 /// How late a timer may be before it counts as ours: we were held up, and what those
-/// who read the sockets have not handed on yet comes first.
+/// who read the sockets have not handed on yet comes first, for as long again.
 const HELD_UP: Duration = Duration::from_millis(100);
 /// How long an event may lag behind a state that a reply told already.
 const EVENT_LAG: Duration = Duration::from_millis(250);
@@ -84,6 +85,8 @@ pub(crate) struct Flight {
     given_up: Option<String>,
     end: Option<ending::End>,
     over: bool,
+    /// Since a timer was found to be late: how long what arrives still comes before it.
+    late: Option<Patience>,
 }
 
 impl Flight {
@@ -112,6 +115,7 @@ impl Flight {
             given_up: None,
             end: None,
             over: false,
+            late: None,
         }
     }
 
@@ -125,7 +129,7 @@ impl Flight {
         session: &mut Session,
         timeout: Duration,
     ) -> Result<Option<Event>, TriggerError> {
-        let deadline = Instant::now() + timeout;
+        let mut patience = Patience::new(timeout);
         loop {
             if let Some(event) = self.out.pop_front() {
                 return Ok(Some(event));
@@ -133,18 +137,31 @@ impl Flight {
             if self.over {
                 return Ok(None);
             }
-            let now = Instant::now();
-            let due = self.next_timer().min(deadline);
-            let late = now.saturating_duration_since(due) > HELD_UP;
-            let wait = if late { HELD_UP } else { due.saturating_duration_since(now) };
-            // What has arrived comes first: a timer must not overtake an event.
-            if let Some(received) = session.next(wait) {
-                self.take(session, received);
+            let (timer, now) = (self.next_timer(), Instant::now());
+            let late = now.saturating_duration_since(timer) > HELD_UP;
+            let until = if late {
+                self.late.get_or_insert_with(|| Patience::new(HELD_UP)).turn()
             } else {
+                self.late = None;
+                timer.saturating_duration_since(now)
+            };
+            // What has arrived comes first: a timer must not overtake an event. But who
+            // talks without pause must not hold it up.
+            let turn = patience.wait(|turn| session.next(until.min(turn)));
+            let due = match &mut self.late {
+                Some(late) => late.tick(),
+                None => !matches!(turn, Turn::Brought(_)),
+            };
+            let over = matches!(turn, Turn::Over);
+            if let Turn::Brought(received) = turn {
+                self.take(session, received);
+            }
+            if due {
+                self.late = None;
                 self.on_timers(session)?;
-                if now >= deadline && self.out.is_empty() {
-                    return Ok(None);
-                }
+            }
+            if over && self.out.is_empty() {
+                return Ok(None);
             }
         }
     }

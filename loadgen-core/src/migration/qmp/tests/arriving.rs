@@ -220,3 +220,32 @@ fn a_target_that_does_not_say_that_it_runs_is_asked() {
         assert_eq!(settled.on_target, Some(state == "running"));
     }
 }
+
+/// A timer that is late lets pass what has arrived, but not for ever.
+#[test]
+fn who_talks_without_pause_does_not_hold_a_late_timer_up() {
+    let mut rig = Rig::new(Strategy::PreCopy);
+    rig.fire().unwrap();
+    let asked = rig.source.lock().asked;
+    let source = rig.source.clone();
+    let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = std::sync::Arc::clone(&over);
+    let talk = std::thread::spawn(move || {
+        while !stop.load(std::sync::atomic::Ordering::SeqCst) {
+            source.event("NIC_RX_FILTER_CHANGED", json!({}));
+            sleep(MS);
+        }
+    });
+    // The state is to be asked for again and again; nobody has come to it.
+    sleep(300 * MS);
+    let begun = std::time::Instant::now();
+    while rig.source.lock().asked == asked && begun.elapsed() < 15_000 * MS {
+        rig.trigger.next_event(50 * MS).unwrap();
+    }
+    let came = rig.source.lock().asked > asked;
+    over.store(true, std::sync::atomic::Ordering::SeqCst);
+    talk.join().unwrap();
+    assert!(came, "the state was not asked for");
+    rig.source.migration("failed");
+    rig.finish();
+}

@@ -87,3 +87,26 @@ fn a_migration_that_is_abandoned_puts_back_too() {
     assert_eq!(source.lock().on, [""; 0]);
     assert_eq!(source.lock().parameters["downtime-limit"], 300);
 }
+
+#[test]
+fn what_is_refused_does_not_keep_the_rest_from_being_put_back() {
+    let mut rig = Rig::with(|options| options.downtime_limit = Some(50 * MS));
+    rig.fire().unwrap();
+    let mut refusals = 1;
+    rig.source.on(move |_, command, _| {
+        let refused = command == "migrate-set-capabilities" && refusals > 0;
+        refusals -= i32::from(refused);
+        refused.then(|| Err("not while a snapshot is taken".to_owned()))
+    });
+    rig.source.migration("failed");
+    let (_, settled) = rig.finish();
+    let why = "migrate-set-capabilities: not while a snapshot is taken";
+    assert_eq!(settled.details["not_put_back"], why);
+    assert_eq!(settled.details["put_back"], json!({ "parameters": { "downtime-limit": 300 } }));
+    assert_eq!(rig.source.lock().parameters["downtime-limit"], 300);
+    assert_eq!(rig.source.lock().on, ["events"]);
+    // What was not put back is tried once more at the end.
+    let Rig { source, trigger, _fakes, .. } = rig;
+    drop(trigger);
+    assert_eq!(source.lock().on, [""; 0]);
+}
