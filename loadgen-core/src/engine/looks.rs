@@ -25,7 +25,7 @@
 use std::collections::VecDeque;
 
 use crate::clock::{MILLISECOND, Nanos};
-use crate::record::PauseRecord;
+use crate::record::{PauseLog, PauseRecord};
 
 /// Longer times without a look are pauses.
 pub(super) const NOTABLE: Nanos = MILLISECOND;
@@ -115,6 +115,8 @@ pub(super) struct Looks {
     /// Pauses that end before it are left out of `record`.
     warmup_end: Nanos,
     pub(super) record: PauseRecord,
+    /// The longer ones, with the sleep before them: nothing was seen in that either.
+    pub(super) log: PauseLog,
 }
 
 impl Looks {
@@ -134,6 +136,7 @@ impl Looks {
             late: 0,
             warmup_end,
             record: PauseRecord::default(),
+            log: PauseLog::of_one(),
         }
     }
 
@@ -234,6 +237,7 @@ impl Looks {
         self.until = Nanos::MAX;
         self.catching_up.get_or_insert(self.outstanding);
         self.decline = Decline::since(end);
+        self.log.add(start, end);
         if end > self.warmup_end {
             self.record.add(self.due, end);
         }

@@ -11,7 +11,8 @@ use crate::record::{CallRecord, Outcome, Population};
 use crate::report::{GapWhen, Migration, VerdictStatus};
 
 use super::foreign;
-use super::outage::Outage;
+use super::headline::ours;
+use super::outage::{Gap, Outage};
 use super::view::{View, rank, response};
 use VerdictStatus::{Degraded, Invalid};
 
@@ -34,7 +35,8 @@ pub(super) fn reasons(
     let outages: Vec<&Outage> = outages.iter().flatten().collect();
     reasons.extend(of_outages(view, migration, &outages));
     reasons.extend(foreign::of_calls(view, &outages));
-    reasons.extend(of_other_gaps(&outages));
+    reasons.extend(of_other_gaps(view, &outages));
+    reasons.extend(of_own_pauses(view, &outages));
     reasons.extend(of_resolution(view, migration, &outages));
     if view.marks.over().is_some_and(|over| over <= view.input.load_end)
         && migration.recovery_ms.is_none()
@@ -210,7 +212,9 @@ fn of_baseline(view: &View<'_>, population: Population) -> Vec<Reason> {
     let of = |calls: &[CallRecord]| -> Vec<CallRecord> {
         calls.iter().filter(|call| call.population == population).copied().collect()
     };
-    let before = of(view.intended(start, fired));
+    let mut before = of(view.intended(start, fired));
+    // Calls that a pause of ours had its part in show nothing of the service.
+    before.retain(|call| !view.own.touches(call));
     if !view.calls.iter().any(|call| call.population == population) {
         return reasons;
     }
@@ -232,7 +236,8 @@ fn of_baseline(view: &View<'_>, population: Population) -> Vec<Reason> {
         let service = rank(good.iter().map(|c| c.done.saturating_sub(c.sent)).collect(), 1, 2);
         let per_s = before.len() as f64 / as_seconds(fired - start);
         let under_way = (per_s * as_seconds(service.unwrap_or(0))).ceil() + 1.0;
-        let replies = view.completed(population, start, fired).len() as f64;
+        let replies = view.completed(population, start, fired).iter();
+        let replies = replies.filter(|call| !view.own.touches(call)).count() as f64;
         let short = before.len() as f64 - replies - under_way;
         if short > 0.01 * before.len() as f64 {
             reasons.push((
@@ -280,7 +285,8 @@ fn of_outages(view: &View<'_>, migration: &Migration, outages: &[&Outage]) -> Ve
     // At the end of any load there is a silence of one normal gap.
     let is_cut = |outage: &Outage| {
         let least = outage.gap().map_or(0, |gap| gap.length());
-        outage.above.iter().find(|gap| gap.cut && gap.length() >= least).copied()
+        let cut = outage.above.iter().find(|gap| gap.cut && gap.length() >= least);
+        cut.filter(|gap| !outage.ours.contains(gap)).copied()
     };
     // Where nobody was answered again, time alone will not help.
     let nobody = outages.iter().all(|outage| is_cut(outage).is_some());
@@ -323,22 +329,29 @@ fn of_outages(view: &View<'_>, migration: &Migration, outages: &[&Outage]) -> Ve
     reasons
 }
 
-/// Whether another gap is longer than the migration's: something else was going on.
-fn of_other_gaps(outages: &[&Outage]) -> Option<Reason> {
+/// Whether another gap is longer than the migration's: something else was going on. What
+/// is ours of either does not count.
+fn of_other_gaps(view: &View<'_>, outages: &[&Outage]) -> Option<Reason> {
+    let rest = |gap: &Gap| gap.length() - ours(view, gap);
     let longer: Vec<String> = outages
         .iter()
         .filter_map(|outage| {
             let headline = outage.gap()?;
-            let (gap, when) = outage.others().max_by_key(|(gap, _)| gap.length())?;
+            let others = outage.others().filter(|(_, when)| *when != GapWhen::Own);
+            let (gap, when) = others.max_by_key(|(gap, _)| rest(gap))?;
             // Told with those that are cut.
-            (gap.length() > headline.length() && !gap.cut).then(|| {
+            (rest(&gap) > rest(&headline) && !gap.cut).then(|| {
+                let own = match ours(view, &gap) {
+                    0 => String::new(),
+                    own => format!(" without {:.3} ms of loadgen's own", as_millis(own)),
+                };
                 format!(
-                    "{} calls {:.3} ms from {:.3} s ({} its outage of {:.3} ms)",
+                    "{} calls {:.3} ms{own} from {:.3} s ({} its outage of {:.3} ms)",
                     outage.population.name(),
-                    as_millis(gap.length()),
+                    as_millis(rest(&gap)),
                     as_seconds(gap.start),
                     if when == GapWhen::Before { "before" } else { "after" },
-                    as_millis(headline.length()),
+                    as_millis(rest(&headline)),
                 )
             })
         })
@@ -349,6 +362,45 @@ fn of_other_gaps(outages: &[&Outage]) -> Option<Reason> {
              are not counted as the migration's, and listed apart: look for what else disturbed \
              the service or the network, and repeat the run",
             longer.join(", ")
+        );
+        (Degraded, text)
+    })
+}
+
+/// Whether the generator itself stood still in a gap.
+fn of_own_pauses(view: &View<'_>, outages: &[&Outage]) -> Option<Reason> {
+    let told: Vec<String> = outages
+        .iter()
+        .flat_map(|outage| {
+            let name = outage.population.name();
+            let headline = outage.gap();
+            let within = headline.map(|gap| (gap, ours(view, &gap))).filter(|(_, own)| *own > 0);
+            let headline = within.map(|(gap, own)| {
+                format!(
+                    "{:.1} ms of the outage of {name} calls ({:.1} ms from {:.3} s)",
+                    as_millis(own),
+                    as_millis(gap.length()),
+                    as_seconds(gap.start)
+                )
+            });
+            let others = outage.others().filter(|(_, when)| *when == GapWhen::Own);
+            let longest = others.map(|(gap, _)| gap).max_by_key(Gap::length).map(|gap| {
+                format!(
+                    "a gap of {name} calls that is not counted as the migration's ({:.1} ms from \
+                     {:.3} s)",
+                    as_millis(gap.length()),
+                    as_seconds(gap.start)
+                )
+            });
+            headline.into_iter().chain(longest)
+        })
+        .collect();
+    (!told.is_empty()).then(|| {
+        let text = format!(
+            "loadgen itself stood still while the migration was measured: {}; the intervals of \
+             the interruption allow for it, and recovery, brownout, late calls and degradation \
+             leave its pauses out: give it a CPU of its own, and repeat the run",
+            told.join(", ")
         );
         (Degraded, text)
     })
