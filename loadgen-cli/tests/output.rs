@@ -114,7 +114,7 @@ fn stdout_can_be_named_and_links_are_followed() {
     // A link into a directory that is not there is found before the run.
     let link = dir.path().join("link.json");
     std::os::unix::fs::symlink("no/such.json", &link).unwrap();
-    run(load().chain(["-o", link.to_str().unwrap()])).exits_with(2).says(&["No such file"]);
+    run(load().chain(["-o", link.to_str().unwrap()])).exits_with(2).says(&["does not exist"]);
     std::fs::create_dir(dir.path().join("no")).unwrap();
     run(load().chain(["-o", link.to_str().unwrap()])).ran();
     assert_eq!(common::saved(&dir.path().join("no/such.json"))["counts"]["answered"], 25);

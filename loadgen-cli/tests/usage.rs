@@ -63,7 +63,7 @@ fn strategy_is_for_programs() {
 fn places_that_cannot_be_written_are_found_before_the_run() {
     // Nobody listens at this URL: had the run begun, the exit code would be 1.
     let run_to = |out: &'static str| ["run", "http://127.0.0.1:9/", "-r", "5", "-o", out];
-    refused(&run_to("/no/such/dir/r.json"), &["/no/such/dir/r.json", "No such file"]);
+    refused(&run_to("/no/such/dir/r.json"), &["/no/such/dir/r.json", "does not exist"]);
     refused(&run_to("/tmp"), &["'/tmp'", "it is a directory"]);
     refused(&run_to("/proc/r.json"), &["/proc/r.json"]);
     refused(&run_to("r.html"), &["--html r.html", "-o report.json"]);

@@ -48,6 +48,39 @@ impl Plan {
     pub(crate) fn without_secrets(mut self) -> Self {
         self.target = self.target.without_secrets();
         self.request = self.request.map(Request::without_secrets);
+        if let Some(sessions) = &mut self.sessions {
+            let head = &mut sessions.head;
+            for lines in [&mut head.before_host, &mut head.after_host] {
+                lines.0 = lines::without_values(&lines.0);
+            }
+        }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{RawText, Sessions};
+    use crate::{Schedule, Stream, Target};
+
+    fn with_token(token: &str) -> Plan {
+        let target = Target::parse("http://127.0.0.1/").unwrap();
+        let load = Stream::established(Schedule::constant(1.0));
+        let mut sessions = Sessions::connections(1);
+        sessions.head.after_host =
+            RawText(format!("Authorization: Bearer {token}\r\nAccept: a\r\n").into_bytes());
+        Plan::new(target, load).with_sessions(sessions)
+    }
+
+    #[test]
+    fn a_token_of_sessions_that_was_renewed_makes_no_other_plan() {
+        let (old, new) = (with_token("old").without_secrets(), with_token("new").without_secrets());
+        assert_eq!(old, new);
+        let head = |plan: &Plan| {
+            String::from_utf8_lossy(&plan.sessions().unwrap().head.after_host.0).into_owned()
+        };
+        assert!(head(&old).contains("Accept: a") && !head(&old).contains("old"), "{}", head(&old));
+        assert_ne!(with_token("old"), with_token("new"));
     }
 }

@@ -97,11 +97,13 @@ fn make(path: &Path) -> io::Result<Key> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let key = random()?;
-    let aside = folder.join(format!(".fingerprint-key-{}", std::process::id()));
+    // A name that nobody else has: not another thread, nor another container with the
+    // same home and the same process id.
+    let own = random()?.0;
+    let aside = folder.join(format!(".fingerprint-key-{own:016x}"));
     let written = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&aside)
         .and_then(|mut file| writeln!(file, "{:016x}{:016x}", key.0, key.1))
@@ -132,19 +134,22 @@ mod tests {
 
     #[test]
     fn a_key_is_made_once_and_for_the_user_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("state/loadgen/fingerprint-key");
-        let key = std::thread::scope(|scope| {
-            let makers: Vec<_> = (0..4).map(|_| scope.spawn(|| of_file(&path).unwrap())).collect();
-            let keys: Vec<_> = makers.into_iter().map(|maker| maker.join().unwrap()).collect();
-            assert!(keys.iter().all(|key| *key == keys[0]));
-            keys[0]
-        });
-        assert!(of_file(&path).unwrap() == key);
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
-        fs::write(&path, "no key").unwrap();
-        assert!(of_file(&path).is_err());
+        for _ in 0..100 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state/loadgen/fingerprint-key");
+            let key = std::thread::scope(|scope| {
+                let make = || of_file(&path).unwrap();
+                let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+                let keys: Vec<_> = makers.into_iter().map(|maker| maker.join().unwrap()).collect();
+                assert!(keys.iter().all(|key| *key == keys[0]));
+                keys[0]
+            });
+            assert!(of_file(&path).unwrap() == key);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+            fs::write(&path, "no key").unwrap();
+            assert!(of_file(&path).is_err());
+        }
     }
 
     #[test]

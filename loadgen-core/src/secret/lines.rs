@@ -37,6 +37,11 @@ pub(crate) fn redact(bytes: &[u8]) -> Vec<u8> {
     })
 }
 
+/// The bytes without the values of credentials, whatever these are.
+pub(crate) fn without_values(bytes: &[u8]) -> Vec<u8> {
+    rewrite(bytes, |line| is_credential(&line.name).then(String::new))
+}
+
 /// Headers whose values are missing, in order.
 pub(crate) fn missing(bytes: &[u8]) -> Vec<String> {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(Line::of);

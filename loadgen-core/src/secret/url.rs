@@ -11,8 +11,8 @@ pub fn without_passwords(text: &str) -> String {
     while let Some(scheme_end) = rest.find("://").map(|at| at + 3) {
         let (before, after) = rest.split_at(scheme_end);
         clean.push_str(before);
-        let ends =
-            |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '\'' | '"' | '<' | '>');
+        // No quote ends it: a password may hold one, and too much hidden is no harm.
+        let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#');
         let authority = &after[..after.find(ends).unwrap_or(after.len())];
         rest = match authority.rfind('@') {
             Some(at) => {
@@ -53,6 +53,9 @@ mod tests {
             ("http://u:p@h/x", "http://…@h/x"),
             ("cannot load 'HTTPS://u:p@q@h:1': no", "cannot load 'HTTPS://…@h:1': no"),
             ("http://a/ and http://u@b?c", "http://a/ and http://…@b?c"),
+            ("http://u:it's-secret@h/", "http://…@h/"),
+            ("'http://u:<p>\"w@h/': no", "'http://…@h/': no"),
+            ("'http://h': no, \"http://h\"", "'http://h': no, \"http://h\""),
             ("http://h/@x", "http://h/@x"),
             ("mail a@b, http://h", "mail a@b, http://h"),
             ("", ""),
