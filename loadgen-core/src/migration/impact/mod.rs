@@ -19,6 +19,7 @@ mod foreign;
 mod guest_clock;
 mod headline;
 mod marks;
+mod other_gaps;
 mod outage;
 mod own;
 mod pauses;

@@ -8,18 +8,18 @@ use crate::event::EventKind;
 use crate::migration::{Ending, Strategy};
 use crate::printable::one_line;
 use crate::record::{CallRecord, Outcome, Population};
-use crate::report::{GapWhen, Migration, VerdictStatus};
+use crate::report::{Migration, VerdictStatus};
 
 use super::foreign;
-use super::headline::ours;
-use super::outage::{Gap, Outage};
+use super::other_gaps;
+use super::outage::Outage;
 use super::view::{View, rank, response};
 use VerdictStatus::{Degraded, Invalid};
 
 /// Replies before the firing that a baseline needs.
 const LEAST_BASELINE: usize = 100;
 
-type Reason = (VerdictStatus, String);
+pub(super) type Reason = (VerdictStatus, String);
 
 /// All reasons that are found.
 pub(super) fn reasons(
@@ -35,8 +35,8 @@ pub(super) fn reasons(
     let outages: Vec<&Outage> = outages.iter().flatten().collect();
     reasons.extend(of_outages(view, migration, &outages));
     reasons.extend(foreign::of_calls(view, &outages));
-    reasons.extend(of_other_gaps(view, &outages));
-    reasons.extend(of_own_pauses(view, &outages));
+    reasons.extend(other_gaps::of_others(view, &outages));
+    reasons.extend(other_gaps::of_own_pauses(view, &outages));
     reasons.extend(of_resolution(view, migration, &outages));
     if view.marks.over().is_some_and(|over| over <= view.input.load_end)
         && migration.recovery_ms.is_none()
@@ -327,83 +327,6 @@ fn of_outages(view: &View<'_>, migration: &Migration, outages: &[&Outage]) -> Ve
         ));
     }
     reasons
-}
-
-/// Whether another gap is longer than the migration's: something else was going on. What
-/// is ours of either does not count.
-fn of_other_gaps(view: &View<'_>, outages: &[&Outage]) -> Option<Reason> {
-    let rest = |gap: &Gap| gap.length() - ours(view, gap);
-    let longer: Vec<String> = outages
-        .iter()
-        .filter_map(|outage| {
-            let headline = outage.gap()?;
-            let others = outage.others().filter(|(_, when)| *when != GapWhen::Own);
-            let (gap, when) = others.max_by_key(|(gap, _)| rest(gap))?;
-            // Told with those that are cut.
-            (rest(&gap) > rest(&headline) && !gap.cut).then(|| {
-                let own = match ours(view, &gap) {
-                    0 => String::new(),
-                    own => format!(" without {:.3} ms of loadgen's own", as_millis(own)),
-                };
-                format!(
-                    "{} calls {:.3} ms{own} from {:.3} s ({} its outage of {:.3} ms)",
-                    outage.population.name(),
-                    as_millis(rest(&gap)),
-                    as_seconds(gap.start),
-                    if when == GapWhen::Before { "before" } else { "after" },
-                    as_millis(rest(&headline)),
-                )
-            })
-        })
-        .collect();
-    (!longer.is_empty()).then(|| {
-        let text = format!(
-            "gaps that are not at the migration's switch-over are longer than its outage: {}; they \
-             are not counted as the migration's, and listed apart: look for what else disturbed \
-             the service or the network, and repeat the run",
-            longer.join(", ")
-        );
-        (Degraded, text)
-    })
-}
-
-/// Whether the generator itself stood still in a gap.
-fn of_own_pauses(view: &View<'_>, outages: &[&Outage]) -> Option<Reason> {
-    let told: Vec<String> = outages
-        .iter()
-        .flat_map(|outage| {
-            let name = outage.population.name();
-            let headline = outage.gap();
-            let within = headline.map(|gap| (gap, ours(view, &gap))).filter(|(_, own)| *own > 0);
-            let headline = within.map(|(gap, own)| {
-                format!(
-                    "{:.1} ms of the outage of {name} calls ({:.1} ms from {:.3} s)",
-                    as_millis(own),
-                    as_millis(gap.length()),
-                    as_seconds(gap.start)
-                )
-            });
-            let others = outage.others().filter(|(_, when)| *when == GapWhen::Own);
-            let longest = others.map(|(gap, _)| gap).max_by_key(Gap::length).map(|gap| {
-                format!(
-                    "a gap of {name} calls that is not counted as the migration's ({:.1} ms from \
-                     {:.3} s)",
-                    as_millis(gap.length()),
-                    as_seconds(gap.start)
-                )
-            });
-            headline.into_iter().chain(longest)
-        })
-        .collect();
-    (!told.is_empty()).then(|| {
-        let text = format!(
-            "loadgen itself stood still while the migration was measured: {}; the intervals of \
-             the interruption allow for it, and recovery, brownout, late calls and degradation \
-             leave its pauses out: give it a CPU of its own, and repeat the run",
-            told.join(", ")
-        );
-        (Degraded, text)
-    })
 }
 
 /// A downtime, in ms, that calls can resolve: a probe of more than 2000 newcomers a
