@@ -39,7 +39,7 @@ pub use net::tls::TlsError;
 pub use plan::{CloseMode, Plan, Precision, Stream};
 pub use record::{
     CallLog, CallRecord, Cause, ConnectionEnd, ConnectionLog, DateSample, Failure, Outcome,
-    Population,
+    PauseLog, Population,
 };
 pub use report::Report;
 pub use request::Request;

@@ -130,6 +130,7 @@ pub(super) fn assemble(
         slow,
         connections: recorder.connections,
         dates: recorder.dates.samples,
+        pauses: recorder.pause_log,
         load_end,
     })
 }

@@ -13,7 +13,7 @@ use crate::error::RunError;
 use crate::event::{Event, EventKind, KeptEvents};
 use crate::plan::Plan;
 use crate::record::kernel::SlowCall;
-use crate::record::{CallLog, ConnectionLog, DateSample};
+use crate::record::{CallLog, ConnectionLog, DateSample, PauseLog};
 use crate::report::{Environment, Report};
 
 /// Counters of a run under way, at most 100 ms old. They include the warm-up.
@@ -58,6 +58,7 @@ pub(crate) struct Finished {
     pub(crate) slow: Vec<SlowCall>,
     pub(crate) connections: ConnectionLog,
     pub(crate) dates: Vec<DateSample>,
+    pub(crate) pauses: PauseLog,
     pub(crate) load_end: Nanos,
 }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use super::catch_up::{CatchUp, KEPT, LONG};
 use super::standstill::Standstill;
 use crate::clock::{MILLISECOND, Nanos};
-use crate::record::{CallRecord, PauseRecord};
+use crate::record::{CallRecord, PauseLog, PauseRecord};
 
 /// Longer times without a look are pauses.
 pub(super) const NOTABLE: Nanos = MILLISECOND;
@@ -72,6 +72,8 @@ pub(super) struct Looks {
     /// Pauses that end before it are left out of `record`.
     warmup_end: Nanos,
     pub(super) record: PauseRecord,
+    /// The longer ones, with the sleep before them: nothing was seen in that either.
+    pub(super) log: PauseLog,
 }
 
 impl Looks {
@@ -90,6 +92,7 @@ impl Looks {
             begun: false,
             warmup_end,
             record: PauseRecord::default(),
+            log: PauseLog::of_one(),
         }
     }
 
@@ -185,6 +188,7 @@ impl Looks {
         if self.begun && end - start >= LONG {
             self.known += self.standstill.add(start, end);
         }
+        self.log.add(start, end);
         if end > self.warmup_end {
             self.record.add(self.due, end);
         }

@@ -151,6 +151,7 @@ impl Worker {
         let broken = self.work(&mut cpu_of_load).err();
         let finished = self.now();
         self.recorder.pauses = self.looks.record;
+        self.recorder.pause_log = std::mem::take(&mut self.looks.log);
         self.end = self.end.min(finished);
         self.give_up_the_rest(finished);
         self.publish(finished);

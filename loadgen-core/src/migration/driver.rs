@@ -266,7 +266,7 @@ impl MigrationRun {
 
     /// Adds what the migration did to what the run measured.
     fn add_impact(&self, finished: &mut Finished, course: &Course, vm: VmFacts, reach: &ReachLog) {
-        let Finished { report, log, slow, connections, dates, load_end } = finished;
+        let Finished { report, log, slow, connections, dates, pauses, load_end } = finished;
         let rate = |population| {
             let rates: Vec<f64> = self
                 .plan
@@ -281,6 +281,7 @@ impl MigrationRun {
         input.slow = slow;
         input.connections = Some(connections);
         input.dates = dates;
+        input.pauses = Some(pauses);
         input.reach = Some(reach);
         input.settled = course.settled.as_ref();
         input.vm = vm;

@@ -4,7 +4,8 @@
 use super::connections::{ConnectionEnd, ConnectionLog};
 use super::population::{PopulationRecord, Tally};
 use super::{
-    CallLog, CallRecord, DateLog, Failure, Outcome, OwnRecord, PauseRecord, Population, Timeline,
+    CallLog, CallRecord, DateLog, Failure, Outcome, OwnRecord, PauseLog, PauseRecord, Population,
+    Timeline,
 };
 use crate::clock::Nanos;
 
@@ -38,6 +39,8 @@ pub(crate) struct Recorder {
     pub(crate) shed_in_drain: u64,
     /// Times in which the worker did not look at its sockets.
     pub(crate) pauses: PauseRecord,
+    /// The longer ones of them, one by one.
+    pub(crate) pause_log: PauseLog,
     /// Calls that the generator had its part in; `None` while there are none.
     own: Option<Box<OwnRecord>>,
     /// Calls with an earlier intended start are left out of the summary.
@@ -73,6 +76,7 @@ impl Recorder {
             waiting_at_end: 0,
             shed_in_drain: 0,
             pauses: PauseRecord::default(),
+            pause_log: PauseLog::of_one(),
             own: None,
             warmup_end,
             load_end: Nanos::MAX,
@@ -358,6 +362,7 @@ impl Recorder {
         self.waiting_at_end += other.waiting_at_end;
         self.shed_in_drain += other.shed_in_drain;
         self.pauses.merge(&other.pauses);
+        self.pause_log.merge(other.pause_log);
         match (&mut self.own, other.own) {
             (Some(mine), Some(theirs)) => mine.merge(&theirs),
             (mine @ None, theirs) => *mine = theirs,

@@ -143,6 +143,10 @@ pub struct LostConnections {
     /// Calls that were sent again on another connection because of these losses. The
     /// user's own client may not do so: the call would have failed for him.
     pub calls_sent_again: u64,
+    /// Found closed in the first look after a pause of the generator's own, with no call
+    /// on them; not in `count`, since a server may close what is not used for a while.
+    #[serde(default)]
+    pub closed_while_paused: u64,
     /// Not all ends of connections could be kept: there may have been more.
     pub is_lower_bound: bool,
 }
@@ -366,6 +370,9 @@ pub enum GapWhen {
     Switchover,
     /// It began later.
     After,
+    /// The generator itself stood still: without its own pauses the gap is not above the
+    /// threshold.
+    Own,
 }
 
 /// The calls whose intended start lies in one phase.

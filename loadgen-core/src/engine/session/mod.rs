@@ -137,6 +137,7 @@ impl SessionWorker {
         }
         let finished = finished.unwrap_or_else(|| self.now());
         self.recorder.pauses = self.looks.record;
+        self.recorder.pause_log = std::mem::take(&mut self.looks.log);
         self.recorder.load_end = finished;
         self.give_up_the_rest(finished);
         self.publish(finished);

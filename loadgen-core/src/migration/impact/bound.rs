@@ -31,6 +31,14 @@
 //! away.) Nothing of this needs the rate: gaps of a Poisson stream and starts that came late are
 //! taken as they were.
 //!
+//! **Our own pauses.** What was answered in a pause of the generator is seen at its end,
+//! and what was due in it leaves then ([`super::own`]). So *b₀* is at the earliest the
+//! begin of the pause in which the first reply was seen, and *C* counts from there; and a
+//! call is evidence only if its answer would have been seen, be it after a pause, before
+//! *b₀*. A reply that is seen in a pause may be from before the stop: then the silence
+//! that it ends is no whole interruption, and *b* is the first reply to a call that left
+//! after the pause.
+//!
 //! A full pool starts no calls, so its own *v* may lie far back: then the probe's
 //! calls are the evidence. Without them only TCP's rule is left: an unanswered
 //! segment of age *A* is sent again at the latest after `A + RTO`, doubling, so
@@ -71,6 +79,19 @@ impl Interruption {
     }
 }
 
+impl Interruption {
+    /// It is this one or the other: the interval holds both. The upper end alone, if
+    /// this one is sure to be one.
+    pub(super) fn or(self, other: Self, is_unsure: bool) -> Self {
+        let least = if is_unsure { other.at_least } else { self.at_least };
+        Self {
+            at_least: self.at_least.min(least),
+            at_most: self.at_most.zip(other.at_most).map(|(one, two)| one.max(two)),
+            stop_most: self.stop_most,
+        }
+    }
+}
+
 /// The interruption behind a silence of a population; `None` if no reply came
 /// before it, so that nothing is known of its begin.
 pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<Interruption> {
@@ -84,10 +105,12 @@ pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<I
         .calls
         .iter()
         .filter(|call| call.population == p && !never_sent(call))
-        .map(start)
-        .filter(|start| *start > stop_least)
+        .map(|call| left(view, call).1)
+        .filter(|left| *left > stop_least)
         .min()
-        .map_or(gap.end, |start| start + need);
+        .map(|left| left + need)
+        .filter(|answered| view.own.seen(*answered) < gap.end)
+        .unwrap_or(gap.end);
     let catch_up = CatchUp::new(view, gap);
     let resume_least = Population::ALL
         .into_iter()
@@ -97,17 +120,34 @@ pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<I
         .unwrap_or(gap.start);
     Some(Interruption {
         at_least: resume_least.saturating_sub(stop_most),
-        at_most: (!gap.cut).then(|| gap.end - stop_least),
+        at_most: resumed_by(view, p, gap).map(|end| end - stop_least),
         stop_most,
     })
 }
 
-/// The start of a call, as far as the log tells. A new connection whose connect
-/// lost its SYN sent its first byte only after the outage; it had asked, in vain,
-/// at its intended start or soon after, unless it had to wait for the pool.
-pub(super) fn start(call: &CallRecord) -> Nanos {
-    let connecting = call.sent.saturating_sub(call.intended);
-    if !call.reused && !call.queued && connecting >= LOST_SYN { call.intended } else { call.sent }
+/// When the service had come back for sure: somebody was answered who had asked after
+/// any pause of our own in which the gap ended. `None`: that was not seen.
+fn resumed_by(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
+    let pause = (view.own.happened(gap.end), view.own.seen(gap.end));
+    if gap.cut || pause.0 == pause.1 {
+        return (!gap.cut).then_some(gap.end);
+    }
+    let good = view.good(p);
+    let from = good.partition_point(|call| call.done < gap.end);
+    good[from..].iter().find(|call| call.sent >= pause.1).map(|call| call.done)
+}
+
+/// When a call left, as far as the log tells: at the earliest, and at the latest. A new
+/// connection whose connect lost its SYN sent its first byte only after the outage; it
+/// had asked, in vain, at its intended start or soon after, unless it had to wait for
+/// the pool. What was due in a pause of our own left after it, and that a connect was
+/// done we saw only then.
+pub(super) fn left(view: &View<'_>, call: &CallRecord) -> (Nanos, Nanos) {
+    let ours = view.own.within(call.intended, call.sent);
+    let connecting = call.sent.saturating_sub(call.intended).saturating_sub(ours);
+    let lost_syn = !call.reused && !call.queued && connecting >= LOST_SYN;
+    let at = if lost_syn { call.intended } else { call.sent };
+    (at, view.own.seen(at))
 }
 
 /// The time that a call needed from its start. For newcomers it holds the
@@ -151,7 +191,7 @@ pub(super) fn generous(longest: Nanos) -> Nanos {
 /// *v* of one population: the latest start of a call that a running service
 /// would have answered before the end of the gap, and did not.
 fn latest_unanswered(view: &View<'_>, p: Population, gap: Gap, end: CatchUp) -> Option<Nanos> {
-    unanswered(view, p, gap, end).map(start).max()
+    unanswered(view, p, gap, end).map(|call| left(view, call).0).max()
 }
 
 /// The least *r* by TCP's rule of retransmission, from the youngest call that the
@@ -178,16 +218,16 @@ fn unanswered<'a>(
     let need = need_around(view, p, gap);
     view.calls.iter().filter(move |call| {
         let Some(need) = need else { return false };
+        // By then a running service would have been seen to answer it.
+        let seen = view.own.seen(left(view, call).1 + need);
         let in_vain = match call.outcome {
             Outcome::Failed(failure) if failure.cause == Cause::Refused => true,
-            Outcome::Failed(failure) if failure.is_censored() => {
-                call.done.saturating_sub(start(call)) > need
-            }
+            Outcome::Failed(failure) if failure.is_censored() => call.done > seen,
             _ => false,
         };
         call.population == p
             && !never_sent(call)
-            && start(call) + need < end.seen_by()
+            && seen < end.seen_by()
             && (call.done >= end.first || in_vain)
     })
 }

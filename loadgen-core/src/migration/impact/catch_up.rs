@@ -15,7 +15,7 @@
 use crate::clock::{MILLISECOND, Nanos};
 use crate::record::{CallRecord, Outcome, Population};
 
-use super::bound::{CALLS_BEFORE, generous, need, never_sent, start};
+use super::bound::{CALLS_BEFORE, generous, left, need, never_sent};
 use super::outage::Gap;
 use super::view::{View, rank};
 
@@ -33,8 +33,10 @@ const ASLEEP: Nanos = MILLISECOND;
 /// How the service came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CatchUp {
-    /// First good reply of any population.
+    /// First good reply of any population, as it was seen.
     pub(super) first: Nanos,
+    /// When it came, at the earliest: we may have stood still.
+    came: Nanos,
     /// *C*: from then until the pile was answered.
     pub(super) took: Nanos,
     /// Until when, before the first reply, the client is known to have been awake.
@@ -44,7 +46,8 @@ pub(super) struct CatchUp {
 impl CatchUp {
     pub(super) fn new(view: &View<'_>, gap: Gap) -> Self {
         if gap.cut {
-            return Self { first: gap.end, took: 0, awake: gap.end };
+            let came = view.own.happened(gap.end);
+            return Self { first: gap.end, came, took: 0, awake: gap.end };
         }
         let first = first_reply(view, gap);
         let prompt = Population::ALL.map(|p| prompt(view, p, gap, first));
@@ -55,19 +58,25 @@ impl CatchUp {
             .filter(|call| prompt[call.population as usize].is_some_and(|p| need(call) <= p))
             .map(|call| call.done)
             .min()
-            .unwrap_or(first + SAME_RETURN);
+            .unwrap_or_else(|| {
+                let until = view.own.seen(first + SAME_RETURN);
+                until + view.own.within(first, until)
+            });
         let answered = view
             .calls
             .iter()
             .filter(|call| matches!(call.outcome, Outcome::Answered(_)))
-            .filter(|call| start(call) < first && (first..=idle).contains(&call.done))
-            .filter(|call| {
-                prompt[call.population as usize].is_some_and(|p| call.done > start(call) + p)
+            .map(|call| (left(view, call).0, call))
+            .filter(|(left, call)| *left < first && (first..=idle).contains(&call.done))
+            .filter(|(left, call)| {
+                prompt[call.population as usize].is_some_and(|p| call.done > left + p)
             })
+            .map(|(_, call)| call)
             .map(|call| call.done)
             .max();
-        let took = answered.map_or(0, |last| last - first);
-        Self { first, took, awake: awake(view, first) }
+        let came = view.own.happened(first);
+        let took = answered.map_or(0, |last| last - came);
+        Self { first, came, took, awake: awake(view, first) }
     }
 
     /// How long before its first reply the service may already have run.
@@ -78,7 +87,7 @@ impl CatchUp {
     /// A call that a running service answered by then was seen to be answered
     /// before the first reply.
     pub(super) fn seen_by(&self) -> Nanos {
-        self.first.saturating_sub(self.before_first_reply()).min(self.awake)
+        self.came.saturating_sub(self.before_first_reply()).min(self.awake)
     }
 }
 
@@ -93,7 +102,7 @@ fn first_reply(view: &View<'_>, gap: Gap) -> Nanos {
     dones.sort_unstable();
     dones
         .windows(2)
-        .filter(|pair| pair[1] + SAME_RETURN >= gap.end)
+        .filter(|pair| pair[1] + SAME_RETURN + view.own.within(pair[1], gap.end) >= gap.end)
         .max_by_key(|pair| pair[1] - pair[0])
         .map_or(gap.end, |pair| pair[1])
 }
@@ -103,7 +112,8 @@ fn first_reply(view: &View<'_>, gap: Gap) -> Nanos {
 fn prompt(view: &View<'_>, p: Population, gap: Gap, first: Nanos) -> Option<Nanos> {
     let good = view.good(p);
     let until = good.partition_point(|call| call.done <= gap.start);
-    let before = good[until.saturating_sub(CALLS_BEFORE)..until].iter().map(need).max();
+    let around = &good[until.saturating_sub(CALLS_BEFORE)..until];
+    let before = around.iter().filter(|call| !view.own.touches(call)).map(need).max();
     let of = |call: &&CallRecord| call.population == p && call.outcome.is_good() && !call.queued;
     let after = view.intended(first, Nanos::MAX).iter().filter(of).map(need).collect();
     before.into_iter().chain(rank(after, 50, 100)).max().map(generous)

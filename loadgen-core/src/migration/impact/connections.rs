@@ -2,13 +2,14 @@
 //!
 //! A dead connection is often found out only when it is used again, which may be
 //! after all has recovered. So a loss counts if the time in which the connection
-//! can have died, from its last sign of life to the discovery, meets the span.
+//! can have died, from its last sign of life to the discovery, meets the span. One that
+//! the server closed while the generator stood still is counted apart.
 
 use std::collections::BTreeMap;
 
 use crate::clock::Nanos;
 use crate::record::connections::loss_name;
-use crate::record::{ConnectionEnd, Population};
+use crate::record::{Cause, ConnectionEnd, Population};
 use crate::report::{ConnectionsLost, LostConnections};
 
 use super::view::View;
@@ -27,7 +28,7 @@ pub(super) fn connections_lost(view: &View<'_>, recovered: Nanos) -> Connections
         called.then(|| {
             let of = |end: &&ConnectionEnd| end.population == population;
             let ends = log.iter().filter(of);
-            LostConnections { is_lower_bound: log.is_cut(), ..count(ends, fired, recovered) }
+            LostConnections { is_lower_bound: log.is_cut(), ..count(view, ends, fired, recovered) }
         })
     });
     lost.established = established.map(|mut lost| {
@@ -49,7 +50,14 @@ pub(super) fn connections_lost(view: &View<'_>, recovered: Nanos) -> Connections
     lost
 }
 
+/// A closed connection that is found in a first look after a pause of ours, and that no
+/// call was on: a server closes what nobody uses for a while, and we used none.
+fn is_ours(view: &View<'_>, end: &ConnectionEnd) -> bool {
+    end.loss == Some(Cause::ClosedEarly) && end.again == 0 && view.own.ends_with(end.ended)
+}
+
 fn count<'a>(
+    view: &View<'_>,
     ends: impl Iterator<Item = &'a ConnectionEnd>,
     fired: Nanos,
     recovered: Nanos,
@@ -59,6 +67,10 @@ fn count<'a>(
     let in_span = |end: &&ConnectionEnd| end.ended > fired && end.alive <= recovered;
     for end in ends.filter(in_span) {
         let Some(cause) = end.loss else { continue };
+        if is_ours(view, end) {
+            lost.closed_while_paused += 1;
+            continue;
+        }
         lost.calls_sent_again += u64::from(end.again);
         if end.opened > fired && end.population == Population::Established {
             lost.opened_since += 1;

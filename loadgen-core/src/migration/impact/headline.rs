@@ -14,7 +14,9 @@
 //!   [`MARGIN`] behind it.
 //! * **Only the firing is known**: any.
 //!
-//! The headline is the longest of them, the first if there are several.
+//! The headline is the longest of them by what our own pauses leave of each, the first
+//! if there are several. A pause may hide an interruption whole: then it is the silence
+//! that covers the blackout, and its interval says how little is known.
 
 use crate::clock::{MILLISECOND, Nanos};
 use crate::event::EventKind;
@@ -39,13 +41,16 @@ pub(super) struct Headline {
     pub(super) of: GapOf,
     /// All silences of the same kind as `gap`, which is one of them.
     candidates: Vec<Gap>,
+    /// Others in which the interruption may be, since we stood still in them.
+    pub(super) unsure: Vec<Gap>,
 }
 
 impl Headline {
     /// Chooses; `None` without any silence.
-    pub(super) fn choose(view: &View<'_>, gaps: &[Gap]) -> Option<Self> {
+    pub(super) fn choose(view: &View<'_>, gaps: &[Gap], threshold: Nanos) -> Option<Self> {
         let marks = &view.marks;
-        let (mut of, mut candidates) = (GapOf::Switchover, at_switchover(view, gaps));
+        let cover: Vec<Gap> = marks.blackouts.iter().filter_map(|b| covering(b, gaps)).collect();
+        let (mut of, mut candidates) = (GapOf::Switchover, at_switchover(view, gaps, &cover));
         if candidates.is_empty()
             && marks.blackouts.is_empty()
             && let Some((fired, (end, _))) = marks.fired.zip(marks.last)
@@ -57,8 +62,20 @@ impl Headline {
         if candidates.is_empty() {
             (of, candidates) = (GapOf::Longest, gaps.to_vec());
         }
-        let gap = longest(&candidates)?;
-        Some(Self { gap, of, candidates })
+        let touched = |gaps: &[Gap]| -> Vec<Gap> {
+            let touched = |gap: &&Gap| view.own.within(gap.start, gap.end) > 0;
+            gaps.iter().filter(touched).copied().collect()
+        };
+        let hidden = if of == GapOf::Switchover { touched(&cover) } else { touched(&candidates) };
+        let gap = most_of_service(view, &candidates, threshold)
+            .or_else(|| if of == GapOf::Switchover { longest(&hidden) } else { None })
+            .or_else(|| {
+                let whole = |gap: &&Gap| ours(view, gap) == 0;
+                longest(&candidates.iter().filter(whole).copied().collect::<Vec<_>>())
+            })
+            .or_else(|| longest(&candidates))?;
+        let unsure = hidden.into_iter().filter(|other| *other != gap).collect();
+        Some(Self { gap, of, candidates, unsure })
     }
 
     /// Where another silence lies.
@@ -78,11 +95,21 @@ pub(super) fn longest(gaps: &[Gap]) -> Option<Gap> {
     gaps.iter().copied().rev().max_by_key(Gap::length)
 }
 
-fn at_switchover(view: &View<'_>, gaps: &[Gap]) -> Vec<Gap> {
+/// How much of a silence is a time in which no worker of ours ran.
+pub(super) fn ours(view: &View<'_>, gap: &Gap) -> Nanos {
+    view.own.all.within(gap.start, gap.end)
+}
+
+/// The silence of which most is left without our own pauses, if that stands out.
+fn most_of_service(view: &View<'_>, gaps: &[Gap], threshold: Nanos) -> Option<Gap> {
+    let rest = |gap: &Gap| gap.length() - ours(view, gap);
+    gaps.iter().copied().rev().filter(|gap| rest(gap) > threshold).max_by_key(rest)
+}
+
+fn at_switchover(view: &View<'_>, gaps: &[Gap], cover: &[Gap]) -> Vec<Gap> {
     let marks = &view.marks;
     let fetches = view.input.events.iter().any(|e| e.kind == EventKind::PostCopy);
     let fetched = marks.last.map(|(at, _)| at).filter(|_| fetches);
-    let cover: Vec<Gap> = marks.blackouts.iter().filter_map(|b| covering(b, gaps)).collect();
     let begins_next_to = |gap: &Gap| {
         marks.blackouts.iter().any(|b| {
             let until = b.resume.saturating_add(b.uncertainty.saturating_add(NEXT_TO));

@@ -19,7 +19,9 @@ mod foreign;
 mod guest_clock;
 mod headline;
 mod marks;
+mod other_gaps;
 mod outage;
+mod own;
 mod pauses;
 mod phases;
 mod recovery;
@@ -29,6 +31,8 @@ mod tests;
 mod toy;
 #[cfg(test)]
 mod toy_faults;
+#[cfg(test)]
+mod toy_own;
 #[cfg(test)]
 mod toy_pile;
 mod untimed;
@@ -42,7 +46,7 @@ use serde_json::Value;
 use crate::clock::{Nanos, as_millis, as_seconds};
 use crate::event::{Event, EventKind};
 use crate::record::kernel::SlowCall;
-use crate::record::{CallLog, ConnectionLog, DateSample, Population};
+use crate::record::{CallLog, ConnectionLog, DateSample, PauseLog, Population};
 use crate::report::{
     Downtime, Migration, Outages, Silent, Throttle, TotalTime, Unreachable, VerdictStatus,
 };
@@ -84,6 +88,8 @@ pub struct ImpactInput<'a> {
     pub connections: Option<&'a ConnectionLog>,
     /// What the `Date` of replies told of the clock of the guest.
     pub dates: &'a [DateSample],
+    /// When the generator itself stood still, if that was kept.
+    pub pauses: Option<&'a PauseLog>,
     /// Slow calls and their causes, as far as they are known.
     pub(crate) slow: &'a [SlowCall],
     /// What the reach check saw; `None`: there was none.
@@ -108,6 +114,7 @@ impl<'a> ImpactInput<'a> {
             fresh_per_s: None,
             connections: None,
             dates: &[],
+            pauses: None,
             slow: &[],
             reach: None,
         }

@@ -8,10 +8,10 @@
 
 use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
 use crate::record::Population;
-use crate::report::{GapWhen, OtherGap, OutageReport};
+use crate::report::{GapOf, GapWhen, OtherGap, OutageReport};
 
 use super::bound::{Interruption, interruption};
-use super::headline::{Headline, longest};
+use super::headline::{Headline, longest, ours};
 use super::marks::Marks;
 use super::view::View;
 
@@ -53,6 +53,8 @@ pub(super) struct Outage {
     pub(super) headline: Option<Headline>,
     /// The silences above the threshold, in order.
     pub(super) above: Vec<Gap>,
+    /// Those of them that our own pauses explain.
+    pub(super) ours: Vec<Gap>,
     pub(super) threshold: Nanos,
     pub(super) baseline_longest: Option<Nanos>,
     /// Where the true interruption behind the headline lies.
@@ -70,7 +72,10 @@ impl Outage {
         let headline = self.headline.as_ref();
         let not_it = move |gap: &&Gap| headline.is_none_or(|h| h.gap != **gap);
         let above = self.above.iter().filter(not_it);
-        above.map(move |gap| (*gap, headline.map_or(GapWhen::After, |h| h.when(gap))))
+        above.map(move |gap| {
+            let when = || headline.map_or(GapWhen::After, |h| h.when(gap));
+            (*gap, if self.ours.contains(gap) { GapWhen::Own } else { when() })
+        })
     }
 }
 
@@ -88,16 +93,29 @@ pub(super) fn outage(view: &View<'_>, population: Population) -> Option<Outage> 
     if gaps.len() > 1 {
         gaps.retain(|gap| !gap.cut || gap.length() > threshold);
     }
-    let headline = Headline::choose(view, &gaps);
+    let headline = Headline::choose(view, &gaps, threshold);
+    let above: Vec<Gap> = gaps.iter().filter(|gap| gap.length() > threshold).copied().collect();
+    let is_ours = |gap: &&Gap| {
+        let ours = ours(view, gap);
+        ours > 0 && gap.length() - ours <= threshold
+    };
     Some(Outage {
         population,
         longest: longest(&gaps),
-        above: gaps.into_iter().filter(|gap| gap.length() > threshold).collect(),
+        ours: above.iter().filter(is_ours).copied().collect(),
+        above,
         threshold,
         baseline_longest: baseline.map(|b| b.1),
-        interruption: headline.as_ref().and_then(|h| interruption(view, population, h.gap)),
+        interruption: headline.as_ref().and_then(|h| interruption_of(view, population, h)),
         headline,
     })
+}
+
+/// The interruption behind the headline, or behind a silence that hides it from us.
+fn interruption_of(view: &View<'_>, p: Population, headline: &Headline) -> Option<Interruption> {
+    let all = headline.unsure.iter().filter_map(|gap| interruption(view, p, *gap));
+    let first = interruption(view, p, headline.gap)?;
+    Some(all.fold(first, |all, other| all.or(other, headline.of == GapOf::Switchover)))
 }
 
 /// The largest of three times the 99th percentile of the gaps before (a constant

@@ -3,14 +3,15 @@
 //!
 //! All of it is by intended start. The band of normal response times is that of
 //! the baseline, for each population by itself: newcomers always wait longer
-//! than kept-alive clients, and are no brownout.
+//! than kept-alive clients, and are no brownout. Our own pauses are left out of response
+//! times, and calls that one touched out of those outstanding.
 
 use crate::clock::{MILLISECOND, Nanos, as_seconds};
 use crate::record::{CallRecord, Population};
 
 use super::outage::{Gap, Outage};
 use super::phases::{is_error_reply, is_lost};
-use super::view::{View, is_censored, rank, response};
+use super::view::{View, is_censored, rank};
 
 /// Width of a window whose percentile must be back in the band.
 const RECOVERY_WINDOW: Nanos = 500 * MILLISECOND;
@@ -50,12 +51,15 @@ pub(super) fn recovery(view: &View<'_>, outages: &[Option<&Outage>]) -> Recovery
         .or(view.marks.last.map(|(at, _)| at))
         .map(|at| at.max(fired));
     let time = origin.and_then(|origin| first_normal(view, origin));
-    let end = origin.zip(time).map_or(load_end, |(origin, time)| origin + time);
+    // What waits for us to go on is read first.
+    let end = origin.zip(time).map_or(load_end, |(at, time)| view.own.after(at + time));
     let span = view.intended(fired, end);
     let normal = Population::ALL.iter().any(|p| view.baseline(*p).is_some());
     let count =
         |is: &dyn Fn(&CallRecord) -> bool| Some(span.iter().filter(|call| is(call)).count() as u64);
-    let replies: usize = Population::ALL.iter().map(|p| view.completed(*p, fired, end).len()).sum();
+    let theirs = |calls: &[CallRecord]| calls.iter().filter(|c| !view.own.touches(c)).count();
+    let replies: usize =
+        Population::ALL.iter().map(|p| theirs(view.completed(*p, fired, end))).sum();
     Recovery {
         time,
         end,
@@ -70,7 +74,7 @@ pub(super) fn recovery(view: &View<'_>, outages: &[Option<&Outage>]) -> Recovery
         lost: count(&is_lost),
         late: count(&|call| call.outcome.is_good() && is_slow(view, call)),
         error_replies: count(&is_error_reply),
-        degradation_calls: Some(span.len() as f64 - replies as f64),
+        degradation_calls: Some(theirs(span) as f64 - replies as f64),
         degradation_response_s2: response_area(view, fired, end),
     }
 }
@@ -102,7 +106,8 @@ fn first_normal(view: &View<'_>, origin: Nanos) -> Option<Nanos> {
         for p in Population::ALL {
             let Some(baseline) = view.baseline(p) else { continue };
             let of = calls.iter().filter(|call| call.population == p);
-            let times = of.map(|c| if c.outcome.is_good() { response(c) } else { Nanos::MAX });
+            let times =
+                of.map(|c| if c.outcome.is_good() { view.own.response(c) } else { Nanos::MAX });
             let Some(p95) = rank(times.collect(), 95, 100) else { continue };
             if p95 > baseline.band() {
                 return None;
@@ -126,7 +131,7 @@ fn brownout(view: &View<'_>, start: Nanos, end: Nanos, dark: &[Gap]) -> (Nanos, 
             let of = view.intended(from, to).iter().filter(|call| {
                 call.population == p && call.outcome.is_good() && !touches(dark, call)
             });
-            if let Some(p95) = rank(of.map(response).collect(), 95, 100) {
+            if let Some(p95) = rank(of.map(|c| view.own.response(c)).collect(), 95, 100) {
                 above = Some(above.unwrap_or(false) || p95 > baseline.band());
             }
         }
@@ -141,10 +146,10 @@ fn brownout(view: &View<'_>, start: Nanos, end: Nanos, dark: &[Gap]) -> (Nanos, 
 /// without calls is as the one before it.
 fn response_area(view: &View<'_>, fired: Nanos, end: Nanos) -> Option<f64> {
     let (before, _) = view.before()?;
-    let usual = mean(view.intended(before, fired).iter().filter(|call| call.done < fired))?;
+    let usual = mean(view, view.intended(before, fired).iter().filter(|call| call.done < fired))?;
     let (mut area, mut last) = (0.0, usual);
     for (from, to) in windows(fired, end) {
-        last = mean(view.intended(from, to).iter()).unwrap_or(last);
+        last = mean(view, view.intended(from, to).iter()).unwrap_or(last);
         area += (last - usual) * as_seconds(to - from);
     }
     Some(area)
@@ -152,15 +157,17 @@ fn response_area(view: &View<'_>, fired: Nanos, end: Nanos) -> Option<f64> {
 
 /// Mean response time in seconds of good replies and, as lower bounds, of calls
 /// that were waited for in vain.
-fn mean<'a>(calls: impl Iterator<Item = &'a CallRecord>) -> Option<f64> {
+fn mean<'a>(view: &View<'_>, calls: impl Iterator<Item = &'a CallRecord>) -> Option<f64> {
     let (sum, count) = calls
         .filter(|call| call.outcome.is_good() || is_censored(call))
-        .fold((0.0, 0_u64), |(sum, count), call| (sum + as_seconds(response(call)), count + 1));
+        .fold((0.0, 0_u64), |(sum, count), call| {
+            (sum + as_seconds(view.own.response(call)), count + 1)
+        });
     (count > 0).then(|| sum / count as f64)
 }
 
 fn is_slow(view: &View<'_>, call: &CallRecord) -> bool {
-    view.baseline(call.population).is_some_and(|baseline| response(call) > baseline.band())
+    view.baseline(call.population).is_some_and(|baseline| view.own.response(call) > baseline.band())
 }
 
 fn windows(start: Nanos, end: Nanos) -> impl Iterator<Item = (Nanos, Nanos)> {

@@ -8,9 +8,10 @@ use crate::event::EventKind;
 use crate::migration::{Ending, Strategy};
 use crate::printable::one_line;
 use crate::record::{CallRecord, Outcome, Population};
-use crate::report::{GapWhen, Migration, VerdictStatus};
+use crate::report::{Migration, VerdictStatus};
 
 use super::foreign;
+use super::other_gaps;
 use super::outage::Outage;
 use super::untimed;
 use super::view::{View, rank, response};
@@ -19,7 +20,7 @@ use VerdictStatus::{Degraded, Invalid};
 /// Replies before the firing that a baseline needs.
 const LEAST_BASELINE: usize = 100;
 
-type Reason = (VerdictStatus, String);
+pub(super) type Reason = (VerdictStatus, String);
 
 /// All reasons that are found.
 pub(super) fn reasons(
@@ -36,7 +37,8 @@ pub(super) fn reasons(
     let outages: Vec<&Outage> = outages.iter().flatten().collect();
     reasons.extend(of_outages(view, migration, &outages));
     reasons.extend(foreign::of_calls(view, &outages));
-    reasons.extend(of_other_gaps(&outages));
+    reasons.extend(other_gaps::of_others(view, &outages));
+    reasons.extend(other_gaps::of_own_pauses(view, &outages));
     reasons.extend(of_resolution(view, migration, &outages));
     if view.marks.over().is_some_and(|over| over <= view.input.load_end)
         && migration.recovery_ms.is_none()
@@ -212,7 +214,9 @@ fn of_baseline(view: &View<'_>, population: Population) -> Vec<Reason> {
     let of = |calls: &[CallRecord]| -> Vec<CallRecord> {
         calls.iter().filter(|call| call.population == population).copied().collect()
     };
-    let before = of(view.intended(start, fired));
+    let mut before = of(view.intended(start, fired));
+    // Calls that a pause of ours had its part in show nothing of the service.
+    before.retain(|call| !view.own.touches(call));
     if !view.calls.iter().any(|call| call.population == population) {
         return reasons;
     }
@@ -234,7 +238,8 @@ fn of_baseline(view: &View<'_>, population: Population) -> Vec<Reason> {
         let service = rank(good.iter().map(|c| c.done.saturating_sub(c.sent)).collect(), 1, 2);
         let per_s = before.len() as f64 / as_seconds(fired - start);
         let under_way = (per_s * as_seconds(service.unwrap_or(0))).ceil() + 1.0;
-        let replies = view.completed(population, start, fired).len() as f64;
+        let replies = view.completed(population, start, fired).iter();
+        let replies = replies.filter(|call| !view.own.touches(call)).count() as f64;
         let short = before.len() as f64 - replies - under_way;
         if short > 0.01 * before.len() as f64 {
             reasons.push((
@@ -282,7 +287,8 @@ fn of_outages(view: &View<'_>, migration: &Migration, outages: &[&Outage]) -> Ve
     // At the end of any load there is a silence of one normal gap.
     let is_cut = |outage: &Outage| {
         let least = outage.gap().map_or(0, |gap| gap.length());
-        outage.above.iter().find(|gap| gap.cut && gap.length() >= least).copied()
+        let cut = outage.above.iter().find(|gap| gap.cut && gap.length() >= least);
+        cut.filter(|gap| !outage.ours.contains(gap)).copied()
     };
     // Where nobody was answered again, time alone will not help.
     let nobody = outages.iter().all(|outage| is_cut(outage).is_some());
@@ -323,37 +329,6 @@ fn of_outages(view: &View<'_>, migration: &Migration, outages: &[&Outage]) -> Ve
         ));
     }
     reasons
-}
-
-/// Whether another gap is longer than the migration's: something else was going on.
-fn of_other_gaps(outages: &[&Outage]) -> Option<Reason> {
-    let longer: Vec<String> = outages
-        .iter()
-        .filter_map(|outage| {
-            let headline = outage.gap()?;
-            let (gap, when) = outage.others().max_by_key(|(gap, _)| gap.length())?;
-            // Told with those that are cut.
-            (gap.length() > headline.length() && !gap.cut).then(|| {
-                format!(
-                    "{} calls {:.3} ms from {:.3} s ({} its outage of {:.3} ms)",
-                    outage.population.name(),
-                    as_millis(gap.length()),
-                    as_seconds(gap.start),
-                    if when == GapWhen::Before { "before" } else { "after" },
-                    as_millis(headline.length()),
-                )
-            })
-        })
-        .collect();
-    (!longer.is_empty()).then(|| {
-        let text = format!(
-            "gaps that are not at the migration's switch-over are longer than its outage: {}; they \
-             are not counted as the migration's, and listed apart: look for what else disturbed \
-             the service or the network, and repeat the run",
-            longer.join(", ")
-        );
-        (Degraded, text)
-    })
 }
 
 /// A downtime, in ms, that calls can resolve: a probe of more than 2000 newcomers a

@@ -6,11 +6,13 @@ use crate::record::{CallRecord, Outcome, Population};
 
 use super::ImpactInput;
 use super::marks::Marks;
+use super::own::Own;
 
 /// A run, sorted.
 pub(super) struct View<'a> {
     pub(super) input: &'a ImpactInput<'a>,
     pub(super) marks: Marks<'a>,
+    pub(super) own: Own,
     /// All calls by intended start.
     pub(super) calls: Vec<CallRecord>,
     /// Good replies of each population by completion.
@@ -20,7 +22,8 @@ pub(super) struct View<'a> {
 }
 
 /// What was normal for a population: its good replies that were complete before
-/// the firing, without those that were to start in the warm-up.
+/// the firing, without those that were to start in the warm-up, and those that a pause
+/// of our own had its part in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Baseline {
     /// 95th percentile of the response time.
@@ -41,6 +44,7 @@ impl Baseline {
 impl<'a> View<'a> {
     pub(super) fn new(input: &'a ImpactInput<'a>) -> Self {
         let marks = Marks::new(input.events, input.warmup_end, input.load_end);
+        let own = Own::new(input.pauses);
         let mut calls: Vec<CallRecord> = input.calls.iter().copied().collect();
         calls.sort_unstable_by_key(|call| (call.intended, call.done));
         let good = Population::ALL.map(|population| {
@@ -51,15 +55,21 @@ impl<'a> View<'a> {
         });
         let baselines = [0, 1].map(|k: usize| {
             let before = |call: &&CallRecord| {
-                call.intended >= input.warmup_end && marks.fired.is_none_or(|f| call.done < f)
+                call.intended >= input.warmup_end
+                    && marks.fired.is_none_or(|f| call.done < f)
+                    && !own.touches(call)
             };
             let good: Vec<&CallRecord> = good[k].iter().filter(before).collect();
             let p95 = rank(good.iter().map(|call| response(call)).collect(), 95, 100)?;
-            let gaps: Vec<Nanos> = good.windows(2).map(|w| w[1].done - w[0].done).collect();
+            let gaps: Vec<Nanos> = good
+                .windows(2)
+                .filter(|w| own.within(w[0].done, w[1].done) == 0)
+                .map(|w| w[1].done - w[0].done)
+                .collect();
             let longest = gaps.iter().copied().max();
             Some(Baseline { p95, gaps: rank(gaps, 99, 100).zip(longest) })
         });
-        Self { input, marks, calls, good, baselines }
+        Self { input, marks, own, calls, good, baselines }
     }
 
     /// Good replies of a population, by completion.

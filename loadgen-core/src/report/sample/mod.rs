@@ -266,6 +266,7 @@ fn connections(count: u64, of: u64, cause: &str, again: u64) -> ConnectionsLost 
             opened_since: 0,
             causes: if count > 0 { causes } else { <_>::default() },
             calls_sent_again: again,
+            closed_while_paused: 0,
             is_lower_bound: false,
         }),
         fresh: Some(LostConnections::default()),

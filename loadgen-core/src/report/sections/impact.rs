@@ -114,6 +114,7 @@ fn other_gaps(name: &str, outage: &OutageReport) -> String {
                 GapWhen::Before => "before it",
                 GapWhen::Switchover => "also at the switch-over",
                 GapWhen::After => "after it",
+                GapWhen::Own => "loadgen itself stood still",
             };
             format!("{more}{length} from {} ({when})", cell::seconds(gap.start_s))
         })

@@ -82,6 +82,10 @@ pub(in crate::report) fn connections_lost(migration: &Migration) -> Option<(Stri
         let n = cell::count(main.opened_since);
         how.push(format!("and {n} that were opened after the firing"));
     }
+    let ours: u64 = populations.iter().map(|(_, lost)| lost.closed_while_paused).sum();
+    if ours > 0 {
+        how.push(format!("and {} closed while loadgen itself stood still", cell::count(ours)));
+    }
     for (name, lost) in populations.iter().skip(1).filter(|(_, lost)| lost.count > 0) {
         how.push(format!(
             "{name}: {} during a call, {}",

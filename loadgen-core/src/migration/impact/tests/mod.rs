@@ -5,6 +5,7 @@ mod darks;
 mod figures;
 mod guest;
 mod headline;
+mod own;
 mod phases;
 mod reasons;
 mod reports;
@@ -26,6 +27,7 @@ struct Run {
     connections: Option<Vec<ConnectionEnd>>,
     dates: Vec<DateSample>,
     reach: Option<ReachLog>,
+    pauses: Option<PauseLog>,
 }
 
 fn call(intended: Nanos, done: Nanos) -> CallRecord {
@@ -90,6 +92,7 @@ impl Run {
             connections: None,
             dates: Vec::new(),
             reach: None,
+            pauses: None,
         }
     }
 
@@ -118,6 +121,7 @@ impl Run {
         input.connections = connections.as_ref();
         input.dates = &self.dates;
         input.reach = self.reach.as_ref();
+        input.pauses = self.pauses.as_ref();
         input.settled = self.settled.as_ref();
         input.strategy = Some(self.strategy);
         input.warmup_end = 1_000 * MS;
