@@ -29,15 +29,18 @@ pub(super) fn reason(events: &[Event]) -> Option<(VerdictStatus, String)> {
     names.dedup();
     let cpu = names.iter().any(|name| ["stop", "resume"].contains(name));
     let left_out = if cpu {
-        "; those of stop and resume are not used, and the downtime by events is not known"
+        "; stop and resume are not used, and the downtime by events is not known"
     } else {
         ""
     };
     let text = format!(
-        "{} times that the trigger told ({}; first: {} at t = {}) lie before it began or after \
-         their lines were received, so that another clock told them, and the times of receipt \
-         stand{left_out}: print Unix time of this host, or synchronise the clocks of both hosts",
-        refused.len(),
+        "the trigger told {} by another clock ({}; first: {} at t = {}), before it began or after \
+         the line was received: the time of receipt stands instead{left_out}; print Unix time of \
+         this host, or synchronise the clocks of both hosts",
+        match refused.len() {
+            1 => "1 time".to_owned(),
+            n => format!("{n} times"),
+        },
         names.join(", "),
         first.kind.name(),
         first.attributes["t_refused"],

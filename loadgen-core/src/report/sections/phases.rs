@@ -225,10 +225,7 @@ pub(super) fn events(report: &Report, wanted: Events) -> Section {
         ));
     }
     if report.events_dropped > 0 {
-        notes.push(format!(
-            "{} more marks and progress events were not kept",
-            cell::count(report.events_dropped)
-        ));
+        notes.push(format!("{} more events were not kept", cell::count(report.events_dropped)));
     }
     Section {
         title: "Events".to_owned(),
