@@ -105,7 +105,7 @@ pub(super) fn assemble(
         status: status_counts(&whole.status),
         errors: error_counts(&whole.errors),
         connections_lost: by_name(&whole.lost),
-        error_examples: recorder.examples.iter().map(example).collect(),
+        error_examples: recorder.bad_calls.examples.iter().map(example).collect(),
         bytes: Traffic { sent: recorder.bytes_sent, received: recorder.bytes_received },
         cpu: Cpu {
             user_s: as_seconds(cpu.0),
@@ -259,8 +259,8 @@ fn timeline_report(recorder: &mut Recorder) -> TimelineReport {
         window_ms: as_millis(timeline.window()),
         windows: windows(timeline),
         counters,
-        failed_calls: recorder.bad_calls.iter().map(failed_call).collect(),
-        failed_calls_total: recorder.bad_calls_total,
+        failed_calls: recorder.bad_calls.kept.iter().map(failed_call).collect(),
+        failed_calls_total: recorder.bad_calls.total,
     }
 }
 

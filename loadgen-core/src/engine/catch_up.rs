@@ -21,9 +21,7 @@
 use std::collections::VecDeque;
 
 use crate::clock::{MILLISECOND, Nanos};
-
-/// A pause of this length is told to the other threads, and makes a queue of its own.
-pub(super) const LONG: Nanos = 20 * MILLISECOND;
+use crate::record::LONG_PAUSE;
 
 /// A queue that is worked off gets shorter from one such window to the next. After two
 /// in which the fewest calls outstanding were no fewer than before, nothing of it is left.
@@ -163,7 +161,7 @@ impl CatchUp {
         let level = self.high_water();
         match &mut self.open {
             None => self.open = Some(Open { level, decline: Decline::since(end), held: None }),
-            Some(open) if length >= LONG => {
+            Some(open) if length >= LONG_PAUSE => {
                 let left = open.decline.ends.saturating_sub(start);
                 open.held.get_or_insert((open.decline, left, level));
                 open.decline = Decline::since(end);

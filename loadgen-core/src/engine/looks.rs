@@ -20,10 +20,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::catch_up::{CatchUp, KEPT, LONG};
+use super::catch_up::{CatchUp, KEPT};
 use super::standstill::Standstill;
 use crate::clock::{MILLISECOND, Nanos};
-use crate::record::{CallRecord, PauseLog, PauseRecord};
+use crate::record::{CallRecord, LONG_PAUSE, PauseLog, PauseRecord};
 
 /// Longer times without a look are pauses.
 pub(super) const NOTABLE: Nanos = MILLISECOND;
@@ -185,7 +185,7 @@ impl Looks {
         self.pauses.push_back(Pause { start, end, before: self.sum });
         self.sum += end - start;
         self.catch_up.delayed(start, end);
-        if self.begun && end - start >= LONG {
+        if self.begun && end - start >= LONG_PAUSE {
             self.known += self.standstill.add(start, end);
         }
         self.log.add(start, end);

@@ -4,7 +4,7 @@
 
 use super::verdict::Evidence;
 use crate::clock::{MILLISECOND, Nanos, as_seconds};
-use crate::record::{Histogram, PauseRecord};
+use crate::record::{Histogram, LONG_PAUSE, PauseRecord};
 use crate::report::{VerdictStatus, latency};
 use crate::units::format_duration_us;
 
@@ -12,10 +12,6 @@ use crate::units::format_duration_us;
 /// what it would be, and by more than [`LEAST`].
 const SHARE: f64 = 0.1;
 const LEAST: f64 = 1000.0;
-
-/// The longest response time, which is that of a single call, counts from a pause of
-/// this length on: shorter ones come with every busy machine.
-const LONG: Nanos = 20 * MILLISECOND;
 
 /// Quantiles that a report shows.
 const QUANTILES: [(&str, u64, u64); 5] = [
@@ -68,7 +64,8 @@ fn moved(with: &Histogram, without: &Histogram, longest: Nanos) -> Vec<(&'static
     let quantiles = QUANTILES.into_iter().filter_map(|(name, of, all)| {
         Some((name, latency::quantile(with, of, all)?, latency::quantile(without, of, all)?))
     });
-    let max = (longest >= LONG && !with.is_empty())
+    // That of a single call.
+    let max = (longest >= LONG_PAUSE && !with.is_empty())
         .then(|| ("maximum", with.max() as f64 / 1e3, without.max() as f64 / 1e3));
     quantiles
         .chain(max)

@@ -1,6 +1,7 @@
 //! What was measured. A worker hands every finished call to its recorder; after
 //! the run the recorders of all workers are merged.
 
+mod bad_calls;
 mod calls;
 pub(crate) mod causes;
 pub(crate) mod connections;
@@ -20,7 +21,7 @@ pub(crate) use dates::DateLog;
 pub use dates::DateSample;
 pub use outcome::{Cause, Failure, Outcome, Phase, Population};
 pub(crate) use own::{KEPT_FROM, OwnRecord, PauseRecord};
-pub(crate) use pause_log::LONG;
+pub(crate) use pause_log::LONG_PAUSE;
 pub use pause_log::PauseLog;
 pub(crate) use population::{Histogram, PopulationRecord, Tally, add};
 pub(crate) use recorder::Recorder;

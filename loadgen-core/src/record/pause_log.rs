@@ -3,12 +3,14 @@
 
 use crate::clock::{MILLISECOND, Nanos};
 
-/// Shorter pauses are not kept.
-const KEPT_FROM: Nanos = 5 * MILLISECOND;
+/// Shorter pauses are not in the log.
+const SHORTEST: Nanos = 5 * MILLISECOND;
 
-/// Pauses that are kept even if there are too many: a silence of the service has to be
-/// longer to count.
-pub(crate) const LONG: Nanos = 20 * MILLISECOND;
+/// A pause of this length makes a queue of its own. It stays in the log even where there
+/// are too many, threads tell it to each other, and a run's longest response time is not
+/// trusted after it: shorter ones come with every busy machine, and a silence of the
+/// service has to be longer to count.
+pub(crate) const LONG_PAUSE: Nanos = 20 * MILLISECOND;
 
 /// With less than this between them, a pause belongs to the one before: a worker that
 /// comes back is busy with what has piled up, for no longer than [`BUSY`].
@@ -42,7 +44,7 @@ impl PauseLog {
     /// Adds a pause of the only worker.
     pub(crate) fn add(&mut self, start: Nanos, end: Nanos) {
         let Some(pauses) = self.workers.first_mut() else { return };
-        let is_long = end.saturating_sub(start) >= KEPT_FROM;
+        let is_long = end.saturating_sub(start) >= SHORTEST;
         match pauses.last_mut() {
             Some(last) if start <= last.1 + APART && (is_long || end <= self.busy_until) => {
                 last.1 = last.1.max(end);
@@ -54,7 +56,7 @@ impl PauseLog {
             self.busy_until = end + BUSY;
         }
         if pauses.len() > MOST {
-            pauses.retain(|pause| pause.1 - pause.0 >= LONG);
+            pauses.retain(|pause| pause.1 - pause.0 >= LONG_PAUSE);
         }
         if pauses.len() > MOST {
             // Two and the time between them become one: the generator is then told to

@@ -1,6 +1,7 @@
 //! Where a worker puts what it saw: histograms, counters, the timeline and, when
 //! asked for, every call. Owned by one thread; merged after the run.
 
+use super::bad_calls::BadCalls;
 use super::connections::{ConnectionEnd, ConnectionLog};
 use super::population::{PopulationRecord, Tally};
 use super::{
@@ -8,9 +9,6 @@ use super::{
     Timeline,
 };
 use crate::clock::Nanos;
-
-/// Failed, shed and unfinished calls that are kept one by one.
-const MAX_BAD_CALLS: usize = 10_000;
 
 /// What one worker measured.
 #[derive(Debug)]
@@ -24,11 +22,7 @@ pub(crate) struct Recorder {
     /// Kept where calls are.
     pub(crate) connections: ConnectionLog,
     pub(crate) dates: DateLog,
-    /// Failed, shed and unfinished calls, the first [`MAX_BAD_CALLS`].
-    pub(crate) bad_calls: Vec<CallRecord>,
-    pub(crate) bad_calls_total: u64,
-    /// The first failure of each class, and when it was given up.
-    pub(crate) examples: Vec<(Failure, Nanos)>,
+    pub(crate) bad_calls: BadCalls,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
     /// Warm connections that could not be opened, and why the first one failed.
@@ -67,9 +61,7 @@ impl Recorder {
             connections: ConnectionLog::new(log.keeps()),
             dates: DateLog::new(log.keeps()),
             log,
-            bad_calls: Vec::new(),
-            bad_calls_total: 0,
-            examples: Vec::new(),
+            bad_calls: BadCalls::default(),
             bytes_sent: 0,
             bytes_received: 0,
             warm_failures: (0, None),
@@ -187,7 +179,7 @@ impl Recorder {
         step.shed += 1;
         self.totals.offered += 1;
         self.totals.shed += 1;
-        self.bad_calls_total += 1;
+        self.bad_calls.count();
         if let Some(record) = self.record(population, intended) {
             record.tally.offered += 1;
             record.tally.shed += 1;
@@ -290,16 +282,13 @@ impl Recorder {
     }
 
     fn ended_badly(&mut self, call: CallRecord, waited: Nanos) {
-        self.bad_calls_total += 1;
-        if self.bad_calls.len() < MAX_BAD_CALLS {
-            self.bad_calls.push(call);
-        }
+        self.bad_calls.push(call);
         match call.outcome {
             Outcome::Failed(failure) => {
                 self.timeline.at(call.done).failed += 1;
                 self.totals.failed += 1;
                 if call.intended >= self.warmup_end {
-                    self.example(failure, call.done);
+                    self.bad_calls.example(failure, call.done);
                 }
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.failed += 1;
@@ -325,17 +314,6 @@ impl Recorder {
         }
     }
 
-    fn example(&mut self, failure: Failure, at: Nanos) {
-        let same = |(known, _): &&mut (Failure, Nanos)| {
-            (known.phase, known.cause) == (failure.phase, failure.cause)
-        };
-        match self.examples.iter_mut().find(same) {
-            Some(known) if known.1 > at => *known = (failure, at),
-            Some(_) => {}
-            None => self.examples.push((failure, at)),
-        }
-    }
-
     /// Joins the recorder of another worker of the same plan.
     pub(crate) fn merge(&mut self, other: Self) {
         for (mine, theirs) in self.populations.iter_mut().zip(other.populations) {
@@ -350,13 +328,7 @@ impl Recorder {
         self.log.merge(other.log);
         self.connections.merge(other.connections);
         self.dates.samples.extend(other.dates.samples);
-        self.bad_calls_total += other.bad_calls_total;
-        self.bad_calls.extend(other.bad_calls);
-        self.bad_calls.sort_by_key(|call| call.done);
-        self.bad_calls.truncate(MAX_BAD_CALLS);
-        for (failure, at) in other.examples {
-            self.example(failure, at);
-        }
+        self.bad_calls.merge(other.bad_calls);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.waiting_at_end += other.waiting_at_end;
@@ -449,7 +421,7 @@ mod tests {
         assert_eq!((tally.answered, tally.failed, tally.timed_out), (2, 3, 2));
         assert_eq!((tally.shed, tally.unfinished), (1, 1));
         assert_eq!(record.errors[Phase::Head as usize][Cause::Timeout as usize], 2);
-        assert_eq!(recorder.examples, [(timeout, 8 * SECOND), (reset, 3)]);
-        assert_eq!(recorder.bad_calls_total, 5);
+        assert_eq!(recorder.bad_calls.examples, [(timeout, 8 * SECOND), (reset, 3)]);
+        assert_eq!(recorder.bad_calls.total, 5);
     }
 }

@@ -77,9 +77,7 @@ impl Interruption {
     pub(super) fn bound(&self, gap: Nanos) -> Option<Nanos> {
         self.at_most.map(|most| gap.saturating_sub(self.at_least).max(most.saturating_sub(gap)))
     }
-}
 
-impl Interruption {
     /// It is this one or the other: the interval holds both. The upper end alone, if
     /// this one is sure to be one.
     pub(super) fn or(self, other: Self, is_unsure: bool) -> Self {

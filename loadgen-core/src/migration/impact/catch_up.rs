@@ -71,8 +71,7 @@ impl CatchUp {
             .filter(|(left, call)| {
                 prompt[call.population as usize].is_some_and(|p| call.done > left + p)
             })
-            .map(|(_, call)| call)
-            .map(|call| call.done)
+            .map(|(_, call)| call.done)
             .max();
         let came = view.own.happened(first);
         let took = answered.map_or(0, |last| last - came);

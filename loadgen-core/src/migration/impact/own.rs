@@ -8,7 +8,7 @@
 //! would have gone on, each with its share of the calls.
 
 use crate::clock::{MILLISECOND, Nanos};
-use crate::record::{CallRecord, LONG, PauseLog};
+use crate::record::{CallRecord, LONG_PAUSE, PauseLog};
 
 use super::view::response;
 
@@ -75,7 +75,7 @@ pub(super) struct Own {
 impl Own {
     pub(super) fn new(log: Option<&PauseLog>) -> Self {
         let workers = || log.into_iter().flat_map(PauseLog::workers);
-        let is_long = |pause: &(Nanos, Nanos)| pause.1.saturating_sub(pause.0) >= LONG;
+        let is_long = |pause: &(Nanos, Nanos)| pause.1.saturating_sub(pause.0) >= LONG_PAUSE;
         let long = |pauses: &[(Nanos, Nanos)]| pauses.iter().copied().filter(is_long).collect();
         let any: Vec<_> = workers().flatten().copied().collect();
         let mut each = workers().map(|pauses| Spans::of(long(pauses)));
@@ -127,17 +127,20 @@ mod tests {
     #[test]
     fn one_worker_delays_its_calls_and_only_all_of_them_make_a_silence() {
         let long = |pauses: &[(u64, u64)]| -> Vec<_> {
-            pauses.iter().map(|(start, end)| (start * LONG, end * LONG)).collect()
+            pauses.iter().map(|(start, end)| (start * LONG_PAUSE, end * LONG_PAUSE)).collect()
         };
         let workers = [long(&[(10, 20), (40, 60)]), long(&[(15, 30), (50, 55)])];
         let own = Own::new(Some(&PauseLog::of_workers(workers.to_vec())));
         assert_eq!(own.any.0, long(&[(10, 30), (40, 60)]));
         assert_eq!(own.all.0, long(&[(15, 20), (50, 55)]));
         for (at, seen) in [(5, 5), (10, 30), (30, 30), (31, 31)] {
-            assert_eq!(own.seen(at * LONG), seen * LONG);
+            assert_eq!(own.seen(at * LONG_PAUSE), seen * LONG_PAUSE);
         }
-        assert_eq!((own.happened(30 * LONG), own.happened(31 * LONG)), (10 * LONG, 31 * LONG));
-        let within = |from, to| own.within(from * LONG, to * LONG) / LONG;
+        assert_eq!(
+            (own.happened(30 * LONG_PAUSE), own.happened(31 * LONG_PAUSE)),
+            (10 * LONG_PAUSE, 31 * LONG_PAUSE)
+        );
+        let within = |from, to| own.within(from * LONG_PAUSE, to * LONG_PAUSE) / LONG_PAUSE;
         assert_eq!((within(0, 100), within(15, 45), within(31, 39)), (40, 20, 0));
         assert_eq!(Own::new(None).within(0, 100), 0);
         let one = PauseLog::of_workers(vec![long(&[(1, 9)]), Vec::new()]);

@@ -12,6 +12,21 @@ use crate::schedule::Schedule;
 
 use super::{ImpactInput, impact};
 
+/// A call that was answered well.
+pub(super) fn answered(p: Population, intended: Nanos, sent: Nanos, done: Nanos) -> CallRecord {
+    CallRecord {
+        intended,
+        sent,
+        done,
+        bytes: 100,
+        outcome: Outcome::Answered(200),
+        population: p,
+        reused: p == Population::Established,
+        retried: false,
+        queued: false,
+    }
+}
+
 /// SplitMix64.
 pub(super) struct Random(pub(super) u64);
 

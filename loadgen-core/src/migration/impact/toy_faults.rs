@@ -3,11 +3,11 @@
 
 use crate::clock::{MILLISECOND as MS, Nanos, SECOND, as_millis};
 use crate::event::{Event, EventKind};
-use crate::record::{CallLog, CallRecord, Outcome, Population};
+use crate::record::{CallLog, CallRecord, Population};
 use crate::report::GapOf;
 use crate::schedule::Schedule;
 
-use super::toy::Random;
+use super::toy::{Random, answered};
 use super::{ImpactInput, impact};
 
 /// The times in which a service does not answer; what comes meanwhile is answered at
@@ -30,17 +30,7 @@ fn calls(
         .map(|at| {
             let done = at + need;
             let stuck = dark.iter().find(|(from, to)| *from <= done && at < *to);
-            CallRecord {
-                intended: at,
-                sent: at,
-                done: stuck.map_or(done, |(_, to)| done.max(to + need)),
-                bytes: 100,
-                outcome: Outcome::Answered(200),
-                population: p,
-                reused: p == Population::Established,
-                retried: false,
-                queued: false,
-            }
+            answered(p, at, at, stuck.map_or(done, |(_, to)| done.max(to + need)))
         })
         .collect()
 }

@@ -8,11 +8,11 @@ use std::collections::BinaryHeap;
 use crate::clock::{MILLISECOND as MS, Nanos, SECOND, as_millis};
 use crate::event::{Event, EventKind};
 use crate::migration::{Ending, Settled};
-use crate::record::{CallLog, CallRecord, Outcome, PauseLog, Population};
+use crate::record::{CallLog, CallRecord, PauseLog, Population};
 use crate::report::{GapOf, GapWhen};
 use crate::schedule::Schedule;
 
-use super::toy::Random;
+use super::toy::{Random, answered};
 use super::{ImpactInput, impact};
 
 /// Words that blame others.
@@ -80,18 +80,8 @@ impl World {
         let mut pile = BinaryHeap::new();
         let mut calls = Vec::new();
         let mut record =
-            |answered: Nanos, (_, sent, w, intended, p): (_, Nanos, usize, Nanos, _)| {
-                calls.push(CallRecord {
-                    intended,
-                    sent,
-                    done: workers[w].awake(answered),
-                    bytes: 100,
-                    outcome: Outcome::Answered(200),
-                    population: p,
-                    reused: p == Population::Established,
-                    retried: false,
-                    queued: false,
-                });
+            |answered_at: Nanos, (_, sent, w, intended, p): (_, Nanos, usize, Nanos, _)| {
+                calls.push(answered(p, intended, sent, workers[w].awake(answered_at)));
             };
         for call in started {
             let at = call.0;

@@ -7,10 +7,10 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use crate::clock::{Nanos, SECOND, as_millis};
 use crate::event::{Event, EventKind};
-use crate::record::{CallLog, CallRecord, Outcome, Population};
+use crate::record::{CallLog, CallRecord, Population};
 use crate::schedule::Schedule;
 
-use super::toy::Random;
+use super::toy::{Random, answered};
 use super::{ImpactInput, impact};
 
 /// A single server that does not run in `[stop, resume)`.
@@ -92,17 +92,8 @@ impl Server {
 }
 
 fn record(intended: Nanos, sent: Nanos, done: Nanos, fresh: bool) -> CallRecord {
-    CallRecord {
-        intended,
-        sent,
-        done,
-        bytes: 100,
-        outcome: Outcome::Answered(200),
-        population: if fresh { Population::Fresh } else { Population::Established },
-        reused: !fresh,
-        retried: false,
-        queued: sent > intended,
-    }
+    let population = if fresh { Population::Fresh } else { Population::Established };
+    CallRecord { queued: sent > intended, ..answered(population, intended, sent, done) }
 }
 
 fn world(seed: u64, pool: usize) {

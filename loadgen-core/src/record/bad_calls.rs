@@ -1,0 +1,54 @@
+//! Calls that brought no reply, kept one by one up to a limit, and an example of each
+//! class of failure.
+
+use super::{CallRecord, Failure};
+use crate::clock::Nanos;
+
+/// Calls that are kept.
+const MOST: usize = 10_000;
+
+/// Failed, shed and unfinished calls.
+#[derive(Debug, Default)]
+pub(crate) struct BadCalls {
+    /// The first [`MOST`] of them.
+    pub(crate) kept: Vec<CallRecord>,
+    /// How many there were.
+    pub(crate) total: u64,
+    /// The first failure of each class, and when it was given up.
+    pub(crate) examples: Vec<(Failure, Nanos)>,
+}
+
+impl BadCalls {
+    pub(super) fn push(&mut self, call: CallRecord) {
+        self.total += 1;
+        if self.kept.len() < MOST {
+            self.kept.push(call);
+        }
+    }
+
+    /// One that is counted, and not kept.
+    pub(super) fn count(&mut self) {
+        self.total += 1;
+    }
+
+    pub(super) fn example(&mut self, failure: Failure, at: Nanos) {
+        let same = |(known, _): &&mut (Failure, Nanos)| {
+            (known.phase, known.cause) == (failure.phase, failure.cause)
+        };
+        match self.examples.iter_mut().find(same) {
+            Some(known) if known.1 > at => *known = (failure, at),
+            Some(_) => {}
+            None => self.examples.push((failure, at)),
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.total += other.total;
+        self.kept.extend(other.kept);
+        self.kept.sort_by_key(|call| call.done);
+        self.kept.truncate(MOST);
+        for (failure, at) in other.examples {
+            self.example(failure, at);
+        }
+    }
+}
