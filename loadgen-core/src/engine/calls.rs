@@ -96,17 +96,17 @@ impl Worker {
         let buffer = self.streams[s].pace.map(|pace| pace.receive_buffer);
         let Settings { address, sources, .. } = &*self.settings;
         let Some(last) = sources.len().checked_sub(1) else {
-            return socket::connect(*address, None, buffer);
+            return socket::connect(address, None, buffer);
         };
         for _ in 0..last {
             self.next_source = (self.next_source + 1) % sources.len();
-            match socket::connect(*address, Some(sources[self.next_source]), buffer) {
+            match socket::connect(address, Some(sources[self.next_source]), buffer) {
                 Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
                 other => return other,
             }
         }
         self.next_source = (self.next_source + 1) % sources.len();
-        socket::connect(*address, Some(sources[self.next_source]), buffer)
+        socket::connect(address, Some(sources[self.next_source]), buffer)
     }
 
     /// Starts a call on a connection that was idle.

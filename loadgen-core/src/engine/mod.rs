@@ -33,7 +33,6 @@ mod verdict_own;
 mod work;
 mod worker;
 
-use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -51,6 +50,7 @@ use worker::Worker;
 
 use crate::clock::Nanos;
 use crate::error::RunError;
+use crate::net::endpoint::Endpoint;
 use crate::net::poll::Poll;
 use crate::net::{limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
@@ -62,7 +62,7 @@ use crate::session::Observer;
 #[derive(Debug)]
 pub struct Engine {
     plan: Plan,
-    address: SocketAddr,
+    address: Endpoint,
     descriptor_limit: u64,
     /// For a plan with sessions.
     sessions: Option<session::Settings>,
@@ -98,12 +98,14 @@ impl Engine {
         }
         let sources = plan.target.source_addresses().len().max(1) as u64;
         let available = limits::ephemeral_ports() * sources;
-        if connections > available {
+        if connections > available && !plan.target.is_unix() {
             return Err(RunError::Ports { wanted: connections, available });
         }
         let address = reach(&plan)?;
-        check_sources(&plan, address)?;
-        if plan.kernel_timestamps {
+        check_sources(&plan, &address)?;
+        if plan.kernel_timestamps
+            && let Some(address) = address.tcp()
+        {
             socket::check_timestamps(address)
                 .map_err(|source| RunError::KernelTimestamps { source })?;
         }
@@ -127,6 +129,7 @@ impl Engine {
             source: std::io::Error::other("the name has no address"),
         })?;
         let descriptor_limit = limits::raise_to_hard_limit();
+        let address = Endpoint::Tcp(address);
         Ok(Self { plan, address, descriptor_limit, sessions: Some(settings) })
     }
 
@@ -177,7 +180,7 @@ impl Engine {
             .map(|settings| Arc::new(session::Common::new(settings, self.plan.threads, observer)));
         let plan = &self.plan;
         let settings = Arc::new(self.settings());
-        let environment = environment::read(plan.threads, self.address, self.descriptor_limit);
+        let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
         let shared = Arc::new(Shared::new(plan.threads));
         let line = Arc::new(StartingLine::new(plan.threads));
         let mut workers = Vec::new();
@@ -216,7 +219,7 @@ impl Engine {
         let plan = &self.plan;
         let request = plan.request();
         Settings {
-            address: self.address,
+            address: self.address.clone(),
             sources: plan.target.source_addresses().to_vec(),
             timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),

@@ -1,21 +1,20 @@
 //! Whether there is a target, and from where: asked once, before the load.
 
-use std::net::SocketAddr;
-
 use crate::error::RunError;
+use crate::net::endpoint::Endpoint;
 use crate::net::socket;
 use crate::plan::Plan;
 use crate::record::Cause;
 
 /// Resolves the target and connects to it once: a run against a server that is
 /// not there would only measure that. The first address that answers is used.
-pub(super) fn reach(plan: &Plan) -> Result<SocketAddr, RunError> {
+pub(super) fn reach(plan: &Plan) -> Result<Endpoint, RunError> {
     let url = || plan.target.url().to_owned();
     let addresses =
         plan.target.resolve().map_err(|source| RunError::Resolve { url: url(), source })?;
     let mut last = None;
     for address in addresses {
-        match reach_from_any(plan, address) {
+        match reach_from_any(plan, &address) {
             Ok(()) => return Ok(address),
             Err(source) => last = Some(RunError::Connect { url: url(), address, source }),
         }
@@ -28,7 +27,7 @@ pub(super) fn reach(plan: &Plan) -> Result<SocketAddr, RunError> {
 
 /// Connects from the first source address that has a port free. What else is wrong
 /// with the source addresses, [`check_sources`] tells.
-fn reach_from_any(plan: &Plan, address: SocketAddr) -> std::io::Result<()> {
+fn reach_from_any(plan: &Plan, address: &Endpoint) -> std::io::Result<()> {
     for &source in plan.target.source_addresses() {
         match socket::reach(address, Some(source), plan.timeout()) {
             Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
@@ -39,11 +38,12 @@ fn reach_from_any(plan: &Plan, address: SocketAddr) -> std::io::Result<()> {
 }
 
 /// Makes sure that connections can come from each of the source addresses.
-pub(super) fn check_sources(plan: &Plan, address: SocketAddr) -> Result<(), RunError> {
+pub(super) fn check_sources(plan: &Plan, endpoint: &Endpoint) -> Result<(), RunError> {
+    let Some(address) = endpoint.tcp() else { return Ok(()) };
     for &source_address in plan.target.source_addresses() {
         socket::check_source(address, source_address).map_err(|source| RunError::Source {
             source_address,
-            address,
+            address: endpoint.clone(),
             source,
         })?;
     }

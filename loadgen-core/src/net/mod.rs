@@ -2,11 +2,17 @@
 //! deadlines and non-blocking sockets. All `unsafe` of the crate is in [`sys`].
 
 pub(crate) mod cores;
+pub(crate) mod endpoint;
 pub(crate) mod limits;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired with the worker"))]
+pub(crate) mod lookups;
 pub(crate) mod poll;
+pub(crate) mod resolver;
 pub(crate) mod socket;
 pub(crate) mod spin_window;
 pub(crate) mod sys;
 pub(crate) mod tcp_info;
 pub(crate) mod tls;
 pub(crate) mod transport;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired with the transport"))]
+pub(crate) mod tunnel;
