@@ -184,6 +184,12 @@ impl Target {
         &self.source_addresses
     }
 
+    /// Where connections go instead of to the URL's host.
+    #[must_use]
+    pub fn connect_to(&self) -> Option<&ConnectTo> {
+        self.connect_to.as_ref()
+    }
+
     /// The proxy that connections go through.
     #[must_use]
     pub fn proxy(&self) -> Option<&Proxy> {

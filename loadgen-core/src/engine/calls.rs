@@ -2,10 +2,9 @@
 //! other half of the worker.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use super::pool::{Call, State};
-use super::shared::Settings;
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::http1::ReplyParser;
@@ -45,68 +44,45 @@ impl Worker {
                 self.recorder.started(population, call.intended, now);
             }
         }
-        let opened = self.connect(s).and_then(|fd| {
-            if self.settings.kernel_timestamps {
-                // It did so when the engine was made.
-                let _ = sys::stamp_receipts(fd.as_fd());
-            }
-            let index = self.slab.open(fd, s as u8, self.settings.head_request);
-            let token = self.slab.token(index);
-            let registered = match &self.slab[index].fd {
-                Some(fd) => self.poll.register(fd.as_fd(), token),
-                None => Ok(()),
-            };
-            registered.map(|()| index).inspect_err(|_| self.slab.close(index))
-        });
+        let index = self.slab.open(s as u8, self.settings.head_request);
         let stream = &mut self.streams[s];
-        match opened {
-            Ok(index) => {
-                stream.open += 1;
-                stream.opening.begun(now);
-                let connection = &mut self.slab[index];
-                connection.has_call = call.is_some();
-                // The clock of a load that has not begun is another.
-                connection.opened = if call.is_some() { now } else { 0 };
-                connection.alive = connection.opened;
-                connection.call = Call { sent: now, ..call.unwrap_or_default() };
-                connection.call.expires = match call {
-                    Some(call) => self.settings.expiry(now, call.intended),
-                    None => now + self.settings.timeout,
-                };
-                self.warming += u32::from(call.is_none());
-                stream.active.push_by_expiry(&mut self.slab, index);
-            }
-            Err(error) => {
-                let failure = Failure::from_io(Phase::Connect, &error);
-                let Some(call) = call else { return self.warm_failed(failure) };
-                let call = Call { sent: now, received: 0, ..call };
-                let record = call.record(stream.population, Outcome::Failed(failure), now);
-                if stream.closed_loop {
-                    stream.pause(now);
-                }
-                self.look_into_unconnected(s, &record);
-                self.count_own(&record, call.lag());
-                self.recorder.ended(record);
-            }
+        stream.open += 1;
+        stream.opening.begun(now);
+        let connection = &mut self.slab[index];
+        connection.has_call = call.is_some();
+        // The clock of a load that has not begun is another.
+        connection.opened = if call.is_some() { now } else { 0 };
+        connection.alive = connection.opened;
+        connection.call = Call { sent: now, received: 0, ..call.unwrap_or_default() };
+        connection.call.expires = match call {
+            Some(call) => self.settings.expiry(now, call.intended),
+            None => now + self.settings.timeout,
+        };
+        self.warming += u32::from(call.is_none());
+        stream.active.push_by_expiry(&mut self.slab, index);
+        self.set_out(index);
+    }
+
+    /// Begins to connect.
+    pub(super) fn connect(&mut self, index: u32) {
+        if let Err(failure) = self.try_connect(index) {
+            self.fail(index, failure);
         }
     }
 
-    /// A socket that connects, from the next source address that has a port free.
-    fn connect(&mut self, s: usize) -> io::Result<OwnedFd> {
-        let buffer = self.streams[s].pace.map(|pace| pace.receive_buffer);
-        let Settings { address, sources, .. } = &*self.settings;
-        let Some(last) = sources.len().checked_sub(1) else {
-            return socket::connect(address, None, buffer);
-        };
-        for _ in 0..last {
-            self.next_source = (self.next_source + 1) % sources.len();
-            match socket::connect(address, Some(sources[self.next_source]), buffer) {
-                Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
-                other => return other,
-            }
+    fn try_connect(&mut self, index: u32) -> Result<(), Failure> {
+        let (fd, visit) = self.socket(usize::from(self.slab[index].stream))?;
+        if self.settings.kernel_timestamps {
+            // It did so when the engine was made.
+            let _ = sys::stamp_receipts(fd.as_fd());
         }
-        self.next_source = (self.next_source + 1) % sources.len();
-        socket::connect(address, Some(sources[self.next_source]), buffer)
+        self.poll
+            .register(fd.as_fd(), self.slab.token(index))
+            .map_err(|error| Failure::from_io(Phase::Connect, &error))?;
+        let connection = &mut self.slab[index];
+        connection.fd = Some(fd);
+        connection.visit = visit;
+        Ok(())
     }
 
     /// Starts a call on a connection that was idle.
@@ -167,6 +143,7 @@ impl Worker {
         if let Some(error) = error {
             return self.fail(index, Failure::from_io(Phase::Connect, &error));
         }
+        self.recorder.visits.opened(self.slab[index].visit);
         let s = usize::from(self.slab[index].stream);
         self.streams[s].active.remove(&mut self.slab, index);
         self.streams[s].opening.ended();
@@ -178,7 +155,7 @@ impl Worker {
         }
         // The time limit starts again with the first byte sent.
         let now = self.now();
-        let connecting = self.connecting(index, now.saturating_sub(self.slab[index].call.sent));
+        let connecting = self.connecting(index, now);
         let call = &mut self.slab[index].call;
         call.connecting = connecting;
         call.sent = now;

@@ -122,6 +122,7 @@ impl KernelView {
         let evidence = Evidence {
             connecting: connection.map(|c| c.call.connecting).unwrap_or_default(),
             unconnected: connection.is_none_or(|c| c.state == State::Connecting),
+            resolving: connection.is_some_and(Connection::is_waiting_for_lookup),
             taken_up_late: self.taken_up_late(s, call),
             request_bytes: request_bytes as u64,
             read_late,
@@ -163,10 +164,13 @@ impl Worker {
         }
     }
 
-    /// What is to be kept of the connecting of a call: `took` until we saw its end.
-    pub(super) fn connecting(&self, index: u32, took: Nanos) -> Connecting {
-        let fd = self.slab[index].fd.as_ref().filter(|_| Connecting::is_slow(took));
-        Connecting::complete(took, fd.and_then(|fd| TcpInfo::of(fd.as_fd())))
+    /// What is to be kept of the connecting of a call, whose end we saw `now`.
+    pub(super) fn connecting(&self, index: u32, now: Nanos) -> Connecting {
+        let connection = &self.slab[index];
+        let call = &connection.call;
+        let took = now.saturating_sub(call.sent + call.connecting.resolving());
+        let fd = connection.fd.as_ref().filter(|_| Connecting::is_slow(took));
+        call.connecting.complete(took, fd.and_then(|fd| TcpInfo::of(fd.as_fd())))
     }
 
     /// Ten times a second: looks at some connections and at this thread.

@@ -9,6 +9,9 @@ mod calls;
 mod catch_up;
 mod closing;
 mod dating;
+mod destination;
+#[cfg(test)]
+mod destination_tests;
 mod environment;
 mod handle;
 mod kernel_view;
@@ -37,6 +40,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use destination::{BELL, Destination};
 pub(crate) use handle::Finished;
 pub use handle::{RunHandle, Snapshot, Stopper};
 use reach::{check_sources, reach};
@@ -51,7 +55,9 @@ use worker::Worker;
 use crate::clock::Nanos;
 use crate::error::RunError;
 use crate::net::endpoint::Endpoint;
+use crate::net::lookups::{Lookup, Resolver};
 use crate::net::poll::Poll;
+use crate::net::resolver::resolve;
 use crate::net::{limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
 use crate::record::{CallLog, Recorder};
@@ -62,7 +68,12 @@ use crate::session::Observer;
 #[derive(Debug)]
 pub struct Engine {
     plan: Plan,
+    /// The address that answered.
     address: Endpoint,
+    /// Those that connections may go to.
+    endpoints: Vec<Endpoint>,
+    /// Where the name leads while the load runs, if it is resolved again.
+    lookup: Option<Lookup>,
     descriptor_limit: u64,
     /// For a plan with sessions.
     sessions: Option<session::Settings>,
@@ -101,7 +112,7 @@ impl Engine {
         if connections > available && !plan.target.is_unix() {
             return Err(RunError::Ports { wanted: connections, available });
         }
-        let address = reach(&plan)?;
+        let (address, endpoints) = reach(&plan)?;
         check_sources(&plan, &address)?;
         if plan.kernel_timestamps
             && let Some(address) = address.tcp()
@@ -109,7 +120,9 @@ impl Engine {
             socket::check_timestamps(address)
                 .map_err(|source| RunError::KernelTimestamps { source })?;
         }
-        Ok(Self { plan, address, descriptor_limit, sessions: None })
+        let place = plan.target.place()?;
+        let lookup = plan.target.resolves_again().then(|| Lookup::new(move || resolve(&place)));
+        Ok(Self { plan, address, endpoints, lookup, descriptor_limit, sessions: None })
     }
 
     /// As [`Self::new`], which may take as long as the plan's timeout, until `stop` is
@@ -130,7 +143,9 @@ impl Engine {
         })?;
         let descriptor_limit = limits::raise_to_hard_limit();
         let address = Endpoint::Tcp(address);
-        Ok(Self { plan, address, descriptor_limit, sessions: Some(settings) })
+        let endpoints = Vec::new();
+        let sessions = Some(settings);
+        Ok(Self { plan, address, endpoints, lookup: None, descriptor_limit, sessions })
     }
 
     /// The most files that this process may open, connections among them, after
@@ -178,6 +193,8 @@ impl Engine {
             .sessions
             .take()
             .map(|settings| Arc::new(session::Common::new(settings, self.plan.threads, observer)));
+        let setup = |source| RunError::Setup { what: "a resolver thread", source };
+        let resolver = self.lookup.take().map(Resolver::start).transpose().map_err(setup)?;
         let plan = &self.plan;
         let settings = Arc::new(self.settings());
         let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
@@ -188,12 +205,17 @@ impl Engine {
             // One alone is best placed by the scheduler.
             let core = (plan.threads > 1).then_some(shard as usize);
             let spawned = Poll::new(plan.precision).and_then(|poll| {
+                let bell = resolver.as_ref().map(Resolver::line).transpose()?;
+                let destination = Destination::new(&plan.target, &self.endpoints, shard, bell);
+                if let Some(bell) = destination.line() {
+                    poll.register_waker(bell.fd(), BELL)?;
+                }
                 let thread = thread::Builder::new().name(format!("loadgen-{shard}"));
                 let line = Arc::clone(&line);
                 let shared = Arc::clone(&shared);
                 match &common {
                     None => {
-                        let worker = self.worker(shard, poll, &settings, &shared);
+                        let worker = self.worker(shard, poll, &settings, &shared, destination);
                         thread.spawn(move || carry_out(core, worker, &line, &shared))
                     }
                     Some(common) => {
@@ -212,15 +234,13 @@ impl Engine {
             }
         }
         let marks = Mutex::default();
-        Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks })
+        Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks, resolver })
     }
 
     fn settings(&self) -> Settings {
         let plan = &self.plan;
         let request = plan.request();
         Settings {
-            address: self.address.clone(),
-            sources: plan.target.source_addresses().to_vec(),
             timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain_s()),
@@ -233,6 +253,7 @@ impl Engine {
             head_request: request.is_head(),
             idempotent: request.is_idempotent(),
             kernel_timestamps: plan.kernel_timestamps,
+            discards: !plan.target.is_unix(),
         }
     }
 
@@ -242,6 +263,7 @@ impl Engine {
         poll: Poll,
         settings: &Arc<Settings>,
         shared: &Arc<Shared>,
+        destination: Destination,
     ) -> Worker {
         let plan = &self.plan;
         let streams = plan
@@ -250,7 +272,15 @@ impl Engine {
             .map(|(stream, i)| StreamState::new(plan, stream, i, shard, plan.threads))
             .collect();
         let recorder = self.recorder();
-        Worker::new(Arc::clone(settings), Arc::clone(shared), shard, poll, streams, recorder)
+        Worker::new(
+            Arc::clone(settings),
+            Arc::clone(shared),
+            shard,
+            poll,
+            streams,
+            destination,
+            recorder,
+        )
     }
 
     fn session_worker(

@@ -5,24 +5,40 @@ use crate::net::endpoint::Endpoint;
 use crate::net::socket;
 use crate::plan::Plan;
 use crate::record::Cause;
+use crate::target::{Addresses, Proxy};
 
 /// Resolves the target and connects to it once: a run against a server that is
-/// not there would only measure that. The first address that answers is used.
-pub(super) fn reach(plan: &Plan) -> Result<Endpoint, RunError> {
-    let url = || plan.target.url().to_owned();
+/// not there would only measure that. The first address that answers, and all that
+/// connections may go to.
+pub(super) fn reach(plan: &Plan) -> Result<(Endpoint, Vec<Endpoint>), RunError> {
     let addresses =
-        plan.target.resolve().map_err(|source| RunError::Resolve { url: url(), source })?;
+        plan.target.resolve().map_err(|source| RunError::Resolve { url: shown(plan), source })?;
     let mut last = None;
-    for address in addresses {
-        match reach_from_any(plan, &address) {
-            Ok(()) => return Ok(address),
-            Err(source) => last = Some(RunError::Connect { url: url(), address, source }),
+    for address in &addresses {
+        match reach_from_any(plan, address) {
+            Ok(()) => {
+                let address = address.clone();
+                let all = match plan.target.addresses() {
+                    Addresses::First => vec![address.clone()],
+                    Addresses::All => addresses,
+                };
+                return Ok((address, all));
+            }
+            Err(source) => last = Some((address.clone(), source)),
         }
     }
-    Err(last.unwrap_or_else(|| RunError::Resolve {
-        url: url(),
-        source: std::io::Error::other("the name has no address"),
-    }))
+    Err(match last {
+        Some((address, source)) => RunError::Connect { url: shown(plan), address, source },
+        None => RunError::Resolve {
+            url: shown(plan),
+            source: std::io::Error::other("the name has no address"),
+        },
+    })
+}
+
+/// Whose address could not be connected to: the proxy's, if there is one.
+fn shown(plan: &Plan) -> String {
+    plan.target.proxy().map_or_else(|| plan.target.url(), Proxy::url).to_owned()
 }
 
 /// Connects from the first source address that has a port free. What else is wrong

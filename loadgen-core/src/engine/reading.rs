@@ -54,7 +54,7 @@ impl Worker {
                 return false;
             }
             let droppable = connection.parser.discardable();
-            if droppable >= DISCARD_FROM {
+            if droppable >= DISCARD_FROM && self.settings.discards {
                 let droppable = droppable.min(DISCARD_AT_ONCE).min(most as u64);
                 let result = match &mut self.kernel.stamps {
                     None => sys::discard(fd.as_fd(), droppable as usize),

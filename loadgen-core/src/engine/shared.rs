@@ -2,14 +2,12 @@
 //! that workers publish ten times a second for whoever watches. Nothing here is
 //! touched on the way of a call.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use super::standstill::Standstill;
 use super::stream::RequestBytes;
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
-use crate::net::endpoint::Endpoint;
 use crate::record::Tally;
 
 /// No wish to stop.
@@ -26,8 +24,6 @@ const STOP_AHEAD: Nanos = PUBLISH_EVERY + 20 * MILLISECOND;
 /// The plan, as far as a worker needs it, in ns.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) address: Endpoint,
-    pub(crate) sources: Vec<IpAddr>,
     pub(crate) timeout: Nanos,
     pub(crate) deadline: Option<Nanos>,
     pub(crate) drain: Nanos,
@@ -37,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) head_request: bool,
     pub(crate) idempotent: bool,
     pub(crate) kernel_timestamps: bool,
+    /// The kernel drops bodies unread when told to: not those of unix sockets.
+    pub(crate) discards: bool,
 }
 
 impl Settings {

@@ -5,6 +5,7 @@
 //! after that; an answer of this number, or a later one, is fresh enough. There is never
 //! more than one lookup under way.
 
+use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -12,6 +13,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::endpoint::Endpoint;
+
+/// What is done to resolve a name.
+pub(crate) struct Lookup(Box<dyn FnMut() -> io::Result<Vec<Endpoint>> + Send>);
+
+impl Lookup {
+    pub(crate) fn new(lookup: impl FnMut() -> io::Result<Vec<Endpoint>> + Send + 'static) -> Self {
+        Self(Box::new(lookup))
+    }
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lookup")
+    }
+}
 
 /// What a lookup has found.
 #[derive(Debug)]
@@ -31,9 +47,16 @@ pub(crate) struct Lookups {
     pub(crate) error: Option<String>,
 }
 
-/// The thread. It ends when this is dropped, or with the lookup that is under way then.
+/// The thread. It ends when this and all [lines](Line) to it are dropped, or with the
+/// lookup that is under way then.
 #[derive(Debug)]
 pub(crate) struct Resolver {
+    owner: Arc<Owner>,
+}
+
+/// What the thread lives for.
+#[derive(Debug)]
+struct Owner {
     board: Arc<Board>,
 }
 
@@ -66,14 +89,12 @@ impl Resolver {
     ///
     /// # Errors
     /// What the kernel says if there can be none.
-    pub(crate) fn start(
-        lookup: impl FnMut() -> io::Result<Vec<Endpoint>> + Send + 'static,
-    ) -> io::Result<Self> {
+    pub(crate) fn start(lookup: Lookup) -> io::Result<Self> {
         let board = Arc::<Board>::default();
         let theirs = Arc::clone(&board);
         let thread = thread::Builder::new().name("loadgen-resolver".to_owned());
         thread.spawn(move || answer(&theirs, lookup))?;
-        Ok(Self { board })
+        Ok(Self { owner: Arc::new(Owner { board }) })
     }
 
     /// A worker's way to ask.
@@ -81,17 +102,17 @@ impl Resolver {
         let (bell, ear) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         ear.set_nonblocking(true)?;
-        self.board.state().bells.push(bell);
-        Ok(Line { board: Arc::clone(&self.board), ear, heard: 0 })
+        self.owner.board.state().bells.push(bell);
+        Ok(Line { owner: Arc::clone(&self.owner), ear, heard: 0 })
     }
 
     /// How lookups went so far.
     pub(crate) fn lookups(&self) -> Lookups {
-        self.board.state().lookups.clone()
+        self.owner.board.state().lookups.clone()
     }
 }
 
-impl Drop for Resolver {
+impl Drop for Owner {
     fn drop(&mut self) {
         self.board.state().ended = true;
         self.board.asked.notify_all();
@@ -99,7 +120,7 @@ impl Drop for Resolver {
 }
 
 /// The thread's life.
-fn answer(board: &Board, mut lookup: impl FnMut() -> io::Result<Vec<Endpoint>>) {
+fn answer(board: &Board, Lookup(mut lookup): Lookup) {
     let mut state = board.state();
     loop {
         while state.begun >= state.wanted && !state.ended {
@@ -129,7 +150,7 @@ fn answer(board: &Board, mut lookup: impl FnMut() -> io::Result<Vec<Endpoint>>) 
 /// A worker's way to ask, and to be told.
 #[derive(Debug)]
 pub(crate) struct Line {
-    board: Arc<Board>,
+    owner: Arc<Owner>,
     ear: UnixStream,
     /// Number of the last answer that was taken.
     heard: u64,
@@ -143,11 +164,11 @@ impl Line {
 
     /// Asks for a lookup that begins from now on; the number of the first such one.
     pub(crate) fn ask(&self) -> u64 {
-        let mut state = self.board.state();
+        let mut state = self.owner.board.state();
         let number = state.begun + 1;
         if state.wanted < number {
             state.wanted = number;
-            self.board.asked.notify_one();
+            self.owner.board.asked.notify_one();
         }
         number
     }
@@ -156,7 +177,7 @@ impl Line {
     pub(crate) fn take(&mut self) -> Option<Arc<Answer>> {
         let mut rings = [0; 64];
         while matches!((&self.ear).read(&mut rings), Ok(n) if n == rings.len()) {}
-        let latest = self.board.state().latest.clone()?;
+        let latest = self.owner.board.state().latest.clone()?;
         (latest.number > self.heard).then(|| {
             self.heard = latest.number;
             latest
@@ -191,7 +212,7 @@ mod tests {
             let _ = begins.send(());
             ends.recv().unwrap_or_else(|_| Ok(Vec::new()))
         };
-        Held { begun, end, resolver: Resolver::start(lookup).unwrap() }
+        Held { begun, end, resolver: Resolver::start(Lookup::new(lookup)).unwrap() }
     }
 
     /// Waits for the bell as a worker does.
@@ -240,7 +261,12 @@ mod tests {
     #[test]
     fn the_thread_ends_when_nobody_needs_it() {
         let held = held();
+        let line = held.resolver.line().unwrap();
         drop(held.resolver);
+        line.ask();
+        held.begun.recv_timeout(Duration::from_secs(20)).unwrap();
+        held.end.send(Ok(Vec::new())).unwrap();
+        drop(line);
         // The sender is gone with the thread.
         let gone = held.begun.recv_timeout(Duration::from_secs(20));
         assert_eq!(gone, Err(mpsc::RecvTimeoutError::Disconnected));

@@ -4,7 +4,6 @@
 pub(crate) mod cores;
 pub(crate) mod endpoint;
 pub(crate) mod limits;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired with the worker"))]
 pub(crate) mod lookups;
 pub(crate) mod poll;
 pub(crate) mod resolver;

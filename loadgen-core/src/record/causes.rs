@@ -35,6 +35,8 @@ pub(crate) enum SlowCause {
     Queue,
     /// The wait on a connection that the server then turned out to have closed.
     Reconnect,
+    /// The name had to be resolved again, for the connection.
+    Resolution,
     /// Connecting, with the SYN sent more than once: it or its answer was lost, the
     /// server's backlog was full, or its machine did not run.
     SynRetransmission,
@@ -54,11 +56,12 @@ pub(crate) enum SlowCause {
 
 impl SlowCause {
     /// All, in the order of reports.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::SynRetransmission,
         Self::DataRetransmission,
         Self::Server,
         Self::Handshake,
+        Self::Resolution,
         Self::Reconnect,
         Self::Queue,
         Self::OwnLag,
@@ -71,6 +74,7 @@ impl SlowCause {
             Self::OwnLag => "own-lag",
             Self::Queue => "queue",
             Self::Reconnect => "reconnect",
+            Self::Resolution => "resolution",
             Self::SynRetransmission => "syn-retransmission",
             Self::Handshake => "handshake",
             Self::DataRetransmission => "data-retransmission",
@@ -89,6 +93,8 @@ pub(crate) struct Connecting {
     pub(crate) seen_late_us: u32,
     /// How often the SYN was sent again.
     pub(crate) retransmits: u8,
+    /// How long it waited, before that, for the name to be resolved.
+    pub(crate) resolving_us: u32,
 }
 
 impl Connecting {
@@ -97,16 +103,30 @@ impl Connecting {
         took >= SENT_AGAIN_AFTER
     }
 
+    /// The name was resolved after so long.
+    pub(crate) fn resolved(&mut self, after: Nanos) {
+        self.resolving_us = micros(after);
+    }
+
+    /// How long it waited for that.
+    pub(crate) fn resolving(self) -> Nanos {
+        u64::from(self.resolving_us) * 1000
+    }
+
     /// What is to be kept of a handshake that has just been found complete.
-    pub(crate) fn complete(took: Nanos, sample: Option<TcpInfo>) -> Self {
-        let micros = |ns: Nanos| u32::try_from(ns / 1000).unwrap_or(u32::MAX);
+    pub(crate) fn complete(self, took: Nanos, sample: Option<TcpInfo>) -> Self {
         let late = sample.map_or(0, |info| whole_ticks(info.since_acknowledged).min(took));
         Self {
             took_us: micros(took),
             seen_late_us: micros(late),
             retransmits: sample.map_or(0, |info| info.total_retransmits.min(255) as u8),
+            ..self
         }
     }
+}
+
+fn micros(ns: Nanos) -> u32 {
+    u32::try_from(ns / 1000).unwrap_or(u32::MAX)
 }
 
 fn whole_ticks(age: Nanos) -> Nanos {
@@ -120,6 +140,8 @@ pub(crate) struct Evidence {
     /// It ended before its connection was established (`sent` is the start of
     /// connecting), or never had one.
     pub(crate) unconnected: bool,
+    /// It ended while it waited for the name to be resolved.
+    pub(crate) resolving: bool,
     /// How late it was taken up, if it had to wait for a connection.
     pub(crate) taken_up_late: Nanos,
     pub(crate) request_bytes: u64,
@@ -154,8 +176,8 @@ impl Parts {
 /// Cuts the time of a call into parts.
 pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> Parts {
     use SlowCause::{
-        DataRetransmission, Handshake, OwnLag, Queue, Reconnect, Server, SynRetransmission,
-        Unsampled,
+        DataRetransmission, Handshake, OwnLag, Queue, Reconnect, Resolution, Server,
+        SynRetransmission, Unsampled,
     };
     let mut parts = Parts::default();
     let connecting = evidence.connecting;
@@ -163,7 +185,9 @@ pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> Parts {
     // Until it had a connection, or began to open one.
     let before = call.sent.saturating_sub(call.intended);
     let connect = connect.min(before);
-    let before = before - connect;
+    let resolving = connecting.resolving().min(before - connect);
+    let before = before - connect - resolving;
+    parts.add(Resolution, resolving);
     if call.retried {
         parts.add(Reconnect, before);
     } else if call.queued {
@@ -179,6 +203,10 @@ pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> Parts {
     parts.add(handshake, connect - late);
 
     let after = call.done.saturating_sub(call.sent.max(call.intended));
+    if evidence.resolving {
+        parts.add(Resolution, after);
+        return parts;
+    }
     let Some(info) = evidence.sample else {
         parts.add(Unsampled, after);
         return parts;

@@ -14,6 +14,7 @@ mod population;
 mod recorder;
 mod sessions;
 mod timeline;
+pub(crate) mod visits;
 
 pub use calls::{CallLog, CallRecord};
 pub use connections::{ConnectionEnd, ConnectionLog};

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    GeneratorReport, KernelTimestamps, KernelWindow, Migration, SessionsReport, SlowCalls,
+    ConnectedTo, GeneratorReport, KernelTimestamps, KernelWindow, Migration, SessionsReport,
+    SlowCalls,
 };
 use crate::event::EventReport;
 use crate::plan::Plan;
@@ -81,6 +82,10 @@ pub struct Report {
     /// reports of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator: Option<GeneratorReport>,
+    /// To which addresses connections went; `None` for plans with sessions, and in
+    /// reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connected_to: Option<ConnectedTo>,
     /// Marked moments.
     pub events: Vec<EventReport>,
     /// Marks and events of progress that are not among them, since there were too

@@ -8,6 +8,7 @@ mod calls;
 mod common;
 mod failing;
 mod limits;
+mod places;
 
 use std::time::Duration;
 

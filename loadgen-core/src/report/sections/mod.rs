@@ -6,6 +6,7 @@
 //! [`cell::NONE`], never 0; every section says in its scope which calls, which
 //! span and how many it covers.
 
+mod addresses;
 mod causes;
 pub(crate) mod cell;
 mod darks;
@@ -62,6 +63,7 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
     sections.push(load::times(report));
     sections.extend(causes::section(report));
     sections.extend(load::errors(report));
+    sections.extend(addresses::section(report));
     sections.push(load::traffic(report));
     sections
 }
