@@ -197,7 +197,8 @@ fn no_error_betrays_a_secret() {
     for (args, words) in [
         (&["run", "http://user:hunter6@h:x/", "-r", "5"][..], &["http://…@h:x/", "port"][..]),
         (&["run", "user:hunt/hunter6@h", "-r", "5"], &["…@h", "port"]),
-        (&["run", "https://user:hunter6@h/", "-r", "5"], &["https"]),
+        (&["run", "http://user:hunter6@h/", "-r", "5", "-k"], &["https"]),
+        (&["run", "https://user:hunter6@h.invalid/", "-r", "5"], &["https://h.invalid/"]),
         (&["run", "http://user:hunter6@127.0.0.1:9/", "--rate", "x"], &["a rate"]),
         (&["migrate", "http://user:hunter6@127.0.0.1:9/"], &["http://…@127.0.0.1:9/"]),
         (&["run", "http://h/", "http://user:hunter6@h/"], &["unexpected", "http://…@h/"]),

@@ -32,7 +32,10 @@ fn run_names_the_offending_value() {
     refused(&["run", url, "-r", "5", "--connect-to", "here"], &["--connect-to", "here"]);
     refused(&["run", url, "-r", "5", "--body", "a", "--body-file", "b"], &["--body-file"]);
     refused(&["run", url, "-r", "5", "--body-file", "/no/such"], &["/no/such", "No such file"]);
-    refused(&["run", "https://a/", "-r", "5"], &["https is not supported here yet", "http://"]);
+    refused(&["run", url, "-r", "5", "-k"], &["URL is http", "make it https"]);
+    refused(&["run", "https://a/", "-r", "5", "-k", "--ca", "x"], &["--insecure", "--ca"]);
+    refused(&["run", "https://a/", "-r", "5", "--key", "x"], &["--cert"]);
+    refused(&["run", "https://a/", "-r", "5", "--tls-version", "1.1"], &["1.2", "1.3"]);
     refused(&["run", url, "-r", "5", "--precision", "very"], &["low", "normal", "high"]);
     refused(&["run", url, "-r", "5", "--close", "hard"], &["server", "client", "reset"]);
     refused(&["run", url, "-r", "5", "--close", "reset"], &["--calls-per-connection"]);

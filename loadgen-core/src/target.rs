@@ -14,12 +14,14 @@ mod validate;
 use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::PlanError;
 use crate::net::endpoint::Endpoint;
 use crate::net::resolver::{self, Place};
+use crate::net::tunnel;
 use crate::secret::{Secret, shown_url};
 pub use addresses::Addresses;
 pub use connect_to::ConnectTo;
@@ -302,6 +304,16 @@ impl Target {
         self.proxy.as_ref().filter(|_| !self.is_tls())?.authorization()
     }
 
+    /// What asks the proxy for a tunnel to the server, if connections need one.
+    pub(crate) fn tunnel(&self) -> Option<Arc<[u8]>> {
+        let proxy = self.proxy.as_ref().filter(|_| self.is_tls())?;
+        let authority = match self.host() {
+            host if host.contains(':') => format!("[{host}]:{}", self.port()),
+            host => format!("{host}:{}", self.port()),
+        };
+        Some(tunnel::request(&authority, proxy.authorization().and_then(Secret::reveal)))
+    }
+
     /// What is connected to.
     pub(crate) fn place(&self) -> Result<Place, PlanError> {
         match (&self.connect_to, &self.proxy) {
@@ -377,7 +389,11 @@ mod tests {
         assert!(plain.proxy_authorization().is_some());
         let tls = target("https://h/p");
         assert_eq!(tls.request_target("/p"), "/p");
-        assert!(tls.proxy_authorization().is_none());
+        assert!(tls.proxy_authorization().is_none() && plain.tunnel().is_none());
+        let asked = |url: &str| String::from_utf8(target(url).tunnel().unwrap().to_vec()).unwrap();
+        assert!(asked("https://h/p").starts_with("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n"));
+        assert!(asked("https://[::1]:8443/").starts_with("CONNECT [::1]:8443 HTTP/1.1\r\n"));
+        assert!(asked("https://h/p").contains("\r\nProxy-Authorization: Basic dTpw\r\n"));
         let json = serde_json::to_string(&plain).unwrap();
         let mut kept: Target = serde_json::from_str(&json).unwrap();
         assert_eq!(kept.missing_secrets().collect::<Vec<_>>(), ["Proxy-Authorization"]);

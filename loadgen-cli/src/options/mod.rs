@@ -9,6 +9,7 @@ mod measuring;
 mod output;
 mod place;
 mod target;
+mod tls;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;

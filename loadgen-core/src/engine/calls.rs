@@ -9,6 +9,7 @@ use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::http1::ReplyParser;
 use crate::net::poll::Readiness;
+use crate::net::transport::{HandshakeError, Transport};
 use crate::net::{socket, sys};
 use crate::plan::CloseMode;
 use crate::record::{CallRecord, Cause, Failure, Outcome, Phase};
@@ -79,8 +80,21 @@ impl Worker {
         self.poll
             .register(fd.as_fd(), self.slab.token(index))
             .map_err(|error| Failure::from_io(Phase::Connect, &error))?;
+        let s = usize::from(self.slab[index].stream);
+        let transport = match &self.settings.tls {
+            None if self.settings.is_unix => Transport::Unix(fd),
+            None => Transport::Plain(fd),
+            Some(tls) => {
+                let tls = tls.connect(fd, &mut self.streams[s].tls_sessions);
+                let tls = tls.map_err(|error| Failure::from_io(Phase::Connect, &error))?;
+                match &self.settings.tunnel {
+                    None => tls,
+                    Some(request) => tls.through(request),
+                }
+            }
+        };
         let connection = &mut self.slab[index];
-        connection.fd = Some(fd);
+        connection.transport = Some(transport);
         connection.visit = visit;
         Ok(())
     }
@@ -110,6 +124,7 @@ impl Worker {
         if readiness.writable() {
             match self.slab[index].state {
                 State::Connecting => self.connected(index),
+                State::Securing => self.secure(index),
                 State::Sending if self.is_piped(index) => self.flush(index, true),
                 State::Sending => self.send(index),
                 _ => {}
@@ -135,15 +150,79 @@ impl Worker {
         self.streams[usize::from(self.slab[index].stream)].pace.is_some()
     }
 
+    /// The TCP connect has ended, one way or the other.
     fn connected(&mut self, index: u32) {
-        let error = match &self.slab[index].fd {
-            Some(fd) => socket::take_error(fd.as_fd()).unwrap_or_else(Some),
+        let error = match &self.slab[index].transport {
+            Some(transport) => socket::take_error(transport.fd()).unwrap_or_else(Some),
             None => None,
         };
         if let Some(error) = error {
             return self.fail(index, Failure::from_io(Phase::Connect, &error));
         }
+        let now = self.now();
         self.recorder.visits.opened(self.slab[index].visit);
+        let (took, connecting) = self.connecting(index, now);
+        let connection = &mut self.slab[index];
+        connection.call.connecting = connecting;
+        if connection.has_call {
+            let population = self.streams[usize::from(connection.stream)].population;
+            self.recorder.connected(population, connection.call.intended, took);
+        }
+        if self.settings.tls.is_none() {
+            return self.established(index, now);
+        }
+        let connection = &mut self.slab[index];
+        connection.state = State::Securing;
+        connection.connected = now;
+        self.secure(index);
+    }
+
+    /// Goes on with the TLS handshake, or with the tunnel for it.
+    pub(super) fn secure(&mut self, index: u32) {
+        let connection = &mut self.slab[index];
+        let Some(transport) = &mut connection.transport else { return };
+        match transport.handshake() {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(HandshakeError::Socket(error)) => {
+                return self.fail(index, Failure::from_io(Phase::Connect, &error));
+            }
+            Err(HandshakeError::Closed) => {
+                return self.fail(index, Failure::new(Phase::Connect, Cause::ClosedEarly));
+            }
+            Err(HandshakeError::Refused(reason)) => {
+                self.recorder.tls.failed(reason);
+                return self.fail(index, Failure::new(Phase::Connect, Cause::Tls));
+            }
+            Err(HandshakeError::Tunnel(error)) => {
+                self.recorder.tls.failed(error.to_string());
+                return self.fail(index, Failure::new(Phase::Connect, Cause::Proxy));
+            }
+        }
+        let now = self.now();
+        let took = now.saturating_sub(self.slab[index].connected);
+        let connection = &mut self.slab[index];
+        connection.call.connecting.secured(took);
+        let agreed = connection.transport.as_ref().and_then(Transport::agreed);
+        let population = self.streams[usize::from(connection.stream)].population;
+        let intended = connection.has_call.then_some(connection.call.intended);
+        self.recorder.secured(population, intended, took, agreed);
+        let generation = connection.generation;
+        self.established(index, now);
+        let connection = &self.slab[index];
+        let same = connection.generation == generation;
+        if same && connection.transport.as_ref().is_some_and(Transport::has_pending) {
+            // It came together with the end of the handshake: no event tells of it.
+            match connection.state {
+                State::Idle => self.read_unasked(index),
+                State::Free => {}
+                _ => self.read(index, false),
+            }
+        }
+    }
+
+    /// Calls can be sent.
+    fn established(&mut self, index: u32, now: Nanos) {
         let s = usize::from(self.slab[index].stream);
         self.streams[s].active.remove(&mut self.slab, index);
         self.streams[s].opening.ended();
@@ -154,10 +233,7 @@ impl Worker {
             return self.streams[s].idle.push(&mut self.slab, index);
         }
         // The time limit starts again with the first byte sent.
-        let now = self.now();
-        let connecting = self.connecting(index, now);
         let call = &mut self.slab[index].call;
-        call.connecting = connecting;
         call.sent = now;
         call.expires = self.settings.expiry(now, call.intended);
         self.streams[s].active.push_by_expiry(&mut self.slab, index);
@@ -167,7 +243,7 @@ impl Worker {
     /// Sends what is left of the request, as far as the socket takes it.
     fn send(&mut self, index: u32) {
         let connection = &mut self.slab[index];
-        let Some(fd) = &connection.fd else { return };
+        let Some(transport) = &mut connection.transport else { return };
         let s = usize::from(connection.stream);
         let stream = &self.streams[s];
         let limit = stream.calls_per_connection;
@@ -181,7 +257,7 @@ impl Worker {
         let mut failed = None;
         let mut taken = 0;
         while (connection.call.written as usize) < bytes.len() {
-            match sys::send(fd.as_fd(), &bytes[connection.call.written as usize..]) {
+            match transport.send(&bytes[connection.call.written as usize..]) {
                 Ok(n) => {
                     connection.call.written += n as u32;
                     taken += n as u64;
@@ -193,7 +269,13 @@ impl Worker {
                 }
             }
         }
-        let all_sent = connection.call.written as usize == bytes.len();
+        let mut all_sent = connection.call.written as usize == bytes.len();
+        if all_sent && failed.is_none() {
+            match transport.flush() {
+                Ok(flushed) => all_sent = flushed,
+                Err(error) => failed = Some(error),
+            }
+        }
         if all_sent {
             connection.state = State::Waiting;
         }
@@ -214,7 +296,7 @@ impl Worker {
     pub(super) fn phase(&self, index: u32) -> Phase {
         let connection = &self.slab[index];
         match connection.state {
-            State::Connecting => Phase::Connect,
+            State::Connecting | State::Securing => Phase::Connect,
             State::Sending if connection.call.received == 0 && connection.first_is_unsent() => {
                 Phase::Send
             }
@@ -363,7 +445,7 @@ impl Worker {
         if !connection.has_call {
             self.warming -= 1;
         }
-        if connection.state == State::Connecting {
+        if connection.state.is_opening() {
             self.streams[s].opening.ended();
         }
         if let Some(pipe) = &connection.pipe {

@@ -25,7 +25,6 @@ mod reach;
 mod reading;
 mod session;
 mod shared;
-mod stamps;
 mod standstill;
 mod starting_line;
 mod stoppable;
@@ -58,11 +57,19 @@ use crate::net::endpoint::Endpoint;
 use crate::net::lookups::{Lookup, Resolver};
 use crate::net::poll::Poll;
 use crate::net::resolver::resolve;
+use crate::net::tls::{Tls, TlsError, TlsSettings};
 use crate::net::{limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
 use crate::record::{CallLog, Recorder};
 use crate::report::Report;
 use crate::session::Observer;
+
+/// The protocol that a server of https is asked to speak (ALPN, RFC 7301 §6).
+const ALPN: &[&[u8]] = &[b"http/1.1"];
+
+fn encryption(plan: &Plan, tls: &Tls) -> Result<TlsSettings, TlsError> {
+    TlsSettings::new(tls, plan.target.host(), ALPN)
+}
 
 /// A plan that is ready to run: checked, its target resolved and reachable.
 #[derive(Debug)]
@@ -74,18 +81,20 @@ pub struct Engine {
     endpoints: Vec<Endpoint>,
     /// Where the name leads while the load runs, if it is resolved again.
     lookup: Option<Lookup>,
+    /// `None`: connections are not encrypted, or by their sessions.
+    tls: Option<Arc<TlsSettings>>,
     descriptor_limit: u64,
     /// For a plan with sessions.
     sessions: Option<session::Settings>,
 }
 
 impl Engine {
-    /// Checks the plan, resolves the target, connects to it once, and makes sure
-    /// that descriptors and ports suffice.
+    /// Checks the plan, resolves the target, connects to it once (with the TLS handshake
+    /// of an `https` target), and makes sure that descriptors and ports suffice.
     ///
     /// # Errors
     /// [`RunError`] with the cause and what to do about it. Nothing has been sent
-    /// to the target but one connect.
+    /// to the target but one connect and one handshake.
     pub fn new(plan: Plan) -> Result<Self, RunError> {
         plan.validate()?;
         if let Some(sessions) = plan.sessions() {
@@ -112,7 +121,8 @@ impl Engine {
         if connections > available && !plan.target.is_unix() {
             return Err(RunError::Ports { wanted: connections, available });
         }
-        let (address, endpoints) = reach(&plan)?;
+        let tls = plan.encryption().map(|tls| encryption(&plan, &tls)).transpose()?;
+        let (address, endpoints) = reach(&plan, tls.as_ref())?;
         check_sources(&plan, &address)?;
         if plan.kernel_timestamps
             && let Some(address) = address.tcp()
@@ -122,7 +132,8 @@ impl Engine {
         }
         let place = plan.target.place()?;
         let lookup = plan.target.resolves_again().then(|| Lookup::new(move || resolve(&place)));
-        Ok(Self { plan, address, endpoints, lookup, descriptor_limit, sessions: None })
+        let tls = tls.map(Arc::new);
+        Ok(Self { plan, address, endpoints, lookup, tls, descriptor_limit, sessions: None })
     }
 
     /// As [`Self::new`], which may take as long as the plan's timeout, until `stop` is
@@ -142,10 +153,15 @@ impl Engine {
             source: std::io::Error::other("the name has no address"),
         })?;
         let descriptor_limit = limits::raise_to_hard_limit();
-        let address = Endpoint::Tcp(address);
-        let endpoints = Vec::new();
-        let sessions = Some(settings);
-        Ok(Self { plan, address, endpoints, lookup: None, descriptor_limit, sessions })
+        Ok(Self {
+            plan,
+            address: Endpoint::Tcp(address),
+            endpoints: Vec::new(),
+            lookup: None,
+            tls: None,
+            descriptor_limit,
+            sessions: Some(settings),
+        })
     }
 
     /// The most files that this process may open, connections among them, after
@@ -241,6 +257,8 @@ impl Engine {
         let plan = &self.plan;
         let request = plan.request();
         Settings {
+            tls: self.tls.clone(),
+            tunnel: plan.target.tunnel(),
             timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain_s()),
@@ -253,7 +271,7 @@ impl Engine {
             head_request: request.is_head(),
             idempotent: request.is_idempotent(),
             kernel_timestamps: plan.kernel_timestamps,
-            discards: !plan.target.is_unix(),
+            is_unix: plan.target.is_unix(),
         }
     }
 

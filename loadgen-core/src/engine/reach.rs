@@ -1,23 +1,40 @@
 //! Whether there is a target, and from where: asked once, before the load.
 
+use std::io;
+use std::net::IpAddr;
+
+use crate::clock::monotonic_ns;
 use crate::error::RunError;
 use crate::net::endpoint::Endpoint;
+use crate::net::poll::Poll;
 use crate::net::socket;
-use crate::plan::Plan;
+use crate::net::tls::{TlsSessionCache, TlsSettings};
+use crate::net::transport::HandshakeError;
+use crate::plan::{Plan, Precision, nanos};
 use crate::record::Cause;
 use crate::target::{Addresses, Proxy};
 
-/// Resolves the target and connects to it once: a run against a server that is
-/// not there would only measure that. The first address that answers, and all that
-/// connections may go to.
-pub(super) fn reach(plan: &Plan) -> Result<(Endpoint, Vec<Endpoint>), RunError> {
+/// Resolves the target, connects to it once, and agrees on TLS with it: a run against a
+/// server that is not there would only measure that. The first address that answers, and
+/// all that connections may go to.
+pub(super) fn reach(
+    plan: &Plan,
+    tls: Option<&TlsSettings>,
+) -> Result<(Endpoint, Vec<Endpoint>), RunError> {
     let addresses =
         plan.target.resolve().map_err(|source| RunError::Resolve { url: shown(plan), source })?;
     let mut last = None;
     for address in &addresses {
         match reach_from_any(plan, address) {
-            Ok(()) => {
+            Ok(source) => {
                 let address = address.clone();
+                if let Some(tls) = tls
+                    && let Err(error) = secure(plan, &address, source, tls)
+                {
+                    let url = plan.target.url().to_owned();
+                    let reason = error.to_string();
+                    return Err(RunError::Handshake { url, address, reason });
+                }
                 let all = match plan.target.addresses() {
                     Addresses::First => vec![address.clone()],
                     Addresses::All => addresses,
@@ -31,7 +48,7 @@ pub(super) fn reach(plan: &Plan) -> Result<(Endpoint, Vec<Endpoint>), RunError> 
         Some((address, source)) => RunError::Connect { url: shown(plan), address, source },
         None => RunError::Resolve {
             url: shown(plan),
-            source: std::io::Error::other("the name has no address"),
+            source: io::Error::other("the name has no address"),
         },
     })
 }
@@ -41,16 +58,55 @@ fn shown(plan: &Plan) -> String {
     plan.target.proxy().map_or_else(|| plan.target.url(), Proxy::url).to_owned()
 }
 
-/// Connects from the first source address that has a port free. What else is wrong
-/// with the source addresses, [`check_sources`] tells.
-fn reach_from_any(plan: &Plan, address: &Endpoint) -> std::io::Result<()> {
+/// Connects from the first source address that has a port free, and says which that was.
+/// What else is wrong with the source addresses, [`check_sources`] tells.
+fn reach_from_any(plan: &Plan, address: &Endpoint) -> io::Result<Option<IpAddr>> {
     for &source in plan.target.source_addresses() {
         match socket::reach(address, Some(source), plan.timeout()) {
             Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
-            other => return other,
+            other => return other.map(|()| Some(source)),
         }
     }
-    socket::reach(address, None, plan.timeout())
+    socket::reach(address, None, plan.timeout()).map(|()| None)
+}
+
+/// Agrees on TLS with a server that takes connections, once.
+fn secure(
+    plan: &Plan,
+    address: &Endpoint,
+    source: Option<IpAddr>,
+    tls: &TlsSettings,
+) -> Result<(), HandshakeError> {
+    let limit = nanos(plan.timeout_s());
+    let end = monotonic_ns().saturating_add(limit);
+    let fits = |source: &IpAddr| address.tcp().is_some_and(|a| a.is_ipv4() == source.is_ipv4());
+    let source = source.filter(fits);
+    let fd = socket::connect(address, source, None).map_err(HandshakeError::Socket)?;
+    let mut transport =
+        tls.connect(fd, &mut TlsSessionCache::default()).map_err(HandshakeError::Socket)?;
+    if let Some(request) = plan.target.tunnel() {
+        transport = transport.through(&request);
+    }
+    let mut poll = Poll::new(Precision::Low).map_err(HandshakeError::Socket)?;
+    poll.register(transport.fd(), 0).map_err(HandshakeError::Socket)?;
+    loop {
+        let left = end.saturating_sub(monotonic_ns());
+        if left == 0 {
+            let text = format!("the handshake was not through within {} s", plan.timeout_s());
+            return Err(HandshakeError::Refused(text));
+        }
+        // Before the connect is through there is nothing to begin with.
+        if poll.wait(left).map_err(HandshakeError::Socket)? == 0 {
+            continue;
+        }
+        if let Some(error) = socket::take_error(transport.fd()).map_err(HandshakeError::Socket)? {
+            return Err(HandshakeError::Socket(error));
+        }
+        if transport.handshake()? {
+            transport.close();
+            return Ok(());
+        }
+    }
 }
 
 /// Makes sure that connections can come from each of the source addresses.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use super::standstill::Standstill;
 use super::stream::RequestBytes;
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
+use crate::net::tls::TlsSettings;
 use crate::record::Tally;
 
 /// No wish to stop.
@@ -24,6 +25,10 @@ const STOP_AHEAD: Nanos = PUBLISH_EVERY + 20 * MILLISECOND;
 /// The plan, as far as a worker needs it, in ns.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    /// `None`: connections are not encrypted.
+    pub(crate) tls: Option<Arc<TlsSettings>>,
+    /// What asks a proxy for a tunnel, where connections need one.
+    pub(crate) tunnel: Option<Arc<[u8]>>,
     pub(crate) timeout: Nanos,
     pub(crate) deadline: Option<Nanos>,
     pub(crate) drain: Nanos,
@@ -33,8 +38,8 @@ pub(crate) struct Settings {
     pub(crate) head_request: bool,
     pub(crate) idempotent: bool,
     pub(crate) kernel_timestamps: bool,
-    /// The kernel drops bodies unread when told to: not those of unix sockets.
-    pub(crate) discards: bool,
+    /// Connections go to a unix socket.
+    pub(crate) is_unix: bool,
 }
 
 impl Settings {

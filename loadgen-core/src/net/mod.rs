@@ -9,9 +9,10 @@ pub(crate) mod poll;
 pub(crate) mod resolver;
 pub(crate) mod socket;
 pub(crate) mod spin_window;
+pub(crate) mod stamps;
 pub(crate) mod sys;
 pub(crate) mod tcp_info;
 pub(crate) mod tls;
 pub(crate) mod transport;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired with the transport"))]
+#[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "without TLS there are none"))]
 pub(crate) mod tunnel;

@@ -59,11 +59,6 @@ impl Plan {
                 "sessions connect to one address of each server: leave out --addresses and \
                  --resolve-again",
             ),
-            (
-                sessions.tls.is_some() && !self.target.is_tls(),
-                "the sessions have settings of TLS, but the URL is http: make it https, or leave \
-                 them out",
-            ),
         ];
         match ignored.into_iter().find(|(is_set, _)| *is_set) {
             Some((_, reason)) => Err(PlanError::Conflict(reason)),
@@ -76,17 +71,11 @@ impl Plan {
 mod tests {
     use std::time::Duration;
 
-    use crate::session::{Sessions, Tls};
+    use crate::session::Sessions;
     use crate::{Addresses, CloseMode, Plan, Request, Schedule, Stream, Target};
 
     fn plan(url: &str, load: Stream) -> Plan {
         Plan::new(Target::parse(url).unwrap(), load).with_sessions(Sessions::connections(2))
-    }
-
-    fn with(change: impl FnOnce(&mut Sessions)) -> Plan {
-        let mut sessions = Sessions::connections(2);
-        change(&mut sessions);
-        plan("http://h/", stream()).with_sessions(sessions)
     }
 
     fn stream() -> Stream {
@@ -132,7 +121,6 @@ mod tests {
             (to(target().with_proxy("127.0.0.1:1".parse().unwrap())), "proxy"),
             (to(target().with_addresses(Addresses::All)), "--addresses"),
             (to(target().with_resolve_again()), "--resolve-again"),
-            (with(|sessions| sessions.tls = Some(Tls::default())), "https"),
         ];
         for (plan, word) in cases {
             let error = plan.validate().expect_err(word).to_string();

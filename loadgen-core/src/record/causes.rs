@@ -42,6 +42,9 @@ pub(crate) enum SlowCause {
     SynRetransmission,
     /// Connecting, with one SYN.
     Handshake,
+    /// From the end of the connect to that of the TLS handshake: the server, and
+    /// whatever the network lost meanwhile.
+    TlsHandshake,
     /// From the request's first sending to its last: it was not acknowledged
     /// meanwhile, since it or the acknowledgement was lost, or the server's machine
     /// did not run.
@@ -56,11 +59,12 @@ pub(crate) enum SlowCause {
 
 impl SlowCause {
     /// All, in the order of reports.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::SynRetransmission,
         Self::DataRetransmission,
         Self::Server,
         Self::Handshake,
+        Self::TlsHandshake,
         Self::Resolution,
         Self::Reconnect,
         Self::Queue,
@@ -77,6 +81,7 @@ impl SlowCause {
             Self::Resolution => "resolution",
             Self::SynRetransmission => "syn-retransmission",
             Self::Handshake => "handshake",
+            Self::TlsHandshake => "tls-handshake",
             Self::DataRetransmission => "data-retransmission",
             Self::Server => "server",
             Self::Unsampled => "unsampled",
@@ -87,8 +92,10 @@ impl SlowCause {
 /// How the connecting of a call went; all zero on a connection that was open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Connecting {
-    /// How long it took (at most 71 minutes).
+    /// How long the TCP handshake took (at most 71 minutes).
     pub(crate) took_us: u32,
+    /// How long the TLS handshake took after it, once it is through.
+    pub(crate) tls_us: u32,
     /// How long its end had been known to the kernel before we saw it.
     pub(crate) seen_late_us: u32,
     /// How often the SYN was sent again.
@@ -118,10 +125,16 @@ impl Connecting {
         let late = sample.map_or(0, |info| whole_ticks(info.since_acknowledged).min(took));
         Self {
             took_us: micros(took),
+            tls_us: 0,
             seen_late_us: micros(late),
             retransmits: sample.map_or(0, |info| info.total_retransmits.min(255) as u8),
             ..self
         }
+    }
+
+    /// The TLS handshake is through, too.
+    pub(crate) fn secured(&mut self, took: Nanos) {
+        self.tls_us = micros(took);
     }
 }
 
@@ -142,6 +155,8 @@ pub(crate) struct Evidence {
     pub(crate) unconnected: bool,
     /// It ended while it waited for the name to be resolved.
     pub(crate) resolving: bool,
+    /// It ended in the TLS handshake (`sent` is the start of connecting).
+    pub(crate) unsecured: bool,
     /// How late it was taken up, if it had to wait for a connection.
     pub(crate) taken_up_late: Nanos,
     pub(crate) request_bytes: u64,
@@ -177,16 +192,22 @@ impl Parts {
 pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> Parts {
     use SlowCause::{
         DataRetransmission, Handshake, OwnLag, Queue, Reconnect, Resolution, Server,
-        SynRetransmission, Unsampled,
+        SynRetransmission, TlsHandshake, Unsampled,
     };
     let mut parts = Parts::default();
     let connecting = evidence.connecting;
-    let connect = u64::from(connecting.took_us) * 1000;
     // Until it had a connection, or began to open one.
     let before = call.sent.saturating_sub(call.intended);
-    let connect = connect.min(before);
-    let resolving = connecting.resolving().min(before - connect);
-    let before = before - connect - resolving;
+    let after = call.done.saturating_sub(call.sent.max(call.intended));
+    // The opening lies before the sending, if it came to that.
+    let in_opening = evidence.unsecured || evidence.unconnected;
+    let opening = if in_opening { after } else { before };
+    let resolving = connecting.resolving().min(opening);
+    let connect = (u64::from(connecting.took_us) * 1000).min(opening - resolving);
+    let tls = (u64::from(connecting.tls_us) * 1000).min(opening - resolving - connect);
+    let opened = resolving + connect + tls;
+    let (before, after) =
+        if in_opening { (before, after - opened) } else { (before - opened, after) };
     parts.add(Resolution, resolving);
     if call.retried {
         parts.add(Reconnect, before);
@@ -201,10 +222,13 @@ pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> Parts {
     parts.add(OwnLag, late);
     let handshake = if connecting.retransmits > 0 { SynRetransmission } else { Handshake };
     parts.add(handshake, connect - late);
-
-    let after = call.done.saturating_sub(call.sent.max(call.intended));
+    parts.add(TlsHandshake, tls);
     if evidence.resolving {
         parts.add(Resolution, after);
+        return parts;
+    }
+    if evidence.unsecured {
+        parts.add(TlsHandshake, after);
         return parts;
     }
     let Some(info) = evidence.sample else {

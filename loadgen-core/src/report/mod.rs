@@ -12,6 +12,7 @@ pub(crate) mod json;
 pub(crate) mod latency;
 mod model;
 mod model_addresses;
+mod model_connections;
 mod model_generator;
 mod model_kernel;
 mod model_migration;
@@ -37,6 +38,7 @@ pub use model::{
     Verdict, VerdictStatus, WindowReport,
 };
 pub use model_addresses::{AddressReport, ConnectedTo};
+pub use model_connections::TlsReport;
 pub use model_generator::GeneratorReport;
 pub use model_kernel::{
     ConnectionSample, KernelTimestamps, KernelWindow, SlowCall, SlowCalls, SlowCause,

@@ -7,8 +7,14 @@ mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod failing;
+#[cfg(feature = "tls")]
+mod https;
 mod limits;
 mod places;
+#[cfg(feature = "tls")]
+mod secure_server;
+#[cfg(feature = "tls")]
+mod tunnels;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@
 mod addresses;
 mod causes;
 pub(crate) mod cell;
+mod connecting;
 mod darks;
 mod guest;
 mod head;
@@ -61,6 +62,7 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
     }
     sections.push(load::calls(report));
     sections.push(load::times(report));
+    sections.extend(connecting::section(report));
     sections.extend(causes::section(report));
     sections.extend(load::errors(report));
     sections.extend(addresses::section(report));
