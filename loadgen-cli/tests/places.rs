@@ -87,7 +87,7 @@ fn every_command_loads_unix_sockets() {
     all_answered(&ran["counts"]);
     assert_eq!(ran["environment"]["address"], address);
     assert_eq!(ran["connected_to"]["addresses"][0]["address"], address);
-    for point in swept["steps"].as_array().unwrap() {
+    for point in swept["points"].as_array().unwrap() {
         all_answered(&point["counts"]);
     }
     all_answered(&migrated["counts"]);
@@ -104,7 +104,7 @@ fn every_command_loads_ipv6_literals() {
     let [ran, swept, migrated] = in_every_command(&format!("http://{address}/"));
     all_answered(&ran["counts"]);
     assert_eq!(ran["environment"]["address"], address);
-    for point in swept["steps"].as_array().unwrap() {
+    for point in swept["points"].as_array().unwrap() {
         all_answered(&point["counts"]);
     }
     all_answered(&migrated["counts"]);

@@ -103,7 +103,7 @@ fn a_syn_sent_again() {
 
 #[test]
 fn a_slow_tls_handshake() {
-    let mut connecting = Connecting::complete(2 * MS, None);
+    let mut connecting = Connecting::default().complete(2 * MS, None);
     let stuck = timed_out(call(MS, 2 * MS, 3 * SECOND), Phase::Connect);
     let known = Evidence { connecting, unsecured: true, ..evidence(sample(&stuck)) };
     let rest = 3 * SECOND - 4 * MS;
