@@ -111,7 +111,7 @@ pub(crate) fn home(conf: &str) -> tempfile::TempDir {
 }
 
 pub(crate) fn words(line: &str) -> Vec<String> {
-    autobench_compat::words::split(line).unwrap()
+    loadgen_core::shell_words::split(line).unwrap()
 }
 
 fn in_world(home: &str, run: impl FnOnce(&mut World<'_>) -> u8) -> Ran {
@@ -138,6 +138,13 @@ pub(crate) fn run_admin(conf: &str, line: &str) -> Ran {
 /// Runs either in a home directory as it is.
 pub(crate) fn run_at_home(home: &str, run: impl FnOnce(&mut World<'_>) -> u8) -> Ran {
     in_world(home, run)
+}
+
+/// What a program said, without its warnings that this machine was late, which are
+/// honest.
+pub(crate) fn but_lateness(said: &str) -> String {
+    let lines = said.split_inclusive('\n');
+    lines.filter(|line| !line.contains("this machine was the bottleneck")).collect()
 }
 
 /// Waits for something that happens soon.

@@ -4,7 +4,7 @@
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use crate::common::{CONF, home, web_server, words};
+use crate::common::{CONF, but_lateness, home, web_server, words};
 
 /// The status of a program that has nobody to write for.
 const READER_GONE: Option<i32> = Some(141);
@@ -25,7 +25,7 @@ fn run(program: &str, line: &str, takes: u64) -> (Option<i32>, String) {
     child.stdout.take().unwrap().take(takes).read_to_end(&mut taken).unwrap();
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    (child.wait().unwrap().code(), stderr)
+    (child.wait().unwrap().code(), but_lateness(&stderr))
 }
 
 #[test]

@@ -4,9 +4,12 @@
 pub(crate) mod cores;
 pub(crate) mod limits;
 pub(crate) mod poll;
+mod precision;
 pub(crate) mod socket;
 pub(crate) mod spin_window;
 pub(crate) mod sys;
 pub(crate) mod tcp_info;
 pub(crate) mod tls;
 pub(crate) mod transport;
+
+pub use precision::Precision;

@@ -9,7 +9,6 @@ mod cookie;
 mod host;
 mod observer;
 mod page;
-mod raw_text;
 mod script;
 mod tls;
 mod uris;
@@ -21,15 +20,16 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use cookie::CookieJar;
 pub use host::HostLine;
-pub use observer::{Notice, Observer, ReplySizes, Sample};
+pub use observer::{Observer, Sample};
 pub(crate) use page::{Found, Links, PageScanner};
-pub use raw_text::RawText;
 pub use script::{Burst, Script, ScriptedCall, ScriptedSession};
 pub use tls::{Tls, TlsVersion};
 pub(crate) use uris::UriWalker;
 pub use uris::Uris;
 
 use crate::error::PlanError;
+pub use crate::http1::{Notice, ReplySizes};
+pub use crate::raw_text::RawText;
 use crate::secret::lines;
 
 /// What every arrival of the load does, and how its connections behave.

@@ -3,11 +3,12 @@
 
 use crate::clock::{MILLISECOND as MS, Nanos, SECOND, as_millis};
 use crate::event::{Event, EventKind};
+use crate::random::SplitMix64;
 use crate::record::{CallLog, CallRecord, Population};
 use crate::report::GapOf;
 use crate::schedule::Schedule;
 
-use super::toy::{Random, answered};
+use super::simulated_outage::answered;
 use super::{ImpactInput, impact};
 
 /// The times in which a service does not answer; what comes meanwhile is answered at
@@ -15,14 +16,14 @@ use super::{ImpactInput, impact};
 type Dark = Vec<(Nanos, Nanos)>;
 
 fn calls(
-    random: &mut Random,
+    random: &mut SplitMix64,
     dark: &Dark,
     rate: f64,
     p: Population,
     end: Nanos,
 ) -> Vec<CallRecord> {
     let need = (random.log(50e-6, 5e-3) * 1e9) as Nanos;
-    let starts = Schedule::constant(rate).starts(random.next(), 0, 1);
+    let starts = Schedule::constant(rate).starts(random.draw(), 0, 1);
     let phase = (random.unit() * 1e9 / rate) as Nanos;
     starts
         .map(|at| at + phase)
@@ -37,7 +38,7 @@ fn calls(
 
 /// One migration with up to three freezes before its stop and up to three after.
 fn world(seed: u64) {
-    let mut random = Random(seed);
+    let mut random = SplitMix64::new(seed);
     let mut length = |low, high| (random.log(low, high) * 1e9) as Nanos;
     let fired = 3 * SECOND;
     let (mut dark, mut at): (Dark, Nanos) = (Vec::new(), fired + 50 * MS);
@@ -67,7 +68,7 @@ fn world(seed: u64) {
     // The events are off by up to their uncertainty.
     let mut told = |kind, at: Nanos| {
         let off = (random.unit() * 2.0 * uncertainty as f64) as Nanos;
-        Event::new(kind, at + off - uncertainty, uncertainty, "toy")
+        Event::new(kind, at + off - uncertainty, uncertainty, "test")
     };
     let events = [
         told(EventKind::Fired, fired),
@@ -75,7 +76,7 @@ fn world(seed: u64) {
         told(EventKind::Resume, resume),
         told(EventKind::Completed, resume + 20 * MS),
     ];
-    let mut input = ImpactInput::new("toy", &log, &events, load_end);
+    let mut input = ImpactInput::new("test", &log, &events, load_end);
     (input.established_per_s, input.fresh_per_s) = (Some(rates[0]), Some(rates[1]));
     let impact = impact(&input);
     let outages = impact.migration.outage_ms;

@@ -1,4 +1,4 @@
-//! A toy server that, back from its interruption, first reads all that has piled
+//! A simulated server that, back from its interruption, first reads all that has piled
 //! up and then answers it, one call after the other; and the property that the
 //! truth is within the bound.
 
@@ -7,10 +7,11 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use crate::clock::{Nanos, SECOND, as_millis};
 use crate::event::{Event, EventKind};
+use crate::random::SplitMix64;
 use crate::record::{CallLog, CallRecord, Population};
 use crate::schedule::Schedule;
 
-use super::toy::{Random, answered};
+use super::simulated_outage::answered;
 use super::{ImpactInput, impact};
 
 /// A single server that does not run in `[stop, resume)`.
@@ -97,7 +98,7 @@ fn record(intended: Nanos, sent: Nanos, done: Nanos, fresh: bool) -> CallRecord 
 }
 
 fn world(seed: u64, pool: usize) {
-    let mut random = Random(seed);
+    let mut random = SplitMix64::new(seed);
     let truth = (random.log(20e-3, 5.0) * 1e9) as Nanos;
     let stop = 3 * SECOND + (random.unit() * 1e8) as Nanos;
     // Reading costs from a third of answering up to the double.
@@ -115,17 +116,17 @@ fn world(seed: u64, pool: usize) {
     let mut due = Vec::new();
     for (rate, fresh) in rates.into_iter().zip([false, true]) {
         let schedule = Schedule::constant(rate);
-        let starts = schedule.starts(random.next(), 0, 1).take_while(|at| *at < load_end);
+        let starts = schedule.starts(random.draw(), 0, 1).take_while(|at| *at < load_end);
         let phase = (random.unit() * 1e9 / rate) as Nanos;
         due.extend(starts.map(|at| (at + phase, fresh)));
     }
     let (calls, piled) = server.calls(due, pool);
     let log: CallLog = calls.into_iter().collect();
     let events = [
-        Event::new(EventKind::Fired, 3 * SECOND, 0, "toy"),
-        Event::new(EventKind::Completed, server.resume, 0, "toy"),
+        Event::new(EventKind::Fired, 3 * SECOND, 0, "test"),
+        Event::new(EventKind::Completed, server.resume, 0, "test"),
     ];
-    let mut input = ImpactInput::new("toy", &log, &events, load_end);
+    let mut input = ImpactInput::new("test", &log, &events, load_end);
     (input.established_per_s, input.fresh_per_s) = (Some(rates[0]), Some(rates[1]));
     let outages = impact(&input).migration.outage_ms;
     let truth = as_millis(truth);

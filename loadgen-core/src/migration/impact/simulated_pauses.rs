@@ -8,11 +8,12 @@ use std::collections::BinaryHeap;
 use crate::clock::{MILLISECOND as MS, Nanos, SECOND, as_millis};
 use crate::event::{Event, EventKind};
 use crate::migration::{Ending, Settled};
+use crate::random::SplitMix64;
 use crate::record::{CallLog, CallRecord, PauseLog, Population};
 use crate::report::{GapOf, GapWhen};
 use crate::schedule::Schedule;
 
-use super::toy::{Random, answered};
+use super::simulated_outage::answered;
 use super::{ImpactInput, impact};
 
 /// Words that blame others.
@@ -107,7 +108,7 @@ fn world(seed: u64, told: bool, count: usize) {
 /// Whether the interval of a world would be wrong if nothing were known of our pauses;
 /// if they are `known`, nothing may be wrong.
 fn judge(seed: u64, told: bool, count: usize, known: bool) -> bool {
-    let mut random = Random(seed * 2 + u64::from(told));
+    let mut random = SplitMix64::new(seed * 2 + u64::from(told));
     let fired = 3 * SECOND;
     let truth = match seed % 5 {
         0 => 0,
@@ -117,11 +118,11 @@ fn judge(seed: u64, told: bool, count: usize, known: bool) -> bool {
     let resume = stop + truth;
     // Around the switch-over, or anywhere.
     let mut pauses: Vec<(Nanos, Nanos)> = Vec::new();
-    for _ in 0..=random.next() % 3 {
+    for _ in 0..=random.draw() % 3 {
         let length = (random.log(0.1, 3.0) * 1e9) as Nanos;
         let around =
             [stop, resume, stop.saturating_sub(length), resume + 150 * MS, resume + SECOND];
-        let start = match random.next() % 8 {
+        let start = match random.draw() % 8 {
             k @ 0..=4 => around[k as usize] + (random.unit() * 30e6) as Nanos,
             5 => stop + (random.unit() * (truth as f64)) as Nanos,
             _ => 2 * SECOND + (random.unit() * 5e9) as Nanos,
@@ -137,21 +138,21 @@ fn judge(seed: u64, told: bool, count: usize, known: bool) -> bool {
     let world = World {
         stop,
         resume,
-        need: [100_000, MS, 10 * MS][(random.next() % 3) as usize],
-        work: (random.next() % 20_000, 5_000 + random.next() % 50_000),
-        lossy: random.next().is_multiple_of(2),
-        cost: 1_000 + random.next() % 20_000,
+        need: [100_000, MS, 10 * MS][(random.draw() % 3) as usize],
+        work: (random.draw() % 20_000, 5_000 + random.draw() % 50_000),
+        lossy: random.draw().is_multiple_of(2),
+        cost: 1_000 + random.draw() % 20_000,
         end: resume.max(last) + 2 * SECOND,
     };
-    let newcomers_only = random.next().is_multiple_of(3);
-    let rate = [30.0, 100.0, 400.0][(random.next() % 3) as usize];
+    let newcomers_only = random.draw().is_multiple_of(3);
+    let rate = [30.0, 100.0, 400.0][(random.draw() % 3) as usize];
     let rates = [
         (Population::Established, rate),
         (Population::Fresh, if newcomers_only { rate } else { 100.0 }),
     ];
     let rates = &rates[usize::from(newcomers_only)..];
     // All stand still at once, or one of them.
-    let alone = count > 1 && random.next().is_multiple_of(3);
+    let alone = count > 1 && random.draw().is_multiple_of(3);
     let mut workers: Vec<Worker> = (0..count)
         .map(|w| Worker {
             pauses: if alone && w > 0 { Vec::new() } else { pauses.clone() },
@@ -160,7 +161,7 @@ fn judge(seed: u64, told: bool, count: usize, known: bool) -> bool {
         .collect();
     for (p, rate) in rates {
         let phase = (random.unit() * 1e9 / rate) as Nanos;
-        let starts = Schedule::constant(*rate).starts(random.next(), 0, 1);
+        let starts = Schedule::constant(*rate).starts(random.draw(), 0, 1);
         let starts = starts.map(|at| at + phase).take_while(|at| *at < world.end);
         for (k, at) in starts.enumerate() {
             workers[k % count].calls.push((at, *p));
@@ -174,15 +175,15 @@ fn judge(seed: u64, told: bool, count: usize, known: bool) -> bool {
     });
     let pause_log = PauseLog::of_workers(pauses_of.collect());
     let mut events = vec![
-        Event::new(EventKind::Fired, fired, 0, "toy"),
-        Event::new(EventKind::Completed, resume + 20 * MS, 0, "toy"),
+        Event::new(EventKind::Fired, fired, 0, "test"),
+        Event::new(EventKind::Completed, resume + 20 * MS, 0, "test"),
     ];
     if told {
-        events.push(Event::new(EventKind::Stop, stop, 0, "toy"));
-        events.push(Event::new(EventKind::Resume, resume, 0, "toy"));
+        events.push(Event::new(EventKind::Stop, stop, 0, "test"));
+        events.push(Event::new(EventKind::Resume, resume, 0, "test"));
     }
     let settled = Settled::new(Ending::Completed).with_on_target(true);
-    let mut input = ImpactInput::new("toy", &log, &events, world.end);
+    let mut input = ImpactInput::new("test", &log, &events, world.end);
     input.settled = Some(&settled);
     input.pauses = known.then_some(&pause_log);
     for (p, rate) in rates {

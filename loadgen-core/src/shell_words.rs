@@ -1,23 +1,18 @@
 //! A line cut into words as a shell cuts it: blanks, `'…'`, `"…"` and backslash.
-//! Nothing else: no variables, no commands, no patterns, no redirections. The
-//! original handed its lines to a shell.
+//! Nothing else: no variables, no commands, no patterns, no redirections.
 
-use thiserror::Error;
+/// A line that cannot be cut into words: it has a quotation without an end, which begins
+/// with this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a quotation that begins with {0} is not closed")]
+pub struct Unclosed(pub char);
 
-/// A line that cannot be cut into words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum WordsError {
-    /// A quotation without an end.
-    #[error("a quotation that begins with {0} is not closed")]
-    Unclosed(char),
-}
-
-/// Cuts a line into words.
+/// Cuts a line into words. A backslash at the end of the line is itself.
 ///
 /// # Errors
 ///
-/// [`WordsError`] where a quotation does not end.
-pub fn split(line: &str) -> Result<Vec<String>, WordsError> {
+/// [`Unclosed`] where a quotation does not end.
+pub fn split(line: &str) -> Result<Vec<String>, Unclosed> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut rest = line.chars();
@@ -37,19 +32,19 @@ pub fn split(line: &str) -> Result<Vec<String>, WordsError> {
     Ok(words)
 }
 
-fn single(rest: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), WordsError> {
+fn single(rest: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), Unclosed> {
     for c in rest {
         match c {
             '\'' => return Ok(()),
             quoted => word.push(quoted),
         }
     }
-    Err(WordsError::Unclosed('\''))
+    Err(Unclosed('\''))
 }
 
 /// Between double quotes a backslash counts only before the characters that a shell
 /// would treat; so `"X-A: b\n"` keeps its `\n`, which httperf then reads.
-fn double(rest: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), WordsError> {
+fn double(rest: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), Unclosed> {
     while let Some(c) = rest.next() {
         match c {
             '"' => return Ok(()),
@@ -61,7 +56,7 @@ fn double(rest: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), Words
             quoted => word.push(quoted),
         }
     }
-    Err(WordsError::Unclosed('"'))
+    Err(Unclosed('"'))
 }
 
 #[cfg(test)]
@@ -93,8 +88,8 @@ mod tests {
 
     #[test]
     fn an_open_quotation_is_an_error() {
-        assert_eq!(split("a 'b"), Err(WordsError::Unclosed('\'')));
-        assert_eq!(split(r#"a "b\""#), Err(WordsError::Unclosed('"')));
+        assert_eq!(split("a 'b"), Err(Unclosed('\'')));
+        assert_eq!(split(r#"a "b\""#), Err(Unclosed('"')));
     }
 
     proptest::proptest! {

@@ -1,16 +1,16 @@
-//! A toy machine that goes dark for a known time, asked by a thread that is often
+//! A simulated machine that goes dark for a known time, asked by a thread that is often
 //! late: the property that both readings hold the truth.
 
 use proptest::prelude::*;
 
+use super::log::GIVE_UP;
 use super::readings::{dark, longest, silences};
-use super::thread::GIVE_UP;
 use super::{Check, Fate};
 use crate::clock::{MILLISECOND as MS, Nanos, SECOND};
 
-/// What the toy does. Times are ns of an invented clock.
+/// What the machine does. Times are ns of an invented clock.
 #[derive(Debug, Clone)]
-struct Toy {
+struct Machine {
     /// Packets that are sent in this time are lost.
     dark: (Nanos, Nanos),
     /// From the end of the dark on the kernel answers nothing for so long; what came
@@ -25,7 +25,7 @@ struct Toy {
 
 const END: Nanos = 8 * SECOND;
 
-impl Toy {
+impl Machine {
     /// When the thread runs again that wants to run at `at`.
     fn awake(&self, mut at: Nanos) -> Nanos {
         for (from, to) in &self.asleep {
@@ -88,11 +88,11 @@ impl Toy {
     }
 }
 
-fn toys() -> impl Strategy<Value = Toy> {
+fn machines() -> impl Strategy<Value = Machine> {
     let sleeps = prop::collection::vec((0..END, 1..SECOND * 3 / 2), 0..4);
     let dark = (2 * SECOND..4 * SECOND, prop_oneof![0..50 * MS, 0..2 * SECOND]);
     (dark, 0..400 * MS, MS / 10..20 * MS, 5 * MS..40 * MS, sleeps).prop_map(
-        |((from, length), slow, trip, period, sleeps)| Toy {
+        |((from, length), slow, trip, period, sleeps)| Machine {
             dark: (from, from + length),
             slow,
             trip,
@@ -106,15 +106,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn dark_by_sending_holds_the_truth(toy in toys()) {
-        let log = toy.log();
-        let (from, to) = toy.dark;
+    fn dark_by_sending_holds_the_truth(machine in machines()) {
+        let log = machine.log();
+        let (from, to) = machine.dark;
         for run in dark(&log, &[]) {
             // Nothing is called lost that arrived.
             // (What arrived just before, and was answered when all was over, was not
             // answered in time.)
-            prop_assert!(run.from_most + toy.trip >= from && run.to_least <= to, "{:?}", run);
-            prop_assert!(run.at_least() <= to - from + toy.trip, "{:?}", run);
+            prop_assert!(run.from_most + machine.trip >= from && run.to_least <= to, "{:?}", run);
+            prop_assert!(run.at_least() <= to - from + machine.trip, "{:?}", run);
         }
         // One dark, one run; where it was met by a check at all it is held.
         if let Some(run) = longest(dark(&log, &[])) {
@@ -124,17 +124,17 @@ proptest! {
     }
 
     #[test]
-    fn silence_holds_the_truth(toy in toys()) {
-        let log = toy.log();
+    fn silence_holds_the_truth(machine in machines()) {
+        let log = machine.log();
         // What is answered just before the dark is on its way; what is asked after it
         // has to go there and back.
-        let (from, to) = (toy.dark.0, toy.dark.1 + toy.slow);
+        let (from, to) = (machine.dark.0, machine.dark.1 + machine.slow);
         let asked = log.iter().any(|c| (from..to).contains(&c.before));
         for silence in silences(&log) {
-            let own = if silence.touches(from - toy.trip, to) { to - from } else { 0 };
-            prop_assert!(silence.at_least() <= own + 2 * toy.trip, "{:?}", silence);
+            let own = if silence.touches(from - machine.trip, to) { to - from } else { 0 };
+            prop_assert!(silence.at_least() <= own + 2 * machine.trip, "{:?}", silence);
         }
-        if asked && to - from > 2 * (toy.period + toy.trip) {
+        if asked && to - from > 2 * (machine.period + machine.trip) {
             let held = silences(&log).iter().any(|s| {
                 s.touches(from, to) && s.to.is_none_or(|at| at >= to.min(END))
             });

@@ -1,4 +1,4 @@
-//! A toy world with a known interruption, and the property that the analysis
+//! A simulated service with a known interruption, and the property that the analysis
 //! finds it within its bound: random phases, rates, service times, pools, losses.
 
 use std::cmp::Reverse;
@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 
 use crate::clock::{MILLISECOND, Nanos, SECOND, as_millis};
 use crate::event::{Event, EventKind};
+use crate::random::SplitMix64;
 use crate::record::{CallLog, CallRecord, Cause, Failure, Outcome, Phase, Population};
 use crate::report::OutageReport;
 use crate::schedule::Schedule;
@@ -27,33 +28,8 @@ pub(super) fn answered(p: Population, intended: Nanos, sent: Nanos, done: Nanos)
     }
 }
 
-/// SplitMix64.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Uniform in the logarithm.
-    pub(super) fn log(&mut self, low: f64, high: f64) -> f64 {
-        low * (high / low).powf(self.unit())
-    }
-
-    fn flip(&mut self) -> bool {
-        self.next() & 1 == 0
-    }
-}
-
 /// A server that does not run in `[stop, resume)`.
-struct Toy {
+struct Service {
     stop: Nanos,
     resume: Nanos,
     /// Least service time, and the most that jitter adds.
@@ -70,17 +46,17 @@ struct Toy {
     load_end: Nanos,
 }
 
-impl Toy {
+impl Service {
     /// The calls of one stream over at most `pool` connections.
     fn stream(
         &self,
-        random: &mut Random,
+        random: &mut SplitMix64,
         schedule: Schedule,
         population: Population,
         pool: usize,
     ) -> Vec<CallRecord> {
         let mut free: BinaryHeap<Reverse<Nanos>> = (0..pool).map(|_| Reverse(0)).collect();
-        let starts = schedule.starts(random.next(), 0, 1).take_while(|at| *at < self.load_end);
+        let starts = schedule.starts(random.draw(), 0, 1).take_while(|at| *at < self.load_end);
         let lag = 100_000.0;
         starts
             .map(|intended| {
@@ -100,7 +76,7 @@ impl Toy {
 
     fn call(
         &self,
-        random: &mut Random,
+        random: &mut SplitMix64,
         intended: Nanos,
         started: Nanos,
         p: Population,
@@ -158,14 +134,14 @@ fn error_and_bound(outage: &OutageReport, truth: Nanos) -> (f64, f64) {
 /// One random world. Returns errors and bounds beside what a constant stream may
 /// at most have as a bound.
 fn world(seed: u64, lossy: bool, poisson: bool, probe: bool, pool: usize) {
-    let mut random = Random(seed);
+    let mut random = SplitMix64::new(seed);
     let truth = (random.log(5e-3, 2.0) * 1e9) as Nanos;
     let fired = 3 * SECOND;
     let stop = fired + (random.unit() * 1e9) as Nanos;
     // Asleep around the stop, around the resume, or not at all.
-    let nap = [stop, stop + truth, 0][(random.next() % 3) as usize];
+    let nap = [stop, stop + truth, 0][(random.draw() % 3) as usize];
     let nap = (nap + (random.unit() * 20e6) as Nanos).saturating_sub(15 * MILLISECOND);
-    let toy = Toy {
+    let world = Service {
         stop,
         resume: stop + truth,
         service: (random.log(50e-6, 20e-3) * 1e9) as Nanos,
@@ -179,21 +155,21 @@ fn world(seed: u64, lossy: bool, poisson: bool, probe: bool, pool: usize) {
     let rate = random.log(50.0, 3000.0);
     let of = |rate| if poisson { Schedule::poisson(rate) } else { Schedule::constant(rate) };
     let probe_rate = 100.0;
-    let mut calls = toy.stream(&mut random, of(rate), Population::Established, pool);
+    let mut calls = world.stream(&mut random, of(rate), Population::Established, pool);
     if probe {
-        calls.extend(toy.stream(&mut random, of(probe_rate), Population::Fresh, 4096));
+        calls.extend(world.stream(&mut random, of(probe_rate), Population::Fresh, 4096));
     }
     let log: CallLog = calls.into_iter().collect();
     let events = [
-        Event::new(EventKind::Fired, fired, 0, "toy"),
-        Event::new(EventKind::Completed, toy.resume, 0, "toy"),
+        Event::new(EventKind::Fired, fired, 0, "test"),
+        Event::new(EventKind::Completed, world.resume, 0, "test"),
     ];
-    let mut input = ImpactInput::new("toy", &log, &events, toy.load_end);
+    let mut input = ImpactInput::new("test", &log, &events, world.load_end);
     input.established_per_s = Some(rate);
     input.fresh_per_s = probe.then_some(probe_rate);
     let outages = impact(&input).migration.outage_ms;
-    // Response times of the toy, with lag and brownout.
-    let response = as_millis(toy.service + toy.jitter + 3 * toy.brownout) + 0.1;
+    // Response times of the service, with lag and brownout.
+    let response = as_millis(world.service + world.jitter + 3 * world.brownout) + 0.1;
     for (outage, interval) in
         [(&outages.established, 1e3 / rate), (&outages.fresh, 1e3 / probe_rate)]
     {
@@ -214,7 +190,8 @@ fn world(seed: u64, lossy: bool, poisson: bool, probe: bool, pool: usize) {
         assert!(error <= bound, "{what}");
         // With the probe there is always evidence that is 10 ms old at most.
         let evidence = if probe { 1e3 / probe_rate } else { 0.0 };
-        if toy.asleep.0 < SECOND && !poisson && (probe || pool > 6000) && !(lossy && pool < 6000) {
+        if world.asleep.0 < SECOND && !poisson && (probe || pool > 6000) && !(lossy && pool < 6000)
+        {
             // What a slow service still owes at its first reply looks like a pile.
             let owed = 3.0 * response + 10.0;
             assert!(

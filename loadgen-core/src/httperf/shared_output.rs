@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A stream that printers share. Once writing to it has failed nothing more is
-/// written: the load goes on, and [`Sink::finish`] tells of it.
+/// written: the load goes on, and [`SharedOutput::finish`] tells of it.
 #[derive(Clone)]
-pub struct Sink(Arc<Mutex<Stream>>);
+pub struct SharedOutput(Arc<Mutex<Stream>>);
 
 struct Stream {
     to: Box<dyn Write + Send>,
@@ -14,7 +14,7 @@ struct Stream {
     broken: bool,
 }
 
-impl Sink {
+impl SharedOutput {
     /// Writes go to `to`; buffer it if many are expected.
     #[must_use]
     pub fn new(to: impl Write + Send + 'static) -> Self {
@@ -55,8 +55,8 @@ impl Stream {
     }
 }
 
-impl std::fmt::Debug for Sink {
+impl std::fmt::Debug for SharedOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sink").finish_non_exhaustive()
+        f.debug_struct("SharedOutput").finish_non_exhaustive()
     }
 }
