@@ -4,8 +4,14 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+
+use anyhow::Result;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// The head of the reply, as nginx 1.22 writes it; a body of 100 bytes follows.
 const HEAD: &str = "HTTP/1.1 200 OK\r\n\
@@ -24,26 +30,76 @@ pub fn reply() -> Vec<u8> {
     [HEAD.as_bytes(), &[b'x'; 100]].concat()
 }
 
-/// Serves clients that hold `connections` at once, one client after the other, on a
-/// free port of the loopback until the process ends. It replies in rounds: to all
-/// connections at once, as soon as each has sent a request. A client that is slower
-/// than this server (callgrind makes it so) then finds the replies of a whole round
-/// waiting, so that the system calls it needs for them do not depend on chance.
+/// Serves clients that open `connections` each, one client after the other, on a free
+/// port of the loopback until the process ends: bare, or encrypted by `tls`. It replies
+/// in rounds: to all connections at once, as soon as each has sent a request. A client
+/// that is slower than this server (callgrind makes it so) then finds the replies of a
+/// whole round waiting, so that the system calls it needs for them do not depend on
+/// chance.
 ///
-/// A client's first connection, which it only tries whether the server is there
-/// with, is not one of them.
+/// A connection with which a client only tries whether the server is there is one of
+/// them.
 ///
 /// # Errors
 /// If it cannot listen.
-pub fn start(connections: usize) -> io::Result<SocketAddr> {
+pub fn start(connections: usize, tls: Option<ServerConfig>) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
+    let tls = tls.map(Arc::new);
     thread::spawn(move || {
-        while let Ok(clients) = (0..=connections).map(|_| accept(&listener)).collect() {
-            in_rounds(clients);
+        let client = || (0..connections).map(|_| accept(&listener, tls.as_ref())).collect();
+        while let Ok(connections) = client() {
+            in_rounds(connections);
         }
     });
     Ok(address)
+}
+
+/// TLS 1.3 with one cipher suite, the one that all clients know (RFC 8446 §9.1), and a
+/// certificate made on the spot.
+///
+/// # Errors
+/// If the certificate cannot be made.
+pub fn tls() -> Result<ServerConfig> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let mut provider = ring::default_provider();
+    provider.cipher_suites = vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256];
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.into()], key)?;
+    Ok(config)
+}
+
+/// A client's connection.
+enum Connection {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Connection {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.get_ref(),
+        }
+    }
+
+    /// Reads plaintext. The first time it waits for the handshake, too.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(tls) => tls.read(buffer),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.write_all(bytes),
+            Self::Tls(tls) => tls.write_all(bytes).and_then(|()| tls.flush()),
+        }
+    }
 }
 
 /// So long a round waits for requests that do not come: at the end of its load a client
@@ -54,14 +110,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// And so long for each connection once that has passed.
 const IMPATIENCE: Duration = Duration::from_millis(1);
 
-fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-    let (connection, _) = listener.accept()?;
-    connection.set_nodelay(true)?;
-    Ok(connection)
+fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>) -> io::Result<Connection> {
+    let (socket, _) = listener.accept()?;
+    socket.set_nodelay(true)?;
+    let Some(tls) = tls else { return Ok(Connection::Plain(socket)) };
+    let session = ServerConnection::new(Arc::clone(tls)).map_err(io::Error::other)?;
+    Ok(Connection::Tls(Box::new(StreamOwned::new(session, socket))))
 }
 
 /// Serves these connections until all are closed.
-fn in_rounds(mut connections: Vec<TcpStream>) {
+fn in_rounds(mut connections: Vec<Connection>) {
     let reply = reply();
     while !connections.is_empty() {
         let mut asked = vec![];
@@ -85,8 +143,8 @@ fn in_rounds(mut connections: Vec<TcpStream>) {
 
 /// Reads a request without a body, if one comes in this time. Nothing comes behind it:
 /// the next one waits for the reply.
-fn request(connection: &mut TcpStream, patience: Duration) -> io::Result<bool> {
-    connection.set_read_timeout(Some(patience))?;
+fn request(connection: &mut Connection, patience: Duration) -> io::Result<bool> {
+    connection.socket().set_read_timeout(Some(patience))?;
     let mut buffer = [0; 4096];
     let mut filled = 0;
     while !buffer[..filled].ends_with(b"\r\n\r\n") {

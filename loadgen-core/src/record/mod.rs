@@ -16,6 +16,7 @@ mod recorder;
 mod sessions;
 mod spread;
 mod timeline;
+mod tls;
 
 pub use calls::{CallLog, CallRecord};
 pub use connection_failures::ConnectionFailures;
@@ -31,3 +32,4 @@ pub(crate) use recorder::Recorder;
 pub(crate) use sessions::SessionRecord;
 pub use spread::Moments;
 pub(crate) use timeline::{Counters, STEPS_PER_WINDOW, Timeline};
+pub(crate) use tls::TlsRecord;

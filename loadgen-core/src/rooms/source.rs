@@ -1,5 +1,5 @@
-//! Which file imports from which, read from the sources: `use` declarations and paths
-//! in the code. An import through a face (`pub use`) is one from where the name lives.
+//! Which file imports from which, read from the sources: `use` declarations, and paths
+//! in the code and in attributes. An import through a face (`pub use`) is one from where the name lives.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -200,6 +200,7 @@ fn without_tests(all: &[Token], own: &Names, tests: &mut BTreeSet<Names>) -> Vec
         let end = i + 1 + group(&all[i + 1..]);
         let has = |name: &str| all[i..end].contains(&Token::Name(name.to_owned()));
         if !(has("cfg") && has("test") && !has("not")) {
+            kept.extend_from_slice(&all[i..end]);
             i = end;
             continue;
         }
@@ -268,6 +269,11 @@ fn tokens(text: &str) -> Vec<Token> {
         } else if rest.starts_with("/*") {
             rest.find("*/").map_or(rest.len(), |end| end + 2)
         } else if let Some(length) = literal(rest) {
+            // What an attribute names so, such as that of serde, is a path all the same.
+            let text = rest[..length].trim_matches('"');
+            if text.starts_with("crate::") {
+                tokens.extend(self::tokens(text));
+            }
             length
         } else if c.is_alphanumeric() || c == '_' {
             let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
@@ -327,8 +333,9 @@ fn sources_are_read_as_the_compiler_reads_them() {
         #[cfg(any(test, feature = "x"))]
         mod harness;
         #[cfg(not(test))]
-        fn f<'a>(x: &'a str) -> char { child::run("crate::no", r#"crate::"no"#, '"', b'\'', '\u{1b}'); '{' }
+        fn f<'a>(x: &'a str) -> char { child::run("no crate::no", r#"crate::"no"#, '"', b'\'', '\u{1b}'); '{' }
         fn g(n: crate::n::N) { std::mem::take(crate::k::l::<u8>()) }
+        #[serde(with = "crate::w")]
         struct S { #[cfg(test)] t: crate::t::T, u: crate::u::U }
     "##;
     let own = vec!["x".to_owned(), "y".to_owned()];
@@ -348,6 +355,7 @@ fn sources_are_read_as_the_compiler_reads_them() {
             "k::l",
             "n::N",
             "u::U",
+            "w",
             "x::h::I",
             "x::y::child::run",
         ]

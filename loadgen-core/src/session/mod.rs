@@ -10,11 +10,9 @@ mod host;
 mod observer;
 mod page;
 mod script;
-mod tls;
 mod uris;
 
 use std::fmt;
-use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,12 +21,13 @@ pub use host::HostLine;
 pub use observer::{Observer, Sample};
 pub(crate) use page::{Found, Links, PageScanner};
 pub use script::{Burst, Script, ScriptedCall, ScriptedSession};
-pub use tls::{Tls, TlsVersion};
 pub(crate) use uris::UriWalker;
 pub use uris::Uris;
 
 use crate::error::PlanError;
 pub use crate::http1::{Notice, ReplySizes};
+pub use crate::net::SocketOptions;
+use crate::net::tls::Tls;
 pub use crate::raw_text::RawText;
 use crate::secret::lines;
 
@@ -66,10 +65,10 @@ pub struct Sessions {
     /// Names of servers that connections go to in turn, each with its own `Host`
     /// line; empty: the plan's target alone.
     pub servers: Vec<String>,
-    /// How connections to an `https` target are encrypted; `None`: by whatever TLS it
-    /// speaks, its certificate and name checked against the authorities of the system.
-    /// An `http` target is not encrypted, and takes none.
-    pub tls: Option<Tls>,
+    /// Where plans said it before [`Plan`](crate::Plan) did; taken over from there when
+    /// one is read.
+    #[serde(default, rename = "tls", skip_serializing)]
+    pub(crate) old_tls: Option<Tls>,
     /// When rates are sampled.
     pub sampling: Sampling,
 }
@@ -133,24 +132,6 @@ pub struct Limits {
     pub think_s: f64,
 }
 
-/// Options of the sockets, set before they connect.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SocketOptions {
-    /// `SO_SNDBUF` in bytes; `None`: as the kernel has it.
-    pub send_buffer: Option<u32>,
-    /// `SO_RCVBUF` in bytes; `None`: as the kernel has it.
-    pub receive_buffer: Option<u32>,
-    /// Every close sends RST (`SO_LINGER` of 0 s): no port is left in TIME_WAIT,
-    /// and the server sees a broken connection.
-    pub close_with_reset: bool,
-    /// Local ports from 1024 on are taken in order, not chosen by the kernel.
-    pub choose_ports: bool,
-    /// Local addresses that connections come from, in turn; empty: the kernel
-    /// chooses.
-    pub sources: Vec<IpAddr>,
-}
-
 /// When the rates of replies and sessions are sampled, in seconds from the start.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,7 +171,7 @@ impl Sessions {
             limits: Limits { timeout_s: 0.0, think_s: 0.0 },
             socket: SocketOptions::default(),
             servers: Vec::new(),
-            tls: None,
+            old_tls: None,
             sampling: Sampling { first_s: 5.0, every_s: 5.0 },
         }
     }

@@ -8,6 +8,8 @@ mod closing;
 mod common;
 mod failing;
 mod guest_clock;
+#[cfg(feature = "tls")]
+mod https;
 mod kernel_view;
 mod large_replies;
 mod limits;
@@ -17,6 +19,8 @@ mod own_process;
 mod pipelining;
 #[path = "../../../tests/require.rs"]
 mod require;
+#[cfg(feature = "tls")]
+mod secure_server;
 mod sessions;
 mod slow_reader;
 

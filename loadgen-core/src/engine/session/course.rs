@@ -393,18 +393,25 @@ impl SessionWorker {
             queued: false,
         };
         if self.looks.may_have_delayed(intended, done) {
-            let own = self.looks.delay(intended, done);
-            let is_owed = match outcome {
-                Outcome::Failed(failure) => {
-                    failure.is_censored() && self.looks.explains_a_timeout(&call, own)
-                }
-                _ => own >= NOTABLE,
-            };
-            if is_owed {
-                self.recorder.owes(&call, own);
-            }
+            self.owes(&call);
         }
         self.recorder.ended(call);
+    }
+
+    /// Counts a call, which ends now, that the generator may have had its part in.
+    #[cold]
+    #[inline(never)]
+    fn owes(&mut self, call: &CallRecord) {
+        let own = self.looks.delay(call.intended, call.done);
+        let is_owed = match call.outcome {
+            Outcome::Failed(failure) => {
+                failure.is_censored() && self.looks.explains_a_timeout(call, own)
+            }
+            _ => own >= NOTABLE,
+        };
+        if is_owed {
+            self.recorder.owes(call, own);
+        }
     }
 }
 

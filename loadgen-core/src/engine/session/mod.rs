@@ -200,16 +200,25 @@ impl SessionWorker {
             let at = self.now();
             let wait = if behind { 0 } else { next.saturating_sub(at).min(LOOK_EVERY) };
             self.looks.sleeps(at, wait, self.connections.len() as u64);
-            for i in 0..self.poll.wait(wait)? {
-                let readiness = self.poll.readiness(i);
-                if let Some(index) = self.connections.find(readiness.token()) {
-                    self.ready(index, readiness);
-                }
-            }
+            self.handle_events(wait)?;
             let full = self.poll.is_full();
             let most = if full { self.poll.waits_for(self.connections.len()) } else { 0 };
             self.looks.has_looked(full, most);
         }
+    }
+
+    /// Waits for at most `wait` ns and handles what has become ready. A function of
+    /// its own, as the other worker has one, so that its instructions can be counted
+    /// (`benches`, `instructions`).
+    #[inline(never)]
+    fn handle_events(&mut self, wait: Nanos) -> io::Result<()> {
+        for i in 0..self.poll.wait(wait)? {
+            let readiness = self.poll.readiness(i);
+            if let Some(index) = self.connections.find(readiness.token()) {
+                self.ready(index, readiness);
+            }
+        }
+        Ok(())
     }
 
     /// Whether the time of the run is over. What came before that, while we did not

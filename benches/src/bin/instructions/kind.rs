@@ -1,0 +1,158 @@
+//! The kinds of calls that are counted, and the load that makes each.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use loadgen_benches::fixed_server;
+use loadgen_core::{Plan, Schedule, Sessions, Stream, Target, Tls};
+
+/// A kind of call. Each has a figure of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// One of a closed loop over a pool of kept-alive connections
+    Call,
+    /// One of many that a session makes on its own connection (httperf's --num-calls)
+    SessionCall,
+    /// The same over TLS 1.3 with TLS_AES_128_GCM_SHA256
+    TlsCall,
+}
+
+/// Arrivals of sessions: all are there soon, each after the other.
+const SESSIONS_PER_S: f64 = 2000.0;
+
+/// Under callgrind a handshake takes long, and 64 are made at once.
+const SESSION_TIMEOUT_S: f64 = 60.0;
+
+/// How much is done in a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Length {
+    /// As many calls as are made in this time.
+    Seconds(f64),
+    /// So many calls on each connection, then it is closed.
+    Calls(u64),
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Call, Self::SessionCall, Self::TlsCall];
+
+    /// What the figure counts, behind "instructions".
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Self::Call => "a call",
+            Self::SessionCall => "a session call",
+            Self::TlsCall => "a TLS call",
+        }
+    }
+
+    /// How the command line calls it.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Lengths of the two runs. What opens the connections is in both.
+    pub(crate) fn lengths(self) -> [Length; 2] {
+        match self {
+            Self::Call => [Length::Seconds(0.5), Length::Seconds(3.0)],
+            Self::SessionCall => [Length::Calls(20), Length::Calls(600)],
+            Self::TlsCall => [Length::Calls(20), Length::Calls(300)],
+        }
+    }
+
+    /// A server for clients that hold so many connections.
+    pub(crate) fn server(self, connections: u32) -> Result<SocketAddr> {
+        // The pooled worker's engine tries the target with a connection more.
+        let opened = connections + u32::from(self == Self::Call);
+        let tls = (self == Self::TlsCall).then(fixed_server::tls).transpose()?;
+        Ok(fixed_server::start(opened as usize, tls)?)
+    }
+
+    /// A load of this kind. No more is done for a call than by default, and no less:
+    /// each has a time limit.
+    pub(crate) fn plan(self, address: &str, connections: u32, length: Length) -> Result<Plan> {
+        let scheme = if self == Self::TlsCall { "https" } else { "http" };
+        let target = Target::parse(&format!("{scheme}://{address}/"))?;
+        Ok(match length {
+            Length::Seconds(seconds) => {
+                let stream = Stream::established(Schedule::Closed)
+                    .with_connections(connections)
+                    .with_warm_connections(connections);
+                Plan::new(target, stream).with_duration(Duration::from_secs_f64(seconds))
+            }
+            Length::Calls(calls) => sessions(target, connections, calls),
+        })
+    }
+}
+
+/// So many sessions at once, each on its own connection.
+fn sessions(target: Target, connections: u32, calls: u64) -> Plan {
+    let stream =
+        Stream::established(Schedule::constant(SESSIONS_PER_S)).with_connections(connections);
+    let mut sessions = Sessions::connections(calls);
+    sessions.count = Some(u64::from(connections));
+    sessions.limits.timeout_s = SESSION_TIMEOUT_S;
+    let is_https = target.url().starts_with("https");
+    let plan = Plan::new(target, stream).with_sessions(sessions);
+    if !is_https {
+        return plan;
+    }
+    // Nobody has signed the server's certificate.
+    let mut tls = Tls::default();
+    tls.verify = false;
+    plan.with_tls(tls)
+}
+
+impl std::fmt::Display for Length {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Seconds(seconds) => write!(f, "{seconds}s"),
+            Self::Calls(calls) => write!(f, "{calls}"),
+        }
+    }
+}
+
+impl std::str::FromStr for Length {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text.strip_suffix('s') {
+            Some(seconds) => Self::Seconds(seconds.parse()?),
+            None => Self::Calls(text.parse()?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_client_is_told_is_what_was_meant() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_str(&kind.name(), false), Ok(kind));
+            for length in kind.lengths() {
+                assert_eq!(length.to_string().parse::<Length>().unwrap(), length);
+            }
+        }
+    }
+
+    /// The whole way of a count, but for callgrind.
+    #[test]
+    fn every_kind_makes_its_calls() {
+        for kind in Kind::ALL {
+            let address = kind.server(2).unwrap().to_string();
+            let length = match kind.lengths()[0] {
+                Length::Seconds(_) => Length::Seconds(0.05),
+                Length::Calls(_) => Length::Calls(3),
+            };
+            let plan = kind.plan(&address, 2, length).unwrap();
+            let counts = loadgen_core::Engine::new(plan).unwrap().run().unwrap().counts;
+            assert_eq!(counts.failed, 0, "{kind:?}");
+            match length {
+                Length::Seconds(_) => assert!(counts.answered > 0),
+                Length::Calls(calls) => assert_eq!(counts.answered, 2 * calls, "{kind:?}"),
+            }
+        }
+    }
+}
