@@ -6,8 +6,10 @@ pub(crate) mod endpoint;
 pub(crate) mod limits;
 pub(crate) mod lookups;
 pub(crate) mod poll;
+mod precision;
 pub(crate) mod resolver;
 pub(crate) mod socket;
+mod socket_options;
 pub(crate) mod spin_window;
 pub(crate) mod stamps;
 pub(crate) mod sys;
@@ -16,3 +18,6 @@ pub(crate) mod tls;
 pub(crate) mod transport;
 #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "without TLS there are none"))]
 pub(crate) mod tunnel;
+
+pub use precision::Precision;
+pub use socket_options::SocketOptions;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use loadgen_core::{CloseMode, Engine, Plan, Report, Schedule, Sessions, Stream, Target};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::common::{OK, OddServer, nobody, run_until, target};
-use super::{assert_adds_up, at, fresh_at, run};
+use crate::common::{OK, OddServer, nobody, run_until, target};
+use crate::{assert_adds_up, at, fresh_at, run};
 use loadgen_core::target_server::TargetOptions;
 
 /// Answers every request of every connection, and notes what they said.

@@ -7,8 +7,8 @@ use std::thread;
 
 use loadgen_core::{Engine, Plan, RunError, Stream, Target};
 
-use super::secure_server::{SecureServer, Secured};
-use super::{assert_adds_up, at, fresh_at, plan, run};
+use crate::secure_server::{SecureServer, Secured};
+use crate::{assert_adds_up, at, fresh_at, plan, run};
 
 /// A proxy that reads the head of a request and gives it, with the number of the connection,
 /// to `answer`; what comes back is said, and, if that is a consent, the bytes of both sides

@@ -6,8 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::ValueEnum;
 use loadgen_benches::fixed_server;
-use loadgen_core::session::Tls;
-use loadgen_core::{Plan, Schedule, Sessions, Stream, Target};
+use loadgen_core::{Plan, Schedule, Sessions, Stream, Target, Tls};
 
 /// A kind of call. Each has a figure of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -93,13 +92,15 @@ fn sessions(target: Target, connections: u32, calls: u64) -> Plan {
     let mut sessions = Sessions::connections(calls);
     sessions.count = Some(u64::from(connections));
     sessions.limits.timeout_s = SESSION_TIMEOUT_S;
-    if target.url().starts_with("https") {
-        // Nobody has signed the server's certificate.
-        let mut tls = Tls::default();
-        tls.verify = false;
-        sessions.tls = Some(tls);
+    let is_https = target.url().starts_with("https");
+    let plan = Plan::new(target, stream).with_sessions(sessions);
+    if !is_https {
+        return plan;
     }
-    Plan::new(target, stream).with_sessions(sessions)
+    // Nobody has signed the server's certificate.
+    let mut tls = Tls::default();
+    tls.verify = false;
+    plan.with_tls(tls)
 }
 
 impl std::fmt::Display for Length {
