@@ -83,6 +83,16 @@ pub enum RunError {
         /// Why the last try failed.
         source: io::Error,
     },
+    /// The server and this program do not agree on TLS.
+    #[error("no TLS with {address} (of '{url}'): {reason}")]
+    Handshake {
+        /// The target's URL.
+        url: String,
+        /// The address tried.
+        address: SocketAddr,
+        /// What went wrong and, where that helps, what to do.
+        reason: String,
+    },
     /// A source address that connections cannot come from.
     #[error(
         "cannot connect from {source_address} to {address}: {source}; is it an address of this machine, and of the same family?"

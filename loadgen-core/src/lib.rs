@@ -35,7 +35,7 @@ pub mod units;
 pub use engine::{Engine, RunHandle, Snapshot, Stopper};
 pub use error::{PlanError, RunError};
 pub use event::{Event, EventKind, EventReport};
-pub use net::tls::TlsError;
+pub use net::tls::{ServerName, Tls, TlsError, TlsVersion};
 pub use plan::{CloseMode, Plan, Precision, Stream};
 pub use record::{
     CallLog, CallRecord, Cause, ConnectionEnd, ConnectionLog, DateSample, Failure, Outcome,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
+use crate::net::tls::Tls;
 use crate::request::Request;
 use crate::session::Sessions;
 use crate::target::Target;
@@ -47,6 +48,8 @@ const DEFAULT_TIMEOUT_S: f64 = 10.0;
 #[serde(try_from = "document::Document", into = "document::Document")]
 pub struct Plan {
     pub(crate) target: Target,
+    /// How connections to an `https` target are encrypted; `None`: as by default.
+    tls: Option<Tls>,
     /// `None`: a GET of the target's URL.
     request: Option<Request>,
     /// The main load.
@@ -85,6 +88,7 @@ impl Plan {
     pub fn new(target: Target, load: Stream) -> Self {
         Self {
             target,
+            tls: None,
             request: None,
             load,
             probe: None,
@@ -100,6 +104,16 @@ impl Plan {
             call_log: 0,
             kernel_timestamps: false,
         }
+    }
+
+    /// How connections are encrypted, of an `https` target. Without it the server's
+    /// certificate is checked against the authorities of the system, and the server is
+    /// told the name of the target: [`Tls::default`]. A plan with an `http` target that
+    /// says it is refused.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// Sets the request; the default is a GET of the target's URL.
@@ -212,6 +226,12 @@ impl Plan {
         &self.target
     }
 
+    /// How connections are encrypted, if the plan says it.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
     /// The main load.
     #[must_use]
     pub fn load(&self) -> &Stream {
@@ -254,6 +274,13 @@ impl Plan {
     #[must_use]
     pub fn drain(&self) -> Duration {
         if self.sessions.is_some() { Duration::ZERO } else { seconds(self.drain_s()) }
+    }
+
+    /// How connections are encrypted; `None`: not at all. Connections of a session take
+    /// up the TLS session of its first one unless the plan says otherwise, as a user's do.
+    pub(crate) fn encryption(&self) -> Option<Tls> {
+        let by_default = || Tls { resume: self.sessions.is_some(), ..Tls::default() };
+        self.target.is_tls().then(|| self.tls.clone().unwrap_or_else(by_default))
     }
 
     /// The request of calls that are no part of sessions.
@@ -373,8 +400,21 @@ mod tests {
     }
 
     #[test]
+    fn an_https_url_is_encrypted_and_checked() {
+        let of = |url: &str| Plan { target: Target::parse(url).unwrap(), ..plan() };
+        let tls = of("https://h/").encryption().unwrap();
+        assert!(tls.verify && !tls.stop_on_failure && !tls.resume);
+        let sessions = of("https://h/").with_sessions(Sessions::connections(1));
+        assert!(sessions.encryption().unwrap().resume);
+        let given = of("https://h/").with_tls(Tls::unchecked());
+        assert_eq!(given.encryption(), Some(Tls::unchecked()));
+        assert_eq!(of("http://h/").encryption(), None);
+    }
+
+    #[test]
     fn unsound_plans_are_refused() {
-        let cases: [(Plan, &str); 9] = [
+        let cases: [(Plan, &str); 10] = [
+            (plan().with_tls(Tls::default()), "https"),
             (Plan { load: Stream::established(Schedule::constant(f64::NAN)), ..plan() }, "rate"),
             (Plan { load: plan().load.with_connections(0), ..plan() }, "connections"),
             (Plan { load: plan().load.with_warm_connections(65), ..plan() }, "warm"),

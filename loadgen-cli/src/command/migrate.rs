@@ -25,7 +25,7 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Args {
-    /// http:// URL of the server in the machine that is migrated
+    /// http:// or https:// URL of the server in the machine that is migrated
     ///
     /// The simulated migration brings its own server: leave the URL out.
     #[arg(value_name = "URL")]
@@ -243,7 +243,7 @@ impl Args {
     fn plan(&self, url: &str) -> Result<Plan, Failure> {
         let (stream, probe) =
             self.connections.warm_streams(self.load.schedule(self.rate), self.probe_rate());
-        let plan = Plan::new(self.target.target(url)?, stream).with_request(self.target.request()?);
+        let plan = self.target.plan(url, stream)?;
         let plan = self.measuring.apply(self.load.apply(plan, WARM_UP));
         Ok(match probe {
             Some(probe) => plan.with_probe(probe),

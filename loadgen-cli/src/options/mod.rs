@@ -8,6 +8,7 @@ mod load;
 mod measuring;
 mod output;
 mod target;
+mod tls;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;

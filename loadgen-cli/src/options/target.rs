@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use loadgen_core::secret::Secret;
-use loadgen_core::{Plan, Request, Target};
+use loadgen_core::{Plan, Request, Stream, Target};
 
 use super::headers::{Header, HeaderOptions};
+use super::tls::TlsOptions;
 use crate::exit::Failure;
 
 #[derive(Debug, Args)]
@@ -35,11 +36,23 @@ pub(crate) struct TargetOptions {
     /// Local addresses to connect from, in turn; each adds its own range of ports
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     source_address: Vec<IpAddr>,
+
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
 impl TargetOptions {
+    /// A plan that puts this load on a URL.
+    pub(crate) fn plan(&self, url: &str, load: Stream) -> Result<Plan, Failure> {
+        let plan = Plan::new(self.target(url)?, load).with_request(self.request()?);
+        Ok(match self.tls.settings() {
+            Some(tls) => plan.with_tls(tls),
+            None => plan,
+        })
+    }
+
     /// Where to connect.
-    pub(crate) fn target(&self, url: &str) -> Result<Target, Failure> {
+    fn target(&self, url: &str) -> Result<Target, Failure> {
         let mut target = Target::parse(url)?.with_source_addresses(self.source_address.clone());
         if let Some(address) = self.connect_to {
             target = target.with_connect_to(address);
@@ -83,7 +96,7 @@ impl TargetOptions {
     }
 
     /// What to send.
-    pub(crate) fn request(&self) -> Result<Request, Failure> {
+    fn request(&self) -> Result<Request, Failure> {
         let body = match (&self.body, &self.body_file) {
             (Some(text), _) => Some(text.clone().into_bytes()),
             (None, Some(path)) => Some(std::fs::read(path).map_err(|error| {

@@ -17,12 +17,12 @@ use crate::plan::{Plan, nanos};
 use crate::record::connections::by_name;
 use crate::record::{
     CallRecord, Cause, Histogram, Outcome, Phase, Population, PopulationRecord, Recorder,
-    STEPS_PER_WINDOW, SessionRecord, Tally, Timeline,
+    STEPS_PER_WINDOW, SessionRecord, Tally, Timeline, TlsRecord,
 };
 use crate::report::{
     Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, PopulationReport,
     PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TimelineCounters, TimelineReport,
-    Tool, Traffic, WindowReport, latency,
+    TlsReport, Tool, Traffic, WindowReport, latency,
 };
 
 pub(super) fn assemble(
@@ -77,7 +77,10 @@ pub(super) fn assemble(
     let per_second = |n: u64| (measured > 0).then(|| n as f64 / as_seconds(measured));
     let populations = Population::ALL
         .into_iter()
-        .filter_map(|p| Some((p.name().to_owned(), population_report(recorder.population(p)?))))
+        .filter_map(|p| {
+            let report = population_report(&plan, recorder.population(p)?);
+            Some((p.name().to_owned(), report))
+        })
         .collect();
     let mut timeline = timeline_report(&mut recorder);
     if let Some(learnt) = &learnt {
@@ -102,6 +105,8 @@ pub(super) fn assemble(
         response_time: latency(&whole.response, true),
         service_time: latency(&whole.service, true),
         lag: latency(&whole.lag, true),
+        connect_time: plan.sessions().is_none().then(|| latency(&whole.connect, true)),
+        tls: tls(&plan, &recorder.tls, &whole),
         status: status_counts(&whole.status),
         errors: error_counts(&whole.errors),
         connections_lost: by_name(&whole.lost),
@@ -170,6 +175,26 @@ fn sessions(plan: &Plan, harvests: &mut [Harvest], finished: Nanos) -> Option<Se
     Some(whole.report(finished, taken.min(samples as usize), given.are_scripted()))
 }
 
+/// What TLS came to, if calls went over it.
+fn tls(plan: &Plan, record: &TlsRecord, whole: &PopulationRecord) -> Option<TlsReport> {
+    if !plan.target.is_tls() || plan.sessions().is_some() {
+        return None;
+    }
+    let main = record.main();
+    let agreed = main.map(|(agreed, _)| agreed);
+    Some(TlsReport {
+        version: agreed.map(|agreed| agreed.version.name().to_owned()),
+        // The library's name for suites of 1.3 is its own.
+        cipher: agreed.map(|agreed| agreed.suite.replacen("TLS13_", "TLS_", 1)),
+        alpn: agreed.filter(|agreed| agreed.alpn).map(|_| "http/1.1".to_owned()),
+        handshakes: record.handshakes,
+        differing: record.handshakes - main.map_or(0, |(_, count)| count),
+        resumed: record.resumed,
+        handshake_time: latency(&whole.tls_handshake, true),
+        first_failure: record.failure.clone(),
+    })
+}
+
 /// Both populations as one; its `response` holds all answered calls, whatever
 /// their status.
 fn whole(recorder: &Recorder) -> PopulationRecord {
@@ -199,8 +224,9 @@ fn counts(tally: &Tally) -> Counts {
     }
 }
 
-fn population_report(record: &PopulationRecord) -> PopulationReport {
+fn population_report(plan: &Plan, record: &PopulationRecord) -> PopulationReport {
     let plain = |histogram: &Histogram| latency(histogram, false);
+    let calls = plan.sessions().is_none();
     PopulationReport {
         counts: counts(&record.tally),
         response_time: latency(&record.response, true),
@@ -208,6 +234,8 @@ fn population_report(record: &PopulationRecord) -> PopulationReport {
         response_time_error_status: plain(&record.response_error_status),
         time_to_failure: plain(&record.time_to_failure),
         lag: plain(&record.lag),
+        connect_time: calls.then(|| plain(&record.connect)),
+        tls_handshake_time: (calls && plan.target.is_tls()).then(|| plain(&record.tls_handshake)),
         errors: error_counts(&record.errors),
         connections_lost: by_name(&record.lost),
     }

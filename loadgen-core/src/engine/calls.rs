@@ -2,7 +2,7 @@
 //! other half of the worker.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use super::pool::{Call, State};
 use super::shared::Settings;
@@ -10,6 +10,7 @@ use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::http1::ReplyParser;
 use crate::net::poll::Readiness;
+use crate::net::transport::{HandshakeError, Transport};
 use crate::net::{socket, sys};
 use crate::plan::CloseMode;
 use crate::record::{CallRecord, Cause, Failure, Outcome, Phase};
@@ -45,15 +46,15 @@ impl Worker {
                 self.recorder.started(population, call.intended, now);
             }
         }
-        let opened = self.connect(s).and_then(|fd| {
+        let opened = self.connect(s).and_then(|transport| {
             if self.settings.kernel_timestamps {
                 // It did so when the engine was made.
-                let _ = sys::stamp_receipts(fd.as_fd());
+                let _ = sys::stamp_receipts(transport.fd());
             }
-            let index = self.slab.open(fd, s as u8, self.settings.head_request);
+            let index = self.slab.open(transport, s as u8, self.settings.head_request);
             let token = self.slab.token(index);
-            let registered = match &self.slab[index].fd {
-                Some(fd) => self.poll.register(fd.as_fd(), token),
+            let registered = match &self.slab[index].transport {
+                Some(transport) => self.poll.register(transport.fd(), token),
                 None => Ok(()),
             };
             registered.map(|()| index).inspect_err(|_| self.slab.close(index))
@@ -91,8 +92,17 @@ impl Worker {
         }
     }
 
+    /// A connection that begins.
+    fn connect(&mut self, s: usize) -> io::Result<Transport> {
+        let fd = self.socket(s)?;
+        match &self.settings.tls {
+            None => Ok(Transport::Plain(fd)),
+            Some(tls) => tls.connect(fd, &mut self.streams[s].tls_sessions),
+        }
+    }
+
     /// A socket that connects, from the next source address that has a port free.
-    fn connect(&mut self, s: usize) -> io::Result<OwnedFd> {
+    fn socket(&mut self, s: usize) -> io::Result<OwnedFd> {
         let buffer = self.streams[s].pace.map(|pace| pace.receive_buffer);
         let Settings { address, sources, .. } = &*self.settings;
         let Some(last) = sources.len().checked_sub(1) else {
@@ -134,6 +144,7 @@ impl Worker {
         if readiness.writable() {
             match self.slab[index].state {
                 State::Connecting => self.connected(index),
+                State::Securing => self.secure(index),
                 State::Sending if self.is_piped(index) => self.flush(index, true),
                 State::Sending => self.send(index),
                 _ => {}
@@ -159,14 +170,75 @@ impl Worker {
         self.streams[usize::from(self.slab[index].stream)].pace.is_some()
     }
 
+    /// The TCP connect has ended, one way or the other.
     fn connected(&mut self, index: u32) {
-        let error = match &self.slab[index].fd {
-            Some(fd) => socket::take_error(fd.as_fd()).unwrap_or_else(Some),
+        let error = match &self.slab[index].transport {
+            Some(transport) => socket::take_error(transport.fd()).unwrap_or_else(Some),
             None => None,
         };
         if let Some(error) = error {
             return self.fail(index, Failure::from_io(Phase::Connect, &error));
         }
+        let now = self.now();
+        let took = now.saturating_sub(self.slab[index].call.sent);
+        let connecting = self.connecting(index, took);
+        let connection = &mut self.slab[index];
+        connection.call.connecting = connecting;
+        if connection.has_call {
+            let population = self.streams[usize::from(connection.stream)].population;
+            self.recorder.connected(population, connection.call.intended, took);
+        }
+        if self.settings.tls.is_none() {
+            return self.established(index, now);
+        }
+        let connection = &mut self.slab[index];
+        connection.state = State::Securing;
+        connection.connected = now;
+        self.secure(index);
+    }
+
+    /// Goes on with the TLS handshake.
+    pub(super) fn secure(&mut self, index: u32) {
+        let connection = &mut self.slab[index];
+        let Some(transport) = &mut connection.transport else { return };
+        match transport.handshake() {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(HandshakeError::Socket(error)) => {
+                return self.fail(index, Failure::from_io(Phase::Connect, &error));
+            }
+            Err(HandshakeError::Closed) => {
+                return self.fail(index, Failure::new(Phase::Connect, Cause::ClosedEarly));
+            }
+            Err(HandshakeError::Refused(reason)) => {
+                self.recorder.tls.failed(reason);
+                return self.fail(index, Failure::new(Phase::Connect, Cause::Tls));
+            }
+        }
+        let now = self.now();
+        let took = now.saturating_sub(self.slab[index].connected);
+        let connection = &mut self.slab[index];
+        connection.call.connecting.secured(took);
+        let agreed = connection.transport.as_ref().and_then(Transport::agreed);
+        let population = self.streams[usize::from(connection.stream)].population;
+        let intended = connection.has_call.then_some(connection.call.intended);
+        self.recorder.secured(population, intended, took, agreed);
+        let generation = connection.generation;
+        self.established(index, now);
+        let connection = &self.slab[index];
+        let same = connection.generation == generation;
+        if same && connection.transport.as_ref().is_some_and(Transport::has_pending) {
+            // It came together with the end of the handshake: no event tells of it.
+            match connection.state {
+                State::Idle => self.read_unasked(index),
+                State::Free => {}
+                _ => self.read(index, false),
+            }
+        }
+    }
+
+    /// Calls can be sent.
+    fn established(&mut self, index: u32, now: Nanos) {
         let s = usize::from(self.slab[index].stream);
         self.streams[s].active.remove(&mut self.slab, index);
         self.streams[s].opening.ended();
@@ -177,10 +249,7 @@ impl Worker {
             return self.streams[s].idle.push(&mut self.slab, index);
         }
         // The time limit starts again with the first byte sent.
-        let now = self.now();
-        let connecting = self.connecting(index, now.saturating_sub(self.slab[index].call.sent));
         let call = &mut self.slab[index].call;
-        call.connecting = connecting;
         call.sent = now;
         call.expires = self.settings.expiry(now, call.intended);
         self.streams[s].active.push_by_expiry(&mut self.slab, index);
@@ -190,7 +259,7 @@ impl Worker {
     /// Sends what is left of the request, as far as the socket takes it.
     fn send(&mut self, index: u32) {
         let connection = &mut self.slab[index];
-        let Some(fd) = &connection.fd else { return };
+        let Some(transport) = &mut connection.transport else { return };
         let s = usize::from(connection.stream);
         let stream = &self.streams[s];
         let limit = stream.calls_per_connection;
@@ -204,7 +273,7 @@ impl Worker {
         let mut failed = None;
         let mut taken = 0;
         while (connection.call.written as usize) < bytes.len() {
-            match sys::send(fd.as_fd(), &bytes[connection.call.written as usize..]) {
+            match transport.send(&bytes[connection.call.written as usize..]) {
                 Ok(n) => {
                     connection.call.written += n as u32;
                     taken += n as u64;
@@ -216,7 +285,13 @@ impl Worker {
                 }
             }
         }
-        let all_sent = connection.call.written as usize == bytes.len();
+        let mut all_sent = connection.call.written as usize == bytes.len();
+        if all_sent && failed.is_none() {
+            match transport.flush() {
+                Ok(flushed) => all_sent = flushed,
+                Err(error) => failed = Some(error),
+            }
+        }
         if all_sent {
             connection.state = State::Waiting;
         }
@@ -237,7 +312,7 @@ impl Worker {
     pub(super) fn phase(&self, index: u32) -> Phase {
         let connection = &self.slab[index];
         match connection.state {
-            State::Connecting => Phase::Connect,
+            State::Connecting | State::Securing => Phase::Connect,
             State::Sending if connection.call.received == 0 && connection.first_is_unsent() => {
                 Phase::Send
             }
@@ -386,7 +461,7 @@ impl Worker {
         if !connection.has_call {
             self.warming -= 1;
         }
-        if connection.state == State::Connecting {
+        if connection.state.is_opening() {
             self.streams[s].opening.ended();
         }
         if let Some(pipe) = &connection.pipe {

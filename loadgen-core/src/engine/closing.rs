@@ -7,13 +7,12 @@
 //! where a connection ends.
 
 use std::io;
-use std::os::fd::AsFd;
 
 use super::calls::STALE_WITHIN;
 use super::pool::State;
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
-use crate::net::{socket, sys};
+use crate::net::transport::Transport;
 use crate::plan::CloseMode;
 use crate::record::{Cause, ConnectionEnd, Failure, Phase, Population};
 
@@ -24,6 +23,16 @@ const LINGER: Nanos = 100 * MILLISECOND;
 /// once, or within a round trip, to whoever looks.
 fn alive_while_idle(sent: Nanos, looked: Nanos, now: Nanos) -> Nanos {
     sent.max(looked.min(now.saturating_sub(STALE_WITHIN)))
+}
+
+/// Why a connection that owes nothing cannot go on, if it has ended or said something.
+fn end_of(transport: &mut Transport, buffer: &mut [u8]) -> Option<Cause> {
+    match transport.recv(buffer, None) {
+        Ok(received) if received.bytes == 0 => Some(Cause::ClosedEarly),
+        Ok(_) => Some(Cause::Protocol),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        Err(error) => Some(Cause::of(&error)),
+    }
 }
 
 impl Worker {
@@ -47,9 +56,8 @@ impl Worker {
                 return self.await_close(index, now);
             }
             CloseMode::Reset => {
-                if let Some(fd) = &self.slab[index].fd {
-                    // Fails only on a socket that is no more: nothing is left to close.
-                    let _ = socket::close_with_reset(fd.as_fd());
+                if let Some(transport) = self.slab[index].transport.take() {
+                    transport.reset();
                 }
             }
             _ => {}
@@ -74,27 +82,25 @@ impl Worker {
 
     /// Bytes or the end on a connection that owes no reply.
     pub(super) fn read_unasked(&mut self, index: u32) {
-        let connection = &self.slab[index];
+        let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
-        let Some(fd) = &connection.fd else { return };
-        let received = sys::recv(fd.as_fd(), &mut self.buffer);
-        if received.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
-            return;
-        }
-        // The end, an error, or bytes that nobody asked for: of no use any more.
+        let Some(transport) = &mut connection.transport else { return };
         match connection.state {
+            State::Securing => self.secure(index),
             State::Idle => {
-                let cause = match received {
-                    Ok(0) => Cause::ClosedEarly,
-                    Ok(_) => Cause::Protocol,
-                    Err(error) => Cause::of(&error),
-                };
+                // The end, an error, or bytes that nobody asked for: of no use any more.
+                let Some(cause) = end_of(transport, &mut self.buffer) else { return };
                 self.lost(index, cause, 0);
                 self.streams[s].idle.remove(&mut self.slab, index);
                 self.streams[s].open -= 1;
                 self.slab.close(index);
             }
             State::Closing => {
+                // Only the server's FIN leaves the port with it; whatever it says before
+                // that, TLS's goodbye among it, does not.
+                if matches!(transport.has_ended(&mut self.buffer), Ok(false)) {
+                    return;
+                }
                 self.streams[s].closing.remove(&mut self.slab, index);
                 self.slab.close(index);
             }
@@ -105,13 +111,10 @@ impl Worker {
     /// Why a connection cannot go on after a complete reply that announced no end.
     #[cold]
     fn unannounced_end(&mut self, index: u32) -> Cause {
-        let Some(fd) = &self.slab[index].fd else { return Cause::Other };
-        match sys::recv(fd.as_fd(), &mut self.buffer) {
-            Ok(0) => Cause::ClosedEarly,
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Cause::of(&error),
-            // Bytes that belong to no call, or a reply before the request was sent.
-            _ => Cause::Protocol,
-        }
+        let Some(transport) = &mut self.slab[index].transport else { return Cause::Other };
+        // With nothing more to read, bytes that belong to no call came with the reply, or
+        // the reply came before its request was sent.
+        end_of(transport, &mut self.buffer).unwrap_or(Cause::Protocol)
     }
 
     /// A connection that was open is lost, and `again` calls are sent again for that.
@@ -124,7 +127,7 @@ impl Worker {
         let connection = &self.slab[index];
         let now = self.now();
         let alive = match connection.state {
-            State::Free | State::Connecting => return,
+            State::Free | State::Connecting | State::Securing => return,
             State::Idle => alive_while_idle(connection.call.sent, self.looks.looked(), now),
             _ if connection.call.received > 0 => connection.alive.max(connection.call.sent),
             _ => connection.alive,

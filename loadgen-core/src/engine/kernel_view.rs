@@ -6,13 +6,12 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
 use super::pool::{Connection, State};
-use super::stamps::Stamps;
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
+use crate::net::stamps::Stamps;
 use crate::net::tcp_info::TcpInfo;
 use crate::record::causes::{Connecting, Evidence, SLOW_AFTER};
 use crate::record::kernel::{KernelRecord, Turns};
@@ -112,23 +111,32 @@ impl KernelView {
         connection: Option<&Connection>,
         request_bytes: usize,
     ) {
-        let read_late = self.stamps.as_mut().and_then(|stamps| stamps.take(call));
+        let read_late = self.stamps.as_ref().and_then(|stamps| unread(stamps, call));
         self.record.received(call, read_late);
         if call.done.saturating_sub(call.intended) <= SLOW_AFTER {
             return;
         }
-        let fd = connection.and_then(|c| c.fd.as_ref()).filter(|_| self.budget > 0);
-        self.budget -= u32::from(fd.is_some());
+        let transport = connection.and_then(|c| c.transport.as_ref()).filter(|_| self.budget > 0);
+        self.budget -= u32::from(transport.is_some());
         let evidence = Evidence {
             connecting: connection.map(|c| c.call.connecting).unwrap_or_default(),
             unconnected: connection.is_none_or(|c| c.state == State::Connecting),
+            unsecured: connection.is_some_and(|c| c.state == State::Securing),
             taken_up_late: self.taken_up_late(s, call),
             request_bytes: request_bytes as u64,
             read_late,
-            sample: fd.and_then(|fd| TcpInfo::of_ended(fd.as_fd())),
+            sample: transport.and_then(|transport| TcpInfo::of_ended(transport.fd())),
         };
         self.record.slow(call, &evidence);
     }
+}
+
+/// How long the last bytes of a reply that has just been read lay unread.
+fn unread(stamps: &Stamps, call: &CallRecord) -> Option<Nanos> {
+    let unread = stamps.last().0?;
+    let answered = matches!(call.outcome, Outcome::Answered(_));
+    // Longer than the call: the clock was set.
+    (answered && unread <= call.done.saturating_sub(call.sent)).then_some(unread)
 }
 
 /// The second and third number of `/proc/PID/schedstat`.
@@ -165,8 +173,9 @@ impl Worker {
 
     /// What is to be kept of the connecting of a call: `took` until we saw its end.
     pub(super) fn connecting(&self, index: u32, took: Nanos) -> Connecting {
-        let fd = self.slab[index].fd.as_ref().filter(|_| Connecting::is_slow(took));
-        Connecting::complete(took, fd.and_then(|fd| TcpInfo::of(fd.as_fd())))
+        let transport = self.slab[index].transport.as_ref();
+        let slow = transport.filter(|_| Connecting::is_slow(took));
+        Connecting::complete(took, slow.and_then(|transport| TcpInfo::of(transport.fd())))
     }
 
     /// Ten times a second: looks at some connections and at this thread.
@@ -195,8 +204,8 @@ impl Worker {
     }
 
     fn look_at(&mut self, index: u32, now: Nanos) {
-        let fd = self.slab[index].fd.as_ref();
-        if let Some(info) = fd.and_then(|fd| TcpInfo::of(fd.as_fd())) {
+        let transport = self.slab[index].transport.as_ref();
+        if let Some(info) = transport.and_then(|transport| TcpInfo::of(transport.fd())) {
             self.kernel.record.sample(now, &info);
         }
     }

@@ -22,7 +22,6 @@ mod reach;
 mod reading;
 mod session;
 mod shared;
-mod stamps;
 mod standstill;
 mod starting_line;
 mod stoppable;
@@ -52,29 +51,39 @@ use worker::Worker;
 use crate::clock::Nanos;
 use crate::error::RunError;
 use crate::net::poll::Poll;
+use crate::net::tls::{Tls, TlsError, TlsSettings};
 use crate::net::{limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
 use crate::record::{CallLog, Recorder};
 use crate::report::Report;
 use crate::session::Observer;
 
+/// The protocol that a server of https is asked to speak (ALPN, RFC 7301 §6).
+const ALPN: &[&[u8]] = &[b"http/1.1"];
+
+fn encryption(plan: &Plan, tls: &Tls) -> Result<TlsSettings, TlsError> {
+    TlsSettings::new(tls, plan.target.host(), ALPN)
+}
+
 /// A plan that is ready to run: checked, its target resolved and reachable.
 #[derive(Debug)]
 pub struct Engine {
     plan: Plan,
     address: SocketAddr,
+    /// `None`: connections are not encrypted, or by their sessions.
+    tls: Option<Arc<TlsSettings>>,
     descriptor_limit: u64,
     /// For a plan with sessions.
     sessions: Option<session::Settings>,
 }
 
 impl Engine {
-    /// Checks the plan, resolves the target, connects to it once, and makes sure
-    /// that descriptors and ports suffice.
+    /// Checks the plan, resolves the target, connects to it once (with the TLS handshake
+    /// of an `https` target), and makes sure that descriptors and ports suffice.
     ///
     /// # Errors
     /// [`RunError`] with the cause and what to do about it. Nothing has been sent
-    /// to the target but one connect.
+    /// to the target but one connect and one handshake.
     pub fn new(plan: Plan) -> Result<Self, RunError> {
         plan.validate()?;
         if let Some(sessions) = plan.sessions() {
@@ -101,13 +110,14 @@ impl Engine {
         if connections > available {
             return Err(RunError::Ports { wanted: connections, available });
         }
-        let address = reach(&plan)?;
+        let tls = plan.encryption().map(|tls| encryption(&plan, &tls)).transpose()?;
+        let address = reach(&plan, tls.as_ref())?;
         check_sources(&plan, address)?;
         if plan.kernel_timestamps {
             socket::check_timestamps(address)
                 .map_err(|source| RunError::KernelTimestamps { source })?;
         }
-        Ok(Self { plan, address, descriptor_limit, sessions: None })
+        Ok(Self { plan, address, tls: tls.map(Arc::new), descriptor_limit, sessions: None })
     }
 
     /// As [`Self::new`], which may take as long as the plan's timeout, until `stop` is
@@ -127,7 +137,7 @@ impl Engine {
             source: std::io::Error::other("the name has no address"),
         })?;
         let descriptor_limit = limits::raise_to_hard_limit();
-        Ok(Self { plan, address, descriptor_limit, sessions: Some(settings) })
+        Ok(Self { plan, address, tls: None, descriptor_limit, sessions: Some(settings) })
     }
 
     /// The most files that this process may open, connections among them, after
@@ -218,6 +228,7 @@ impl Engine {
         Settings {
             address: self.address,
             sources: plan.target.source_addresses().to_vec(),
+            tls: self.tls.clone(),
             timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain_s()),

@@ -39,7 +39,8 @@ impl Worker {
     pub(super) fn waits_for_us(&self, index: u32) -> bool {
         let connection = &self.slab[index];
         let is_paced = self.streams[usize::from(connection.stream)].pace.is_some();
-        connection.state == State::Sending || connection.call.received > 0 || is_paced
+        let is_ours = matches!(connection.state, State::Sending | State::Securing);
+        is_ours || connection.call.received > 0 || is_paced
     }
 
     /// When a call runs out of time that the server had: of our own pauses those do

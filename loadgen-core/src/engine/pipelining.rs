@@ -21,7 +21,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 
 use super::dating::take_date;
 use super::pool::{Call, Slab, State};
@@ -29,6 +28,7 @@ use super::worker::Worker;
 use crate::clock::Nanos;
 use crate::http1::{Progress, ReplyParser};
 use crate::net::sys;
+use crate::net::transport::Transport;
 use crate::plan::CloseMode;
 use crate::record::{Cause, Failure, Outcome, Phase};
 
@@ -203,7 +203,7 @@ impl Worker {
         let request = &settings.request;
         let connection = &mut self.slab[index];
         let Some(pipe) = &mut connection.pipe else { return };
-        let Some(fd) = &connection.fd else { return };
+        let Some(transport) = &mut connection.transport else { return };
         let behind = pipe.behind.len() as u32;
         // The request of the connection's last call may be another.
         let ends = limit != 0 && connection.calls_done + 1 + behind >= limit;
@@ -217,7 +217,7 @@ impl Worker {
             } else {
                 (&request.last[written..], request.last.len())
             };
-            match sys::send(fd.as_fd(), bytes) {
+            match transport.send(bytes) {
                 Ok(n) => {
                     taken += n as u64;
                     let mut left = n;
@@ -241,7 +241,13 @@ impl Worker {
                 }
             }
         }
-        let all_sent = pipe.unsent == 0;
+        let mut all_sent = pipe.unsent == 0;
+        if all_sent && failed.is_none() {
+            match transport.flush() {
+                Ok(flushed) => all_sent = flushed,
+                Err(error) => failed = Some(error),
+            }
+        }
         connection.state = if all_sent { State::Waiting } else { State::Sending };
         if taken > 0 {
             self.recorder.sent_bytes(now, taken);
@@ -263,8 +269,9 @@ impl Worker {
             // Its reads are paced: the next one comes by itself.
             return;
         }
-        let announced = |fd: &OwnedFd| gone && self.poll.rearm(fd.as_fd(), token).is_ok();
-        if !self.slab[index].fd.as_ref().is_some_and(announced) {
+        let announced =
+            |transport: &Transport| gone && self.poll.rearm(transport.fd(), token).is_ok();
+        if !self.slab[index].transport.as_ref().is_some_and(announced) {
             self.broken(index, Failure::from_io(Phase::Send, error));
         }
     }

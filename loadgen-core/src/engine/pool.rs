@@ -5,11 +5,10 @@
 //! server's FIN). The links are in the slab, so that moving a connection between
 //! lists allocates nothing. An idle connection costs its slot and no buffer.
 
-use std::os::fd::OwnedFd;
-
 use super::pipelining::Pipe;
 use crate::clock::Nanos;
 use crate::http1::ReplyParser;
+use crate::net::transport::Transport;
 use crate::record::causes::Connecting;
 use crate::record::{CallRecord, Outcome, Population};
 
@@ -21,8 +20,10 @@ pub(crate) const NONE: u32 = u32::MAX;
 pub(crate) enum State {
     /// Not open.
     Free,
-    /// The handshake is under way.
+    /// The TCP handshake is under way.
     Connecting,
+    /// The TLS handshake is under way.
+    Securing,
     /// Open, carrying nothing.
     Idle,
     /// Part of the request is still to be sent.
@@ -31,6 +32,14 @@ pub(crate) enum State {
     Waiting,
     /// The last reply is complete; the server is to close.
     Closing,
+}
+
+impl State {
+    /// Whether no call can be sent on it yet.
+    #[inline]
+    pub(crate) fn is_opening(self) -> bool {
+        matches!(self, Self::Connecting | Self::Securing)
+    }
 }
 
 /// The call that a connection carries.
@@ -100,7 +109,8 @@ impl Call {
 
 /// One slot of the slab.
 pub(crate) struct Connection {
-    pub(crate) fd: Option<OwnedFd>,
+    /// `None`: not open.
+    pub(crate) transport: Option<Transport>,
     pub(crate) state: State,
     pub(crate) stream: u8,
     /// Asked the server to close after this call.
@@ -114,6 +124,8 @@ pub(crate) struct Connection {
     next: u32,
     /// When it was begun; 0: before the load.
     pub(crate) opened: Nanos,
+    /// When its TCP handshake was through, of one that is encrypted.
+    pub(crate) connected: Nanos,
     /// When the last call that it answered, but one, began: it was alive then.
     pub(crate) alive: Nanos,
     pub(crate) call: Call,
@@ -213,9 +225,9 @@ impl Slab {
     }
 
     /// Takes a slot for a new connection.
-    pub(crate) fn open(&mut self, fd: OwnedFd, stream: u8, head_request: bool) -> u32 {
+    pub(crate) fn open(&mut self, transport: Transport, stream: u8, head_request: bool) -> u32 {
         let fresh = |generation| Connection {
-            fd: Some(fd),
+            transport: Some(transport),
             state: State::Connecting,
             stream,
             last_call: false,
@@ -225,6 +237,7 @@ impl Slab {
             prev: NONE,
             next: NONE,
             opened: 0,
+            connected: 0,
             alive: 0,
             call: Call::default(),
             parser: ReplyParser::new(head_request),
@@ -247,7 +260,9 @@ impl Slab {
     /// Closes a connection and frees its slot. It must be in no list.
     pub(crate) fn close(&mut self, index: u32) {
         let connection = &mut self[index];
-        connection.fd = None;
+        if let Some(transport) = connection.transport.take() {
+            transport.close();
+        }
         connection.partial = None;
         connection.pipe = None;
         connection.state = State::Free;
@@ -293,10 +308,14 @@ mod tests {
     use proptest::prelude::*;
     use std::fs::File;
 
+    fn nothing() -> Transport {
+        Transport::Plain(File::open("/dev/null").unwrap().into())
+    }
+
     fn slab(n: u32) -> Slab {
         let mut slab = Slab::with_capacity(n as usize);
         for _ in 0..n {
-            slab.open(File::open("/dev/null").unwrap().into(), 0, false);
+            slab.open(nothing(), 0, false);
         }
         slab
     }
@@ -338,7 +357,7 @@ mod tests {
         assert_eq!(slab.find(token), Some(0));
         slab.close(0);
         assert_eq!(slab.find(token), None);
-        let again = slab.open(File::open("/dev/null").unwrap().into(), 0, false);
+        let again = slab.open(nothing(), 0, false);
         assert_eq!(again, 0);
         assert_eq!(slab.find(token), None);
         assert_eq!(slab.find(slab.token(0)), Some(0));

@@ -1,41 +1,91 @@
 //! Whether there is a target, and from where: asked once, before the load.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 
+use crate::clock::monotonic_ns;
 use crate::error::RunError;
+use crate::net::poll::Poll;
 use crate::net::socket;
-use crate::plan::Plan;
+use crate::net::tls::{TlsSessionCache, TlsSettings};
+use crate::net::transport::HandshakeError;
+use crate::plan::{Plan, Precision, nanos};
 use crate::record::Cause;
 
-/// Resolves the target and connects to it once: a run against a server that is
-/// not there would only measure that. The first address that answers is used.
-pub(super) fn reach(plan: &Plan) -> Result<SocketAddr, RunError> {
+/// Resolves the target, connects to it once, and agrees on TLS with it: a run against a
+/// server that is not there would only measure that. The first address that answers is
+/// used.
+pub(super) fn reach(plan: &Plan, tls: Option<&TlsSettings>) -> Result<SocketAddr, RunError> {
     let url = || plan.target.url().to_owned();
     let addresses =
         plan.target.resolve().map_err(|source| RunError::Resolve { url: url(), source })?;
     let mut last = None;
     for address in addresses {
         match reach_from_any(plan, address) {
-            Ok(()) => return Ok(address),
+            Ok(source) => {
+                if let Some(tls) = tls {
+                    secure(plan, address, source, tls).map_err(|error| RunError::Handshake {
+                        url: url(),
+                        address,
+                        reason: error.to_string(),
+                    })?;
+                }
+                return Ok(address);
+            }
             Err(source) => last = Some(RunError::Connect { url: url(), address, source }),
         }
     }
     Err(last.unwrap_or_else(|| RunError::Resolve {
         url: url(),
-        source: std::io::Error::other("the name has no address"),
+        source: io::Error::other("the name has no address"),
     }))
 }
 
-/// Connects from the first source address that has a port free. What else is wrong
-/// with the source addresses, [`check_sources`] tells.
-fn reach_from_any(plan: &Plan, address: SocketAddr) -> std::io::Result<()> {
+/// Connects from the first source address that has a port free, and says which that was.
+/// What else is wrong with the source addresses, [`check_sources`] tells.
+fn reach_from_any(plan: &Plan, address: SocketAddr) -> io::Result<Option<IpAddr>> {
     for &source in plan.target.source_addresses() {
         match socket::reach(address, Some(source), plan.timeout()) {
             Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
-            other => return other,
+            other => return other.map(|()| Some(source)),
         }
     }
-    socket::reach(address, None, plan.timeout())
+    socket::reach(address, None, plan.timeout()).map(|()| None)
+}
+
+/// Agrees on TLS with a server that takes connections, once.
+fn secure(
+    plan: &Plan,
+    address: SocketAddr,
+    source: Option<IpAddr>,
+    tls: &TlsSettings,
+) -> Result<(), HandshakeError> {
+    let limit = nanos(plan.timeout_s());
+    let end = monotonic_ns().saturating_add(limit);
+    let source = source.filter(|source| source.is_ipv4() == address.is_ipv4());
+    let fd = socket::connect(address, source, None).map_err(HandshakeError::Socket)?;
+    let mut transport =
+        tls.connect(fd, &mut TlsSessionCache::default()).map_err(HandshakeError::Socket)?;
+    let mut poll = Poll::new(Precision::Low).map_err(HandshakeError::Socket)?;
+    poll.register(transport.fd(), 0).map_err(HandshakeError::Socket)?;
+    loop {
+        let left = end.saturating_sub(monotonic_ns());
+        if left == 0 {
+            let text = format!("the handshake was not through within {} s", plan.timeout_s());
+            return Err(HandshakeError::Refused(text));
+        }
+        // Before the connect is through there is nothing to begin with.
+        if poll.wait(left).map_err(HandshakeError::Socket)? == 0 {
+            continue;
+        }
+        if let Some(error) = socket::take_error(transport.fd()).map_err(HandshakeError::Socket)? {
+            return Err(HandshakeError::Socket(error));
+        }
+        if transport.handshake()? {
+            transport.close();
+            return Ok(());
+        }
+    }
 }
 
 /// Makes sure that connections can come from each of the source addresses.

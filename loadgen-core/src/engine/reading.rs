@@ -1,14 +1,13 @@
 //! Reading from a connection: bytes to the parser, or dropped in the kernel.
 
 use std::io;
-use std::os::fd::AsFd;
 
 use super::dating::take_date;
 use super::pool::State;
 use super::worker::{BUFFER, Worker};
 use crate::clock::Nanos;
 use crate::http1::{Progress, Truncated};
-use crate::net::sys;
+use crate::net::transport::Transport;
 use crate::record::{Cause, Failure, Phase};
 
 /// From this many body bytes on the kernel is told to drop them unread. Below,
@@ -30,8 +29,8 @@ impl Worker {
         }
         // There may be more; the event that told of it is used up.
         let token = self.slab.token(index);
-        if let Some(fd) = &self.slab[index].fd
-            && let Err(error) = self.poll.rearm(fd.as_fd(), token)
+        if let Some(transport) = &self.slab[index].transport
+            && let Err(error) = self.poll.rearm(transport.fd(), token)
         {
             self.fail(index, Failure::from_io(self.phase(index), &error));
         }
@@ -48,18 +47,18 @@ impl Worker {
     ) -> bool {
         for _ in 0..reads {
             let connection = &mut self.slab[index];
-            let Some(fd) = &connection.fd else { return false };
+            let Some(transport) = &mut connection.transport else { return false };
             if !matches!(connection.state, State::Sending | State::Waiting) {
                 self.read_unasked(index);
                 return false;
             }
             let droppable = connection.parser.discardable();
-            if droppable >= DISCARD_FROM {
-                let droppable = droppable.min(DISCARD_AT_ONCE).min(most as u64);
-                let result = match &mut self.kernel.stamps {
-                    None => sys::discard(fd.as_fd(), droppable as usize),
-                    Some(stamps) => stamps.discard(fd.as_fd(), droppable as usize),
-                };
+            if droppable >= DISCARD_FROM
+                && let Some(result) = transport.discard(
+                    droppable.min(DISCARD_AT_ONCE).min(most as u64) as usize,
+                    self.kernel.stamps.as_mut(),
+                )
+            {
                 match self.taken(index, result) {
                     Some((n, now)) => {
                         let progress = self.slab[index].parser.discarded(n as u64);
@@ -83,15 +82,16 @@ impl Worker {
                 partial.len()
             });
             let head = self.known_head.before_large_body(DISCARD_FROM);
-            let most = match head.filter(|_| connection.parser.is_fresh()) {
+            let limited = |_: &usize| connection.parser.is_fresh() && transport.can_discard();
+            let most = match head.filter(limited) {
                 Some(head) => most.min(head),
                 None => most,
             };
             let end = self.buffer.len().min(most.saturating_add(kept));
-            let room = end - kept;
-            let result = match &mut self.kernel.stamps {
-                None => sys::recv(fd.as_fd(), &mut self.buffer[kept..end]),
-                Some(stamps) => stamps.recv(fd.as_fd(), &mut self.buffer[kept..end]),
+            let stamps = self.kernel.stamps.as_mut();
+            let (result, drained) = match transport.recv(&mut self.buffer[kept..end], stamps) {
+                Ok(received) => (Ok(received.bytes), received.drained),
+                Err(error) => (Err(error), true),
             };
             if kept > 0 && !matches!(result, Ok(n) if n > 0) {
                 connection.partial = Some(self.buffer[..kept].into());
@@ -108,7 +108,11 @@ impl Worker {
                 // After a FIN nothing can be asked on this connection any more.
                 Ok((consumed, Progress::Done)) => {
                     if connection.pipe.is_none() {
+                        let generation = connection.generation;
                         self.complete(index, consumed == filled && !hung_up, now);
+                        if !drained && self.slab[index].generation == generation {
+                            return self.has_more(index);
+                        }
                         return false;
                     }
                     if !self.replies_of(index, consumed, filled, hung_up) {
@@ -126,7 +130,7 @@ impl Worker {
                     return false;
                 }
             }
-            if n < room && !hung_up {
+            if drained && !hung_up {
                 return false;
             }
         }
@@ -158,8 +162,27 @@ impl Worker {
         }
     }
 
+    /// A reply was complete, but perhaps more lies behind it, which no event tells of.
+    /// Whether the connection is to be announced again for that.
+    #[cold]
+    fn has_more(&mut self, index: u32) -> bool {
+        match self.slab[index].state {
+            State::Sending | State::Waiting => true,
+            _ => {
+                self.read_unasked(index);
+                false
+            }
+        }
+    }
+
     fn end_of_stream(&mut self, index: u32) {
+        // An encrypted stream that ends without its goodbye may have been cut by anyone:
+        // that completes nothing.
+        let cut = self.slab[index].transport.as_ref().is_some_and(Transport::truncated);
         match self.slab[index].parser.end_of_stream() {
+            Ok(()) if cut => {
+                self.fail(index, Failure::new(self.phase(index), Cause::ClosedEarly));
+            }
             Ok(()) if self.slab[index].pipe.is_some() => self.last_reply(index),
             Ok(()) => {
                 let now = self.now();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use super::standstill::Standstill;
 use super::stream::RequestBytes;
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
+use crate::net::tls::TlsSettings;
 use crate::record::Tally;
 
 /// No wish to stop.
@@ -27,6 +28,8 @@ const STOP_AHEAD: Nanos = PUBLISH_EVERY + 20 * MILLISECOND;
 pub(crate) struct Settings {
     pub(crate) address: SocketAddr,
     pub(crate) sources: Vec<IpAddr>,
+    /// `None`: connections are not encrypted.
+    pub(crate) tls: Option<Arc<TlsSettings>>,
     pub(crate) timeout: Nanos,
     pub(crate) deadline: Option<Nanos>,
     pub(crate) drain: Nanos,

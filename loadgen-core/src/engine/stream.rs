@@ -8,6 +8,7 @@ use super::pacing::Pace;
 use super::pipelining::Roomy;
 use super::pool::{Call, List};
 use crate::clock::{MILLISECOND, Nanos, SECOND};
+use crate::net::tls::TlsSessionCache;
 use crate::plan::{CloseMode, Plan, Stream};
 use crate::record::Population;
 use crate::schedule::{Schedule, Starts};
@@ -81,6 +82,8 @@ pub(crate) struct StreamState {
     pub(crate) users: u32,
     /// How connections may be opened.
     pub(crate) opening: Opening,
+    /// What its connections were given to take up TLS sessions by.
+    pub(crate) tls_sessions: TlsSessionCache,
     /// How slowly connections are read from; `None`: as fast as bytes come.
     pub(crate) pace: Option<Pace>,
 }
@@ -117,6 +120,7 @@ impl StreamState {
             again: VecDeque::new(),
             users: 0,
             opening: Opening::new(stream, shards),
+            tls_sessions: TlsSessionCache::default(),
             pace: stream.read_bytes_per_s.map(Pace::new),
         }
     }

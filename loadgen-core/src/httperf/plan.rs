@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use super::options::{Options, Tls as TlsOptions, TlsProtocol, UriSource, Workload};
 use super::{FileError, read_headers, read_servers, read_sessions, read_uris};
 use crate::error::PlanError;
+use crate::net::tls::{ServerName, Tls, TlsVersion};
 use crate::plan::{Plan, Stream};
 use crate::schedule::{GapLaw, Gaps, Schedule};
 use crate::secret::shown_url;
 use crate::session::{
-    Head, HostLine, Limits, RawText, Retry, Sampling, Script, Sessions, SocketOptions, Tls,
-    TlsVersion, Uris,
+    Head, HostLine, Limits, RawText, Retry, Sampling, Script, Sessions, SocketOptions, Uris,
 };
 use crate::target::Target;
 
@@ -118,7 +118,6 @@ pub fn prepare(options: &Options, sources: Vec<IpAddr>) -> Result<Prepared, Prep
             choose_ports: options.hog,
             sources,
         },
-        tls: options.tls.on.then(|| tls(&options.tls)).transpose()?,
         sampling: Sampling {
             // The samples of several clients do not fall together.
             first_s: SAMPLE_S * f64::from(options.client.number + 1)
@@ -139,6 +138,9 @@ pub fn prepare(options: &Options, sources: Vec<IpAddr>) -> Result<Prepared, Prep
     let mut plan = Plan::new(target, stream.with_connections(connections))
         .with_threads(options.threads.min(connections))
         .with_sessions(Sessions { servers, ..sessions });
+    if options.tls.on {
+        plan = plan.with_tls(tls(&options.tls)?);
+    }
     if let Some(runtime) = options.runtime() {
         plan = plan.with_duration(runtime);
     }
@@ -282,7 +284,7 @@ pub(super) fn tls(options: &TlsOptions) -> Result<Tls, PrepareError> {
         ca_path: options.ca_path.as_ref().map(PathBuf::from),
         certificate: options.certificate.as_ref().map(PathBuf::from),
         key: options.key.as_ref().map(PathBuf::from),
-        server_name: text(&options.server_name),
+        server_name: text(&options.server_name).map_or(ServerName::Omitted, ServerName::Named),
         resume: !options.no_reuse,
         // As the original: a server that does not speak TLS is a mistake of set-up.
         stop_on_failure: true,

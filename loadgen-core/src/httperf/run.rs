@@ -11,10 +11,9 @@ use super::{CommandLineError, Options, Printer, Printing, Sink, prepare, render,
 use crate::engine::{Engine, RunHandle, Stopper};
 use crate::error::RunError;
 use crate::migration::{MigrationError, MigrationRun, ReachCheck, Trigger, TriggerError};
-use crate::net::tls::{TlsError, TlsSettings};
+use crate::net::tls::{Tls, TlsError, TlsSettings};
 use crate::plan::Plan;
 use crate::report::{Report, SaveError};
-use crate::session::Tls;
 
 /// Lateness of the generator (99th percentile, in µs) from which it is told to have
 /// been the bottleneck.
@@ -188,7 +187,7 @@ fn understand(
 /// it prints anything; whatever else is wrong with TLS is told later.
 fn has_inconsistent_pair(options: &Options) -> bool {
     let Ok(tls) = tls(&options.tls) else { return false };
-    let settings = || TlsSettings::new(&Tls { verify: false, ..tls }, "localhost");
+    let settings = || TlsSettings::new(&Tls { verify: false, ..tls }, "localhost", &[]);
     options.tls.on
         && options.tls.key.is_some()
         && matches!(settings(), Err(TlsError::KeyMismatch { .. }))

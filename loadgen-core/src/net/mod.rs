@@ -6,6 +6,7 @@ pub(crate) mod limits;
 pub(crate) mod poll;
 pub(crate) mod socket;
 pub(crate) mod spin_window;
+pub(crate) mod stamps;
 pub(crate) mod sys;
 pub(crate) mod tcp_info;
 pub(crate) mod tls;

@@ -3,16 +3,17 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::sys;
+use super::stamps::Stamps;
+use super::tls::Agreed;
 #[cfg(feature = "tls")]
 use super::tls::TlsStream;
-#[cfg(feature = "tls")]
-use crate::session::TlsVersion;
+use super::{socket, sys};
 
 /// A connection's bytes, plain or encrypted. The socket is non-blocking and
 /// announced edge-triggered, so the caller goes on until [`WouldBlock`].
 ///
 /// [`WouldBlock`]: io::ErrorKind::WouldBlock
+#[derive(Debug)]
 pub(crate) enum Transport {
     /// Bare TCP.
     Plain(OwnedFd),
@@ -21,15 +22,13 @@ pub(crate) enum Transport {
     Tls(Box<TlsStream>),
 }
 
-/// What both sides of a TLS connection have agreed on.
-#[cfg(feature = "tls")]
+/// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Agreed {
-    pub(crate) version: TlsVersion,
-    /// The name that rustls has for it: IANA's, with `TLS13_` for those of 1.3.
-    pub(crate) suite: &'static str,
-    /// An earlier TLS session was taken up, which spares the server most work.
-    pub(crate) resumed: bool,
+pub(crate) struct Received {
+    /// Plaintext bytes; 0: the end of the stream.
+    pub(crate) bytes: usize,
+    /// Nothing more was there to be read: whatever comes later is announced.
+    pub(crate) drained: bool,
 }
 
 /// Why a connection did not get through its TLS handshake.
@@ -57,10 +56,21 @@ impl Transport {
         }
     }
 
+    /// Whether a read may bring something that no event will tell of, since it came
+    /// together with what has been read already.
+    #[inline]
+    pub(crate) fn has_pending(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.has_pending(),
+        }
+    }
+
     /// Drives the TLS handshake as far as the socket allows. `true`: it is done
     /// (plain connections have none). To be called when the connect is done, and
-    /// then at each readiness. The caller reads once after it: what came with the
-    /// handshake's end is not announced again.
+    /// then at each readiness. What came with the handshake's end is not announced
+    /// again: see [`Transport::has_pending`].
     pub(crate) fn handshake(&mut self) -> Result<bool, HandshakeError> {
         match self {
             Self::Plain(_) => Ok(true),
@@ -71,6 +81,7 @@ impl Transport {
 
     /// Takes what it can of `bytes`; `WouldBlock` when it can take nothing. Some
     /// of what was taken may wait for [`Transport::flush`].
+    #[inline]
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(fd) => sys::send(fd.as_fd(), bytes),
@@ -80,23 +91,69 @@ impl Transport {
     }
 
     /// Reads plaintext; 0 is the end of the stream (see [`Transport::truncated`]),
-    /// `WouldBlock` that the socket has no more for now.
-    pub(crate) fn recv(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// `WouldBlock` that the socket has no more for now. `stamps` takes the kernel's
+    /// timestamp, on a socket that was asked for them.
+    #[inline]
+    pub(crate) fn recv(
+        &mut self,
+        buffer: &mut [u8],
+        stamps: Option<&mut Stamps>,
+    ) -> io::Result<Received> {
         match self {
-            Self::Plain(fd) => sys::recv(fd.as_fd(), buffer),
+            Self::Plain(fd) => {
+                let bytes = match stamps {
+                    None => sys::recv(fd.as_fd(), buffer)?,
+                    Some(stamps) => stamps.recv(fd.as_fd(), buffer)?,
+                };
+                // After a short read of a socket, what follows makes a new event.
+                Ok(Received { bytes, drained: bytes < buffer.len() })
+            }
             #[cfg(feature = "tls")]
-            Self::Tls(tls) => tls.recv(buffer),
+            Self::Tls(tls) => tls.recv(buffer, stamps),
         }
     }
 
-    /// Drops up to `most` bytes without reading them; `None` where they must be
-    /// decrypted first: read them then.
-    pub(crate) fn discard(&mut self, most: usize) -> Option<io::Result<usize>> {
+    /// Whether received bytes can be dropped without being read: not where they must be
+    /// decrypted first.
+    #[inline]
+    pub(crate) fn can_discard(&self) -> bool {
         match self {
-            Self::Plain(fd) => Some(sys::discard(fd.as_fd(), most)),
+            Self::Plain(_) => true,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => false,
+        }
+    }
+
+    /// Drops up to `most` bytes without reading them; `None` where that
+    /// [cannot be done](Self::can_discard): read them then.
+    pub(crate) fn discard(
+        &mut self,
+        most: usize,
+        stamps: Option<&mut Stamps>,
+    ) -> Option<io::Result<usize>> {
+        match self {
+            Self::Plain(fd) => Some(match stamps {
+                None => sys::discard(fd.as_fd(), most),
+                Some(stamps) => stamps.discard(fd.as_fd(), most),
+            }),
             #[cfg(feature = "tls")]
             Self::Tls(_) => None,
         }
+    }
+
+    /// Reads what the socket has to nowhere, up to the peer's FIN; `true`: it came.
+    pub(crate) fn has_ended(&self, buffer: &mut [u8]) -> io::Result<bool> {
+        /// Reads of a peer that does not come to an end.
+        const MOST: u32 = 16;
+        for _ in 0..MOST {
+            match sys::recv(self.fd(), buffer) {
+                Ok(0) => return Ok(true),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 
     /// The stream has ended without the goodbye that TLS demands, so it may have
@@ -119,6 +176,7 @@ impl Transport {
     }
 
     /// Writes waiting ciphertext; `true` when none is left.
+    #[inline]
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
         match self {
             Self::Plain(_) => Ok(true),
@@ -128,11 +186,10 @@ impl Transport {
     }
 
     /// What was agreed on, once the handshake is done; `None` for plain ones.
-    #[cfg(feature = "tls")]
-    #[cfg_attr(not(test), expect(dead_code, reason = "for reports"))]
     pub(crate) fn agreed(&self) -> Option<Agreed> {
         match self {
             Self::Plain(_) => None,
+            #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.agreed(),
         }
     }
@@ -144,5 +201,11 @@ impl Transport {
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.close(),
         }
+    }
+
+    /// Closes the connection by RST, without a word.
+    pub(crate) fn reset(self) {
+        // Fails only on a socket that is no more: nothing is left to close then.
+        let _ = socket::close_with_reset(self.fd());
     }
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DEFAULT_TIMEOUT_S, Plan, Precision, Stream};
+use crate::net::tls::Tls;
 use crate::request::Request;
 use crate::session::Sessions;
 use crate::target::Target;
@@ -13,6 +14,9 @@ use crate::target::Target;
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
     target: Target,
+    /// Left out where it does not apply, or is left to the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tls: Option<Tls>,
     /// `None` with sessions, and so are the two times below: they have their own.
     request: Option<Request>,
     load: Stream,
@@ -44,6 +48,7 @@ impl From<Plan> for Document {
             timeout_s,
             drain_s,
             target: plan.target,
+            tls: plan.tls,
             load: plan.load,
             probe: plan.probe,
             sessions: plan.sessions,
@@ -65,6 +70,7 @@ impl TryFrom<Document> for Plan {
     fn try_from(told: Document) -> Result<Self, Self::Error> {
         let mut plan = Self {
             target: told.target,
+            tls: told.tls,
             request: told.request,
             load: told.load,
             probe: told.probe,
@@ -80,6 +86,9 @@ impl TryFrom<Document> for Plan {
             call_log: told.call_log,
             kernel_timestamps: told.kernel_timestamps,
         };
+        if let Some(sessions) = &mut plan.sessions {
+            plan.tls = plan.tls.or(sessions.old_tls.take());
+        }
         if plan.sessions.is_none() {
             let whole =
                 plan.request.is_some() && plan.timeout_s.is_some() && plan.drain_s.is_some();
@@ -144,6 +153,21 @@ mod tests {
             changed[key] = serde_json::Value::Null;
             assert!(serde_json::from_value::<Plan>(changed).is_err(), "{key}");
         }
+    }
+
+    #[test]
+    fn old_plans_have_their_tls_among_the_sessions() {
+        let target = Target::parse("https://127.0.0.1/").unwrap();
+        let plan = Plan { target, ..plan() }
+            .with_sessions(Sessions::connections(1))
+            .with_tls(Tls { server_name: crate::ServerName::Omitted, ..Tls::unchecked() });
+        let new = serde_json::to_value(&plan).unwrap();
+        assert!(new["sessions"].get("tls").is_none());
+        let mut old = new.clone();
+        let tls = old.as_object_mut().unwrap().remove("tls").unwrap();
+        old["sessions"]["tls"] = tls;
+        assert_eq!(serde_json::from_value::<Plan>(old).unwrap(), plan);
+        assert_eq!(serde_json::from_value::<Plan>(new).unwrap(), plan);
     }
 
     /// As written before: with the defaults of calls, which did not apply.

@@ -45,11 +45,6 @@ impl Plan {
                 "sessions with several servers connect to each by its name: leave out the address \
                  to connect to in place of the target's",
             ),
-            (
-                sessions.tls.is_some() && !self.target.is_tls(),
-                "the sessions have settings of TLS, but the URL is http: make it https, or leave \
-                 them out",
-            ),
         ];
         match ignored.into_iter().find(|(is_set, _)| *is_set) {
             Some((_, reason)) => Err(PlanError::Conflict(reason)),
@@ -62,17 +57,11 @@ impl Plan {
 mod tests {
     use std::time::Duration;
 
-    use crate::session::{Sessions, Tls};
+    use crate::session::Sessions;
     use crate::{CloseMode, Plan, Request, Schedule, Stream, Target};
 
     fn plan(url: &str, load: Stream) -> Plan {
         Plan::new(Target::parse(url).unwrap(), load).with_sessions(Sessions::connections(2))
-    }
-
-    fn with(change: impl FnOnce(&mut Sessions)) -> Plan {
-        let mut sessions = Sessions::connections(2);
-        change(&mut sessions);
-        plan("http://h/", stream()).with_sessions(sessions)
     }
 
     fn stream() -> Stream {
@@ -113,7 +102,6 @@ mod tests {
                 "SocketOptions::sources",
             ),
             (connect_to(&["a", "b"]), "several servers"),
-            (with(|sessions| sessions.tls = Some(Tls::default())), "https"),
         ];
         for (plan, word) in cases {
             let error = plan.validate().expect_err(word).to_string();

@@ -11,11 +11,10 @@ impl Plan {
     /// [`PlanError`] with the offending value.
     pub fn validate(&self) -> Result<(), PlanError> {
         self.target.validate()?;
-        if self.target.is_tls() && self.sessions.is_none() {
-            return Err(PlanError::Url {
-                url: self.target.url().to_owned(),
-                reason: "https is not supported here yet: use an http:// URL",
-            });
+        if self.tls.is_some() && !self.target.is_tls() {
+            return Err(PlanError::Conflict(
+                "there are settings of TLS, but the URL is http: make it https, or leave them out",
+            ));
         }
         self.request().validate()?;
         let missing = self.missing_secrets();

@@ -40,6 +40,9 @@ pub(crate) enum SlowCause {
     SynRetransmission,
     /// Connecting, with one SYN.
     Handshake,
+    /// From the end of the connect to that of the TLS handshake: the server, and
+    /// whatever the network lost meanwhile.
+    TlsHandshake,
     /// From the request's first sending to its last: it was not acknowledged
     /// meanwhile, since it or the acknowledgement was lost, or the server's machine
     /// did not run.
@@ -54,11 +57,12 @@ pub(crate) enum SlowCause {
 
 impl SlowCause {
     /// All, in the order of reports.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::SynRetransmission,
         Self::DataRetransmission,
         Self::Server,
         Self::Handshake,
+        Self::TlsHandshake,
         Self::Reconnect,
         Self::Queue,
         Self::OwnLag,
@@ -73,6 +77,7 @@ impl SlowCause {
             Self::Reconnect => "reconnect",
             Self::SynRetransmission => "syn-retransmission",
             Self::Handshake => "handshake",
+            Self::TlsHandshake => "tls-handshake",
             Self::DataRetransmission => "data-retransmission",
             Self::Server => "server",
             Self::Unsampled => "unsampled",
@@ -83,8 +88,10 @@ impl SlowCause {
 /// How the connecting of a call went; all zero on a connection that was open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Connecting {
-    /// How long it took (at most 71 minutes).
+    /// How long the TCP handshake took (at most 71 minutes).
     pub(crate) took_us: u32,
+    /// How long the TLS handshake took after it, once it is through.
+    pub(crate) tls_us: u32,
     /// How long its end had been known to the kernel before we saw it.
     pub(crate) seen_late_us: u32,
     /// How often the SYN was sent again.
@@ -99,14 +106,23 @@ impl Connecting {
 
     /// What is to be kept of a handshake that has just been found complete.
     pub(crate) fn complete(took: Nanos, sample: Option<TcpInfo>) -> Self {
-        let micros = |ns: Nanos| u32::try_from(ns / 1000).unwrap_or(u32::MAX);
         let late = sample.map_or(0, |info| whole_ticks(info.since_acknowledged).min(took));
         Self {
             took_us: micros(took),
+            tls_us: 0,
             seen_late_us: micros(late),
             retransmits: sample.map_or(0, |info| info.total_retransmits.min(255) as u8),
         }
     }
+
+    /// The TLS handshake is through, too.
+    pub(crate) fn secured(&mut self, took: Nanos) {
+        self.tls_us = micros(took);
+    }
+}
+
+fn micros(ns: Nanos) -> u32 {
+    u32::try_from(ns / 1000).unwrap_or(u32::MAX)
 }
 
 fn whole_ticks(age: Nanos) -> Nanos {
@@ -120,6 +136,8 @@ pub(crate) struct Evidence {
     /// It ended before its connection was established (`sent` is the start of
     /// connecting), or never had one.
     pub(crate) unconnected: bool,
+    /// It ended in the TLS handshake (`sent` is the start of connecting).
+    pub(crate) unsecured: bool,
     /// How late it was taken up, if it had to wait for a connection.
     pub(crate) taken_up_late: Nanos,
     pub(crate) request_bytes: u64,
@@ -155,15 +173,18 @@ impl Parts {
 pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> Parts {
     use SlowCause::{
         DataRetransmission, Handshake, OwnLag, Queue, Reconnect, Server, SynRetransmission,
-        Unsampled,
+        TlsHandshake, Unsampled,
     };
     let mut parts = Parts::default();
     let connecting = evidence.connecting;
-    let connect = u64::from(connecting.took_us) * 1000;
     // Until it had a connection, or began to open one.
     let before = call.sent.saturating_sub(call.intended);
-    let connect = connect.min(before);
-    let before = before - connect;
+    let after = call.done.saturating_sub(call.sent.max(call.intended));
+    // The opening lies before the sending, if it came to that.
+    let opening = if evidence.unsecured { after } else { before };
+    let connect = (u64::from(connecting.took_us) * 1000).min(opening);
+    let tls = (u64::from(connecting.tls_us) * 1000).min(opening - connect);
+    let before = if evidence.unsecured { before } else { before - connect - tls };
     if call.retried {
         parts.add(Reconnect, before);
     } else if call.queued {
@@ -177,8 +198,11 @@ pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> Parts {
     parts.add(OwnLag, late);
     let handshake = if connecting.retransmits > 0 { SynRetransmission } else { Handshake };
     parts.add(handshake, connect - late);
-
-    let after = call.done.saturating_sub(call.sent.max(call.intended));
+    parts.add(TlsHandshake, tls);
+    if evidence.unsecured {
+        parts.add(TlsHandshake, after - connect - tls);
+        return parts;
+    }
     let Some(info) = evidence.sample else {
         parts.add(Unsampled, after);
         return parts;

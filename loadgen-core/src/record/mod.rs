@@ -14,6 +14,7 @@ mod population;
 mod recorder;
 mod sessions;
 mod timeline;
+mod tls;
 
 pub use calls::{CallLog, CallRecord};
 pub use connections::{ConnectionEnd, ConnectionLog};
@@ -27,3 +28,4 @@ pub(crate) use population::{Histogram, PopulationRecord, Tally, add};
 pub(crate) use recorder::Recorder;
 pub(crate) use sessions::SessionRecord;
 pub(crate) use timeline::{Counters, STEPS_PER_WINDOW, Timeline};
+pub(crate) use tls::TlsRecord;

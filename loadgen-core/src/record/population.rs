@@ -66,6 +66,11 @@ pub(crate) struct PopulationRecord {
     pub(crate) time_to_failure: Histogram,
     /// Lateness of the generator, of open-loop calls.
     pub(crate) lag: Histogram,
+    /// From the start of connecting to the end of the TCP handshake, of connections opened
+    /// for calls.
+    pub(crate) connect: Histogram,
+    /// From there to the end of the TLS handshake, of the same.
+    pub(crate) tls_handshake: Histogram,
     /// Failed calls by phase and cause.
     pub(crate) errors: [[u64; Cause::ALL.len()]; Phase::ALL.len()],
     /// Answered calls by the hundreds of their status; 0 holds all others.
@@ -83,6 +88,8 @@ impl PopulationRecord {
             service: histogram(),
             time_to_failure: histogram(),
             lag: histogram(),
+            connect: histogram(),
+            tls_handshake: histogram(),
             errors: Default::default(),
             status: [0; 6],
             lost: Losses::default(),
@@ -97,6 +104,8 @@ impl PopulationRecord {
             (&mut self.service, &other.service),
             (&mut self.time_to_failure, &other.time_to_failure),
             (&mut self.lag, &other.lag),
+            (&mut self.connect, &other.connect),
+            (&mut self.tls_handshake, &other.tls_handshake),
         ] {
             add(mine, theirs);
         }

@@ -6,9 +6,10 @@ use super::connections::{ConnectionEnd, ConnectionLog};
 use super::population::{PopulationRecord, Tally};
 use super::{
     CallLog, CallRecord, DateLog, Failure, Outcome, OwnRecord, PauseLog, PauseRecord, Population,
-    Timeline,
+    Timeline, TlsRecord,
 };
 use crate::clock::Nanos;
+use crate::net::tls::Agreed;
 
 /// What one worker measured.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Recorder {
     /// Kept where calls are.
     pub(crate) connections: ConnectionLog,
     pub(crate) dates: DateLog,
+    pub(crate) tls: TlsRecord,
     pub(crate) bad_calls: BadCalls,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
@@ -61,6 +63,7 @@ impl Recorder {
             connections: ConnectionLog::new(log.keeps()),
             dates: DateLog::new(log.keeps()),
             log,
+            tls: TlsRecord::default(),
             bad_calls: BadCalls::default(),
             bytes_sent: 0,
             bytes_received: 0,
@@ -218,6 +221,30 @@ impl Recorder {
         }
     }
 
+    /// The TCP handshake of a connection for a call is through.
+    pub(crate) fn connected(&mut self, population: Population, intended: Nanos, took: Nanos) {
+        if let Some(record) = self.record(population, intended) {
+            record.connect.saturating_record(took);
+        }
+    }
+
+    /// The TLS handshake of a connection is through; `intended` is that of the call that it
+    /// was opened for, if there is one.
+    pub(crate) fn secured(
+        &mut self,
+        population: Population,
+        intended: Option<Nanos>,
+        took: Nanos,
+        agreed: Option<Agreed>,
+    ) {
+        if let Some(agreed) = agreed {
+            self.tls.complete(agreed);
+        }
+        if let Some(record) = intended.and_then(|intended| self.record(population, intended)) {
+            record.tls_handshake.saturating_record(took);
+        }
+    }
+
     /// A call is sent again, since the server had closed the idle connection.
     pub(crate) fn reconnect(&mut self, population: Population, intended: Nanos) {
         if let Some(record) = self.record(population, intended) {
@@ -329,6 +356,7 @@ impl Recorder {
         self.connections.merge(other.connections);
         self.dates.samples.extend(other.dates.samples);
         self.bad_calls.merge(other.bad_calls);
+        self.tls.merge(other.tls);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.waiting_at_end += other.waiting_at_end;

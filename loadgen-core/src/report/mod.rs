@@ -11,6 +11,7 @@ pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod latency;
 mod model;
+mod model_connections;
 mod model_generator;
 mod model_kernel;
 mod model_migration;
@@ -35,6 +36,7 @@ pub use model::{
     PopulationWindow, Rates, Report, SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic,
     Verdict, VerdictStatus, WindowReport,
 };
+pub use model_connections::TlsReport;
 pub use model_generator::GeneratorReport;
 pub use model_kernel::{
     ConnectionSample, KernelTimestamps, KernelWindow, SlowCall, SlowCalls, SlowCause,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     GeneratorReport, KernelTimestamps, KernelWindow, Migration, SessionsReport, SlowCalls,
+    TlsReport,
 };
 use crate::event::EventReport;
 use crate::plan::Plan;
@@ -51,6 +52,14 @@ pub struct Report {
     pub service_time: Latency,
     /// Actual start − intended start: the generator's own lateness.
     pub lag: Latency,
+    /// Start of connecting to the end of the TCP handshake, of connections opened for
+    /// calls, without those of the warm-up; `None` for plans with sessions, and in reports
+    /// of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_time: Option<Latency>,
+    /// What TLS came to; `None` without it, and for plans with sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsReport>,
     /// Replies by class of status.
     pub status: BTreeMap<String, u64>,
     /// Failed calls by class, `phase-cause`.
@@ -63,7 +72,8 @@ pub struct Report {
     /// The first failure of each class.
     #[serde(default)]
     pub error_examples: Vec<ErrorExample>,
-    /// Bytes of requests and replies, heads included, TCP and IP headers not.
+    /// Bytes of requests and replies, heads included, TCP and IP headers not; those of TLS
+    /// before it encrypts them.
     pub bytes: Traffic,
     /// CPU time of the worker threads.
     pub cpu: Cpu,
@@ -281,6 +291,13 @@ pub struct PopulationReport {
     pub time_to_failure: Latency,
     /// Generator's own lateness.
     pub lag: Latency,
+    /// Start of connecting to the end of the TCP handshake, of connections opened for
+    /// calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_time: Option<Latency>,
+    /// From there to the end of the TLS handshake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_handshake_time: Option<Latency>,
     /// Failed calls by class.
     pub errors: BTreeMap<String, u64>,
     /// Connections lost, by cause.

@@ -5,10 +5,9 @@ use serde_json::{Value, json};
 pub(crate) use super::schema_check::Schema;
 use super::schema_check::leads;
 use super::{Moments, Report, SessionOutcomes, SessionsReport, sample};
+use crate::net::tls::{Tls, TlsVersion};
 use crate::schedule::{GapLaw, GapStep, GapSteps, Gaps, Schedule};
-use crate::session::{
-    Burst, Script, ScriptedCall, ScriptedSession, Sessions, Tls, TlsVersion, Uris,
-};
+use crate::session::{Burst, Script, ScriptedCall, ScriptedSession, Sessions, Uris};
 
 fn schema() -> Schema {
     Schema::read("report.schema.json")
@@ -65,8 +64,26 @@ fn samples() -> Vec<Value> {
         response_time_without: Some(closed.response_time.clone()),
         ..Default::default()
     });
+    let mut encrypted = sample::plain();
+    let tls = Tls { version: Some(TlsVersion::V1_3), server_name: "h".into(), ..Tls::default() };
+    encrypted.plan = encrypted.plan.with_tls(tls);
+    let times = encrypted.response_time.clone();
+    encrypted.connect_time = Some(times.clone());
+    for population in encrypted.populations.values_mut() {
+        population.connect_time = Some(times.clone());
+        population.tls_handshake_time = Some(times.clone());
+    }
+    encrypted.tls = Some(super::TlsReport {
+        version: Some("1.3".to_owned()),
+        cipher: Some("TLS_AES_128_GCM_SHA256".to_owned()),
+        alpn: Some("http/1.1".to_owned()),
+        handshake_time: times,
+        first_failure: Some("refused".to_owned()),
+        ..Default::default()
+    });
     let reports = [
         sample::plain(),
+        encrypted,
         sample::pre_copy(),
         sample::post_copy_cut(),
         sample::stop_and_copy(),
@@ -118,7 +135,6 @@ fn with_sessions() -> Vec<Report> {
             sessions.servers = vec!["a".to_owned()];
             sessions.head.host = "a".into();
             sessions.socket.sources = vec!["127.0.0.2".parse().unwrap()];
-            sessions.tls = Some(Tls { version: Some(TlsVersion::V1_3), ..Tls::default() });
             figures.connections.lifetime_ms = Some(Moments::default());
             figures.connections.lifetime_histogram = vec![(0, 1)];
             figures.tls_failure = Some("refused".to_owned());

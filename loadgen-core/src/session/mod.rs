@@ -11,7 +11,6 @@ mod observer;
 mod page;
 mod raw_text;
 mod script;
-mod tls;
 mod uris;
 
 use std::fmt;
@@ -25,11 +24,11 @@ pub use observer::{Notice, Observer, ReplySizes, Sample};
 pub(crate) use page::{Found, Links, PageScanner};
 pub use raw_text::RawText;
 pub use script::{Burst, Script, ScriptedCall, ScriptedSession};
-pub use tls::{Tls, TlsVersion};
 pub(crate) use uris::UriWalker;
 pub use uris::Uris;
 
 use crate::error::PlanError;
+use crate::net::tls::Tls;
 use crate::secret::lines;
 
 /// What every arrival of the load does, and how its connections behave.
@@ -66,10 +65,10 @@ pub struct Sessions {
     /// Names of servers that connections go to in turn, each with its own `Host`
     /// line; empty: the plan's target alone.
     pub servers: Vec<String>,
-    /// How connections to an `https` target are encrypted; `None`: by whatever TLS it
-    /// speaks, its certificate and name checked against the authorities of the system.
-    /// An `http` target is not encrypted, and takes none.
-    pub tls: Option<Tls>,
+    /// Where plans said it before [`Plan`](crate::Plan) did; taken over from there when
+    /// one is read.
+    #[serde(default, rename = "tls", skip_serializing)]
+    pub(crate) old_tls: Option<Tls>,
     /// When rates are sampled.
     pub sampling: Sampling,
 }
@@ -190,7 +189,7 @@ impl Sessions {
             limits: Limits { timeout_s: 0.0, think_s: 0.0 },
             socket: SocketOptions::default(),
             servers: Vec::new(),
-            tls: None,
+            old_tls: None,
             sampling: Sampling { first_s: 5.0, every_s: 5.0 },
         }
     }

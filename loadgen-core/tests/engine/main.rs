@@ -7,7 +7,11 @@ mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod failing;
+#[cfg(feature = "tls")]
+mod https;
 mod limits;
+#[cfg(feature = "tls")]
+mod secure_server;
 
 use std::time::Duration;
 

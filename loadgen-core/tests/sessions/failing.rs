@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use loadgen_core::session::{Retry, Script, Tls};
-use loadgen_core::{Plan, Schedule, Stream, Target};
+use loadgen_core::session::{Retry, Script};
+use loadgen_core::{Plan, Schedule, Stream, Target, Tls};
 
 use super::common::{Gate, OK, OddServer, millis, nobody};
 use super::{BUSY, connections, every, plan, run, scripted};
@@ -149,10 +149,9 @@ fn a_slow_tls_server_does_not_end_the_run() {
         sessions.limits.timeout_s = 0.2;
         let mut tls = Tls::default();
         tls.stop_on_failure = true;
-        sessions.tls = Some(tls);
         let target = Target::host_port("127.0.0.1", port, true).unwrap();
         let load = Stream::fresh(every(0.01));
-        run(Plan::new(target, load).with_sessions(sessions)).0
+        run(Plan::new(target, load).with_sessions(sessions).with_tls(tls)).0
     };
     // Connects, and never says a word.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -16,7 +16,7 @@ use crate::options::{ConnectionOptions, LoadOptions, TargetOptions};
 #[command(after_long_help = AFTER)]
 #[command(group = clap::ArgGroup::new("way").required(true).args(["rates", "search"]))]
 pub(crate) struct Args {
-    /// http:// URL to load
+    /// http:// or https:// URL to load
     url: String,
 
     /// Rates to run, calls a second: LOW..HIGH/STEP, or a list
@@ -167,11 +167,8 @@ impl Args {
 
     /// The plan of a step, at any rate.
     pub(super) fn base_plan(&self) -> Result<Plan, Failure> {
-        let target = self.target.target(&self.url)?;
         let (stream, _) = self.connections.streams(self.load.schedule(1.0), None);
-        let plan = Plan::new(target, stream)
-            .with_request(self.target.request()?)
-            .with_duration(self.duration);
+        let plan = self.target.plan(&self.url, stream)?.with_duration(self.duration);
         Ok(self.load.apply(plan, Duration::ZERO))
     }
 

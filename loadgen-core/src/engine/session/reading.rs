@@ -97,7 +97,7 @@ impl SessionWorker {
             if whole
                 && droppable >= DISCARD_FROM
                 && let Some(result) =
-                    connection.transport.discard(droppable.min(DISCARD_AT_ONCE) as usize)
+                    connection.transport.discard(droppable.min(DISCARD_AT_ONCE) as usize, None)
             {
                 let Some(n) = self.taken(place, result) else { return };
                 let Some(connection) = self.connections.get_mut(place) else { return };
@@ -109,15 +109,15 @@ impl SessionWorker {
                 }
                 continue;
             }
-            let room = self.buffer.len();
-            let result = connection.transport.recv(&mut self.buffer);
+            let result = connection.transport.recv(&mut self.buffer, None);
+            let drained = result.as_ref().is_ok_and(|received| received.drained);
+            let result = result.map(|received| received.bytes);
             let Some(n) = self.taken(place, result) else { return };
             self.replies(place, token, n);
             if self.connections.find(token).is_none() {
                 return;
             }
-            let tls = self.common.settings.sessions.tls.is_some();
-            if n < room && !hung_up && !tls {
+            if drained && !hung_up {
                 return self.watch(place);
             }
         }
@@ -137,9 +137,9 @@ impl SessionWorker {
             connection.stale = true;
             return;
         }
-        match connection.transport.recv(&mut self.buffer) {
+        match connection.transport.recv(&mut self.buffer, None) {
             // Bytes that nobody asked for: they must not pass for the next reply.
-            Ok(n) if n > 0 => connection.surplus = true,
+            Ok(received) if received.bytes > 0 => connection.surplus = true,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // The end, or an error: noticed after the next request, as by httperf.
             _ => connection.stale = true,

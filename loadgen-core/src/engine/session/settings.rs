@@ -13,7 +13,7 @@ use crate::net::tls::{TlsError, TlsSettings};
 use crate::plan::{Plan, nanos};
 use crate::record::Population;
 use crate::secret::Secret;
-use crate::session::{Links, Observer, Sample, Script, Sessions, Tls, Uris};
+use crate::session::{Links, Observer, Sample, Script, Sessions, Uris};
 
 /// What does not change during a run.
 pub(crate) struct Settings {
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(super) sample_every: Nanos,
     /// Of each server; none: plain TCP.
     pub(super) tls: Vec<TlsSettings>,
+    /// The run ends with the first connection that TLS does not come about on.
+    pub(super) stop_on_tls_failure: bool,
 }
 
 /// What the workers of a run of sessions share while it runs.
@@ -77,7 +79,8 @@ impl Settings {
             first_sample: nanos(sessions.sampling.first_s),
             sample_every: nanos(sessions.sampling.every_s),
             tls: encryption(plan, sessions)?,
-            sessions: Sessions { tls: tls(plan, sessions), ..sessions.clone() },
+            sessions: sessions.clone(),
+            stop_on_tls_failure: plan.tls().is_some_and(|tls| tls.stop_on_failure),
         })
     }
 
@@ -231,23 +234,13 @@ fn authorized(plan: &Plan, sessions: &Sessions) -> Sessions {
 
 /// How the connections to each server are encrypted, if they are.
 fn encryption(plan: &Plan, sessions: &Sessions) -> Result<Vec<TlsSettings>, TlsError> {
-    let Some(tls) = tls(plan, sessions) else { return Ok(Vec::new()) };
-    let of_server = |host: &str| match sessions.tls {
-        Some(_) => TlsSettings::new(&tls, host),
-        // Whose certificate is checked is also told which one is meant.
-        None => TlsSettings::new(&Tls { server_name: Some(host.to_owned()), ..tls.clone() }, host),
-    };
+    let Some(tls) = plan.encryption() else { return Ok(Vec::new()) };
+    // httperf asks for no protocol, so neither do its sessions.
+    let of_server = |host: &str| TlsSettings::new(&tls, host, &[]);
     if sessions.servers.is_empty() {
         return Ok(vec![of_server(plan.target.host())?]);
     }
     sessions.servers.iter().map(|server| of_server(server)).collect()
-}
-
-/// The settings of TLS: those given, or, where the URL alone asks for it, the ones
-/// that trust nobody unchecked.
-fn tls(plan: &Plan, sessions: &Sessions) -> Option<Tls> {
-    let checked = || Tls { verify: true, resume: true, ..Tls::default() };
-    sessions.tls.clone().or_else(|| plan.target.is_tls().then(checked))
 }
 
 /// Where the references of pages lead, if there are pages. Relative ones begin at
@@ -290,24 +283,5 @@ fn addresses(plan: &Plan, sessions: &Sessions) -> Result<Vec<SocketAddr>, RunErr
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings").field("addresses", &self.addresses).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Schedule, Stream, Target};
-
-    #[test]
-    fn an_https_url_is_encrypted_and_checked() {
-        let of = |url: &str, given: Option<Tls>| {
-            let load = Stream::established(Schedule::constant(1.0));
-            let plan = Plan::new(Target::parse(url).unwrap(), load);
-            tls(&plan, &Sessions { tls: given, ..Sessions::connections(1) })
-        };
-        assert!(of("https://h/", None).is_some_and(|tls| tls.verify && !tls.stop_on_failure));
-        let given = Tls { verify: false, ..Tls::default() };
-        assert_eq!(of("https://h/", Some(given.clone())), Some(given));
-        assert_eq!(of("http://h/", None), None);
     }
 }

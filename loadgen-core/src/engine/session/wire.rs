@@ -206,7 +206,7 @@ impl SessionWorker {
             _ => self.pump(place),
         }
         // A handshake's last bytes may have come together with others.
-        if self.common.settings.sessions.tls.is_some()
+        if !self.common.settings.tls.is_empty()
             && let Some(place) = self.connections.find(token)
         {
             self.read(place, false);
@@ -383,16 +383,13 @@ impl SessionWorker {
             }
         };
         *class += 1;
-        let tls = self.common.settings.sessions.tls.as_ref();
         // A server that is only slow, or a lack of ours, is no mistake of set-up: the
         // run goes on, as with httperf.
         let by_server = matches!(
             failure.cause,
             Cause::Tls | Cause::Refused | Cause::Reset | Cause::ClosedEarly
         );
-        if failure.phase == Phase::Connect
-            && by_server
-            && tls.is_some_and(|tls| tls.stop_on_failure)
+        if failure.phase == Phase::Connect && by_server && self.common.settings.stop_on_tls_failure
         {
             let reason = || match failure.errno {
                 0 => failure.class(),

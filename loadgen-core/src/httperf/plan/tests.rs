@@ -269,13 +269,13 @@ fn tls_as_asked_for() {
                 --ssl-verify --ssl-ca-file=ca.pem --ssl-no-reuse";
     let Prepared { plan, .. } = prepared(&line.split_whitespace().collect::<Vec<_>>());
     assert_eq!(plan.target().url(), "https://localhost:443/");
-    let tls = plan.sessions().unwrap().tls.clone().unwrap();
+    let tls = plan.tls().cloned().unwrap();
     let expected = Tls {
         version: Some(TlsVersion::V1_2),
         ciphers: Some("A:B".to_owned()),
         verify: true,
         ca_file: Some("ca.pem".into()),
-        server_name: Some("localhost".to_owned()),
+        server_name: "localhost".into(),
         resume: false,
         stop_on_failure: true,
         ..Tls::default()

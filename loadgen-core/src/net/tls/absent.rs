@@ -3,9 +3,8 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use super::TlsError;
+use super::{Tls, TlsError};
 use crate::net::transport::Transport;
-use crate::session::Tls;
 
 /// There are none in this build.
 #[derive(Debug)]
@@ -18,7 +17,7 @@ pub(crate) struct TlsSessionCache;
 impl TlsSettings {
     /// # Errors
     /// Always [`TlsError::NotBuilt`].
-    pub(crate) fn new(_: &Tls, _: &str) -> Result<Self, TlsError> {
+    pub(crate) fn new(_: &Tls, _: &str, _: &[&[u8]]) -> Result<Self, TlsError> {
         Err(TlsError::NotBuilt)
     }
 

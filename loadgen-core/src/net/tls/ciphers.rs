@@ -4,8 +4,7 @@
 use rustls::SupportedCipherSuite;
 use rustls::crypto::ring::cipher_suite as ring;
 
-use super::TlsError;
-use crate::session::TlsVersion;
+use super::{TlsError, TlsVersion};
 
 /// The suites to offer, best first, and the versions that they belong to.
 #[derive(Debug)]

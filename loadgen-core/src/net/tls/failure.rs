@@ -70,6 +70,7 @@ fn alerted(alert: AlertDescription) -> String {
         | A::CertificateUnknown
         | A::UnknownCA
         | A::AccessDenied => "it does not accept the client certificate, or wants one",
+        A::NoApplicationProtocol => "it does not speak HTTP/1.1 over TLS",
         A::UnrecognisedName => "it does not know the server name",
         _ => "",
     };

@@ -2,6 +2,7 @@
 
 #[cfg(not(feature = "tls"))]
 mod absent;
+mod agreed;
 #[cfg(feature = "tls")]
 mod ciphers;
 mod error;
@@ -9,6 +10,7 @@ mod error;
 mod failure;
 #[cfg(feature = "tls")]
 mod files;
+mod options;
 #[cfg(feature = "tls")]
 mod settings;
 #[cfg(feature = "tls")]
@@ -25,7 +27,9 @@ mod tests;
 
 #[cfg(not(feature = "tls"))]
 pub(crate) use absent::{TlsSessionCache, TlsSettings};
+pub(crate) use agreed::Agreed;
 pub use error::TlsError;
+pub use options::{ServerName, Tls, TlsVersion};
 #[cfg(feature = "tls")]
 pub(crate) use settings::{TlsSessionCache, TlsSettings};
 #[cfg(feature = "tls")]

@@ -9,40 +9,40 @@ use std::sync::Arc;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::ServerName as Name;
 use rustls::{ClientConfig, ClientConnection, Error, InconsistentKeys, SupportedProtocolVersion};
 
 use super::ciphers::{self, Suites};
 use super::trusting::Trusting;
 use super::unchecked::Unchecked;
-use super::{TlsError, TlsStream, files};
+use super::{ServerName, Tls, TlsError, TlsStream, TlsVersion, files};
 use crate::net::transport::Transport;
-use crate::session::{Tls, TlsVersion};
 
-/// Tickets that a session keeps. A server gives one or two a handshake, and
-/// each is good for one.
-const TICKETS: usize = 8;
+/// Servers whose tickets a client keeps: eight of each, by rustls. A server gives one or
+/// two tickets a handshake, and in TLS 1.3 each is good for one.
+const SERVERS: usize = 8;
 
 /// How connections to one server are encrypted; shared by all workers.
 #[derive(Debug)]
 pub(crate) struct TlsSettings {
     config: Arc<ClientConfig>,
-    name: ServerName<'static>,
+    name: Name<'static>,
     resume: bool,
 }
 
-/// What the connections of one session have in common: what the first of them
-/// was given to resume its TLS session. Of no cost until then.
+/// What the connections of one client (a session, or one load in one worker) have in
+/// common: what they were given to resume TLS sessions. Of no cost until then.
 #[derive(Debug, Default)]
 pub(crate) struct TlsSessionCache(Option<Arc<ClientConfig>>);
 
 impl TlsSettings {
     /// Settings for connections to `host`: a name, or an IP address without
-    /// brackets. Reads the files that `tls` names.
+    /// brackets. Reads the files that `tls` names. `alpn` are the protocols that the
+    /// server may choose of (RFC 7301), best first; none: it is not asked.
     ///
     /// # Errors
     /// [`TlsError`], for what cannot be read or is not available.
-    pub(crate) fn new(tls: &Tls, host: &str) -> Result<Self, TlsError> {
+    pub(crate) fn new(tls: &Tls, host: &str, alpn: &[&[u8]]) -> Result<Self, TlsError> {
         let Suites { suites, versions } = ciphers::choose(tls.ciphers.as_deref(), tls.version)?;
         let provider =
             Arc::new(CryptoProvider { cipher_suites: suites, ..ring::default_provider() });
@@ -75,7 +75,8 @@ impl TlsSettings {
                 })?
             }
         };
-        config.enable_sni = tls.server_name.is_some();
+        config.enable_sni = tls.server_name != ServerName::Omitted;
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         config.resumption = Resumption::disabled();
         Ok(Self { config: Arc::new(config), name: name(tls, host)?, resume: tls.resume })
     }
@@ -99,7 +100,7 @@ impl TlsSessionCache {
         // Cloned are a dozen references; the store is the session's own.
         self.0.get_or_insert_with(|| {
             let mut config = shared.clone();
-            config.resumption = Resumption::in_memory_sessions(TICKETS);
+            config.resumption = Resumption::in_memory_sessions(SERVERS);
             Arc::new(config)
         })
     }
@@ -129,11 +130,14 @@ fn client_files(tls: &Tls) -> Result<Option<(&Path, &Path)>, TlsError> {
     }
 }
 
-fn name(tls: &Tls, host: &str) -> Result<ServerName<'static>, TlsError> {
-    if tls.server_name.is_none() && !tls.verify {
+fn name(tls: &Tls, host: &str) -> Result<Name<'static>, TlsError> {
+    let name = match &tls.server_name {
         // Neither told nor checked; but the library wants one.
-        return Ok(ServerName::from(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-    }
-    let name = tls.server_name.as_deref().unwrap_or(host);
-    ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))
+        ServerName::Omitted if !tls.verify => {
+            return Ok(Name::from(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        }
+        ServerName::Named(name) => name,
+        ServerName::Omitted | ServerName::OfTarget => host,
+    };
+    Name::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))
 }

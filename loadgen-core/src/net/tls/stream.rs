@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustls::{ClientConnection, HandshakeKind, ProtocolVersion};
 
 use super::failure::handshake_failure;
+use super::{Agreed, TlsVersion};
+use crate::net::stamps::Stamps;
 use crate::net::sys;
-use crate::net::transport::{Agreed, HandshakeError};
-use crate::session::TlsVersion;
+use crate::net::transport::{HandshakeError, Received};
 
 /// Most plaintext taken at once: a record. So at most one waits as ciphertext.
 const RECORD: usize = 16 * 1024;
@@ -21,11 +22,31 @@ pub(crate) struct TlsStream {
     /// What ended TLS. Told after the data that came before it has been read.
     failure: Option<String>,
     truncated: bool,
+    /// The last read took all that the socket had.
+    drained: bool,
+    /// Plaintext may be left to be taken.
+    plaintext: bool,
+    /// The peer has said that it will send nothing more.
+    closed: bool,
+}
+
+impl std::fmt::Debug for TlsStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsStream").field("fd", &self.fd).finish_non_exhaustive()
+    }
 }
 
 impl TlsStream {
     pub(super) fn new(fd: OwnedFd, connection: ClientConnection) -> Self {
-        Self { fd, connection, failure: None, truncated: false }
+        Self {
+            fd,
+            connection,
+            failure: None,
+            truncated: false,
+            drained: false,
+            plaintext: false,
+            closed: false,
+        }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -41,7 +62,7 @@ impl TlsStream {
                 Err(error) => Some(error),
             };
             // A server that hangs up has often said why: the last words come first.
-            match self.connection.read_tls(&mut Socket(self.fd.as_fd())) {
+            match self.read_socket(None) {
                 Ok(0) => {
                     return Err(broken.map_or(HandshakeError::Closed, HandshakeError::Socket));
                 }
@@ -68,22 +89,35 @@ impl TlsStream {
         Ok(taken)
     }
 
-    pub(crate) fn recv(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn recv(
+        &mut self,
+        buffer: &mut [u8],
+        mut stamps: Option<&mut Stamps>,
+    ) -> io::Result<Received> {
         loop {
             match self.connection.reader().read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.plaintext = false,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     self.truncated = true;
-                    return Ok(0);
+                    return Ok(Received { bytes: 0, drained: true });
                 }
-                other => return other,
+                Ok(bytes) => {
+                    self.plaintext = bytes == buffer.len();
+                    return Ok(Received { bytes, drained: !self.has_pending() });
+                }
+                Err(error) => return Err(error),
             }
             if let Some(failure) = &self.failure {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, failure.clone()));
             }
-            self.connection.read_tls(&mut Socket(self.fd.as_fd()))?;
+            self.read_socket(stamps.as_deref_mut())?;
             self.process();
         }
+    }
+
+    /// Whether a read would bring something, or might, that no event will tell of.
+    pub(crate) fn has_pending(&self) -> bool {
+        !self.drained || self.plaintext || self.closed || self.failure.is_some()
     }
 
     pub(crate) fn truncated(&self) -> bool {
@@ -96,7 +130,7 @@ impl TlsStream {
 
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
         while self.connection.wants_write() {
-            match self.connection.write_tls(&mut Socket(self.fd.as_fd())) {
+            match self.connection.write_tls(&mut Socket::new(self.fd.as_fd())) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
@@ -119,14 +153,26 @@ impl TlsStream {
         Some(Agreed {
             version,
             suite: self.connection.negotiated_cipher_suite()?.suite().as_str()?,
+            alpn: self.connection.alpn_protocol().is_some(),
             resumed: self.connection.handshake_kind()? == HandshakeKind::Resumed,
         })
     }
 
+    fn read_socket(&mut self, stamps: Option<&mut Stamps>) -> io::Result<usize> {
+        let mut socket = Socket { stamps, ..Socket::new(self.fd.as_fd()) };
+        let read = self.connection.read_tls(&mut socket);
+        self.drained = socket.drained;
+        read
+    }
+
     /// Decrypts what has been read, and answers what TLS itself wants answered.
     fn process(&mut self) {
-        if let Err(error) = self.connection.process_new_packets() {
-            self.failure = Some(handshake_failure(&error));
+        match self.connection.process_new_packets() {
+            Ok(state) => {
+                self.plaintext = state.plaintext_bytes_to_read() > 0;
+                self.closed = state.peer_has_closed();
+            }
+            Err(error) => self.failure = Some(handshake_failure(&error)),
         }
         // A socket that takes nothing or is broken shows in what comes next.
         let _ = self.flush();
@@ -134,22 +180,41 @@ impl TlsStream {
 }
 
 /// A non-blocking socket in the eyes of the library.
-struct Socket<'a>(BorrowedFd<'a>);
+struct Socket<'a> {
+    fd: BorrowedFd<'a>,
+    stamps: Option<&'a mut Stamps>,
+    /// A read took all that there was.
+    drained: bool,
+}
+
+impl<'a> Socket<'a> {
+    fn new(fd: BorrowedFd<'a>) -> Self {
+        Self { fd, stamps: None, drained: false }
+    }
+}
 
 impl Read for Socket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        sys::recv(self.0, buffer)
+        let read = match &mut self.stamps {
+            None => sys::recv(self.fd, buffer),
+            Some(stamps) => stamps.recv(self.fd, buffer),
+        };
+        self.drained = match &read {
+            Ok(n) => *n < buffer.len(),
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        read
     }
 }
 
 impl Write for Socket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        sys::send(self.0, bytes)
+        sys::send(self.fd, bytes)
     }
 
     /// The messages of a flight in one segment.
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        socket2::SockRef::from(&self.0).send_vectored_with_flags(parts, libc::MSG_NOSIGNAL)
+        socket2::SockRef::from(&self.fd).send_vectored_with_flags(parts, libc::MSG_NOSIGNAL)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -2,7 +2,8 @@ use super::*;
 use crate::clock::SECOND;
 use crate::record::{Cause, Failure, Phase, Population};
 use SlowCause::{
-    DataRetransmission, Handshake, OwnLag, Queue, Reconnect, Server, SynRetransmission, Unsampled,
+    DataRetransmission, Handshake, OwnLag, Queue, Reconnect, Server, SynRetransmission,
+    TlsHandshake, Unsampled,
 };
 
 const MS: Nanos = MILLISECOND;
@@ -82,7 +83,7 @@ fn a_request_that_was_never_acknowledged() {
 
 #[test]
 fn a_syn_sent_again() {
-    let connecting = Connecting { took_us: 1_020_000, seen_late_us: 0, retransmits: 1 };
+    let connecting = Connecting { took_us: 1_020_000, tls_us: 0, seen_late_us: 0, retransmits: 1 };
     let connected = call(0, 1_021 * MS, 1_025 * MS);
     let info = TcpInfo { total_retransmits: 1, ..sample(&connected) };
     let known = Evidence { connecting, ..evidence(info) };
@@ -97,6 +98,22 @@ fn a_syn_sent_again() {
     let first = TcpInfo { connecting: true, ..TcpInfo::default() };
     let known = Evidence { unconnected: true, ..evidence(first) };
     assert_eq!(parts(&never, &known), [(Handshake, 3 * SECOND)]);
+}
+
+#[test]
+fn a_slow_tls_handshake() {
+    let mut connecting = Connecting::complete(2 * MS, None);
+    let stuck = timed_out(call(MS, 2 * MS, 3 * SECOND), Phase::Connect);
+    let known = Evidence { connecting, unsecured: true, ..evidence(sample(&stuck)) };
+    let rest = 3 * SECOND - 4 * MS;
+    assert_eq!(parts(&stuck, &known), [(Handshake, 2 * MS), (TlsHandshake, rest), (OwnLag, MS)]);
+    connecting.secured(400 * MS);
+    let through = call(0, 403 * MS, 410 * MS);
+    let known = Evidence { connecting, ..evidence(sample(&through)) };
+    assert_eq!(
+        parts(&through, &known),
+        [(Server, 7 * MS), (Handshake, 2 * MS), (TlsHandshake, 400 * MS), (OwnLag, MS)]
+    );
 }
 
 #[test]

@@ -259,6 +259,8 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         response_time: latency(good(&measured)),
         service_time: service(&measured),
         lag: lag(&measured),
+        connect_time: None,
+        tls: None,
         status: BTreeMap::from([("2xx".to_owned(), counts_.answered)]),
         errors: errors_,
         connections_lost: BTreeMap::from([("reset".to_owned(), 3)]),

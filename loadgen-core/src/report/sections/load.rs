@@ -6,7 +6,7 @@ use super::super::{Counts, GeneratorReport, Latency, Report};
 use super::{Section, cell};
 
 /// The span and the calls that the summary figures cover.
-fn measured(report: &Report) -> String {
+pub(super) fn measured(report: &Report) -> String {
     let warmup = if report.plan.warmup_s > 0.0 { " after the warm-up" } else { "" };
     format!(
         "calls with an intended start in the {} measured{warmup}",
@@ -100,7 +100,7 @@ pub(super) const QUANTILES: [(&str, f64); 5] =
 
 /// A row of mean, quantiles and maximum. With `censored` calls, a quantile whose
 /// rank reaches into them is only a lower bound and is marked so.
-fn time_row(name: &str, latency: &Latency, censored: u64) -> Vec<String> {
+pub(super) fn time_row(name: &str, latency: &Latency, censored: u64) -> Vec<String> {
     let values =
         [latency.p50_us, latency.p90_us, latency.p99_us, latency.p99_9_us, latency.p99_99_us];
     let mut row =

@@ -8,6 +8,7 @@
 
 mod causes;
 pub(crate) mod cell;
+mod connecting;
 mod darks;
 mod guest;
 mod head;
@@ -60,6 +61,7 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
     }
     sections.push(load::calls(report));
     sections.push(load::times(report));
+    sections.extend(connecting::section(report));
     sections.extend(causes::section(report));
     sections.extend(load::errors(report));
     sections.push(load::traffic(report));

@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 
 use super::*;
-use crate::net::tls::TlsError;
+use crate::net::tls::TlsVersion;
 use crate::net::tls::test_server::{BOTH, Seen, config};
-use crate::session::TlsVersion;
+use crate::net::tls::{ServerName, TlsError};
 
 fn failure(tls: &Tls, server: &TestServer) -> HandshakeError {
     match Client::connect(&settings(tls), server.address) {
@@ -23,11 +23,11 @@ fn either_version_is_spoken() {
         (Some(TlsVersion::V1_2), TlsVersion::V1_2),
         (Some(TlsVersion::V1_3), TlsVersion::V1_3),
     ] {
-        let tls = Tls { version: asked, ..Tls::default() };
+        let tls = Tls { version: asked, ..Tls::unchecked() };
         let mut client = Client::connect(&settings(&tls), server.address).unwrap();
         assert_eq!(client.transport.agreed().unwrap().version, agreed);
         assert!(!client.transport.wants_write());
-        assert!(client.transport.discard(1).is_none());
+        assert!(client.transport.discard(1, None).is_none());
         client.ask(100, 100);
         client.transport.close();
     }
@@ -40,7 +40,7 @@ fn without_a_common_version_the_reason_is_told() {
         [(&rustls::version::TLS12, TlsVersion::V1_3), (&rustls::version::TLS13, TlsVersion::V1_2)]
     {
         let server = TestServer::serving(config(&identity, &[server], None));
-        let error = failure(&Tls { version: Some(asked), ..Tls::default() }, &server);
+        let error = failure(&Tls { version: Some(asked), ..Tls::unchecked() }, &server);
         assert!(error.to_string().contains("version"), "{error}");
     }
 }
@@ -54,13 +54,16 @@ fn the_cipher_list_is_what_is_negotiated() {
         ("TLS_AES_128_GCM_SHA256", TlsVersion::V1_3, "TLS13_AES_128_GCM_SHA256"),
     ] {
         let version = Some(version);
-        let tls = Tls { ciphers: Some(list.to_owned()), version, ..Tls::default() };
+        let tls = Tls { ciphers: Some(list.to_owned()), version, ..Tls::unchecked() };
         let client = Client::connect(&settings(&tls), server.address).unwrap();
         assert_eq!(client.transport.agreed().unwrap().suite, suite);
     }
     // Its certificate is for ECDSA.
-    let tls =
-        Tls { ciphers: Some("aRSA".to_owned()), version: Some(TlsVersion::V1_2), ..Tls::default() };
+    let tls = Tls {
+        ciphers: Some("aRSA".to_owned()),
+        version: Some(TlsVersion::V1_2),
+        ..Tls::unchecked()
+    };
     let error = failure(&tls, &server).to_string();
     assert!(error.contains("cipher suite"), "{error}");
 }
@@ -68,9 +71,16 @@ fn the_cipher_list_is_what_is_negotiated() {
 #[test]
 fn a_name_is_told_only_when_there_is_one() {
     let server = server();
-    for name in [None, Some("shop.example".to_owned())] {
-        let tls = Tls { server_name: name.clone(), ..Tls::default() };
+    for (server_name, name) in [
+        (ServerName::Omitted, None),
+        (ServerName::OfTarget, Some("localhost")),
+        (ServerName::from("shop.example"), Some("shop.example")),
+        // RFC 6066 §3: an address is no name.
+        (ServerName::from("127.0.0.1"), None),
+    ] {
+        let tls = Tls { server_name, ..Tls::unchecked() };
         Client::connect(&settings(&tls), server.address).unwrap();
+        let name = name.map(str::to_owned);
         assert_eq!(server.seen(), Seen { name, resumed: false, client_certificate: false });
     }
 }
@@ -80,7 +90,7 @@ fn connections_of_a_session_resume_and_others_do_not() {
     let server = server();
     for version in [TlsVersion::V1_2, TlsVersion::V1_3] {
         for resume in [true, false] {
-            let settings = settings(&Tls { version: Some(version), resume, ..Tls::default() });
+            let settings = settings(&Tls { version: Some(version), resume, ..Tls::unchecked() });
             for _session in 0..2 {
                 let mut cache = TlsSessionCache::default();
                 for i in 0..5 {
@@ -104,7 +114,7 @@ fn a_server_without_tls_is_found_out() {
         let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
         let _ = socket.read(&mut [0; 4096]);
     });
-    let error = failure(&Tls::default(), &server);
+    let error = failure(&Tls::unchecked(), &server);
     assert!(matches!(error, HandshakeError::Refused(_)), "{error}");
     assert!(error.to_string().contains("not TLS"), "{error}");
 }
@@ -114,7 +124,7 @@ fn a_server_that_closes_in_the_handshake_is_told_apart() {
     let server = TestServer::bare(|mut socket| {
         let _ = socket.read(&mut [0; 4096]);
     });
-    let error = failure(&Tls::default(), &server);
+    let error = failure(&Tls::unchecked(), &server);
     assert!(matches!(error, HandshakeError::Closed), "{error}");
 
     // What it has not read makes the kernel answer with a reset.
@@ -122,7 +132,7 @@ fn a_server_that_closes_in_the_handshake_is_told_apart() {
         let _ = socket.read(&mut [0; 1]);
         let _ = socket.shutdown(Shutdown::Read);
     });
-    let error = failure(&Tls::default(), &server);
+    let error = failure(&Tls::unchecked(), &server);
     assert!(matches!(error, HandshakeError::Socket(_)), "{error}");
 }
 
@@ -131,7 +141,7 @@ fn a_silent_server_is_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let mut cache = TlsSessionCache::default();
-    let mut client = Client::open(&settings(&Tls::default()), &mut cache, address);
+    let mut client = Client::open(&settings(&Tls::unchecked()), &mut cache, address);
     client.wait();
     for _ in 0..3 {
         assert!(!client.transport.handshake().unwrap());
@@ -149,7 +159,7 @@ fn a_refused_connection_is_no_matter_of_tls() {
     let nobody = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     nobody.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = nobody.local_addr().unwrap().as_socket().unwrap();
-    let error = match Client::connect(&settings(&Tls::default()), address) {
+    let error = match Client::connect(&settings(&Tls::unchecked()), address) {
         Ok(_) => panic!("connected"),
         Err(HandshakeError::Socket(error)) => error,
         Err(error) => panic!("{error}"),
@@ -177,7 +187,7 @@ fn a_wanted_client_certificate_is_sent() {
     for version in [TlsVersion::V1_2, TlsVersion::V1_3] {
         let server =
             TestServer::serving(config(&authority.sign(&["localhost"]), BOTH, Some(&authority)));
-        let none = Tls { version: Some(version), ..Tls::default() };
+        let none = Tls { version: Some(version), ..Tls::unchecked() };
         for tls in [
             Tls { certificate: Some(certificate.clone()), key: Some(key.clone()), ..none.clone() },
             Tls { certificate: Some(both.clone()), ..none.clone() },
@@ -210,7 +220,7 @@ fn settings_that_cannot_be_are_refused_with_the_reason() {
     let encrypted = path("locked.key", &one.key.replace("PRIVATE", "ENCRYPTED PRIVATE"));
     let missing = Some(folder.path().join("missing.pem"));
     let empty = path("empty.pem", "no certificate\n");
-    let base = Tls::default();
+    let base = Tls::unchecked();
     for (tls, words) in [
         (Tls { key: stranger.clone(), ..base.clone() }, "without its certificate"),
         (
@@ -222,10 +232,10 @@ fn settings_that_cannot_be_are_refused_with_the_reason() {
         (Tls { verify: true, ca_file: missing.clone(), ..base.clone() }, "missing.pem"),
         (Tls { verify: true, ca_file: empty, ..base.clone() }, "no certificate in PEM"),
         (Tls { verify: true, ca_path: missing, ..base.clone() }, "the CA directory"),
-        (Tls { server_name: Some("a b".to_owned()), ..base.clone() }, "neither a host name"),
+        (Tls { server_name: "a b".into(), ..base.clone() }, "neither a host name"),
         (Tls { ciphers: Some("RC4-SHA".to_owned()), ..base }, "RC4-SHA"),
     ] {
-        let error = TlsSettings::new(&tls, "localhost").unwrap_err().to_string();
+        let error = TlsSettings::new(&tls, "localhost", &[]).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
     let error = TlsError::Version("TLS 1.0".to_owned()).to_string();

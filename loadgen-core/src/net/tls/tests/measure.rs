@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::net::sys;
-use crate::session::TlsVersion;
+use crate::net::tls::TlsVersion;
 
 /// User and system time of this thread, which only the client runs on.
 fn cpu_us() -> f64 {
@@ -18,7 +18,7 @@ fn handshakes_and_bytes() {
     let server = server();
     for version in [TlsVersion::V1_2, TlsVersion::V1_3] {
         for resume in [false, true] {
-            let tls = Tls { version: Some(version), resume, ..Tls::default() };
+            let tls = Tls { version: Some(version), resume, ..Tls::unchecked() };
             let settings = settings(&tls);
             let mut cache = TlsSessionCache::default();
             let mut resumed = 0;
@@ -34,7 +34,7 @@ fn handshakes_and_bytes() {
             let each = spent / f64::from(TIMES);
             println!("{version:?}: {resumed} of {TIMES} resumed: {each:.0} us of CPU each");
         }
-        let tls = Tls { version: Some(version), ..Tls::default() };
+        let tls = Tls { version: Some(version), ..Tls::unchecked() };
         let mut client = Client::connect(&settings(&tls), server.address).unwrap();
         let mut buffer = vec![0; 64 << 10];
         let before = cpu_us();

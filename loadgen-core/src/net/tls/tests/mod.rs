@@ -16,9 +16,9 @@ use super::{TlsSessionCache, TlsSettings};
 use crate::clock::{SECOND, monotonic_ns};
 use crate::net::poll::Poll;
 use crate::net::socket;
+use crate::net::tls::Tls;
 use crate::net::transport::{HandshakeError, Transport};
 use crate::plan::Precision;
-use crate::session::Tls;
 
 /// A connection with a loop of its own.
 struct Client {
@@ -74,9 +74,13 @@ impl Client {
         }
     }
 
+    fn recv_once(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.transport.recv(buffer, None).map(|received| received.bytes)
+    }
+
     fn recv(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.transport.recv(buffer) {
+            match self.recv_once(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(),
                 other => return other,
             }
@@ -110,5 +114,5 @@ fn server() -> TestServer {
 }
 
 fn settings(tls: &Tls) -> TlsSettings {
-    TlsSettings::new(tls, "localhost").unwrap()
+    TlsSettings::new(tls, "localhost", &[]).unwrap()
 }

@@ -1,4 +1,5 @@
-//! Reading with the kernel's timestamps: how long received bytes lay unread.
+//! Reading with the kernel's timestamps: how long received bytes lay unread. Those of
+//! an encrypted connection are the records that the last read bytes came in.
 //!
 //! Both ends of that time are read from `CLOCK_REALTIME`, so nothing has to be
 //! mapped; if that clock is set in between, the time is off by the step, and left
@@ -7,13 +8,12 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use super::sys;
 use crate::clock::Nanos;
-use crate::net::sys;
-use crate::record::{CallRecord, Outcome};
 
 /// The last read of a worker: if a reply is complete with it, that of its last byte.
 #[derive(Debug, Default)]
-pub(super) struct Stamps {
+pub(crate) struct Stamps {
     /// How long the last bytes read had been in the kernel.
     unread: Option<Nanos>,
     /// How many there were.
@@ -21,12 +21,12 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    pub(super) fn recv(&mut self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn recv(&mut self, fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
         let result = sys::recv_stamped(fd, buffer);
         self.note(result)
     }
 
-    pub(super) fn discard(&mut self, fd: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
+    pub(crate) fn discard(&mut self, fd: BorrowedFd<'_>, len: usize) -> io::Result<usize> {
         let result = sys::discard_stamped(fd, len);
         self.note(result)
     }
@@ -44,16 +44,8 @@ impl Stamps {
 
     /// How long the last bytes read had been in the kernel, if it said so, and how many
     /// they were.
-    pub(super) fn last(&self) -> (Option<Nanos>, usize) {
+    pub(crate) fn last(&self) -> (Option<Nanos>, usize) {
         (self.unread, self.bytes)
-    }
-
-    /// How long the last bytes of a reply that has just been read lay unread.
-    pub(super) fn take(&mut self, call: &CallRecord) -> Option<Nanos> {
-        let unread = self.unread?;
-        let answered = matches!(call.outcome, Outcome::Answered(_));
-        // Longer than the call: the clock was set.
-        (answered && unread <= call.done.saturating_sub(call.sent)).then_some(unread)
     }
 }
 
@@ -82,7 +74,7 @@ mod tests {
                 stamps.recv(client.as_fd(), &mut [0; 64])
             };
             assert_eq!(read.unwrap(), 5);
-            stamps.unread.take()
+            stamps.last().0
         };
         for discard in [false, true] {
             // Where nobody else asked for stamps, the kernel begins a little later.
