@@ -6,12 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::clients::{Client, Lost, Meeting};
 use crate::command::{Host, Test};
 use crate::config::Config;
+use crate::httperf_output::Figures;
 use crate::local_time;
 use crate::merge::{Arithmetic, merged};
 use crate::options::{Known, Takes};
 use crate::output::{COLUMNS, STATUS_COLUMNS, Table};
 use crate::perl;
-use crate::reading::Figures;
 use crate::start::{Ended, FATAL, Results, Tool, World, complain_about_pass_through};
 use crate::sweep::{self, Rate, Rates};
 

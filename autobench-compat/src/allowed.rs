@@ -2,16 +2,15 @@
 //! line never meets a shell.
 
 use loadgen_core::httperf::{Argument, find_option};
+use loadgen_core::shell_words::{self, Unclosed};
 use thiserror::Error;
-
-use crate::words::{self, WordsError};
 
 /// Why a command is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refused {
     /// The line cannot be cut into words.
     #[error(transparent)]
-    Words(#[from] WordsError),
+    Words(#[from] Unclosed),
     /// Not an option of httperf, or an abbreviation of several.
     #[error("{0} is not an option of httperf")]
     Unknown(String),
@@ -99,7 +98,7 @@ const FILES: [&str; 8] = [
 /// unless `files` permits them.
 pub fn arguments(line: &str, files: bool) -> Result<Vec<String>, Refused> {
     let mut arguments = Vec::new();
-    let mut words = words::split(line)?.into_iter();
+    let mut words = shell_words::split(line)?.into_iter();
     while let Some(word) = words.next() {
         if word == "--" {
             break;
@@ -178,7 +177,7 @@ mod tests {
         assert_eq!(arguments("-v", false), unknown("-v"));
         assert_eq!(arguments("--rate", false), Err(Refused::NoValue("rate")));
         assert_eq!(arguments("--hog=1", false), Err(Refused::NeedlessValue("hog")));
-        assert_eq!(arguments("--uri 'x", false), Err(WordsError::Unclosed('\'').into()));
+        assert_eq!(arguments("--uri 'x", false), Err(Unclosed('\'').into()));
     }
 
     #[test]

@@ -9,13 +9,13 @@ use crate::beside::Beside;
 use crate::command::{Host, Test};
 use crate::config::Config;
 use crate::highest::Highest;
+use crate::httperf_output::{Figures, Reader};
 use crate::json::{self, Step, Tested};
 use crate::migrate::{self, Migrations, Moment, Went};
 use crate::options::{Known, Takes};
 use crate::output::{COLUMNS, Table};
 use crate::perl;
 use crate::prober::{self, Migration, ProbeError, Probed, Prober};
-use crate::reading::{Figures, Reader};
 use crate::start::{
     Ended, FATAL, READER_GONE, Results, Tool, World, check_host, complain_about_missing,
     complain_about_pass_through,

@@ -9,8 +9,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::daemon::PORT;
+use crate::httperf_output::Figures;
 use crate::protocol::{Answer, Answers, Request};
-use crate::reading::Figures;
 use crate::reason::reason;
 use crate::start::{FATAL, status};
 

@@ -1,7 +1,8 @@
 //! The httperf command line of one test.
 
+use loadgen_core::shell_words::{self, Unclosed};
+
 use crate::config::Config;
-use crate::words::{self, WordsError};
 
 /// What distinguishes one test from the next; everything as text, as the settings
 /// have it.
@@ -48,8 +49,8 @@ impl<'a> Test<'a> {
     /// # Errors
     ///
     /// A quotation in the URI or in an option passed through that does not end.
-    pub fn arguments(&self, config: &Config) -> Result<Vec<String>, WordsError> {
-        words::split(&format!("{}{}", self.line(config), config.pass_through()))
+    pub fn arguments(&self, config: &Config) -> Result<Vec<String>, Unclosed> {
+        shell_words::split(&format!("{}{}", self.line(config), config.pass_through()))
     }
 }
 

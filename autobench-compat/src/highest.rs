@@ -1,6 +1,6 @@
 //! `--slo EXPR`: the highest rate that holds objectives, searched for.
 
-use loadgen_core::sweep::{Ending, Search, SearchSettings, SweepError, Verdict};
+use loadgen_core::sweep::{Search, SearchEnding, SearchSettings, SweepError, Verdict};
 use loadgen_core::{Report, Slo, SloError};
 use thiserror::Error;
 
@@ -88,16 +88,16 @@ impl Highest {
         let objectives: Vec<String> = self.objectives.iter().map(ToString::to_string).collect();
         let objectives = objectives.join(",");
         match self.search.ending() {
-            Some(Ending::Found) => {
+            Some(SearchEnding::Found) => {
                 format!("{objectives} holds up to {holds} connections per second, not at {fails}")
             }
-            Some(Ending::HoldsAtHighest) => {
+            Some(SearchEnding::HoldsAtHighest) => {
                 format!("{objectives} holds at high_rate, {holds} connections per second")
             }
-            Some(Ending::NothingHolds) => {
+            Some(SearchEnding::NothingHolds) => {
                 format!("{objectives} does not hold at low_rate, {fails} connections per second")
             }
-            Some(Ending::NotValid(reason)) => format!("{objectives}: no result: {reason}"),
+            Some(SearchEnding::NotValid(reason)) => format!("{objectives}: no result: {reason}"),
             _ => format!("{objectives}: no result (held: {holds}, not held: {fails})"),
         }
     }

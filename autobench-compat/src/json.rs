@@ -8,8 +8,8 @@ use std::path::Path;
 use loadgen_core::Report;
 use serde::Serialize;
 
+use crate::httperf_output::Figures;
 use crate::output::COLUMNS;
-use crate::reading::Figures;
 
 /// The schema of the files that this version writes.
 pub const SCHEMA: &str = "autobench/1";

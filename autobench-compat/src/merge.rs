@@ -1,8 +1,8 @@
 //! The figures of several clients that tested one server at the same time, as those
 //! of one.
 
+use crate::httperf_output::{Figure, Figures};
 use crate::perl;
-use crate::reading::{Figure, Figures};
 
 /// How figures of several clients become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

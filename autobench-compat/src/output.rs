@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::command::Host;
 use crate::config::Config;
-use crate::reading::Figure;
+use crate::httperf_output::Figure;
 
 /// Columns of one server in the files of autobench: figure and name before the host's.
 pub const COLUMNS: [(Figure, &str); 9] = [

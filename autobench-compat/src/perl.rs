@@ -1,6 +1,8 @@
 //! Values as Perl sees them: what is true, what number a text holds, how a number
 //! is written. The files and columns of autobench follow these rules.
 
+use loadgen_core::httperf;
+
 /// Whether a setting is true: everything but the empty text and `0` is, `no` too.
 #[must_use]
 pub fn is_true(text: &str) -> bool {
@@ -42,7 +44,7 @@ fn prefix_of_number(text: &str) -> usize {
 }
 
 /// Significant digits of a printed number.
-const DIGITS: i32 = 15;
+const DIGITS: usize = 15;
 
 /// A number as Perl prints it, which is C's `%.15g`.
 #[must_use]
@@ -53,28 +55,11 @@ pub fn text(number: f64) -> String {
     if number == 0.0 {
         return "0".to_owned();
     }
-    // Rounding to 15 digits may carry into the exponent, so it is read afterwards.
-    let scientific = format!("{number:.*e}", (DIGITS - 1) as usize);
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..DIGITS).contains(&exponent) {
-        let decimals = (DIGITS - 1 - exponent) as usize;
-        return without_trailing_zeros(&format!("{number:.decimals$}")).to_owned();
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", without_trailing_zeros(mantissa), exponent.abs())
+    httperf::general(number, DIGITS)
 }
 
 fn infinity(number: f64) -> String {
     if number > 0.0 { "Inf".to_owned() } else { "-Inf".to_owned() }
-}
-
-fn without_trailing_zeros(decimal: &str) -> &str {
-    if decimal.contains('.') {
-        decimal.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        decimal
-    }
 }
 
 #[cfg(test)]

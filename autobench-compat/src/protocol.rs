@@ -4,8 +4,8 @@
 
 use thiserror::Error;
 
+use crate::httperf_output::{Figure, Figures};
 use crate::perl;
-use crate::reading::{Figure, Figures};
 
 /// Longest line that is taken, bytes.
 pub const LONGEST_LINE: usize = 64 * 1024;

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use crate::command::Host;
 use crate::config::{self, Config};
+use crate::httperf_output::Figure;
 use crate::options::{self, Known, Takes};
 use crate::output::Table;
-use crate::reading::Figure;
 use crate::reason::reason;
 
 /// What a program sees of its surroundings.

@@ -36,6 +36,7 @@ those about migrations then have no effect.
   --before S, --after S   seconds of load before and after the migration (10, 10)
   --reach-check HOW       how loadgen asks the guest's kernel: auto, rst:PORT, icmp, syn, off (auto)
   --reach-rate R          how often a second (200)
+  --tls                   the guest's https in place of its http
   --strategy NAME         pre-copy, post-copy or stop-and-copy (pre-copy)
   --bandwidth B           limit of the migration stream, per second (32MiB)
   --downtime-limit T      QEMU's own aim for the pause (300ms)
@@ -59,7 +60,7 @@ LAB_SIZES='' LAB_RATE=100 LAB_PROBE_RATE=50 LAB_BEFORE=10 LAB_AFTER=10
 LAB_REACH_CHECK=auto LAB_REACH_RATE=200
 LAB_STRATEGY=pre-copy LAB_BANDWIDTH=32MiB LAB_DOWNTIME_LIMIT=300ms
 LAB_FILL=25 LAB_DIRTY_MB=0 LAB_DIRTY_RATE=0 LAB_ACCEL=auto
-LAB_STRESS=no LAB_RATES=100..900/100 LAB_STEP_TIME=10
+LAB_TLS=no LAB_STRESS=no LAB_RATES=100..900/100 LAB_STEP_TIME=10
 LAB_MAX_TIME=600 LAB_BOOT_TIMEOUT=180 LAB_WARM_UP=5 LAB_OUT='' LAB_LOADGEN=${LOADGEN:-}
 cache=${MIGRATION_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/loadgen-migration-lab}
 rebuild=no build_only=no install=no
@@ -71,6 +72,7 @@ while (($#)); do
         --build-only) build_only=yes; shift; continue ;;
         --install) install=yes; shift; continue ;;
         --stress) LAB_STRESS=yes; shift; continue ;;
+        --tls) LAB_TLS=yes; shift; continue ;;
         --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
     esac
     (($# >= 2)) || usage_error "$1: unknown, or its value is missing"
@@ -129,7 +131,7 @@ packages() { grep -v '^#' "$LAB_HOME/packages.txt"; }
 
 check_programs() {
     local program missing=()
-    for program in qemu-system-x86_64 mmdebstrap mksquashfs ip jq gcc unshare setpriv flock dpkg-deb awk; do
+    for program in qemu-system-x86_64 mmdebstrap mksquashfs ip jq gcc openssl unshare setpriv flock dpkg-deb awk; do
         command -v "$program" > /dev/null || missing+=("$program")
     done
     ((${#missing[@]} == 0)) && return
@@ -251,7 +253,7 @@ check_host
 mkdir -p "$LAB_OUT" || die "cannot create $LAB_OUT"
 LAB_OUT=$(realpath "$LAB_OUT")
 LAB_GUEST=$GUEST
-export LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_REACH_CHECK LAB_REACH_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
+export LAB_TLS LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_REACH_CHECK LAB_REACH_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
     LAB_BANDWIDTH LAB_DOWNTIME_LIMIT LAB_FILL LAB_DIRTY_MB LAB_DIRTY_RATE LAB_ACCEL \
     LAB_MAX_TIME LAB_BOOT_TIMEOUT LAB_WARM_UP LAB_LOADGEN
 if [[ $LAB_STRESS == yes ]]; then what="stress test at $LAB_RATES calls/s"; else what="strategy $LAB_STRATEGY"; fi

@@ -15,7 +15,7 @@ use crate::options::{Format, OutputOptions};
 
 /// Where a report goes, and in which form.
 #[derive(Debug)]
-pub(crate) struct Sink {
+pub(crate) struct Destination {
     file: Option<PathBuf>,
     format: Format,
     quiet: bool,
@@ -28,7 +28,7 @@ pub(crate) enum Delivery {
     Elsewhere,
 }
 
-impl Sink {
+impl Destination {
     /// Checks that the place can be written, before anything is measured.
     pub(crate) fn prepare(options: &OutputOptions) -> Result<Self, Failure> {
         let file = options.file().map(Path::to_owned);

@@ -7,6 +7,7 @@
 //! migration is computed.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod base64_bytes;
 pub mod clock;
 mod engine;
 mod error;
@@ -20,17 +21,25 @@ pub mod migration;
 mod net;
 mod plan;
 pub mod printable;
+#[doc(hidden)]
+pub mod random;
+mod raw_text;
 pub mod record;
 pub mod report;
 mod request;
+#[cfg(test)]
+mod rooms;
 mod schedule;
 pub mod secret;
 pub mod session;
+#[doc(hidden)]
+pub mod shell_words;
 mod slo;
 pub mod sweep;
 mod target;
 pub mod target_server;
 pub mod units;
+mod vm;
 
 pub use engine::{Engine, RunHandle, Snapshot, Stopper};
 pub use error::{PlanError, RunError};

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
+pub use crate::net::Precision;
 use crate::net::tls::Tls;
 use crate::request::Request;
 use crate::session::Sessions;
@@ -22,22 +23,6 @@ use crate::target::Target;
 pub use stream::{CloseMode, Stream};
 
 const AUTHORIZATION: &str = "Authorization";
-
-/// How exactly calls are started, and what it costs. Figures: 3000 starts a
-/// second on an otherwise idle virtual machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// Sleep to the deadline: late by the wake-up time of the CPU, tens of µs.
-    Low,
-    /// Sleep until shortly before the deadline, then poll: late by a µs, about 20 %
-    /// of a core at 3000/s. How shortly is learnt from how late this machine wakes a
-    /// sleeper: nine of ten wake-ups are in time; at most 50 µs.
-    #[default]
-    Normal,
-    /// Never sleep: late by less than a µs, one whole core a thread.
-    High,
-}
 
 /// Time limit of a call unless another is set, in seconds.
 const DEFAULT_TIMEOUT_S: f64 = 10.0;

@@ -23,7 +23,7 @@ pub struct Request {
     path: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     headers: Vec<Header>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "crate::report::base64_bytes")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "crate::base64_bytes")]
     body: Vec<u8>,
 }
 

@@ -4,6 +4,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Seek, SeekFrom, Write};
 
+use loadgen_core::random::SplitMix64;
+
 use super::Order;
 
 const BLOCK: usize = 256 * 1024;
@@ -12,11 +14,11 @@ const BLOCK: usize = 256 * 1024;
 pub(super) fn write(file: &mut (impl Write + Seek), order: &Order) -> io::Result<()> {
     let size = u64::try_from(order.size).unwrap_or(0);
     // Seeds differ from run to run; nothing here is a secret.
-    let mut random = Random(RandomState::new().hash_one(std::process::id()));
+    let mut random = SplitMix64::new(RandomState::new().hash_one(std::process::id()));
     if order.sparse {
         file.seek(SeekFrom::Start(size.saturating_sub(1)))?;
         let mut last = [0];
-        random.fill(&mut last);
+        fill(&mut random, &mut last);
         return file.write_all(&last);
     }
     let mut block = vec![0; BLOCK];
@@ -24,7 +26,7 @@ pub(super) fn write(file: &mut (impl Write + Seek), order: &Order) -> io::Result
     while written < size {
         let length = usize::try_from(size - written).unwrap_or(BLOCK).min(BLOCK);
         let part = block.get_mut(..length).unwrap_or_default();
-        random.fill(part);
+        fill(&mut random, part);
         if let Some(wrap) = order.wrap {
             break_lines(part, written, wrap);
         }
@@ -43,27 +45,14 @@ fn break_lines(part: &mut [u8], offset: u64, wrap: u64) {
     }
 }
 
-/// SplitMix64: fast, and even enough for a filler.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Characters from blank to `~`. 16 bits a character make them equally
-    /// likely to 1 in 700.
-    fn fill(&mut self, text: &mut [u8]) {
-        for four in text.chunks_mut(4) {
-            let mut bits = self.next();
-            for character in four {
-                *character = b' ' + (((bits & 0xffff) * 95) >> 16) as u8;
-                bits >>= 16;
-            }
+/// Characters from blank to `~`. 16 bits a character make them equally
+/// likely to 1 in 700.
+fn fill(random: &mut SplitMix64, text: &mut [u8]) {
+    for four in text.chunks_mut(4) {
+        let mut bits = random.draw();
+        for character in four {
+            *character = b' ' + (((bits & 0xffff) * 95) >> 16) as u8;
+            bits >>= 16;
         }
     }
 }

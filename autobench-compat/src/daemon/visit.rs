@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Shared, lock};
 use crate::allowed;
+use crate::httperf_output::Reader;
 use crate::local_time;
 use crate::protocol::{self, Request, Requests};
-use crate::reading::Reader;
 use crate::reason::reason;
 
 /// Commands of one admin that may wait.

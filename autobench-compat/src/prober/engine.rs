@@ -7,7 +7,7 @@ use std::sync::mpsc::{SyncSender, channel, sync_channel};
 use std::thread;
 
 use loadgen_core::Stopper;
-use loadgen_core::httperf::{self, Ending, Midway, Sink};
+use loadgen_core::httperf::{self, Ended, Midway, SharedOutput};
 use loadgen_core::printable::PrintableWriter;
 
 use super::{Migration, PIECES, ProbeError, Probed, Prober, pass_on};
@@ -27,7 +27,7 @@ impl Prober for EngineProber {
         stop: &AtomicBool,
     ) -> Result<Probed, ProbeError> {
         let (tell, told) = channel();
-        let run = move |line: &[OsString], out: &Sink, err: &Sink| {
+        let run = move |line: &[OsString], out: &SharedOutput, err: &SharedOutput| {
             httperf::run(line, out, err, move |stopper: Stopper| {
                 // Who gave up in the meantime waits for it.
                 let _ = tell.send(stopper);
@@ -51,7 +51,7 @@ impl Prober for EngineProber {
         let interrupt = AtomicBool::new(false);
         let Migration { trigger, limit, run_id, trial } = migration;
         let midway = Midway { trigger, limit, run_id, trial, interrupt: &interrupt };
-        let run = move |line: &[OsString], out: &Sink, err: &Sink| {
+        let run = move |line: &[OsString], out: &SharedOutput, err: &SharedOutput| {
             httperf::run_migrating(line, out, err, midway)
         };
         carry_out(arguments, stdout, stop, run, || interrupt.store(true, Ordering::Relaxed))
@@ -64,7 +64,7 @@ fn carry_out(
     arguments: &[String],
     stdout: &mut dyn Write,
     stop: &AtomicBool,
-    run: impl FnOnce(&[OsString], &Sink, &Sink) -> Ending + Send,
+    run: impl FnOnce(&[OsString], &SharedOutput, &SharedOutput) -> Ended + Send,
     give_up: impl FnOnce(),
 ) -> Result<Probed, ProbeError> {
     let (sender, pieces) = sync_channel(PIECES);
@@ -76,8 +76,8 @@ fn carry_out(
             .spawn_scoped(scope, move || {
                 run(
                     &line,
-                    &Sink::new(Pieces(sender)),
-                    &Sink::new(PrintableWriter::new(io::stderr())),
+                    &SharedOutput::new(Pieces(sender)),
+                    &SharedOutput::new(PrintableWriter::new(io::stderr())),
                 )
             })
             .map_err(|source| ProbeError::Start { program: PROGRAM.to_owned(), source })?;

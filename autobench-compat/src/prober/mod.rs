@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use loadgen_core::Report;
 use loadgen_core::migration::{Trigger, TriggerError};
+use loadgen_core::shell_words::Unclosed;
 use thiserror::Error;
 
 pub use self::engine::EngineProber;
 pub use self::process::ProcessProber;
 use crate::reason::reason;
-use crate::words::WordsError;
 
 /// Why a test could not be run, or not to its end.
 #[derive(Debug, Error)]
@@ -30,7 +30,7 @@ pub enum ProbeError {
     },
     /// The command line cannot be cut into arguments.
     #[error("{0}")]
-    Line(#[from] WordsError),
+    Line(#[from] Unclosed),
     /// The report could not be passed on.
     #[error("cannot write the report of httperf: {}", reason(.0))]
     Output(io::Error),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Parser;
 use loadgen_benches::{CLIENT_CORE, SERVER_CORE, machine, pin};
-use loadgen_core::sweep::{Ending, SearchSettings, Steps, Sweep, SweepReport};
+use loadgen_core::sweep::{SearchEnding, SearchSettings, Steps, Sweep, SweepReport};
 use loadgen_core::target_server::{RunningTarget, TargetOptions, TargetServer};
 use loadgen_core::{Plan, Schedule, Slo, Stream, Target};
 
@@ -60,7 +60,7 @@ fn one(args: &Args, workers: u32) -> Result<bool> {
     let took = began.elapsed().as_secs_f64();
     let (runs, load) = (found.points.len(), load(&found));
     let result = found.search.context("no search was made")?;
-    let holds = result.holds_per_s.filter(|_| result.end == Some(Ending::Found));
+    let holds = result.holds_per_s.filter(|_| result.end == Some(SearchEnding::Found));
     let off = holds.map(|holds| holds / capacity - 1.0);
     let step = capacity * settings.tolerance;
     let stepping = if args.stepping {

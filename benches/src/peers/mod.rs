@@ -2,12 +2,12 @@
 //! what it says of it. A tool that cannot do a load has no command for it.
 
 mod command;
-mod said;
+mod parse;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-pub use said::{Said, read_loadgen};
+pub use parse::{Said, read_loadgen};
 
 /// A load that every tool is given alike.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ guest_key() {
     } | sha256sum | cut -c1-16
 }
 
-# Sets GUEST to the directory with vmlinuz, initrd.img and root.squashfs.
+# Sets GUEST to the directory with vmlinuz, initrd.img, root.squashfs and certificate.pem.
 guest_prepare() {
     local cache=$1 rebuild=$2 started work status
     mkdir -p "$cache" || die "cannot create the cache directory $cache"
@@ -44,7 +44,7 @@ guest_prepare() {
             die "the guest could not be built; what was done is shown above"
         fi
         mkdir "$work/out"
-        mv "$work"/{vmlinuz,initrd.img,root.squashfs,versions} "$work/out/"
+        mv "$work"/{vmlinuz,initrd.img,root.squashfs,certificate.pem,versions} "$work/out/"
         rm -rf -- "$GUEST.new"
         # Both may lie on different file systems: copy first, then rename at once.
         if ! cp -r "$work/out" "$GUEST.new" || ! mv "$GUEST.new" "$GUEST"; then
@@ -60,6 +60,7 @@ guest_prepare() {
 
 guest_build() (
     set -e
+    guest_certificate "$1"
     guest_root "$1"
     guest_initramfs "$1"
 )
@@ -73,6 +74,13 @@ guest_build_stop() {
         sleep 0.1
     done
     kill -KILL -- "-$build" 2>/dev/null
+}
+
+# What Apache proves itself with over TLS, by the address that the guest has.
+guest_certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
+        -subj /CN=lab -addext "subjectAltName=DNS:lab,IP:$GUEST_ADDRESS" \
+        -keyout "$1/key.pem" -out "$1/certificate.pem"
 }
 
 # Root file system (squashfs) and, from the same release, kernel and busybox packages.
@@ -116,6 +124,8 @@ guest_initramfs() {
     install -m 755 "$LAB_HOME/guest/init" "$tree/init"
     install -m 755 "$LAB_HOME/guest/start" "$tree/lab/start"
     install -m 644 "$LAB_HOME/guest/apache.conf" "$tree/lab/apache.conf"
+    install -m 644 "$work/certificate.pem" "$tree/lab/certificate.pem"
+    install -m 600 "$work/key.pem" "$tree/lab/key.pem"
     gcc -O2 -static -o "$tree/lab/memload" "$LAB_HOME/guest/memload.c"
 
     number=0

@@ -10,6 +10,12 @@ set -uo pipefail
 # shellcheck source=vm.sh
 . "$LAB_HOME/lib/vm.sh"
 
+# What is loaded, as loadgen is told of it.
+service=("http://$GUEST_ADDRESS/")
+if [[ $LAB_TLS == yes ]]; then
+    service=("https://$GUEST_ADDRESS/" --ca "$LAB_GUEST/certificate.pem")
+fi
+
 src='' dst='' loadgen='' # process ids, empty when not running
 
 end_vms() {
@@ -71,7 +77,7 @@ measure() {
     started=$(now)
     say "$size MB: load of $LAB_RATE/s, migration after $LAB_BEFORE s"
     timeout --foreground --kill-after=60 "$((LAB_MAX_TIME + 120))" \
-        "$LAB_LOADGEN" migrate "http://$GUEST_ADDRESS/" \
+        "$LAB_LOADGEN" migrate "${service[@]}" \
         --rate "$LAB_RATE" --probe-rate "$LAB_PROBE_RATE" \
         --reach-check "$LAB_REACH_CHECK" --reach-rate "$LAB_REACH_RATE" \
         --before "${LAB_BEFORE}s" --after "${LAB_AFTER}s" \
@@ -98,7 +104,7 @@ measure() {
 # Response time over request rate, of one size. Status as above.
 stress() {
     local size=$1 out=$LAB_OUT/$1 started status form
-    local -a sweep=("$LAB_LOADGEN" sweep "http://$GUEST_ADDRESS/" --rates "$LAB_RATES"
+    local -a sweep=("$LAB_LOADGEN" sweep "${service[@]}" --rates "$LAB_RATES"
         --duration "${LAB_STEP_TIME}s" --pause 3s --connections 200 --timeout 10s --drain 10s)
     mkdir -p "$out" || return 1
     rm -f -- "$out"/stress.* "$out"/*.log

@@ -10,17 +10,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use loadgen_core::Stopper;
-use loadgen_core::httperf::{Sink, run};
+use loadgen_core::httperf::{SharedOutput, run};
 use loadgen_core::printable::PrintableWriter;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
-    let out = Sink::new(BufWriter::new(io::stdout()));
+    let out = SharedOutput::new(BufWriter::new(io::stdout()));
     loadgen_core::secret::keep_key();
     // What servers send is printed as it is on stdout only, where it is asked for.
-    let err = Sink::new(PrintableWriter::new(io::stderr()));
+    let err = SharedOutput::new(PrintableWriter::new(io::stderr()));
     let first = Arc::new(AtomicI32::new(0));
     let ending = run(&args, &out, &err, |stopper| stop_by_signal(stopper, Arc::clone(&first)));
     let mut exit_code = ending.exit_code;

@@ -7,7 +7,7 @@ use loadgen_core::{Report, Slo, SloOutcome};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::{note, warning};
-use crate::output::{Delivery, Sink};
+use crate::output::{Delivery, Destination};
 
 /// What came to pass, from which the exit code follows.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +40,11 @@ impl End {
 pub(super) fn conclude(
     report: &Report,
     slos: &[Slo],
-    sink: &Sink,
+    destination: &Destination,
     interrupt: &Interrupt,
     quiet: bool,
 ) -> Result<Exit, Failure> {
-    let delivery = sink.deliver(report)?;
+    let delivery = destination.deliver(report)?;
     let verdict = report.verdict.status;
     let heading = match verdict {
         VerdictStatus::Valid => None,

@@ -18,7 +18,7 @@ use crate::messages::note;
 use crate::options::{
     ConnectionOptions, LoadOptions, MeasuringOptions, OutputOptions, TargetOptions,
 };
-use crate::output::Sink;
+use crate::output::Destination;
 use crate::progress::Progress;
 
 /// Migrate a virtual machine under load and report what its users felt
@@ -142,7 +142,7 @@ Examples:
 
 pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
     let interrupt = Interrupt::install("stopping: reporting what was measured so far")?;
-    let sink = Sink::prepare(&args.output)?;
+    let destination = Destination::prepare(&args.output)?;
     let (trigger, url) = args.trigger()?;
     let plan = args.plan(&url)?;
     plan.validate()?;
@@ -172,7 +172,7 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
         Err(MigrationError::Run(error)) => return Err(error.into()),
         Err(error) => return Err(Failure::Run(error.into())),
     };
-    conclude(&report, &args.load.slo, &sink, &interrupt, quiet)
+    conclude(&report, &args.load.slo, &destination, &interrupt, quiet)
 }
 
 impl Args {

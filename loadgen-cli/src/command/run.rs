@@ -14,7 +14,7 @@ use crate::messages::note;
 use crate::options::{
     ConnectionOptions, Given, LoadOptions, MeasuringOptions, OutputOptions, TargetOptions,
 };
-use crate::output::Sink;
+use crate::output::Destination;
 use crate::progress::Progress;
 
 /// Put a load on a URL and report response times
@@ -85,7 +85,7 @@ const WITH_REPORT: [&str; 7] =
 
 pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     let interrupt = &Interrupt::install("stopping: reporting what was measured so far")?;
-    let sink = Sink::prepare(&args.output)?;
+    let destination = Destination::prepare(&args.output)?;
     let plan = if is_report(&args.url) { args.repeated(given)? } else { args.plan()? };
     plan.validate()?;
     let (length, warmup) = (plan.duration(), plan.warmup());
@@ -96,7 +96,7 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     };
     let progress = Progress::new(args.output.quiet, length);
     let report = watch(handle, progress, warmup, length, interrupt)?;
-    conclude(&report, &args.load.slo, &sink, interrupt, args.output.quiet)
+    conclude(&report, &args.load.slo, &destination, interrupt, args.output.quiet)
 }
 
 impl Args {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loadgen_core::report::VerdictStatus;
 use loadgen_core::sweep::{
-    Ending, Probe, Sweep, SweepError, SweepObserver, SweepPoint, SweepReport,
+    Probe, SearchEnding, Sweep, SweepError, SweepObserver, SweepPoint, SweepReport,
 };
 use loadgen_core::units::{format_duration, format_duration_us, format_rate};
 use loadgen_core::{Plan, Snapshot};
@@ -82,12 +82,12 @@ fn conclude(
 fn judge(report: &SweepReport) -> Exit {
     if let Some(search) = &report.search {
         return match &search.end {
-            Some(Ending::Found | Ending::HoldsAtHighest) => Exit::Done,
-            Some(Ending::NotValid(_)) => {
+            Some(SearchEnding::Found | SearchEnding::HoldsAtHighest) => Exit::Done,
+            Some(SearchEnding::NotValid(_)) => {
                 warning("the search has no result: the generator came to its limit");
                 Exit::Invalid
             }
-            Some(Ending::NothingHolds) => {
+            Some(SearchEnding::NothingHolds) => {
                 warning("the objectives are not held at the lowest rate");
                 Exit::Breached
             }

@@ -12,6 +12,7 @@ mod framing;
 pub(crate) mod harness;
 mod known_head;
 mod lines;
+mod notice;
 #[cfg(test)]
 mod properties;
 mod reply;
@@ -22,5 +23,6 @@ pub(crate) mod tolerant;
 
 pub(crate) use error::Truncated;
 pub(crate) use known_head::KnownHead;
+pub use notice::{Notice, ReplySizes};
 pub(crate) use reply::{Progress, ReplyParser};
 pub(crate) use tolerant::{LINE_KEPT, Sink, TolerantReader};

@@ -25,3 +25,8 @@ impl CommandLineError {
         Self { exit_code: 255, ..Self::new(message) }
     }
 }
+
+/// The message about a value that is not accepted.
+pub(super) fn illegal(what: &str, value: &[u8]) -> Vec<u8> {
+    [format!("illegal {what} ").as_bytes(), value].concat()
+}

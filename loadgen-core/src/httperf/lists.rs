@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
+use super::error::illegal;
 use super::options::{Client, Wlog, Wsess, Wsesslog, Wset};
-use super::parse::illegal;
 use super::values::{Base, Scan, integer, real, whole_real};
 use crate::schedule::{GapLaw, GapStep, GapSteps};
 

@@ -21,7 +21,7 @@ mod plan;
 mod printing;
 mod report;
 mod run;
-mod sink;
+mod shared_output;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -39,9 +39,11 @@ pub use options::{
 };
 pub use parse::Parsed;
 pub use plan::{PrepareError, Prepared, prepare};
-pub use printing::{Parts, Printer, Printing};
+pub use printing::{MessageParts, Printer, Printing};
 pub use report::{render, render_burst};
-pub use run::{Ending, Midway, run, run_migrating};
-pub use sink::Sink;
+pub use run::{Ended, Midway, run, run_migrating};
+pub use shared_output::SharedOutput;
 pub use table::{Argument, OPTIONS, OptionEntry, Origin};
+#[doc(hidden)]
+pub use values::general;
 pub use wsesslog::{SESSION_METHODS, read_sessions};

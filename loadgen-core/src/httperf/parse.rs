@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use super::error::CommandLineError;
+use super::error::{CommandLineError, illegal};
 use super::getopt::{Getopt, Given};
 use super::lists;
 use super::options::{Options, Print, Tls, TlsProtocol, UriSource};
@@ -220,11 +220,6 @@ impl Tls {
         }
         Ok(())
     }
-}
-
-/// The message about a value that is not accepted.
-pub(super) fn illegal(what: &str, value: &[u8]) -> Vec<u8> {
-    [format!("illegal {what} ").as_bytes(), value].concat()
 }
 
 fn number<T: TryFrom<i128>>(value: &[u8], what: &str) -> Result<T, Vec<u8>> {

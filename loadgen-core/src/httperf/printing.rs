@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Sink;
+use super::SharedOutput;
 use super::options::{Options, Print, Workload};
 use super::report::fixed;
 use crate::session::{Notice, Observer, ReplySizes, Sample};
@@ -13,14 +13,14 @@ const MOST_UNFINISHED: usize = 16 << 20;
 
 /// The parts of a message to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Parts {
+pub struct MessageParts {
     /// Request or status line and headers.
     pub head: bool,
     /// The body.
     pub body: bool,
 }
 
-impl Parts {
+impl MessageParts {
     /// Whether any part is printed; then the sizes are, too.
     #[must_use]
     pub fn any(self) -> bool {
@@ -36,9 +36,9 @@ pub struct Printing {
     /// How often `--verbose` was given.
     pub verbosity: u32,
     /// Of requests.
-    pub request: Parts,
+    pub request: MessageParts,
     /// Of replies.
-    pub reply: Parts,
+    pub reply: MessageParts,
     /// The arrivals are sessions, whose rate is printed beside that of replies.
     pub sessions: bool,
     /// The lines of `--periodic-stats`, every second.
@@ -50,10 +50,10 @@ impl Printing {
     #[must_use]
     pub fn of(options: &Options) -> Self {
         let parts = |print: Option<Print>| match print {
-            None => Parts::default(),
-            Some(Print::All) => Parts { head: true, body: true },
-            Some(Print::Header) => Parts { head: true, body: false },
-            Some(Print::Body) => Parts { head: false, body: true },
+            None => MessageParts::default(),
+            Some(Print::All) => MessageParts { head: true, body: true },
+            Some(Print::Header) => MessageParts { head: true, body: false },
+            Some(Print::Body) => MessageParts { head: false, body: true },
         };
         Self {
             program: options.program.clone(),
@@ -71,9 +71,9 @@ impl Printing {
 pub struct Printer {
     printing: Printing,
     /// Standard output.
-    out: Sink,
+    out: SharedOutput,
     /// Standard error.
-    err: Sink,
+    err: SharedOutput,
     /// Beginnings of lines of bodies, by call.
     unfinished: BTreeMap<u64, Vec<u8>>,
     /// Their bytes together.
@@ -83,13 +83,13 @@ pub struct Printer {
 impl Printer {
     /// A printer to standard output and standard error.
     #[must_use]
-    pub fn new(printing: Printing, out: Sink, err: Sink) -> Self {
+    pub fn new(printing: Printing, out: SharedOutput, err: SharedOutput) -> Self {
         let (unfinished, unfinished_bytes) = (BTreeMap::new(), 0);
         Self { printing, out, err, unfinished, unfinished_bytes }
     }
 
     /// The program's name, a text, and the bytes in quotes.
-    fn quoted(&self, to: &Sink, text: &str, bytes: &[u8], end: &str) {
+    fn quoted(&self, to: &SharedOutput, text: &str, bytes: &[u8], end: &str) {
         to.put(&[&self.printing.program, text.as_bytes(), b" `", bytes, end.as_bytes()].concat());
     }
 

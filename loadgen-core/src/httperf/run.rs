@@ -7,7 +7,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::plan::tls;
-use super::{CommandLineError, Options, Printer, Printing, Sink, prepare, render, render_burst};
+use super::{
+    CommandLineError, Options, Printer, Printing, SharedOutput, prepare, render, render_burst,
+};
 use crate::engine::{Engine, RunHandle, Stopper};
 use crate::error::RunError;
 use crate::migration::{MigrationError, MigrationRun, ReachCheck, Trigger, TriggerError};
@@ -29,7 +31,7 @@ const INCONSISTENT_PAIR: &[u8] = b"SSL certificate and key failed consistency ch
 /// How a run of httperf ended.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Ending {
+pub struct Ended {
     /// The exit status: 0 after a run, whatever failed in it; 1 or 255 if there was
     /// none, as with the original. Also 1 if a result could not be written.
     pub exit_code: u8,
@@ -40,7 +42,7 @@ pub struct Ending {
     pub unprepared: Option<TriggerError>,
 }
 
-impl Ending {
+impl Ended {
     fn without_report(exit_code: u8) -> Self {
         Self { exit_code, report: None, unprepared: None }
     }
@@ -51,8 +53,13 @@ impl Ending {
 /// it goes on.
 ///
 /// The printed report is that of the original; what loadgen itself makes of the
-/// same run is in [`Ending::report`].
-pub fn run(args: &[OsString], out: &Sink, err: &Sink, started: impl FnOnce(Stopper)) -> Ending {
+/// same run is in [`Ended::report`].
+pub fn run(
+    args: &[OsString],
+    out: &SharedOutput,
+    err: &SharedOutput,
+    started: impl FnOnce(Stopper),
+) -> Ended {
     carry_out(args, out, err, |options, plan| {
         let handle = start(options, plan, out, err)?;
         started(handle.stopper());
@@ -78,7 +85,12 @@ pub struct Midway<'a> {
 /// to be started. The report has what it did; the run waits for its end.
 ///
 /// A run in closed loop is refused: its clients wait together with a stopped server.
-pub fn run_migrating(args: &[OsString], out: &Sink, err: &Sink, midway: Midway<'_>) -> Ending {
+pub fn run_migrating(
+    args: &[OsString],
+    out: &SharedOutput,
+    err: &SharedOutput,
+    midway: Midway<'_>,
+) -> Ended {
     carry_out(args, out, err, |options, plan| {
         let middle = middle(&plan).unwrap_or_default();
         let run = MigrationRun::new(plan, midway.trigger)
@@ -100,17 +112,17 @@ fn middle(plan: &Plan) -> Option<Duration> {
 /// Does what is around a run; `measure` carries out the plan.
 fn carry_out(
     args: &[OsString],
-    out: &Sink,
-    err: &Sink,
+    out: &SharedOutput,
+    err: &SharedOutput,
     measure: impl FnOnce(&Options, Plan) -> Result<Report, MigrationError>,
-) -> Ending {
+) -> Ended {
     let (options, sources) = match understand(args, out, err) {
         Ok(Some(understood)) => understood,
-        Ok(None) => return Ending::without_report(0),
+        Ok(None) => return Ended::without_report(0),
         Err(error) => {
             out.put(&error.stdout);
             err.put(&error.stderr);
-            return Ending::without_report(error.exit_code);
+            return Ended::without_report(error.exit_code);
         }
     };
     let plan = match prepare(&options, sources) {
@@ -120,7 +132,7 @@ fn carry_out(
         }
         Err(error) => {
             err.put(&error.message(&options.program));
-            return Ending::without_report(1);
+            return Ended::without_report(1);
         }
     };
     let say = |text: &str| err.put(&line(&options, text));
@@ -129,11 +141,11 @@ fn carry_out(
         Err(MigrationError::Run(error)) => {
             let (message, exit_code) = not_run(&options, &error);
             err.put(&message);
-            return Ending::without_report(exit_code);
+            return Ended::without_report(exit_code);
         }
         // To be told by who brought the trigger.
         Err(MigrationError::Trigger(error)) => {
-            return Ending { unprepared: Some(error), ..Ending::without_report(1) };
+            return Ended { unprepared: Some(error), ..Ended::without_report(1) };
         }
     };
     let mut exit_code = print(&options, &report, out, err);
@@ -156,7 +168,7 @@ fn carry_out(
         }
         exit_code = exit_code.max(1);
     }
-    Ending { exit_code, report: Some(report), unprepared: None }
+    Ended { exit_code, report: Some(report), unprepared: None }
 }
 
 /// A message of the program.
@@ -167,8 +179,8 @@ fn line(options: &Options, text: &str) -> Vec<u8> {
 /// Reads the command line and echoes it. `None`: there is nothing to run.
 fn understand(
     args: &[OsString],
-    out: &Sink,
-    err: &Sink,
+    out: &SharedOutput,
+    err: &SharedOutput,
 ) -> Result<Option<(Options, Vec<IpAddr>)>, CommandLineError> {
     let parsed = Options::parse(args)?;
     out.put(&parsed.stdout);
@@ -194,7 +206,12 @@ fn has_inconsistent_pair(options: &Options) -> bool {
 }
 
 /// Starts the run.
-fn start(options: &Options, plan: Plan, out: &Sink, err: &Sink) -> Result<RunHandle, RunError> {
+fn start(
+    options: &Options,
+    plan: Plan,
+    out: &SharedOutput,
+    err: &SharedOutput,
+) -> Result<RunHandle, RunError> {
     let engine = Engine::new(plan)?;
     if options.verbosity > 0 {
         let limit = engine.descriptor_limit();
@@ -218,7 +235,7 @@ fn not_run(options: &Options, error: &RunError) -> (Vec<u8>, u8) {
 }
 
 /// Prints the report; gives the exit status.
-fn print(options: &Options, report: &Report, out: &Sink, err: &Sink) -> u8 {
+fn print(options: &Options, report: &Report, out: &SharedOutput, err: &SharedOutput) -> u8 {
     let Some(sessions) = &report.sessions else { return 1 };
     let whole = || {
         let text = render(sessions, &report.cpu, options.verbosity, options.periodic_stats);

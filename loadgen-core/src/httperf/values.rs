@@ -61,7 +61,8 @@ pub(super) fn whole_real(text: &[u8]) -> Option<f64> {
 }
 
 /// C's `%.*g`.
-pub(super) fn general(value: f64, precision: usize) -> String {
+#[must_use]
+pub fn general(value: f64, precision: usize) -> String {
     if value.is_nan() {
         return "nan".to_owned();
     }

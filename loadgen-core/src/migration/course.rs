@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::driver::{Progress, Stage};
 use super::patience::Patience;
+use super::stage::{MigrationProgress, Stage};
 use super::{Context, Ending, Settled, Trigger, TriggerError, convergence};
 use crate::clock::Clock;
 use crate::engine::RunHandle;
@@ -44,12 +44,12 @@ pub(super) struct Times {
 pub(super) struct Watch<'a> {
     pub(super) handle: &'a RunHandle,
     pub(super) interrupt: &'a AtomicBool,
-    pub(super) observe: &'a mut dyn FnMut(Progress<'_>),
+    pub(super) observe: &'a mut dyn FnMut(MigrationProgress<'_>),
 }
 
 impl Watch<'_> {
     fn show(&mut self, stage: Stage, event: Option<&Event>) {
-        (self.observe)(Progress { stage, snapshot: self.handle.snapshot(), event });
+        (self.observe)(MigrationProgress { stage, snapshot: self.handle.snapshot(), event });
     }
 
     fn interrupted(&self) -> bool {
@@ -273,12 +273,16 @@ impl Course {
 pub(super) fn drain(
     handle: &RunHandle,
     interrupt: &AtomicBool,
-    observe: &mut dyn FnMut(Progress<'_>),
+    observe: &mut dyn FnMut(MigrationProgress<'_>),
 ) {
     let was_interrupted = interrupt.load(Relaxed);
     let mut cut = false;
     while !handle.is_finished() {
-        observe(Progress { stage: Stage::Draining, snapshot: handle.snapshot(), event: None });
+        observe(MigrationProgress {
+            stage: Stage::Draining,
+            snapshot: handle.snapshot(),
+            event: None,
+        });
         if interrupt.load(Relaxed) && !cut {
             // Someone who interrupts does not want to wait for a dead server.
             if was_interrupted {

@@ -10,11 +10,12 @@ use std::time::Duration;
 use super::course::{Course, Times, Watch, drain};
 use super::impact::{ImpactInput, impact};
 use super::reach::{self, Reach, ReachLog};
+use super::stage::MigrationProgress;
 use super::{Context, ReachCheck, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
-use crate::engine::{Engine, Finished, RunHandle, Snapshot, unless_stopped};
+use crate::engine::{Engine, Finished, RunHandle, unless_stopped};
 use crate::error::{PlanError, RunError};
-use crate::event::{Event, EventReport};
+use crate::event::EventReport;
 use crate::plan::{Plan, Stream, nanos};
 use crate::record::Population;
 use crate::report::{Report, VerdictStatus};
@@ -32,49 +33,6 @@ pub enum MigrationError {
     /// The trigger cannot start a migration as things stand.
     #[error("cannot prepare the migration: {0}")]
     Trigger(#[from] TriggerError),
-}
-
-/// Where a migration under load stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Stage {
-    /// Connections are opened, or the warm-up runs.
-    WarmingUp,
-    /// The baseline is measured.
-    Before,
-    /// The migration is under way.
-    Migrating,
-    /// The migration is over; the recovery is measured.
-    After,
-    /// No calls are started any more; replies are awaited.
-    Draining,
-}
-
-impl Stage {
-    /// The name in progress displays.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WarmingUp => "warm-up",
-            Self::Before => "before",
-            Self::Migrating => "migrating",
-            Self::After => "after",
-            Self::Draining => "draining",
-        }
-    }
-}
-
-/// What an observer of a migration run is shown: ten times a second, and at every
-/// event.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct Progress<'a> {
-    /// Where the run stands.
-    pub stage: Stage,
-    /// Counters of the load.
-    pub snapshot: Snapshot,
-    /// The event that has just come, if this is shown because of one.
-    pub event: Option<&'a Event>,
 }
 
 /// A load with one migration in the middle.
@@ -170,7 +128,7 @@ impl MigrationRun {
     pub fn run(
         self,
         interrupt: &AtomicBool,
-        observe: &mut dyn FnMut(Progress<'_>),
+        observe: &mut dyn FnMut(MigrationProgress<'_>),
     ) -> Result<Report, MigrationError> {
         self.run_started(|plan| Engine::prepare(plan, interrupt)?.start(), interrupt, observe)
     }
@@ -180,7 +138,7 @@ impl MigrationRun {
         mut self,
         start: impl FnOnce(Plan) -> Result<RunHandle, RunError>,
         interrupt: &AtomicBool,
-        observe: &mut dyn FnMut(Progress<'_>),
+        observe: &mut dyn FnMut(MigrationProgress<'_>),
     ) -> Result<Report, MigrationError> {
         self.check().map_err(RunError::from)?;
         if self.plan.call_log == 0 {

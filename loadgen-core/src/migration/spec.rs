@@ -11,8 +11,10 @@
 
 use std::str::FromStr;
 
+use super::lists::{key_values, spec};
 use super::qmp::QmpOptions;
 use super::trigger::TriggerError;
+use crate::shell_words;
 
 /// A parsed trigger specification.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,94 +63,15 @@ impl FromStr for TriggerSpec {
     }
 }
 
-pub(super) fn spec(reason: String) -> TriggerError {
-    TriggerError::Spec(reason)
-}
-
-/// Splits `a=1,b=2` into pairs. An empty text is an empty list; a key may come
-/// more than once (who reads the list decides whether that is allowed).
-pub(super) fn key_values(text: &str) -> Result<Vec<(String, String)>, TriggerError> {
-    list_items(text)
-        .into_iter()
-        .map(|item| match item.split_once('=') {
-            Some((key, value)) if !key.trim().is_empty() && !value.is_empty() => {
-                Ok((key.trim().to_owned(), value.to_owned()))
-            }
-            _ => Err(spec(format!("'{}' is not KEY=VALUE", item.escape_debug()))),
-        })
-        .collect()
-}
-
-/// Splits at commas; two commas in a row are one comma of the item.
-pub(super) fn list_items(text: &str) -> Vec<String> {
-    let mut items = Vec::new();
-    let mut item = String::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c != ',' {
-            item.push(c);
-        } else if chars.next_if_eq(&',').is_some() {
-            item.push(',');
-        } else {
-            items.push(std::mem::take(&mut item));
-        }
-    }
-    if !item.is_empty() || !items.is_empty() {
-        items.push(item);
-    }
-    items
-}
-
-/// Splits a command line into words as a POSIX shell does: at white space, except
-/// in `'single quotes'` (all literal), in `"double quotes"` (where a backslash
-/// escapes `"` and `\`), and after a backslash. Nothing is expanded: no `$`, no
-/// `~`, no `*`, no `|`; for these name a shell: `command:sh -c '…'`.
+/// Splits a command line into words as a POSIX shell does: at blanks, except in
+/// `'single quotes'` (all literal), in `"double quotes"` (where a backslash counts
+/// before `"`, `\`, `$` and `` ` `` alone), and after a backslash. Nothing is expanded: no
+/// `$`, no `~`, no `*`, no `|`; for these name a shell: `command:sh -c '…'`.
 ///
 /// # Errors
-/// [`TriggerError::Spec`] if a quote is not closed or a backslash ends the text.
+/// [`TriggerError::Spec`] if a quote is not closed.
 pub fn split_words(text: &str) -> Result<Vec<String>, TriggerError> {
-    let unfinished = |what: &str| Err(spec(format!("{what} in '{}'", text.escape_debug())));
-    let mut words = Vec::new();
-    // `None` between words: '' is a word too, though it is empty.
-    let mut word: Option<String> = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            c if c.is_whitespace() => words.extend(word.take()),
-            '\'' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match chars.next() {
-                        Some('\'') => break,
-                        Some(c) => word.push(c),
-                        None => return unfinished("a single quote is not closed"),
-                    }
-                }
-            }
-            '"' => {
-                let word = word.get_or_insert_default();
-                loop {
-                    match chars.next() {
-                        Some('"') => break,
-                        Some('\\') => match chars.next() {
-                            Some(c @ ('"' | '\\')) => word.push(c),
-                            Some(c) => word.extend(['\\', c]),
-                            None => return unfinished("a double quote is not closed"),
-                        },
-                        Some(c) => word.push(c),
-                        None => return unfinished("a double quote is not closed"),
-                    }
-                }
-            }
-            '\\' => match chars.next() {
-                Some(c) => word.get_or_insert_default().push(c),
-                None => return unfinished("nothing follows the last backslash"),
-            },
-            c => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    Ok(words)
+    shell_words::split(text).map_err(|error| spec(format!("{error} in '{}'", text.escape_debug())))
 }
 
 #[cfg(test)]
@@ -169,8 +92,9 @@ mod tests {
         );
         assert_eq!(words(r#""a \"b\" \n \\" c\ d e'f'"g""#), [r#"a "b" \n \"#, "c d", "efg"]);
         assert_eq!(words("$HOME ~ *"), ["$HOME", "~", "*"]);
-        for bad in ["'a", "\"a", "a\\", "\"a\\"] {
-            assert!(split_words(bad).is_err(), "{bad}");
+        for bad in ["'a", "\"a", "\"a\\"] {
+            let error = split_words(bad).unwrap_err().to_string();
+            assert!(error.contains("is not closed"), "{error}");
         }
     }
 

@@ -4,10 +4,15 @@
 pub(crate) mod cores;
 pub(crate) mod limits;
 pub(crate) mod poll;
+mod precision;
 pub(crate) mod socket;
+mod socket_options;
 pub(crate) mod spin_window;
 pub(crate) mod stamps;
 pub(crate) mod sys;
 pub(crate) mod tcp_info;
 pub(crate) mod tls;
 pub(crate) mod transport;
+
+pub use precision::Precision;
+pub use socket_options::SocketOptions;

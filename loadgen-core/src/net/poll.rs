@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use super::precision::Precision;
 use super::spin_window::{LEARN_BELOW, SpinWindow};
 use super::sys;
 use crate::clock::Nanos;
-use crate::plan::Precision;
 
 /// Both directions and the hang-up, edge-triggered.
 const INTEREST: libc::c_int = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::socket_options::SocketOptions;
 use super::{limits, sys};
-use crate::session::SocketOptions;
 
 /// Starts to connect. The socket is returned while the handshake is under way;
 /// writability tells its end and [`take_error`] its outcome.

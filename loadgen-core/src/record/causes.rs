@@ -150,9 +150,9 @@ pub(crate) struct Evidence {
 
 /// The time of one call by what it went into, in ns, in the order of the enum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Parts([Nanos; SlowCause::ALL.len()]);
+pub(crate) struct TimeByCause([Nanos; SlowCause::ALL.len()]);
 
-impl Parts {
+impl TimeByCause {
     pub(crate) fn get(&self, cause: SlowCause) -> Nanos {
         self.0[cause as usize]
     }
@@ -170,12 +170,12 @@ impl Parts {
 }
 
 /// Cuts the time of a call into parts.
-pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> Parts {
+pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> TimeByCause {
     use SlowCause::{
         DataRetransmission, Handshake, OwnLag, Queue, Reconnect, Server, SynRetransmission,
         TlsHandshake, Unsampled,
     };
-    let mut parts = Parts::default();
+    let mut parts = TimeByCause::default();
     let connecting = evidence.connecting;
     // Until it had a connection, or began to open one.
     let before = call.sent.saturating_sub(call.intended);

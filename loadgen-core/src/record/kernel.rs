@@ -2,7 +2,7 @@
 //! connections over time, and how long the worker itself waited for a CPU. Owned
 //! by one thread; merged after the run. Memory is bounded.
 
-use super::causes::{Evidence, Parts, SlowCause, classify};
+use super::causes::{Evidence, SlowCause, TimeByCause, classify};
 use super::population::histogram;
 use super::{CallRecord, Histogram, Outcome, Population};
 use crate::clock::{MILLISECOND, Nanos};
@@ -33,7 +33,7 @@ pub(crate) struct SlowExample {
     pub(crate) intended: Nanos,
     pub(crate) took: Nanos,
     pub(crate) population: Population,
-    pub(crate) parts: Parts,
+    pub(crate) parts: TimeByCause,
     pub(crate) sample: Option<TcpInfo>,
 }
 

@@ -4,6 +4,7 @@
 mod bad_calls;
 mod calls;
 pub(crate) mod causes;
+mod connection_failures;
 pub(crate) mod connections;
 mod dates;
 pub(crate) mod kernel;
@@ -13,10 +14,12 @@ mod pause_log;
 mod population;
 mod recorder;
 mod sessions;
+mod spread;
 mod timeline;
 mod tls;
 
 pub use calls::{CallLog, CallRecord};
+pub use connection_failures::ConnectionFailures;
 pub use connections::{ConnectionEnd, ConnectionLog};
 pub(crate) use dates::DateLog;
 pub use dates::DateSample;
@@ -27,5 +30,6 @@ pub use pause_log::PauseLog;
 pub(crate) use population::{Histogram, PopulationRecord, Tally, add};
 pub(crate) use recorder::Recorder;
 pub(crate) use sessions::SessionRecord;
+pub use spread::Moments;
 pub(crate) use timeline::{Counters, STEPS_PER_WINDOW, Timeline};
 pub(crate) use tls::TlsRecord;

@@ -2,11 +2,10 @@
 //! that it keeps for every plan. Definitions as httperf's.
 
 use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
-use crate::report::{
-    ConnectionFailures, ConnectionFigures, Moments, ReplyFigures, RequestFigures, SessionOutcomes,
-    SessionsReport,
-};
-use crate::session::ReplySizes;
+use crate::http1::ReplySizes;
+
+use super::connection_failures::ConnectionFailures;
+use super::spread::Spread;
 
 /// Bins of the lifetime histogram, 1 ms each.
 const BINS: usize = 100_000;
@@ -14,62 +13,10 @@ const BINS: usize = 100_000;
 /// Statuses counted one by one; larger ones are in no class.
 const STATUSES: usize = 1000;
 
-/// Sums from which mean and standard deviation come.
-#[derive(Debug, Clone, Copy, Default)]
-struct Spread {
-    count: u64,
-    min: f64,
-    max: f64,
-    mean: f64,
-    /// Sum of the squared distances from the mean.
-    squares: f64,
-}
-
-impl Spread {
-    /// Welford (1962): no cancellation when all values are nearly equal.
-    fn add(&mut self, value: f64) {
-        self.min = if self.count == 0 { value } else { self.min.min(value) };
-        self.max = self.max.max(value);
-        self.count += 1;
-        let distance = value - self.mean;
-        self.mean += distance / self.count as f64;
-        self.squares += distance * (value - self.mean);
-    }
-
-    /// Chan, Golub & LeVeque (1979).
-    fn merge(&mut self, other: &Self) {
-        if other.count == 0 {
-            return;
-        }
-        if self.count == 0 {
-            *self = *other;
-            return;
-        }
-        let (n, m) = (self.count as f64, other.count as f64);
-        let distance = other.mean - self.mean;
-        self.mean += distance * m / (n + m);
-        self.squares += other.squares + distance * distance * n * m / (n + m);
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-        self.count += other.count;
-    }
-
-    fn moments(&self) -> Option<Moments> {
-        let stddev = || (self.squares / (self.count - 1) as f64).sqrt();
-        (self.count > 0).then(|| Moments {
-            count: self.count,
-            min: self.min,
-            mean: self.mean,
-            max: self.max,
-            stddev: (self.count > 1).then(stddev),
-        })
-    }
-}
-
 /// A sum of times and how many there were.
 #[derive(Debug, Clone, Copy, Default)]
-struct Times {
-    count: u64,
+pub(crate) struct Times {
+    pub(crate) count: u64,
     sum: Nanos,
 }
 
@@ -84,11 +31,11 @@ impl Times {
         self.sum += other.sum;
     }
 
-    fn mean_ms(&self) -> Option<f64> {
+    pub(crate) fn mean_ms(&self) -> Option<f64> {
         (self.count > 0).then(|| as_millis(self.sum) / self.count as f64)
     }
 
-    fn mean_s(&self) -> Option<f64> {
+    pub(crate) fn mean_s(&self) -> Option<f64> {
         (self.count > 0).then(|| as_seconds(self.sum) / self.count as f64)
     }
 }
@@ -96,32 +43,32 @@ impl Times {
 /// What one worker counted.
 #[derive(Debug, Default)]
 pub(crate) struct SessionRecord {
-    attempted: u64,
-    connect: Times,
-    lifetime_ms: Spread,
-    lifetimes: Vec<u32>,
-    open: u64,
-    concurrent: u64,
+    pub(crate) attempted: u64,
+    pub(crate) connect: Times,
+    pub(crate) lifetime_ms: Spread,
+    pub(crate) lifetimes: Vec<u32>,
+    pub(crate) open: u64,
+    pub(crate) concurrent: u64,
     /// Connects in the last round of the loop that had any, and the most of an
     /// earlier one.
-    burst: (u64, u64),
+    pub(crate) burst: (u64, u64),
     /// No connect was begun in this round yet.
-    new_round: bool,
+    pub(crate) new_round: bool,
     pub(crate) failures: ConnectionFailures,
     pub(crate) arrivals_shed: u64,
-    sent: u64,
-    request_bytes: u64,
-    response: Times,
-    transfer: Times,
-    sizes: ReplySizes,
-    by_class: [u64; 5],
-    statuses: Vec<u64>,
-    reply_rates: Vec<f64>,
-    session_rates: Vec<f64>,
-    lifetime: Times,
-    failtime: Times,
-    connections_of_succeeded: u64,
-    by_replies: Vec<u64>,
+    pub(crate) sent: u64,
+    pub(crate) request_bytes: u64,
+    pub(crate) response: Times,
+    pub(crate) transfer: Times,
+    pub(crate) sizes: ReplySizes,
+    pub(crate) by_class: [u64; 5],
+    pub(crate) statuses: Vec<u64>,
+    pub(crate) reply_rates: Vec<f64>,
+    pub(crate) session_rates: Vec<f64>,
+    pub(crate) lifetime: Times,
+    pub(crate) failtime: Times,
+    pub(crate) connections_of_succeeded: u64,
+    pub(crate) by_replies: Vec<u64>,
     /// Why TLS could not be spoken, of the first connection that failed so.
     pub(crate) tls_failure: Option<String>,
 }
@@ -276,72 +223,6 @@ impl SessionRecord {
             self.tls_failure.clone_from(&other.tls_failure);
         }
     }
-
-    /// The figures of a run of this length. Samples taken after its end, by a
-    /// worker that waited for others, are none.
-    pub(crate) fn report(
-        mut self,
-        duration: Nanos,
-        samples: usize,
-        scripted: bool,
-    ) -> SessionsReport {
-        self.reply_rates.truncate(samples);
-        self.session_rates.truncate(samples);
-        let by_status = (0..).zip(&self.statuses).filter(|(_, n)| **n > 0);
-        let bins = (0..).zip(&self.lifetimes).filter(|(_, n)| **n > 0);
-        SessionsReport {
-            test_duration_s: as_seconds(duration),
-            connections: ConnectionFigures {
-                attempted: self.attempted,
-                connected: self.connect.count,
-                connect_mean_ms: self.connect.mean_ms(),
-                with_reply: self.lifetime_ms.count,
-                lifetime_ms: self.lifetime_ms.moments(),
-                lifetime_histogram: bins.map(|(bin, n)| (bin, u64::from(*n))).collect(),
-                concurrent: self.concurrent,
-                connect_burst: self.burst.1,
-            },
-            requests: RequestFigures { sent: self.sent, bytes: self.request_bytes },
-            replies: ReplyFigures {
-                completed: self.transfer.count,
-                begun: self.response.count,
-                response_mean_ms: self.response.mean_ms(),
-                transfer_mean_ms: self.transfer.mean_ms(),
-                header_bytes: self.sizes.header,
-                content_bytes: self.sizes.content,
-                footer_bytes: self.sizes.footer,
-                by_class: self.by_class,
-                by_status: by_status.map(|(status, n)| (status, *n)).collect(),
-            },
-            failures: self.failures,
-            tls_failure: self.tls_failure,
-            arrivals_shed: self.arrivals_shed,
-            reply_rate_samples: self.reply_rates,
-            session_rate_samples: self.session_rates,
-            outcomes: scripted.then(|| SessionOutcomes {
-                succeeded: self.lifetime.count,
-                failed: self.failtime.count,
-                connections_of_succeeded: self.connections_of_succeeded,
-                lifetime_mean_s: self.lifetime.mean_s(),
-                failtime_mean_s: self.failtime.mean_s(),
-                by_replies: self.by_replies,
-            }),
-        }
-    }
-}
-
-impl ConnectionFailures {
-    fn add(&mut self, other: &Self) {
-        self.timeout += other.timeout;
-        self.kernel_timeout += other.kernel_timeout;
-        self.refused += other.refused;
-        self.reset += other.reset;
-        self.no_descriptor += other.no_descriptor;
-        self.table_full += other.table_full;
-        self.no_address += other.no_address;
-        self.tls += other.tls;
-        self.other += other.other;
-    }
 }
 
 /// Adds element by element; the sum is as long as the longer one.
@@ -369,61 +250,3 @@ impl<T: Copy + Default> Grow for Vec<T> {
 }
 
 impl<T, const N: usize> Grow for [T; N] {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn moments_are_those_of_the_values(values in prop::collection::vec(0.0..1e4_f64, 2..50), at in 0_usize..50) {
-            let at = at.min(values.len());
-            let (mut left, mut right) = (Spread::default(), Spread::default());
-            values[..at].iter().for_each(|v| left.add(*v));
-            values[at..].iter().for_each(|v| right.add(*v));
-            left.merge(&right);
-            let moments = left.moments().unwrap();
-            let n = values.len() as f64;
-            let mean = values.iter().sum::<f64>() / n;
-            let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-            prop_assert!((moments.mean - mean).abs() < 1e-6);
-            prop_assert!((moments.stddev.unwrap() - variance.sqrt()).abs() < 1e-6);
-            prop_assert_eq!(moments.min, values.iter().copied().fold(f64::INFINITY, f64::min));
-            prop_assert_eq!(moments.max, values.iter().copied().fold(0.0, f64::max));
-        }
-    }
-
-    #[test]
-    fn the_last_round_is_no_burst() {
-        let mut record = SessionRecord::default();
-        for connects in [2, 0, 3, 1] {
-            record.round();
-            (0..connects).for_each(|_| record.attempted());
-        }
-        assert_eq!(record.report(1, 0, false).connections.connect_burst, 3);
-    }
-
-    #[test]
-    fn workers_add_up() {
-        let of = |status, life_ms: u64| {
-            let mut record = SessionRecord::default();
-            record.opening();
-            record.attempted();
-            record.reply_complete(status, 5, ReplySizes { header: 10, content: 1, footer: 2 });
-            record.closed(life_ms * MILLISECOND, 1);
-            record.sample(10.0, 0.0);
-            record
-        };
-        let mut whole = of(200, 3);
-        whole.merge(&of(404, 100));
-        whole.sample(7.0, 0.0);
-        let report = whole.report(1_000_000_000, 1, false);
-        assert_eq!(report.connections.attempted, 2);
-        assert_eq!(report.connections.lifetime_histogram, [(3, 1), (100, 1)]);
-        assert_eq!(report.replies.by_class, [0, 1, 0, 1, 0]);
-        assert_eq!(report.replies.by_status, [(200, 1), (404, 1)].into());
-        assert_eq!(report.reply_rate_samples, [20.0]);
-        assert_eq!(report.replies.footer_bytes, 4);
-    }
-}

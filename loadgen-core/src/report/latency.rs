@@ -1,5 +1,5 @@
-//! From a histogram in ns to the [`Latency`] of a report. It is not the place
-//! where times are recorded; it only reads.
+//! A distribution of times in a report, [`Latency`], and how it comes of a histogram
+//! in ns. It is not the place where times are recorded; it only reads.
 //!
 //! Invariant: a quantile that fewer than ten calls lie beyond is `None`. Its
 //! estimate would be little more than a name for the few largest values. So p50
@@ -9,9 +9,37 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
 
-use super::Latency;
+/// A distribution of times, from an HDR histogram with 3 significant digits.
+/// Quantiles that the sample is too small for (fewer than ten calls beyond them)
+/// are `None`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Latency {
+    /// Calls in it.
+    pub count: u64,
+    /// Shortest.
+    pub min_us: Option<f64>,
+    /// Arithmetic mean.
+    pub mean_us: Option<f64>,
+    /// Half of the calls took at most this.
+    pub p50_us: Option<f64>,
+    /// 90 % took at most this.
+    pub p90_us: Option<f64>,
+    /// 99 % took at most this.
+    pub p99_us: Option<f64>,
+    /// 99.9 % took at most this.
+    pub p99_9_us: Option<f64>,
+    /// 99.99 % took at most this.
+    pub p99_99_us: Option<f64>,
+    /// Longest.
+    pub max_us: Option<f64>,
+    /// The whole histogram in ns: HdrHistogram V2, deflated, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<String>,
+}
 
 /// Calls that must lie beyond a quantile for it to be given.
 const BEYOND: u64 = 10;

@@ -3,7 +3,6 @@
 //! Units stand in the names of the fields. What was not measured is `None`
 //! (`null` in JSON), never 0.
 
-pub(crate) mod base64_bytes;
 pub(crate) mod chart;
 pub(crate) mod csv;
 mod file;
@@ -12,11 +11,13 @@ pub(crate) mod json;
 pub(crate) mod latency;
 mod model;
 mod model_connections;
+mod model_counts;
 mod model_generator;
 mod model_kernel;
 mod model_migration;
 mod model_reach;
 mod model_sessions;
+mod of_sessions;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -30,13 +31,14 @@ pub use csv::render_csv;
 pub use file::{SaveError, Unsaved, WriteError, is_stream, write_file};
 pub use html::render_html;
 pub use json::ReportError;
+pub use latency::Latency;
 pub(crate) use latency::latency;
 pub use model::{
-    Counts, Cpu, Environment, ErrorExample, FailedCall, Latency, PopulationReport,
-    PopulationWindow, Rates, Report, SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic,
-    Verdict, VerdictStatus, WindowReport,
+    Cpu, Environment, ErrorExample, FailedCall, PopulationReport, PopulationWindow, Rates, Report,
+    SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic, Verdict, VerdictStatus, WindowReport,
 };
 pub use model_connections::TlsReport;
+pub use model_counts::Counts;
 pub use model_generator::GeneratorReport;
 pub use model_kernel::{
     ConnectionSample, KernelTimestamps, KernelWindow, SlowCall, SlowCalls, SlowCause,
@@ -47,7 +49,8 @@ pub use model_migration::{
 };
 pub use model_reach::{Silent, Unreachable};
 pub use model_sessions::{
-    ConnectionFailures, ConnectionFigures, Moments, ReplyFigures, RequestFigures, SessionOutcomes,
-    SessionsReport,
+    ConnectionFigures, ReplyFigures, RequestFigures, SessionOutcomes, SessionsReport,
 };
 pub use text::render_text;
+
+pub use crate::record::{ConnectionFailures, Moments};

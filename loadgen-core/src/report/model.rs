@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    GeneratorReport, KernelTimestamps, KernelWindow, Migration, SessionsReport, SlowCalls,
-    TlsReport,
+    Counts, GeneratorReport, KernelTimestamps, KernelWindow, Latency, Migration, SessionsReport,
+    SlowCalls, TlsReport,
 };
 use crate::event::EventReport;
 use crate::plan::Plan;
@@ -165,36 +165,6 @@ pub enum VerdictStatus {
     Invalid,
 }
 
-/// Calls by their fate. `offered = started + shed`;
-/// `started = answered + failed + unfinished`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Arrivals by the schedule.
-    pub offered: u64,
-    /// Calls whose connect or sending began.
-    pub started: u64,
-    /// Calls whose reply is complete, whatever its status.
-    pub answered: u64,
-    /// Calls that ended without a complete reply.
-    pub failed: u64,
-    /// Arrivals that were never started.
-    pub shed: u64,
-    /// Calls still open when the run ended.
-    pub unfinished: u64,
-    /// Response times only known to be longer than something: timed out, past
-    /// the deadline, shed, unfinished.
-    pub censored: u64,
-    /// Calls sent again because the server had closed the idle connection that
-    /// was chosen for them. Not failures.
-    pub reconnects: u64,
-    /// Arrivals that had to wait for a connection because the pool was at its
-    /// limit. Their waiting is in their response time, not in the lag.
-    pub queued: u64,
-    /// Connections opened for calls (those opened before the load do not count).
-    pub connections_opened: u64,
-}
-
 /// Calls per second of `measured_s`, by the moment at which it happened: what was
 /// started or answered only in the drain does not count. `None`: nothing was
 /// measured.
@@ -207,35 +177,6 @@ pub struct Rates {
     pub started_per_s: Option<f64>,
     /// Answered in the same span.
     pub answered_per_s: Option<f64>,
-}
-
-/// A distribution of times, from an HDR histogram with 3 significant digits.
-/// Quantiles that the sample is too small for (fewer than ten calls beyond them)
-/// are `None`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Latency {
-    /// Calls in it.
-    pub count: u64,
-    /// Shortest.
-    pub min_us: Option<f64>,
-    /// Arithmetic mean.
-    pub mean_us: Option<f64>,
-    /// Half of the calls took at most this.
-    pub p50_us: Option<f64>,
-    /// 90 % took at most this.
-    pub p90_us: Option<f64>,
-    /// 99 % took at most this.
-    pub p99_us: Option<f64>,
-    /// 99.9 % took at most this.
-    pub p99_9_us: Option<f64>,
-    /// 99.99 % took at most this.
-    pub p99_99_us: Option<f64>,
-    /// Longest.
-    pub max_us: Option<f64>,
-    /// The whole histogram in ns: HdrHistogram V2, deflated, base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub histogram: Option<String>,
 }
 
 /// The first failure of a class.

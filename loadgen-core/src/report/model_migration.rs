@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Counts, Latency, Silent, Unreachable};
-use crate::migration::{Ending, Strategy, Truth, VmFacts};
+use crate::vm::{Ending, Strategy, Truth, VmFacts};
 
 /// What a migration did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::{ConnectionFailures, Moments};
+
 /// What a run of sessions (or of connections with a number of calls each)
 /// measured, from the start of the load to its end; a warm-up is not left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -60,21 +62,6 @@ pub struct ConnectionFigures {
     pub connect_burst: u64,
 }
 
-/// Smallest, mean, largest and spread of a set of values.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Moments {
-    /// Values, at least 1.
-    pub count: u64,
-    /// Smallest.
-    pub min: f64,
-    /// Arithmetic mean.
-    pub mean: f64,
-    /// Largest.
-    pub max: f64,
-    /// Sample standard deviation (n − 1); `None` with fewer than two values.
-    pub stddev: Option<f64>,
-}
-
 /// Requests of a run of sessions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -108,30 +95,6 @@ pub struct ReplyFigures {
     pub by_class: [u64; 5],
     /// Complete replies by status.
     pub by_status: BTreeMap<u32, u64>,
-}
-
-/// Connections that failed, by cause; a connection fails at most once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ConnectionFailures {
-    /// A time limit of ours passed.
-    pub timeout: u64,
-    /// The kernel gave up (`ETIMEDOUT`).
-    pub kernel_timeout: u64,
-    /// Refused (`ECONNREFUSED`).
-    pub refused: u64,
-    /// Reset or broken (`ECONNRESET`, `EPIPE`), or closed where a reply was due.
-    pub reset: u64,
-    /// No descriptor for this process (`EMFILE`).
-    pub no_descriptor: u64,
-    /// No descriptor on this machine (`ENFILE`).
-    pub table_full: u64,
-    /// No local port or address (`EADDRNOTAVAIL`).
-    pub no_address: u64,
-    /// The TLS handshake failed.
-    pub tls: u64,
-    /// Everything else.
-    pub other: u64,
 }
 
 /// Outcomes of sessions.

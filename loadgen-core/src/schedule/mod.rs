@@ -13,6 +13,7 @@ pub use gaps::{GapLaw, GapStep, GapSteps, Gaps};
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
+use crate::random::unit;
 
 /// The arrival process of a stream of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -168,16 +169,6 @@ impl Starts {
             }
         }
     }
-}
-
-/// The `k`-th random number of a seed, uniform in [0, 1): SplitMix64 used as a
-/// counter-based generator (Steele, Lea & Flood, OOPSLA 2014).
-pub(crate) fn unit(seed: u64, k: u64) -> f64 {
-    let mut z = seed.wrapping_add((k + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^= z >> 31;
-    (z >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]

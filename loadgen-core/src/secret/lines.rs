@@ -4,7 +4,7 @@
 use serde::{Serialize, Serializer};
 
 use super::{Secret, is_credential, is_redacted};
-use crate::session::RawText;
+use crate::raw_text::RawText;
 
 /// The parts of a line `NAME: VALUE`, with the blanks before the value and its end.
 struct Line<'a> {

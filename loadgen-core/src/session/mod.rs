@@ -9,26 +9,26 @@ mod cookie;
 mod host;
 mod observer;
 mod page;
-mod raw_text;
 mod script;
 mod uris;
 
 use std::fmt;
-use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use cookie::CookieJar;
 pub use host::HostLine;
-pub use observer::{Notice, Observer, ReplySizes, Sample};
+pub use observer::{Observer, Sample};
 pub(crate) use page::{Found, Links, PageScanner};
-pub use raw_text::RawText;
 pub use script::{Burst, Script, ScriptedCall, ScriptedSession};
 pub(crate) use uris::UriWalker;
 pub use uris::Uris;
 
 use crate::error::PlanError;
+pub use crate::http1::{Notice, ReplySizes};
+pub use crate::net::SocketOptions;
 use crate::net::tls::Tls;
+pub use crate::raw_text::RawText;
 use crate::secret::lines;
 
 /// What every arrival of the load does, and how its connections behave.
@@ -130,24 +130,6 @@ pub struct Limits {
     /// Added to `timeout_s` from the complete sending of a request to the end of
     /// its reply. There is no limit on replies if both are 0.
     pub think_s: f64,
-}
-
-/// Options of the sockets, set before they connect.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SocketOptions {
-    /// `SO_SNDBUF` in bytes; `None`: as the kernel has it.
-    pub send_buffer: Option<u32>,
-    /// `SO_RCVBUF` in bytes; `None`: as the kernel has it.
-    pub receive_buffer: Option<u32>,
-    /// Every close sends RST (`SO_LINGER` of 0 s): no port is left in TIME_WAIT,
-    /// and the server sees a broken connection.
-    pub close_with_reset: bool,
-    /// Local ports from 1024 on are taken in order, not chosen by the kernel.
-    pub choose_ports: bool,
-    /// Local addresses that connections come from, in turn; empty: the kernel
-    /// chooses.
-    pub sources: Vec<IpAddr>,
 }
 
 /// When the rates of replies and sessions are sampled, in seconds from the start.

@@ -8,10 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::point::SweepPoint;
 
-/// The part of the offered calls that may be left over when the load ends of a
-/// server that keeps up.
-pub const KEEPS_UP_WITHIN: f64 = 0.01;
-
 /// The step with the greatest power: answered rate by mean response time
 /// (Kleinrock, "Power and deterministic rules of thumb for probabilistic problems
 /// in computer communications", ICC 1979). Below it a higher rate costs little

@@ -5,13 +5,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::knee::KEEPS_UP_WITHIN;
 use crate::migration::Ending;
 use crate::report::{
     Counts, Downtime, GeneratorReport, Latency, OutageReport, Rates, Report, TotalTime, Verdict,
     VerdictStatus,
 };
 use crate::slo::{Slo, SloOutcome};
+
+/// The part of the offered calls that may be left over when the load ends of a
+/// server that keeps up.
+pub const KEEPS_UP_WITHIN: f64 = 0.01;
 
 /// What a run was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::knee::{Knee, Saturation};
 use super::point::SweepPoint;
-use super::search::{Ending, Search, SearchSettings};
+use super::search::{Search, SearchEnding, SearchSettings};
 use crate::plan::Plan;
 use crate::report::{Environment, Report, Tool};
 
@@ -60,7 +60,7 @@ pub struct SearchReport {
     /// The lowest rate above it that did not hold: the truth lies between.
     pub fails_per_s: Option<f64>,
     /// Why it ended; `None`: it did not come to its end.
-    pub end: Option<Ending>,
+    pub end: Option<SearchEnding>,
 }
 
 impl SearchReport {

@@ -141,7 +141,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ending", content = "reason", rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Ending {
+pub enum SearchEnding {
     /// The highest rate that holds is known to the tolerance.
     Found,
     /// The highest rate that was allowed holds: the limit is above it.
@@ -171,7 +171,7 @@ pub struct Search {
     runs: u32,
     /// The reason of a run that was not valid, until it has been repeated.
     doubt: Option<String>,
-    ending: Option<Ending>,
+    ending: Option<SearchEnding>,
 }
 
 /// Ratios closer than this are rounding.
@@ -236,7 +236,7 @@ impl Search {
         self.runs += 1;
         match verdict {
             Verdict::Invalid(reason) if self.doubt.is_some() => {
-                self.ending = Some(Ending::NotValid(reason));
+                self.ending = Some(SearchEnding::NotValid(reason));
             }
             Verdict::Invalid(reason) => self.doubt = Some(reason),
             Verdict::Held => self.take_held(&probe),
@@ -249,7 +249,7 @@ impl Search {
 
     /// Why the search ended; `None`: it has not.
     #[must_use]
-    pub fn ending(&self) -> Option<&Ending> {
+    pub fn ending(&self) -> Option<&SearchEnding> {
         self.ending.as_ref()
     }
 
@@ -327,20 +327,21 @@ impl Search {
         breached / held <= 1.0 + self.settings.tolerance + ROUNDING
     }
 
-    fn settled(&self) -> Option<Ending> {
+    fn settled(&self) -> Option<SearchEnding> {
         let ending = match (self.held, self.breached) {
             (Some((held, true)), None) if held >= self.settings.highest_per_s => {
-                Some(Ending::HoldsAtHighest)
+                Some(SearchEnding::HoldsAtHighest)
             }
             (None, Some((breached, true))) if breached <= self.settings.lowest_per_s => {
-                Some(Ending::NothingHolds)
+                Some(SearchEnding::NothingHolds)
             }
             (Some((held, true)), Some((breached, true))) if self.is_close(held, breached) => {
-                Some(Ending::Found)
+                Some(SearchEnding::Found)
             }
             _ => None,
         };
-        ending.or_else(|| (self.runs >= self.settings.most_runs).then_some(Ending::RunsUsedUp))
+        ending
+            .or_else(|| (self.runs >= self.settings.most_runs).then_some(SearchEnding::RunsUsedUp))
     }
 }
 

@@ -4,7 +4,7 @@
 use super::migrations;
 use super::point::SweepPoint;
 use super::report::SweepReport;
-use super::search::Ending;
+use super::search::SearchEnding;
 use crate::report::VerdictStatus;
 use crate::report::sections::{Section, cell, is_lower_bound};
 use crate::report::text::{paragraph, render_section};
@@ -149,18 +149,20 @@ fn search_answer(sweep: &SweepReport) -> String {
         (None, None) => String::new(),
     };
     match &search.end {
-        Some(Ending::Found) => {
+        Some(SearchEnding::Found) => {
             format!("the highest rate that holds is {holds} (confirmed); {fails} does not hold")
         }
-        Some(Ending::HoldsAtHighest) => {
+        Some(SearchEnding::HoldsAtHighest) => {
             format!("the highest rate allowed, {holds}, holds (confirmed): the limit is above it")
         }
-        Some(Ending::NothingHolds) => format!("not even the lowest rate allowed, {fails}, holds"),
-        Some(Ending::NotValid(reason)) => format!(
+        Some(SearchEnding::NothingHolds) => {
+            format!("not even the lowest rate allowed, {fails}, holds")
+        }
+        Some(SearchEnding::NotValid(reason)) => format!(
             "no result: the generator, not the server, came to its limit{so_far}. Twice in a row \
              a run was not valid: {reason}"
         ),
-        Some(Ending::RunsUsedUp) => {
+        Some(SearchEnding::RunsUsedUp) => {
             format!("no result within {} runs{so_far}", search.settings.most_runs)
         }
         None => format!("the search did not come to its end{so_far}"),

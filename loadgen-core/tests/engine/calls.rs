@@ -9,8 +9,8 @@ use loadgen_core::{
     Engine, Plan, Population, Precision, Request, RunError, Schedule, Stream, Target,
 };
 
-use super::common::{House, OddServer, millis, run_until, target};
 use super::{assert_adds_up, at, endless, fresh_at, plan, run};
+use crate::common::{House, OddServer, millis, run_until, target};
 
 #[test]
 fn every_call_of_an_open_loop_is_answered_and_counted() {

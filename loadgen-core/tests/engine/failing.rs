@@ -9,8 +9,8 @@ use std::time::Duration;
 use loadgen_core::target_server::TargetOptions;
 use loadgen_core::{Engine, Request, RunError, Schedule, Stream};
 
-use super::common::{LIMIT, OddServer, millis, nobody, run_until, target, wait_until};
 use super::{assert_adds_up, at, endless, fresh_at, plan, run};
+use crate::common::{LIMIT, OddServer, millis, nobody, run_until, target, wait_until};
 
 #[test]
 fn failures_are_told_apart() {

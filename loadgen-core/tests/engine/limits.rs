@@ -7,10 +7,10 @@ use std::time::Duration;
 use loadgen_core::Engine;
 use loadgen_core::target_server::TargetOptions;
 
-use super::common::{
+use super::{assert_adds_up, at, endless, plan, run};
+use crate::common::{
     Conversation, LIMIT, OddServer, gated_server, millis, run_and, target, wait_until,
 };
-use super::{assert_adds_up, at, endless, plan, run};
 
 #[test]
 fn a_call_that_takes_too_long_is_a_timeout_and_censored() {

@@ -1,22 +1,34 @@
 //! The engine against real sockets: the built-in server where it does, hand-made
-//! misbehaving servers where it does not.
+//! misbehaving servers where it does not. A file each for a part of what it does.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod calls;
-#[path = "../common/mod.rs"]
+mod closing;
 mod common;
 mod failing;
+mod guest_clock;
 #[cfg(feature = "tls")]
 mod https;
+mod kernel_view;
+mod large_replies;
 mod limits;
+mod lost_connections;
+mod opening;
+mod own_process;
+mod pipelining;
+#[path = "../../../tests/require.rs"]
+mod require;
 #[cfg(feature = "tls")]
 mod secure_server;
+mod sessions;
+mod slow_reader;
 
 use std::time::Duration;
 
-use common::millis;
 use loadgen_core::{Engine, Plan, Report, Schedule, Stream, Target};
+
+use crate::common::millis;
 
 /// Half a second of load. The time limits are for servers that do not answer; none
 /// of those that do needs so long, on whatever machine.

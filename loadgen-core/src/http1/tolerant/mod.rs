@@ -20,16 +20,16 @@ pub(crate) mod harness;
 mod line;
 #[cfg(test)]
 mod properties;
+mod sscanf;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::mem;
 
 use super::error::Truncated;
+use super::notice::{Notice, ReplySizes};
 use super::reply::Progress;
 use super::scan;
-use crate::session::{Notice, ReplySizes};
 use line::{Line, Room, Unfinished};
 
 /// Most bytes of a line that are looked at.
@@ -288,7 +288,7 @@ impl TolerantReader {
 
     fn status_line<S: Sink + ?Sized>(&mut self, line: Line<'_>, sink: &mut S) {
         let text = line.text();
-        self.status = words::status(text).unwrap_or_else(|| {
+        self.status = sscanf::status(text).unwrap_or_else(|| {
             sink.notice(Notice::BadStatusLine(text));
             ASSUMED_STATUS
         });
@@ -323,12 +323,12 @@ impl TolerantReader {
     fn field<S: Sink + ?Sized>(&mut self, text: &[u8], sink: &mut S) {
         match text.first() {
             Some(b'C' | b'c') => {
-                if let Some(value) = words::value(text, b"content-length") {
-                    self.length = words::decimal(value).or(self.length);
+                if let Some(value) = sscanf::value(text, b"content-length") {
+                    self.length = sscanf::decimal(value).or(self.length);
                 }
             }
             Some(b'T' | b't') => {
-                if let Some(value) = words::value(text, b"transfer-encoding") {
+                if let Some(value) = sscanf::value(text, b"transfer-encoding") {
                     if value.eq_ignore_ascii_case(b"chunked") {
                         self.chunked = true;
                     } else {
@@ -370,7 +370,7 @@ impl TolerantReader {
         if line.is_empty() {
             return;
         }
-        match words::hexadecimal(line.text()) {
+        match sscanf::hexadecimal(line.text()) {
             Some(0) => {
                 self.lines = 0;
                 self.state = State::Trailers;

@@ -23,17 +23,17 @@ impl Write for Kept {
     }
 }
 
-const ALL: Parts = Parts { head: true, body: true };
-const HEAD: Parts = Parts { head: true, body: false };
-const BODY: Parts = Parts { head: false, body: true };
+const ALL: MessageParts = MessageParts { head: true, body: true };
+const HEAD: MessageParts = MessageParts { head: true, body: false };
+const BODY: MessageParts = MessageParts { head: false, body: true };
 
 /// What is printed to standard output and standard error.
 fn printed(printing: Printing, happening: impl FnOnce(&mut Printer)) -> (String, String) {
     let (out, err) = (Kept::default(), Kept::default());
     let printing = Printing { program: b"httperf".to_vec(), ..printing };
-    let (out_sink, err_sink) = (Sink::new(out.clone()), Sink::new(err.clone()));
-    happening(&mut Printer::new(printing, out_sink.clone(), err_sink));
-    out_sink.finish().unwrap();
+    let (to_out, to_err) = (SharedOutput::new(out.clone()), SharedOutput::new(err.clone()));
+    happening(&mut Printer::new(printing, to_out.clone(), to_err));
+    to_out.finish().unwrap();
     (out.text(), err.text())
 }
 
@@ -213,12 +213,12 @@ impl Write for Full {
 
 #[test]
 fn a_full_disk_is_told_at_the_end() {
-    let sink = Sink::new(Full(300));
+    let output = SharedOutput::new(Full(300));
     let printing = Printing { request: ALL, reply: ALL, ..Printing::default() };
-    let mut printer = Printer::new(printing, sink.clone(), Sink::new(Full(0)));
+    let mut printer = Printer::new(printing, output.clone(), SharedOutput::new(Full(0)));
     for _ in 0..3 {
         call(&mut printer);
     }
-    assert_eq!(sink.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
-    sink.finish().unwrap();
+    assert_eq!(output.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    output.finish().unwrap();
 }

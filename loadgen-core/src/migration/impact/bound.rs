@@ -47,21 +47,17 @@
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::record::{CallRecord, Cause, Outcome, Population};
 
+use super::calls::{CALLS_BEFORE, generous, need, never_sent};
 use super::catch_up::CatchUp;
-use super::outage::Gap;
-use super::view::{View, response};
+use super::gap::Gap;
+use super::view::View;
 
-/// Calls before the silence from which *X* is taken.
-pub(super) const CALLS_BEFORE: usize = 50;
 /// Calls after the silence from which *X'* is taken, and how many there must be.
 const CALLS_AFTER: usize = 20;
 const LEAST_AFTER: usize = 3;
 /// Least retransmission timeout of data on Linux, and that of a SYN (RFC 6298).
 const RTO: Nanos = 200 * MILLISECOND;
 const SYN_RTO: Nanos = SECOND;
-/// A connect that took this long lost its first SYN.
-pub(super) const LOST_SYN: Nanos = 900 * MILLISECOND;
-
 /// The interval in which the true length of the interruption lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Interruption {
@@ -103,7 +99,7 @@ pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<I
         .calls
         .iter()
         .filter(|call| call.population == p && !never_sent(call))
-        .map(|call| left(view, call).1)
+        .map(|call| view.left(call).1)
         .filter(|left| *left > stop_least)
         .min()
         .map(|left| left + need)
@@ -135,28 +131,6 @@ fn resumed_by(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
     good[from..].iter().find(|call| call.sent >= pause.1).map(|call| call.done)
 }
 
-/// When a call left, as far as the log tells: at the earliest, and at the latest. A new
-/// connection whose connect lost its SYN sent its first byte only after the outage; it
-/// had asked, in vain, at its intended start or soon after, unless it had to wait for
-/// the pool. What was due in a pause of our own left after it, and that a connect was
-/// done we saw only then.
-pub(super) fn left(view: &View<'_>, call: &CallRecord) -> (Nanos, Nanos) {
-    let ours = view.own.within(call.intended, call.sent);
-    let connecting = call.sent.saturating_sub(call.intended).saturating_sub(ours);
-    let lost_syn = !call.reused && !call.queued && connecting >= LOST_SYN;
-    let at = if lost_syn { call.intended } else { call.sent };
-    (at, view.own.seen(at))
-}
-
-/// The time that a call needed from its start. For newcomers it holds the
-/// connect, which in the log lies between intended start and first byte.
-pub(super) fn need(call: &CallRecord) -> Nanos {
-    match call.population {
-        Population::Established => call.done.saturating_sub(call.sent),
-        Population::Fresh => response(call),
-    }
-}
-
 /// *X'* of a population: the longest need of its calls right after the gap, and
 /// of those right before it. `None` if too few came after it. Where the end of
 /// the load cuts the gap, those before it must do.
@@ -180,16 +154,10 @@ fn need_around(view: &View<'_>, p: Population, gap: Gap) -> Option<Nanos> {
     after.into_iter().chain(before).max().map(generous)
 }
 
-/// Half as long again and a ms: the call that is judged may be the slowest of
-/// many, and one such call must not count as evidence of a standstill.
-pub(super) fn generous(longest: Nanos) -> Nanos {
-    longest + longest / 2 + MILLISECOND
-}
-
 /// *v* of one population: the latest start of a call that a running service
 /// would have answered before the end of the gap, and did not.
 fn latest_unanswered(view: &View<'_>, p: Population, gap: Gap, end: CatchUp) -> Option<Nanos> {
-    unanswered(view, p, gap, end).map(|call| left(view, call).0).max()
+    unanswered(view, p, gap, end).map(|call| view.left(call).0).max()
 }
 
 /// The least *r* by TCP's rule of retransmission, from the youngest call that the
@@ -217,7 +185,7 @@ fn unanswered<'a>(
     view.calls.iter().filter(move |call| {
         let Some(need) = need else { return false };
         // By then a running service would have been seen to answer it.
-        let seen = view.own.seen(left(view, call).1 + need);
+        let seen = view.own.seen(view.left(call).1 + need);
         let in_vain = match call.outcome {
             Outcome::Failed(failure) if failure.cause == Cause::Refused => true,
             Outcome::Failed(failure) if failure.is_censored() => call.done > seen,
@@ -228,13 +196,4 @@ fn unanswered<'a>(
             && seen < end.seen_by()
             && (call.done >= end.first || in_vain)
     })
-}
-
-/// Whether nothing of the call ever left: it is no evidence of the service.
-pub(super) fn never_sent(call: &CallRecord) -> bool {
-    match call.outcome {
-        Outcome::Shed => true,
-        Outcome::Failed(failure) => failure.is_client_side(),
-        Outcome::Answered(_) | Outcome::Unfinished => false,
-    }
 }

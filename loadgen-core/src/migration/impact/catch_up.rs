@@ -15,8 +15,8 @@
 use crate::clock::{MILLISECOND, Nanos};
 use crate::record::{CallRecord, Outcome, Population};
 
-use super::bound::{CALLS_BEFORE, generous, left, need, never_sent};
-use super::outage::Gap;
+use super::calls::{CALLS_BEFORE, generous, need, never_sent};
+use super::gap::Gap;
 use super::view::{View, rank};
 
 /// How many times as long as for all of its replies a service may need before the
@@ -66,7 +66,7 @@ impl CatchUp {
             .calls
             .iter()
             .filter(|call| matches!(call.outcome, Outcome::Answered(_)))
-            .map(|call| (left(view, call).0, call))
+            .map(|call| (view.left(call).0, call))
             .filter(|(left, call)| *left < first && (first..=idle).contains(&call.done))
             .filter(|(left, call)| {
                 prompt[call.population as usize].is_some_and(|p| call.done > left + p)

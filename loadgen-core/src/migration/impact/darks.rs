@@ -17,9 +17,10 @@ use crate::migration::reach::{Check, Fate, ReachLog};
 use crate::record::{Outcome, Population};
 use crate::report::{OutageReport, Silent, Unreachable};
 
-use super::bound::LOST_SYN;
+use super::calls::LOST_SYN;
 use super::foreign;
-use super::outage::{Gap, Outage};
+use super::gap::Gap;
+use super::outage::Outage;
 use super::view::View;
 
 /// How far from STOP and RESUME lost packets still count as those of the switch-over:

@@ -22,8 +22,8 @@ use crate::clock::{MILLISECOND, Nanos};
 use crate::event::EventKind;
 use crate::report::{GapOf, GapWhen};
 
+use super::gap::Gap;
 use super::marks::Blackout;
-use super::outage::Gap;
 use super::view::View;
 
 /// A silence that begins at most this long after the resume belongs to the

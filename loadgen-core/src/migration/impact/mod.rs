@@ -12,10 +12,12 @@
 //! interruption lies, from evidence of single calls ([`bound`]).
 
 mod bound;
+mod calls;
 mod catch_up;
 mod connections;
 mod darks;
 mod foreign;
+mod gap;
 mod guest_clock;
 mod headline;
 mod marks;
@@ -26,15 +28,15 @@ mod pauses;
 mod phases;
 mod recovery;
 #[cfg(test)]
+mod simulated_faults;
+#[cfg(test)]
+mod simulated_outage;
+#[cfg(test)]
+mod simulated_pauses;
+#[cfg(test)]
+mod simulated_pile_up;
+#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod toy;
-#[cfg(test)]
-mod toy_faults;
-#[cfg(test)]
-mod toy_own;
-#[cfg(test)]
-mod toy_pile;
 mod untimed;
 mod verdict;
 mod view;
@@ -142,8 +144,11 @@ pub struct Impact {
     /// The figures.
     pub migration: Migration,
     /// Why they may not say what they seem to say: what, how much, what to do.
-    pub reasons: Vec<(VerdictStatus, String)>,
+    pub reasons: Vec<Reason>,
 }
+
+/// How much a doubt takes from the figures, and what it is.
+type Reason = (VerdictStatus, String);
 
 /// Computes what a migration did to the calls.
 ///

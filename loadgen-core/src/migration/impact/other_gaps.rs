@@ -4,9 +4,10 @@
 use crate::clock::{as_millis, as_seconds};
 use crate::report::{GapWhen, VerdictStatus::Degraded};
 
+use super::Reason;
+use super::gap::Gap;
 use super::headline::ours;
-use super::outage::{Gap, Outage};
-use super::verdict::Reason;
+use super::outage::Outage;
 use super::view::View;
 
 /// Whether another gap is longer than the migration's: something else was going on. What

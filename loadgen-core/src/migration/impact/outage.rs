@@ -11,6 +11,7 @@ use crate::record::Population;
 use crate::report::{GapOf, GapWhen, OtherGap, OutageReport};
 
 use super::bound::{Interruption, interruption};
+use super::gap::Gap;
 use super::headline::{Headline, longest, ours};
 use super::marks::Marks;
 use super::view::View;
@@ -27,21 +28,6 @@ const SWITCHOVER_LEAD: Nanos = 500 * MILLISECOND;
 
 /// Other silences that are reported one by one, the longest of them.
 const MOST_OTHERS: usize = 20;
-
-/// A silence: no good reply was complete in `(start, end)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Gap {
-    pub(super) start: Nanos,
-    pub(super) end: Nanos,
-    /// Cut by the end of the load: in truth it is longer.
-    pub(super) cut: bool,
-}
-
-impl Gap {
-    pub(super) fn length(&self) -> Nanos {
-        self.end - self.start
-    }
-}
 
 /// The outage of one population.
 #[derive(Debug, Clone)]

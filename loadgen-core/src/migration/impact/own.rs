@@ -10,7 +10,7 @@
 use crate::clock::{MILLISECOND, Nanos};
 use crate::record::{CallRecord, LONG_PAUSE, PauseLog};
 
-use super::view::response;
+use super::calls::response;
 
 /// How long after a pause its end is just over: another round of the loop.
 const JUST: Nanos = 10 * MILLISECOND;

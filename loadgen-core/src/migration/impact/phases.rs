@@ -11,8 +11,9 @@ use crate::record::{CallRecord, Outcome, Phase, Population};
 use crate::report::latency::latency;
 use crate::report::{Counts, PhaseReport};
 
+use super::calls::{is_censored, response};
 use super::marks::Cut;
-use super::view::{View, is_censored, response};
+use super::view::View;
 
 /// The report of every phase, in order.
 pub(super) fn phases(view: &View<'_>) -> Vec<PhaseReport> {

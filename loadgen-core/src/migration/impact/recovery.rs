@@ -9,9 +9,11 @@
 use crate::clock::{MILLISECOND, Nanos, as_seconds};
 use crate::record::{CallRecord, Population};
 
-use super::outage::{Gap, Outage};
+use super::calls::is_censored;
+use super::gap::Gap;
+use super::outage::Outage;
 use super::phases::{is_error_reply, is_lost};
-use super::view::{View, is_censored, rank};
+use super::view::{View, rank};
 
 /// Width of a window whose percentile must be back in the band.
 const RECOVERY_WINDOW: Nanos = 500 * MILLISECOND;

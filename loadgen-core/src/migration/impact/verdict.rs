@@ -10,17 +10,17 @@ use crate::printable::one_line;
 use crate::record::{CallRecord, Outcome, Population};
 use crate::report::{Migration, VerdictStatus};
 
+use super::Reason;
+use super::calls::response;
 use super::foreign;
 use super::other_gaps;
 use super::outage::Outage;
 use super::untimed;
-use super::view::{View, rank, response};
+use super::view::{View, rank};
 use VerdictStatus::{Degraded, Invalid};
 
 /// Replies before the firing that a baseline needs.
 const LEAST_BASELINE: usize = 100;
-
-pub(super) type Reason = (VerdictStatus, String);
 
 /// All reasons that are found.
 pub(super) fn reasons(

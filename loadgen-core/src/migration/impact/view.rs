@@ -2,9 +2,10 @@
 //! normal before the migration. Sorted once, then only read.
 
 use crate::clock::{MILLISECOND, Nanos};
-use crate::record::{CallRecord, Outcome, Population};
+use crate::record::{CallRecord, Population};
 
 use super::ImpactInput;
+use super::calls::{LOST_SYN, response};
 use super::marks::Marks;
 use super::own::Own;
 
@@ -101,19 +102,18 @@ impl<'a> View<'a> {
         let fired = self.marks.fired?.min(self.input.load_end);
         (self.input.warmup_end < fired).then_some((self.input.warmup_end, fired))
     }
-}
 
-/// Intended start to completion (or giving up).
-pub(super) fn response(call: &CallRecord) -> Nanos {
-    call.done.saturating_sub(call.intended)
-}
-
-/// Whether the response time is only known to be longer than [`response`].
-pub(super) fn is_censored(call: &CallRecord) -> bool {
-    match call.outcome {
-        Outcome::Answered(_) => false,
-        Outcome::Failed(failure) => failure.is_censored(),
-        Outcome::Shed | Outcome::Unfinished => true,
+    /// When a call left, as far as the log tells: at the earliest, and at the latest. A new
+    /// connection whose connect lost its SYN sent its first byte only after the outage; it
+    /// had asked, in vain, at its intended start or soon after, unless it had to wait for
+    /// the pool. What was due in a pause of our own left after it, and that a connect was
+    /// done we saw only then.
+    pub(super) fn left(&self, call: &CallRecord) -> (Nanos, Nanos) {
+        let ours = self.own.within(call.intended, call.sent);
+        let connecting = call.sent.saturating_sub(call.intended).saturating_sub(ours);
+        let lost_syn = !call.reused && !call.queued && connecting >= LOST_SYN;
+        let at = if lost_syn { call.intended } else { call.sent };
+        (at, self.own.seen(at))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::migration::spec::{list_items, spec};
+use crate::migration::lists::{list_items, spec};
 use crate::migration::trigger::{Strategy, TriggerError};
 use crate::units::{UnitError, parse_byte_rate, parse_duration};
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::Fate;
 use super::SPARSE_RATE;
+use super::log::GIVE_UP;
 use super::method::{Method, ReachCheck};
 use super::socket::Asker;
-use super::thread::GIVE_UP;
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
 use crate::net::socket::reach;
 use crate::target::Target;

@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use super::method::Method;
-use crate::clock::{Clock, Nanos};
+use crate::clock::{Clock, MILLISECOND, Nanos};
+
+/// After how long a check is given up: before its SYN would be sent again, after 1 s.
+pub(super) const GIVE_UP: Nanos = 900 * MILLISECOND;
 
 /// One check. It left this machine between `before` and `sent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +28,7 @@ pub(crate) enum Fate {
         /// It is known to be the answer to the first packet, not to its repetition.
         first: bool,
     },
-    /// No answer within [`GIVE_UP`](super::thread::GIVE_UP), or the network said that
-    /// it cannot be delivered.
+    /// No answer within [`GIVE_UP`], or the network said that it cannot be delivered.
     Lost,
     /// It was not sent, or not waited for long enough.
     Unknown,

@@ -19,10 +19,10 @@ mod inspect;
 mod log;
 pub(super) mod method;
 pub(super) mod readings;
+#[cfg(test)]
+mod simulated_dark;
 mod socket;
 mod thread;
-#[cfg(test)]
-mod toy;
 
 pub use method::ReachCheck;
 

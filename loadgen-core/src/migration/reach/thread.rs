@@ -8,15 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 
 use super::inspect::{Found, inspect};
+use super::log::GIVE_UP;
 use super::method::{Method, ReachCheck};
 use super::socket::Asker;
 use super::{Check, Fate, ReachLog};
 use crate::clock::{MILLISECOND, Nanos, SECOND, monotonic_ns};
 use crate::net::{limits, sys};
 use crate::target::Target;
-
-/// After how long a check is given up: before its SYN would be sent again, after 1 s.
-pub(super) const GIVE_UP: Nanos = 900 * MILLISECOND;
 
 /// Longest sleep, so that the end of the run is noticed.
 const TURN: Nanos = 20 * MILLISECOND;

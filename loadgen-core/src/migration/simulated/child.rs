@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::super::trigger::TriggerError;
 use super::machine::Machine;
-use super::options::SimulatedVm;
 use super::protocol::{ToChild, ToParent, read_message, to_line};
+use super::vm::SimulatedVm;
 use crate::target_server::{Stopper, TargetOptions, TargetServer};
 
 /// Is a simulated machine, as told over `input`, until `input` ends. For the `main`

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::options::SimulatedVm;
 use super::protocol::{ToChild, ToParent, TruthLine};
 use super::script::{Script, Slowness, Step};
+use super::vm::SimulatedVm;
 use crate::clock::{Nanos, as_nanos};
-use crate::schedule::unit;
+use crate::random::unit;
 use crate::target_server::Behaviour;
 
 /// Random numbers before this one belong to the script.

@@ -57,7 +57,8 @@ mod options;
 mod protocol;
 mod script;
 mod trigger;
+mod vm;
 
 pub use child::serve_child;
-pub use options::SimulatedVm;
 pub use trigger::SimulatedTrigger;
+pub use vm::SimulatedVm;

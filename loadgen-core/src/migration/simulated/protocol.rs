@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::options::SimulatedVm;
+use super::vm::SimulatedVm;
 use crate::clock::Nanos;
 
 /// Longest line that is read.

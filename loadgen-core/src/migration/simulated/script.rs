@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::super::trigger::Strategy;
 use super::model;
-use super::options::SimulatedVm;
+use super::vm::SimulatedVm;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
-use crate::schedule::unit;
+use crate::random::unit;
 
 /// State of CPUs and devices, sent when post-copy switches over.
 const DEVICE_STATE_BYTES: f64 = 2.0 * 1024.0 * 1024.0;

@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 
 use super::super::patience::{Patience, Turn};
 use super::super::trigger::{Context, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts};
-use super::options::SimulatedVm;
 use super::protocol::{ToChild, ToParent, TruthLine, read_message, to_line};
+use super::vm::SimulatedVm;
 use crate::clock::{Clock, Nanos};
 use crate::event::{Event, EventKind};
 

@@ -4,9 +4,9 @@
 //! Invariants: everything that comes from the report goes through [`escape`];
 //! the page is well-formed XML after its doctype, which the tests check.
 
+mod glossary;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use super::chart::{self, View};
 use super::sections::{self, Events, Section, cell};
@@ -39,7 +39,7 @@ pub fn render_html(report: &Report) -> String {
         table(&mut page, &section);
     }
     plan(&mut page, report);
-    words::definitions(&mut page);
+    glossary::definitions(&mut page);
     page.push_str("</body>\n</html>\n");
     page
 }

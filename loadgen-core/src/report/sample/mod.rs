@@ -11,8 +11,8 @@ use story::{Story, phase, report};
 
 use super::*;
 use crate::event::{Event, EventKind, EventReport};
-use crate::migration::{Ending, Strategy, Truth, VmFacts};
 use crate::target::Target;
+use crate::vm::{Ending, Strategy, Truth, VmFacts};
 
 fn event(kind: EventKind, at_s: f64, source: &str) -> EventReport {
     EventReport::from(&Event::new(kind, (at_s * 1e9) as u64, 400_000, source))

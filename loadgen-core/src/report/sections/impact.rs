@@ -3,7 +3,7 @@
 
 use super::super::{GapOf, GapWhen, Migration, OtherGap, OutageReport, PausedTime, Report};
 use super::{Section, cell, darks, losses};
-use crate::migration::{Ending, Strategy};
+use crate::vm::{Ending, Strategy};
 
 /// Outages, downtimes, total migration time and what followed.
 pub(super) fn answer(report: &Report, migration: &Migration) -> Section {

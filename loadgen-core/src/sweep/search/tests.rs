@@ -32,7 +32,7 @@ fn random(seed: u64) -> impl FnMut() -> f64 {
     let mut k = 0;
     move || {
         k += 1;
-        crate::schedule::unit(seed, k)
+        crate::random::unit(seed, k)
     }
 }
 
@@ -49,7 +49,7 @@ proptest! {
     ) {
         let settings = SearchSettings { tolerance, ..SearchSettings::from_rate(start) };
         let (search, probes) = search(settings, capacity(truth));
-        prop_assert_eq!(search.ending(), Some(&Ending::Found));
+        prop_assert_eq!(search.ending(), Some(&SearchEnding::Found));
         let (holds, fails) = (search.holds_per_s().unwrap(), search.fails_per_s().unwrap());
         prop_assert!(holds <= truth && truth < fails);
         prop_assert!(fails / holds <= 1.0 + tolerance + 1e-6);
@@ -65,12 +65,12 @@ proptest! {
             prop_assert!((low..=high).contains(&probe.rate_per_s), "{probe:?}");
         }
         match search.ending().unwrap() {
-            Ending::Found => prop_assert!((low..=high).contains(&search.holds_per_s().unwrap())),
-            Ending::HoldsAtHighest => {
+            SearchEnding::Found => prop_assert!((low..=high).contains(&search.holds_per_s().unwrap())),
+            SearchEnding::HoldsAtHighest => {
                 prop_assert!(truth >= high);
                 prop_assert_eq!(search.holds_per_s(), Some(high));
             }
-            Ending::NothingHolds => {
+            SearchEnding::NothingHolds => {
                 prop_assert!(truth < low);
                 prop_assert_eq!(search.holds_per_s(), None);
             }
@@ -145,7 +145,7 @@ fn queue(probe: &Probe) -> Verdict {
 #[test]
 fn probes_that_were_too_short_are_found_out() {
     let (search, probes) = search(SearchSettings::from_rate(100.0), queue);
-    assert_eq!(search.ending(), Some(&Ending::Found));
+    assert_eq!(search.ending(), Some(&SearchEnding::Found));
     // Probes of 2 s hold up to 550/s, runs of 10 s up to 510/s.
     let holds = search.holds_per_s().unwrap();
     assert!((510.0 / 1.052..=510.0).contains(&holds), "{holds}");
@@ -171,7 +171,7 @@ fn one_disturbed_confirmation_does_not_decide() {
         let disturbed = probe.kind == PointKind::Confirmation && confirmations == 1;
         if disturbed { Verdict::Breached } else { capacity(700.0)(probe) }
     });
-    assert_eq!(search.ending(), Some(&Ending::Found));
+    assert_eq!(search.ending(), Some(&SearchEnding::Found));
     assert!(search.holds_per_s().unwrap() > 700.0 / 1.05, "{probes:?}");
     assert_eq!(confirmations, 2);
 }
@@ -183,7 +183,7 @@ fn a_generator_that_gives_out_is_never_the_result() {
         _ => Verdict::Held,
     };
     let (search, probes) = search(SearchSettings::from_rate(100.0), generator);
-    assert_eq!(search.ending(), Some(&Ending::NotValid("the generator was late".to_owned())));
+    assert_eq!(search.ending(), Some(&SearchEnding::NotValid("the generator was late".to_owned())));
     assert_eq!(search.holds_per_s(), None);
     // It was tried twice.
     assert_eq!(probes[probes.len() - 1], probes[probes.len() - 2]);
@@ -199,7 +199,7 @@ fn one_run_that_is_not_valid_is_repeated() {
             capacity(700.0)(probe)
         }
     });
-    assert_eq!(search.ending(), Some(&Ending::Found));
+    assert_eq!(search.ending(), Some(&SearchEnding::Found));
 }
 
 #[test]

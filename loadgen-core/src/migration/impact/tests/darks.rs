@@ -1,10 +1,10 @@
 //! What the reach check says: invented logs of checks, of which it is known when the
 //! network lost packets and when the kernel kept silent.
 
-use super::super::toy::Random;
 use super::*;
 use crate::migration::reach::method::Method;
 use crate::migration::reach::{Check, Fate};
+use crate::random::SplitMix64;
 use crate::report::Unreachable;
 
 /// How long a check takes to leave, and its answer to come.
@@ -193,8 +193,8 @@ fn a_kernel_that_was_never_silent_says_nothing_of_the_service() {
 fn no_log_of_checks_raises_what_an_outage_surely_was() {
     let (mut told, mut lowered) = (0, 0);
     for seed in 0..150 {
-        let mut random = Random(seed);
-        let mut up_to = |most: Nanos| random.next() % most;
+        let mut random = SplitMix64::new(seed);
+        let mut up_to = |most: Nanos| random.draw() % most;
         let run = match up_to(3) {
             0 => untold(),
             1 => resumed(5_010 + up_to(295)),

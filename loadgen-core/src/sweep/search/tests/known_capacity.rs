@@ -29,7 +29,7 @@ impl Server {
         let mut times: Vec<u64> = (0..calls)
             .map(|k| {
                 self.served += 1;
-                let unlike = 0.8 + 0.4 * crate::schedule::unit(self.seed, self.served);
+                let unlike = 0.8 + 0.4 * crate::random::unit(self.seed, self.served);
                 let intended = (k as f64 / rate_per_s * 1e9) as u64;
                 let mut first = free.peek_mut().unwrap();
                 let end = first.0.max(intended) + (SERVICE_S * unlike * 1e9) as u64;
@@ -69,7 +69,7 @@ fn found_within_5_percent_in_fewer_and_shorter_probes_than_stepping() {
                 server.run(probe.rate_per_s, probe.duration.as_secs_f64())
             });
             let case = format!("capacity {capacity}, seed {seed}: {probes:?}");
-            assert_eq!(search.ending(), Some(&Ending::Found), "{case}");
+            assert_eq!(search.ending(), Some(&SearchEnding::Found), "{case}");
             let holds = search.holds_per_s().unwrap();
             assert!((0.95..=1.05).contains(&(holds / capacity)), "{holds}, {case}");
             // Stepping is given what nobody knows before: the step that fits.

@@ -1,0 +1,20 @@
+//! The program `loadgen` itself: what it does, prints and refuses, and how it ends.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic and tell why")]
+
+mod chaos;
+mod common;
+mod help;
+mod migrate;
+mod output;
+mod ports;
+mod reach;
+#[path = "../../../tests/require.rs"]
+mod require;
+mod run;
+mod secrets;
+mod signals;
+mod stalls;
+mod strings;
+mod sweep;
+mod usage;

@@ -1,0 +1,123 @@
+//! `loadgen migrate`: the simulated migration and its errors of usage.
+
+use crate::common::{self, loadgen, run};
+
+/// A migration that takes about two seconds.
+const SHORT: &str = "memory=64MiB,dirty=8MiB/s,bandwidth=64MiB/s,downtime=100ms";
+
+fn migrate(strategy: &str) -> serde_json::Value {
+    let spec = format!("simulated:strategy={strategy},{SHORT}");
+    let args = ["migrate", "--before", "2s", "--after", "2s", "--format", "json", "--trigger"];
+    run(args.into_iter().chain([spec.as_str()])).ran().json()
+}
+
+#[track_caller]
+fn check(strategy: &str) {
+    let report = migrate(strategy);
+    let migration = &report["migration"];
+    assert_eq!(migration["trigger"], "simulated");
+    assert_eq!(migration["simulated"], true);
+    assert_eq!(migration["strategy"], strategy);
+    assert_eq!(migration["ending"], "completed");
+    assert!(migration["total_migration_time_ms"]["trigger"].as_f64().unwrap() > 500.0);
+    let truth = migration["truth"]["downtime_ms"].as_f64().unwrap();
+    let events = migration["downtime_ms"]["events"].as_f64().unwrap();
+    assert!((events - truth).abs() < 5.0, "{events} {truth}");
+    // A machine that stands still makes silences of its own: the longest may not be the
+    // server's, and a client that froze as the blackout began saw that in two parts.
+    // That the outage is found within its bound is measured by benches' `outage`.
+    for population in ["established", "fresh"] {
+        let outage = &migration["outage_ms"][population];
+        let gap = outage["gap"].as_f64().unwrap();
+        assert!((truth / 2.0..truth + 10_000.0).contains(&gap), "{population}: {gap}, {truth}");
+        let is_cut = outage["gap_is_lower_bound"] == true;
+        assert!(outage["bound"].is_f64() || is_cut, "{population}: {outage}");
+    }
+    // The kernel that would answer is that of this machine.
+    let unreachable = &migration["unreachable_ms"];
+    assert!(unreachable["at_least"].is_null() && unreachable["sent"].is_null(), "{unreachable}");
+    assert!(unreachable["reason"].as_str().unwrap().contains("an address of this machine"));
+    let phases: Vec<_> = migration["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["name"].as_str().unwrap())
+        .collect();
+    assert!(phases.contains(&"before") && phases.contains(&"after"), "{phases:?}");
+    assert!(phases.contains(&"blackout"), "{phases:?}");
+}
+
+#[test]
+fn pre_copy_agrees_with_the_truth() {
+    check("pre-copy");
+}
+
+#[test]
+fn stop_and_copy_agrees_with_the_truth() {
+    check("stop-and-copy");
+}
+
+#[test]
+fn post_copy_agrees_with_the_truth() {
+    let report = migrate("post-copy");
+    let migration = &report["migration"];
+    assert_eq!(migration["ending"], "completed");
+    let truth = migration["truth"]["downtime_ms"].as_f64().unwrap();
+    let events = migration["downtime_ms"]["events"].as_f64().unwrap();
+    assert!((events - truth).abs() < 5.0, "{events} {truth}");
+}
+
+#[test]
+fn the_title_says_that_it_is_simulated_and_progress_names_the_stages() {
+    let spec = format!("simulated:{SHORT}");
+    let outcome = run(["migrate", "--before", "1s", "--after", "1s", "--trigger", &spec])
+        .ran()
+        .says(&["before", "migrating", "after", "simulated: completed"]);
+    assert!(outcome.stdout.starts_with("SIMULATED"), "{}", outcome.stdout);
+}
+
+/// Newcomers beside newcomers could not be told from them.
+#[test]
+fn a_load_of_newcomers_has_no_probe() {
+    let spec = format!("simulated:{SHORT}");
+    let fresh = ["migrate", "--calls-per-connection", "1", "--trigger", &spec];
+    let outcome = run(fresh.into_iter().chain(["--before", "1s", "--after", "1s"]))
+        .ran()
+        .says(&["no probe", "--calls-per-connection 1"]);
+    let line = outcome.stdout.lines().find(|line| line.trim_start().starts_with("probe"));
+    assert!(line.is_some_and(|line| line.contains("none: the load itself")), "{line:?}");
+    let asked_for = fresh.into_iter().chain(["--probe-rate", "5"]);
+    common::finish(loadgen(asked_for).spawn().unwrap())
+        .exits_with(2)
+        .says(&["the load itself opens a connection for each call", "--probe-rate"]);
+}
+
+#[test]
+fn the_seed_reaches_the_simulation_and_the_plan() {
+    let spec = format!("simulated:{SHORT}");
+    let args = ["migrate", "--before", "1s", "--after", "1s", "--format", "json", "--seed", "5"];
+    let args = args.into_iter().chain(["--probe-rate", "0", "--trigger", &spec]);
+    let report = run(args).ran().json();
+    assert_eq!(report["plan"]["seed"], 5);
+    assert!(report["plan"]["probe"].is_null());
+    assert!(report["migration"]["outage_ms"]["fresh"].is_null());
+}
+
+#[test]
+fn usage_is_explained() {
+    let refused = |args: &[&str], words: &[&str]| {
+        let all = ["migrate"].iter().chain(args);
+        common::finish(loadgen(all).spawn().unwrap()).exits_with(2).says(words);
+    };
+    let url = "http://127.0.0.1:9/";
+    refused(&[url], &["--trigger", "leave the URL out"]);
+    refused(&[url, "--trigger", "simulated:strategy=post-copy"], &["leave the URL out"]);
+    refused(&["--trigger", "command:true"], &["needs the URL", "loadgen migrate URL"]);
+    refused(&[url, "--trigger", "vmware:x"], &["unknown kind 'vmware'", "simulated, command, qmp"]);
+    refused(&[url, "--trigger", "command:"], &["needs a program"]);
+    refused(&["--trigger", "simulated:memory=much"], &["much"]);
+    refused(&["--trigger", "simulated:colour=red"], &["colour"]);
+    refused(&["--connect-to", "127.0.0.1:80"], &["--connect-to"]);
+    refused(&["--rate", "0"], &["rate", "above 0"]);
+    refused(&["--before", "soon"], &["soon", "a duration"]);
+}

@@ -1,0 +1,176 @@
+//! Where results go when their place fails: full disks, closed pipes.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::common::{self, Target, finish, loadgen, run};
+use crate::require::require;
+
+const LOAD: [&str; 6] = ["-r", "50", "-d", "500ms", "--format", "json"];
+
+#[test]
+fn a_full_device_sends_the_report_to_stdout() {
+    let target = Target::start(&[]);
+    let args = ["run", &target.url].into_iter().chain(LOAD).chain(["-o", "/dev/full"]);
+    let outcome = run(args).exits_with(1).says(&["/dev/full", "No space left", "stdout instead"]);
+    assert_eq!(outcome.json()["counts"]["answered"], 25);
+}
+
+#[test]
+fn a_full_stdout_saves_the_report_elsewhere() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = loadgen(["run", &target.url].into_iter().chain(LOAD));
+    let child = command.stdout(full).env("TMPDIR", dir.path()).spawn().unwrap();
+    finish(child).exits_with(1).says(&["No space left", "was saved to", "loadgen-report-"]);
+    let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let saved = common::saved(&files[0].as_ref().unwrap().path());
+    assert_eq!(saved["counts"]["answered"], 25);
+}
+
+/// A tmpfs of 4 KiB (one page) in a mount namespace of its own: what is there is
+/// not there for anybody else, and goes with the process.
+#[test]
+fn a_full_disk_sends_the_report_to_stdout_and_leaves_nothing_behind() {
+    let unshare = ["--map-root-user", "--mount", "true"];
+    let allowed = Command::new("unshare").args(unshare).stderr(Stdio::null()).status();
+    let allowed = allowed.is_ok_and(|status| status.success());
+    let what = "a mount namespace (unshare, as root or with unprivileged user namespaces)";
+    if !require(allowed, what, "util-linux") {
+        return;
+    }
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let disk = dir.path().display();
+    let program = env!("CARGO_BIN_EXE_loadgen");
+    let script = format!(
+        "mount -t tmpfs -o size=4k none {disk} || exit 77
+         {program} run {} {} -o {disk}/report.json
+         code=$?
+         ls -A {disk} >&2
+         exit $code",
+        target.url,
+        LOAD.join(" "),
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let outcome = finish(command.spawn().unwrap()).exits_with(1).says(&[
+        "/report.json",
+        "No space left",
+        "stdout instead",
+    ]);
+    assert!(!outcome.stderr.ends_with(".tmp\n"), "{}", outcome.stderr);
+    assert_eq!(outcome.json()["counts"]["answered"], 25);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let target = Target::start(&[]);
+    let args = ["run", &target.url, "-r", "50", "-d", "500ms"];
+    let mut child = loadgen(args).spawn().unwrap();
+    drop(child.stdout.take());
+    let outcome = finish(child).ran();
+    assert!(!outcome.stderr.contains("error"), "{outcome:?}");
+    for args in [vec!["completions", "bash"], vec!["man"], vec!["--help"]] {
+        let mut child = loadgen(&args).spawn().unwrap();
+        drop(child.stdout.take());
+        let outcome = finish(child);
+        assert!(!outcome.stderr.contains("panicked"), "{args:?} {outcome:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_loses_no_json() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = loadgen(["run", &target.url].into_iter().chain(LOAD));
+    let mut child = command.env("TMPDIR", dir.path()).spawn().unwrap();
+    drop(child.stdout.take());
+    finish(child).exits_with(1).says(&["Broken pipe", "was saved to"]);
+    let file = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap();
+    assert_eq!(common::saved(&file.path())["counts"]["answered"], 25);
+}
+
+#[test]
+fn stdout_can_be_named_and_links_are_followed() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let load = || ["run", &target.url].into_iter().chain(LOAD);
+    // A redirection: the directory of /dev/stdout says nothing of it.
+    let redirected = dir.path().join("redirected.json");
+    let mut command = loadgen(load().chain(["-o", "/dev/stdout"]));
+    command.stdout(std::fs::File::create(&redirected).unwrap());
+    finish(command.spawn().unwrap()).ran();
+    assert_eq!(common::saved(&redirected)["counts"]["answered"], 25);
+    // A link into a directory that is not there is found before the run.
+    let link = dir.path().join("link.json");
+    std::os::unix::fs::symlink("no/such.json", &link).unwrap();
+    run(load().chain(["-o", link.to_str().unwrap()])).exits_with(2).says(&["does not exist"]);
+    std::fs::create_dir(dir.path().join("no")).unwrap();
+    run(load().chain(["-o", link.to_str().unwrap()])).ran();
+    assert_eq!(common::saved(&dir.path().join("no/such.json"))["counts"]["answered"], 25);
+}
+
+#[test]
+fn a_closed_stderr_is_no_failure() {
+    let target = Target::start(&[]);
+    let mut child = loadgen(["run", &target.url].into_iter().chain(LOAD)).spawn().unwrap();
+    drop(child.stderr.take());
+    finish(child).ran();
+}
+
+#[test]
+fn forms_follow_the_name_of_the_file() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let written = |name: &str, more: &[&str]| {
+        let file = dir.path().join(name);
+        let args = ["run", &target.url, "-r", "50", "-d", "200ms", "-o", file.to_str().unwrap()];
+        let outcome = run(args.iter().chain(more)).ran();
+        assert_eq!(outcome.stdout, "");
+        std::fs::read_to_string(file).unwrap()
+    };
+    assert!(serde_json::from_str::<Value>(&written("a.json", &[])).is_ok());
+    assert!(serde_json::from_str::<Value>(&written("a.txt", &["--format", "json"])).is_ok());
+    assert!(written("b.txt", &[]).contains("response time"));
+    assert!(written("b.json", &["--format", "text"]).contains("response time"));
+}
+
+#[test]
+fn reports_are_rendered() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (json, html, csv) = (file("report.json"), file("r.html"), file("r.csv"));
+    let load = ["run", &target.url, "-r", "50", "-d", "500ms", "-o", &json];
+    run(load).ran();
+    let text = run(["report", &json]).exits_with(0).stdout;
+    assert!(text.contains("response time"), "{text}");
+    let again = run(["report", dir.path().to_str().unwrap()]).exits_with(0).stdout;
+    assert_eq!(again, text);
+    let printed = run(["report", &json, "--format", "json"]).exits_with(0).stdout;
+    assert_eq!(printed, std::fs::read_to_string(&json).unwrap());
+    let both = run(["report", &json, "--html", &html, "--csv", &csv]).exits_with(0);
+    assert_eq!(both.stdout, "");
+    let page = std::fs::read_to_string(Path::new(&html)).unwrap();
+    assert!(page.contains("<html") && page.contains("<svg"), "no page");
+    let table = std::fs::read_to_string(&csv).unwrap();
+    assert!(table.starts_with("start_s,"), "{table}");
+    assert_eq!(run(["report", &json, "--csv", "-"]).exits_with(0).stdout, table);
+    let mut piped = loadgen(["report", "-"]);
+    piped.stdin(std::fs::File::open(&json).unwrap());
+    assert_eq!(finish(piped.spawn().unwrap()).exits_with(0).stdout, text);
+    run(["report", &json, "--html", "/dev/full"]).exits_with(1).says(&["/dev/full", "No space"]);
+    std::fs::rename(&json, file("one.json")).unwrap();
+    std::fs::copy(file("one.json"), file("two.json")).unwrap();
+    let two = run(["report", dir.path().to_str().unwrap()]).exits_with(0).stdout;
+    assert_eq!(two.matches("==> ").count(), 2, "{two}");
+    run(["report", dir.path().to_str().unwrap(), "--html", &html])
+        .exits_with(2)
+        .says(&["holds 2 reports", "one.json"]);
+}

@@ -1,0 +1,52 @@
+//! Sessions against real sockets: the built-in server where it does, hand-made
+//! misbehaving servers where it does not.
+
+mod courses;
+mod failing;
+mod limits;
+mod settings;
+
+use loadgen_core::report::SessionsReport;
+use loadgen_core::session::{Limits, Script, Sessions};
+use loadgen_core::{Engine, GapLaw, Gaps, Plan, Report, Schedule, Stream, Target};
+
+const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy";
+
+/// No server needs so long, on whatever machine.
+const LIMITS: Limits = Limits { timeout_s: 30.0, think_s: 0.0 };
+
+fn every(gap_s: f64) -> Schedule {
+    Schedule::Drawn(Gaps { law: GapLaw::Constant { gap_s }, client: 0 })
+}
+
+fn plan(port: u16, schedule: Schedule, sessions: Sessions) -> Plan {
+    let target = Target::host_port("127.0.0.1", port, false).unwrap();
+    Plan::new(target, Stream::established(schedule)).with_sessions(sessions)
+}
+
+fn run(plan: Plan) -> (SessionsReport, Report) {
+    checked(Engine::new(plan).unwrap().run().unwrap())
+}
+
+/// The sums that hold whatever happens, and what sessions counted.
+fn checked(report: Report) -> (SessionsReport, Report) {
+    let c = &report.counts;
+    assert_eq!(c.offered, c.started + c.shed, "{c:?}");
+    assert_eq!(c.started, c.answered + c.failed + c.unfinished, "{c:?}");
+    assert_eq!(c.failed, report.errors.values().sum::<u64>(), "{c:?}");
+    (report.sessions.clone().unwrap(), report)
+}
+
+fn connections(count: u64, calls: u64) -> Sessions {
+    let mut sessions = Sessions::connections(calls);
+    sessions.count = Some(count);
+    sessions.limits = LIMITS;
+    sessions
+}
+
+fn scripted(count: u64, script: Script) -> Sessions {
+    let mut sessions = Sessions::scripted(script);
+    sessions.count = Some(count);
+    sessions.limits = LIMITS;
+    sessions
+}
