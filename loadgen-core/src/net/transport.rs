@@ -81,7 +81,8 @@ impl Transport {
 
     /// Takes what it can of `bytes`; `WouldBlock` when it can take nothing. Some
     /// of what was taken may wait for [`Transport::flush`].
-    #[inline]
+    // The plain way is a system call and little else.
+    #[inline(always)]
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(fd) => sys::send(fd.as_fd(), bytes),
@@ -93,7 +94,8 @@ impl Transport {
     /// Reads plaintext; 0 is the end of the stream (see [`Transport::truncated`]),
     /// `WouldBlock` that the socket has no more for now. `stamps` takes the kernel's
     /// timestamp, on a socket that was asked for them.
-    #[inline]
+    // The plain way is a system call and little else.
+    #[inline(always)]
     pub(crate) fn recv(
         &mut self,
         buffer: &mut [u8],

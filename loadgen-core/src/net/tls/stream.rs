@@ -80,6 +80,7 @@ impl TlsStream {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.flush()? || self.connection.is_handshaking() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -89,6 +90,7 @@ impl TlsStream {
         Ok(taken)
     }
 
+    #[inline(never)]
     pub(crate) fn recv(
         &mut self,
         buffer: &mut [u8],
@@ -128,6 +130,7 @@ impl TlsStream {
         self.connection.wants_write()
     }
 
+    #[inline(never)]
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut Socket::new(self.fd.as_fd())) {
