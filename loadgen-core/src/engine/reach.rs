@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use crate::clock::monotonic_ns;
 use crate::error::RunError;
 use crate::net::poll::Poll;
+use crate::net::progress::HandshakeError;
 use crate::net::socket;
 use crate::net::tls::{TlsSessionCache, TlsSettings};
-use crate::net::transport::HandshakeError;
 use crate::plan::{Plan, Precision, nanos};
 use crate::record::Cause;
 

@@ -5,6 +5,7 @@ pub(crate) mod cores;
 pub(crate) mod limits;
 pub(crate) mod poll;
 mod precision;
+pub(crate) mod progress;
 pub(crate) mod socket;
 mod socket_options;
 pub(crate) mod spin_window;

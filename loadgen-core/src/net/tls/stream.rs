@@ -7,9 +7,9 @@ use rustls::{ClientConnection, HandshakeKind, ProtocolVersion};
 
 use super::failure::handshake_failure;
 use super::{Agreed, TlsVersion};
+use crate::net::progress::{HandshakeError, Received};
 use crate::net::stamps::Stamps;
 use crate::net::sys;
-use crate::net::transport::{HandshakeError, Received};
 
 /// Most plaintext taken at once: a record. So at most one waits as ciphertext.
 const RECORD: usize = 16 * 1024;
