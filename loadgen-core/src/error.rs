@@ -2,8 +2,9 @@
 //! [`Failure`](crate::Failure).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
+use crate::net::endpoint::Endpoint;
 use crate::net::tls::TlsError;
 
 /// A plan that cannot be carried out as written.
@@ -14,6 +15,22 @@ pub enum PlanError {
     #[error("cannot load '{url}': {reason}")]
     Url {
         /// The URL as given.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Nothing can be connected to by this.
+    #[error("cannot connect to '{given}': {reason}")]
+    ConnectTo {
+        /// As it was given.
+        given: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The proxy cannot be used.
+    #[error("cannot use the proxy '{url}': {reason}")]
+    Proxy {
+        /// Its URL, without a password.
         url: String,
         /// What is wrong with it.
         reason: &'static str,
@@ -79,7 +96,7 @@ pub enum RunError {
         /// The target's URL.
         url: String,
         /// The last address tried.
-        address: SocketAddr,
+        address: Endpoint,
         /// Why the last try failed.
         source: io::Error,
     },
@@ -89,7 +106,7 @@ pub enum RunError {
         /// The target's URL.
         url: String,
         /// The address tried.
-        address: SocketAddr,
+        address: Endpoint,
         /// What went wrong and, where that helps, what to do.
         reason: String,
     },
@@ -101,7 +118,7 @@ pub enum RunError {
         /// The source address.
         source_address: IpAddr,
         /// The address of the target.
-        address: SocketAddr,
+        address: Endpoint,
         /// What the kernel said.
         source: io::Error,
     },

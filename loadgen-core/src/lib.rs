@@ -44,6 +44,7 @@ mod vm;
 pub use engine::{Engine, RunHandle, Snapshot, Stopper};
 pub use error::{PlanError, RunError};
 pub use event::{Event, EventKind, EventReport};
+pub use net::endpoint::Endpoint;
 pub use net::tls::{ServerName, Tls, TlsError, TlsVersion};
 pub use plan::{CloseMode, Plan, Precision, Stream};
 pub use record::{
@@ -55,4 +56,4 @@ pub use request::Request;
 pub use schedule::{GapLaw, GapStep, GapSteps, Gaps, Schedule};
 pub use session::Sessions;
 pub use slo::{Slo, SloError, SloJudgement, SloMetric, SloOutcome};
-pub use target::Target;
+pub use target::{Addresses, ConnectTo, Proxy, Target};

@@ -22,8 +22,6 @@ use crate::session::Sessions;
 use crate::target::Target;
 pub use stream::{CloseMode, Stream};
 
-const AUTHORIZATION: &str = "Authorization";
-
 /// Time limit of a call unless another is set, in seconds.
 const DEFAULT_TIMEOUT_S: f64 = 10.0;
 
@@ -372,7 +370,7 @@ mod tests {
             }
             let mut kept: Plan = serde_json::from_str(&json).unwrap();
             let error = kept.validate().unwrap_err().to_string();
-            for (name, value) in [(name, "hunter2"), (AUTHORIZATION, "Basic dTpodW50ZXIy")] {
+            for (name, value) in [(name, "hunter2"), ("Authorization", "Basic dTpodW50ZXIy")] {
                 assert!(error.contains(name), "{error}");
                 let stood = kept.supply_secret(name, value).unwrap();
                 assert_eq!(stood.is_same_as(&Secret::new(value)), Some(true), "{name}");

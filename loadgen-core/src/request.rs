@@ -151,7 +151,7 @@ impl Request {
     /// The bytes on the wire. `close` asks the server to close after the reply.
     pub(crate) fn encode(&self, target: &Target, close: bool) -> Vec<u8> {
         let path = self.path.as_deref().unwrap_or_else(|| target.path());
-        let mut head = format!("{} {path} HTTP/1.1\r\n", self.method);
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, target.request_target(path));
         let mut line = |name: &str, value: &str| {
             head.push_str(name);
             head.push_str(": ");
@@ -169,6 +169,11 @@ impl Request {
             && !given("authorization")
         {
             line("Authorization", authorization);
+        }
+        if let Some(authorization) = target.proxy_authorization().and_then(Secret::reveal)
+            && !given("proxy-authorization")
+        {
+            line("Proxy-Authorization", authorization);
         }
         for header in &self.headers {
             // A plan is not run while a value is missing.
@@ -268,6 +273,25 @@ mod tests {
         assert!(sent(Request::get()).contains("\r\nAuthorization: Basic dXNlcjpwQHNz\r\n"));
         let own = sent(Request::get().with_header("authorization", "Bearer x"));
         assert!(own.contains("Bearer x") && !own.contains("Basic"), "{own}");
+    }
+
+    #[test]
+    fn a_proxy_that_passes_requests_on_is_told_the_whole_url() {
+        let proxy = || "http://u:p@127.0.0.1:3128".parse().unwrap();
+        let sent = |url: &str, request: &Request| {
+            let target = Target::parse(url).unwrap().with_proxy(proxy());
+            String::from_utf8(request.encode(&target, false)).unwrap()
+        };
+        let plain = sent("http://h:81/p?q", &Request::get());
+        let expected = "GET http://h:81/p?q HTTP/1.1\r\nHost: h:81\r\n";
+        assert!(plain.starts_with(expected), "{plain}");
+        assert!(plain.contains("\r\nProxy-Authorization: Basic dTpw\r\n"), "{plain}");
+        let own = Request::get().with_header("proxy-authorization", "Bearer x");
+        assert!(!sent("http://h/", &own).contains("Basic"));
+        // The server at the end of a tunnel is told nothing of it.
+        let tunnelled = sent("https://h/p", &Request::get());
+        assert!(tunnelled.starts_with("GET /p HTTP/1.1\r\nHost: h\r\n"), "{tunnelled}");
+        assert!(!tunnelled.contains("Proxy"), "{tunnelled}");
     }
 
     #[test]

@@ -1,21 +1,35 @@
-//! Where the load goes: a URL, the addresses behind it, and the addresses that
-//! connections come from.
+//! Where the load goes, as the user said it: a URL, what is connected to in place of
+//! its host, and the addresses that connections come from. How names become addresses
+//! is in `net/resolver.rs`.
 //!
 //! Invariant: the URL of a [`Target`] holds neither user nor password. They become an
-//! `Authorization` header, which is kept as a [`Secret`].
+//! `Authorization` header, which is kept as a [`Secret`]. So it is with its proxy.
 
+mod addresses;
+mod connect_to;
+mod proxy;
 mod url;
-mod zone;
+mod validate;
 
 use std::borrow::Cow;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::PlanError;
+use crate::net::endpoint::Endpoint;
+use crate::net::resolver::{self, Place};
+use crate::net::tunnel;
 use crate::secret::{Secret, shown_url};
+pub use addresses::Addresses;
+pub use connect_to::ConnectTo;
+pub use proxy::Proxy;
 use url::UrlParts;
+
+const AUTHORIZATION: &str = "Authorization";
+const PROXY_AUTHORIZATION: &str = "Proxy-Authorization";
 
 /// The server under load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +41,16 @@ pub struct Target {
     authorization: Option<Secret>,
     /// Where to connect instead of the addresses of the URL's host.
     #[serde(skip_serializing_if = "Option::is_none")]
-    connect_to: Option<SocketAddr>,
+    connect_to: Option<ConnectTo>,
+    /// Through which connections go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proxy: Option<Proxy>,
+    /// Which of the addresses of a name connections go to.
+    #[serde(skip_serializing_if = "Addresses::is_first")]
+    addresses: Addresses,
+    /// The name is resolved again for each new connection.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    resolve_again: bool,
     /// Local addresses that connections are opened from, in turn. Each adds its
     /// own range of ports (about 28,000) for a destination.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -42,7 +65,13 @@ struct Written {
     #[serde(default)]
     authorization: Option<Secret>,
     #[serde(default)]
-    connect_to: Option<SocketAddr>,
+    connect_to: Option<ConnectTo>,
+    #[serde(default)]
+    proxy: Option<Proxy>,
+    #[serde(default)]
+    addresses: Addresses,
+    #[serde(default)]
+    resolve_again: bool,
     #[serde(default)]
     source_addresses: Vec<IpAddr>,
 }
@@ -56,23 +85,38 @@ impl From<Written> for Target {
             url,
             authorization: own.or(written.authorization),
             connect_to: written.connect_to,
+            proxy: written.proxy,
+            addresses: written.addresses,
+            resolve_again: written.resolve_again,
             source_addresses: written.source_addresses,
         }
     }
 }
 
 impl Target {
-    /// A target from an `http://` or `https://` URL. A URL without a scheme is taken as
-    /// http. User and password before the host (`http://user:password@host/`) are sent
-    /// as basic authentication (RFC 7617) and written nowhere. An IPv6 address may have a
-    /// zone (`http://[fe80::1%25eth0]/`, RFC 6874).
+    /// A target from an `http://`, `https://` or `unix:` URL. A URL without a scheme is
+    /// taken as http. User and password before the host (`http://user:password@host/`) are
+    /// sent as basic authentication (RFC 7617) and written nowhere. An IPv6 address may
+    /// have a zone (`http://[fe80::1%25eth0]/`, RFC 6874).
+    ///
+    /// A unix socket is `unix:/run/app.sock:/path?query`, or `unix:@name:/path` if it is
+    /// an abstract one. Its path ends at the first `:/` and is taken as it stands; the
+    /// `Host` header says `localhost`.
     ///
     /// # Errors
     /// [`PlanError::Url`] if the URL has no host, a bad port, bytes that cannot
     /// stand in a request line, or another scheme.
     pub fn parse(url: &str) -> Result<Self, PlanError> {
         let (url, authorization) = url::canonical(url)?;
-        Ok(Self { url, authorization, connect_to: None, source_addresses: Vec::new() })
+        Ok(Self {
+            url,
+            authorization,
+            connect_to: None,
+            proxy: None,
+            addresses: Addresses::First,
+            resolve_again: false,
+            source_addresses: Vec::new(),
+        })
     }
 
     /// A server by name or address and port. An IPv6 address may have a zone, as
@@ -93,11 +137,33 @@ impl Target {
         Self::parse(&format!("{scheme}://{host}:{port}/"))
     }
 
-    /// Connects to this address instead of the URL's host; the `Host` header
-    /// still names the host of the URL.
+    /// Connects there instead of to the URL's host; the `Host` header still names the
+    /// host of the URL.
     #[must_use]
-    pub fn with_connect_to(mut self, address: SocketAddr) -> Self {
-        self.connect_to = Some(address);
+    pub fn with_connect_to(mut self, place: ConnectTo) -> Self {
+        self.connect_to = Some(place);
+        self
+    }
+
+    /// Connects through a proxy.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Which of the addresses of the name connections go to.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: Addresses) -> Self {
+        self.addresses = addresses;
+        self
+    }
+
+    /// Resolves the name again for each new connection, which then goes to an address
+    /// that the name had after the connection was asked for.
+    #[must_use]
+    pub fn with_resolve_again(mut self) -> Self {
+        self.resolve_again = true;
         self
     }
 
@@ -120,30 +186,68 @@ impl Target {
         &self.source_addresses
     }
 
+    /// Where connections go instead of to the URL's host.
+    #[must_use]
+    pub fn connect_to(&self) -> Option<&ConnectTo> {
+        self.connect_to.as_ref()
+    }
+
+    /// The proxy that connections go through.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    /// Which of the addresses of the name connections go to.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Whether the name is resolved again for each new connection.
+    #[must_use]
+    pub fn resolves_again(&self) -> bool {
+        self.resolve_again
+    }
+
     /// The `Authorization` header that the URL asks for.
     pub(crate) fn authorization(&self) -> Option<&Secret> {
         self.authorization.as_ref()
     }
 
-    /// Whether the URL had a password, which a report did not keep.
-    pub(crate) fn is_missing_authorization(&self) -> bool {
-        self.authorization.as_ref().is_some_and(|secret| secret.reveal().is_none())
+    /// The headers whose values the URLs had, and a report did not keep.
+    pub(crate) fn missing_secrets(&self) -> impl Iterator<Item = &'static str> {
+        let missing = |secret: &Secret| secret.reveal().is_none();
+        let own = self.authorization.as_ref().is_some_and(missing).then_some(AUTHORIZATION);
+        let proxy = self.proxy.as_ref().is_some_and(Proxy::is_missing_authorization);
+        own.into_iter().chain(proxy.then_some(PROXY_AUTHORIZATION))
     }
 
-    /// Gives the missing header; what the report has of it.
-    pub(crate) fn supply_authorization(&mut self, value: &str) -> Option<Secret> {
-        self.is_missing_authorization().then(|| self.authorization.replace(Secret::new(value)))?
+    /// Gives a missing header; what the report has of it.
+    pub(crate) fn supply_secret(&mut self, name: &str, value: &str) -> Option<Secret> {
+        if name.eq_ignore_ascii_case(PROXY_AUTHORIZATION) {
+            return self.proxy.as_mut()?.supply_authorization(value);
+        }
+        let secret = self.authorization.as_mut()?;
+        let asked = name.eq_ignore_ascii_case(AUTHORIZATION) && secret.reveal().is_none();
+        asked.then(|| std::mem::replace(secret, Secret::new(value)))
     }
 
     /// The same target without what is secret about it.
     pub(crate) fn without_secrets(mut self) -> Self {
         self.authorization = self.authorization.map(|_| Secret::new(""));
+        self.proxy = self.proxy.map(Proxy::without_secrets);
         self
     }
 
-    /// Whether connections go to an address of their own choice.
+    /// Whether connections go to a place of their own choice.
     pub(crate) fn connects_elsewhere(&self) -> bool {
         self.connect_to.is_some()
+    }
+
+    /// Whether connections go to a unix socket.
+    pub(crate) fn is_unix(&self) -> bool {
+        matches!(self.place(), Ok(Place::At(Endpoint::Unix(_))))
     }
 
     /// Whether the URL asks for TLS.
@@ -185,26 +289,43 @@ impl Target {
         self.parts().map_or("/", |parts| parts.path)
     }
 
-    /// The addresses to try, in the resolver's order.
-    pub(crate) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        if let Some(address) = self.connect_to {
-            return Ok(vec![address]);
+    /// What the request line names (RFC 9112 §3.2), with this path and query: the whole
+    /// URL for a proxy that passes requests on, else the path.
+    pub(crate) fn request_target<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        match (&self.proxy, self.is_tls()) {
+            (Some(_), false) => Cow::Owned(format!("http://{}{path}", self.authority())),
+            _ => Cow::Borrowed(path),
         }
-        let parts = self.parts().map_err(io::Error::other)?;
-        if let (Some(zone), Ok(address)) = (parts.zone, parts.host.parse::<Ipv6Addr>()) {
-            let scope = zone::scope(zone)?;
-            return Ok(vec![SocketAddrV6::new(address, parts.port, 0, scope).into()]);
-        }
-        let addresses: Vec<_> = (parts.host, parts.port).to_socket_addrs()?.collect();
-        if addresses.is_empty() {
-            return Err(io::Error::other("the name has no address"));
-        }
-        Ok(addresses)
     }
 
-    /// Checked again because a deserialised target has not been through [`Self::parse`].
-    pub(crate) fn validate(&self) -> Result<(), PlanError> {
-        self.parts().map(|_| ())
+    /// The `Proxy-Authorization` header for the requests of calls. One for a tunnel is
+    /// not for the server at its end.
+    pub(crate) fn proxy_authorization(&self) -> Option<&Secret> {
+        self.proxy.as_ref().filter(|_| !self.is_tls())?.authorization()
+    }
+
+    /// What asks the proxy for a tunnel to the server, if connections need one.
+    pub(crate) fn tunnel(&self) -> Option<Arc<[u8]>> {
+        let proxy = self.proxy.as_ref().filter(|_| self.is_tls())?;
+        let authority = match self.host() {
+            host if host.contains(':') => format!("[{host}]:{}", self.port()),
+            host => format!("{host}:{}", self.port()),
+        };
+        Some(tunnel::request(&authority, proxy.authorization().and_then(Secret::reveal)))
+    }
+
+    /// What is connected to.
+    pub(crate) fn place(&self) -> Result<Place, PlanError> {
+        match (&self.connect_to, &self.proxy) {
+            (Some(place), _) => Ok(place.place().clone()),
+            (None, Some(proxy)) => proxy.place(),
+            (None, None) => Ok(self.parts()?.place()),
+        }
+    }
+
+    /// The endpoints to try, in the resolver's order.
+    pub(crate) fn resolve(&self) -> io::Result<Vec<Endpoint>> {
+        resolver::resolve(&self.place().map_err(io::Error::other)?)
     }
 
     fn parts(&self) -> Result<UrlParts<'_>, PlanError> {
@@ -214,6 +335,8 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
@@ -223,9 +346,14 @@ mod tests {
 
     #[test]
     fn connect_to_wins_over_the_resolver() {
-        let address: SocketAddr = "127.0.0.1:81".parse().unwrap();
-        let target = Target::parse("http://no.such.host/").unwrap().with_connect_to(address);
-        assert_eq!(target.resolve().unwrap(), vec![address]);
+        let target = || Target::parse("http://no.such.host/").unwrap();
+        for place in ["127.0.0.1:81", "[::1]:81", "unix:/run/a.sock"] {
+            let target = target().with_connect_to(place.parse().unwrap());
+            assert_eq!(target.resolve().unwrap()[0].to_string(), place);
+            assert_eq!(target.authority(), "no.such.host");
+        }
+        let named = target().with_connect_to("localhost:81".parse().unwrap());
+        assert!(named.resolve().unwrap().iter().all(|endpoint| endpoint.tcp().is_some()));
     }
 
     #[test]
@@ -236,8 +364,10 @@ mod tests {
         assert!(!format!("{target:?}{json}").contains("hunter2"), "{json}");
         let mut kept: Target = serde_json::from_str(&json).unwrap();
         assert_eq!(kept, target);
-        assert!(kept.is_missing_authorization());
-        assert!(kept.supply_authorization("Basic dXNlcjpodW50ZXIy").is_some());
+        assert_eq!(kept.missing_secrets().collect::<Vec<_>>(), ["Authorization"]);
+        assert!(kept.supply_secret("Proxy-Authorization", "x").is_none());
+        assert!(kept.supply_secret("authorization", "Basic dXNlcjpodW50ZXIy").is_some());
+        assert!(kept.supply_secret("authorization", "x").is_none());
         assert_eq!(kept, target);
         // Someone wrote a report by hand, or badly.
         for url in ["http://u:hunter2@h/", "http://u:hunter2@h:x/", "http://u:hunt/er2@h/"] {
@@ -250,14 +380,54 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_is_connected_to_and_told_the_whole_url() {
+        let proxy: Proxy = "http://u:p@127.0.0.1:3128".parse().unwrap();
+        let target = |url: &str| Target::parse(url).unwrap().with_proxy(proxy.clone());
+        let plain = target("http://[fe80::1%25lo]:81/p");
+        assert_eq!(plain.resolve().unwrap()[0].to_string(), "127.0.0.1:3128");
+        assert_eq!(plain.request_target("/q?r"), "http://[fe80::1]:81/q?r");
+        assert!(plain.proxy_authorization().is_some());
+        let tls = target("https://h/p");
+        assert_eq!(tls.request_target("/p"), "/p");
+        assert!(tls.proxy_authorization().is_none() && plain.tunnel().is_none());
+        let asked = |url: &str| String::from_utf8(target(url).tunnel().unwrap().to_vec()).unwrap();
+        assert!(asked("https://h/p").starts_with("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n"));
+        assert!(asked("https://[::1]:8443/").starts_with("CONNECT [::1]:8443 HTTP/1.1\r\n"));
+        assert!(asked("https://h/p").contains("\r\nProxy-Authorization: Basic dTpw\r\n"));
+        let json = serde_json::to_string(&plain).unwrap();
+        let mut kept: Target = serde_json::from_str(&json).unwrap();
+        assert_eq!(kept.missing_secrets().collect::<Vec<_>>(), ["Proxy-Authorization"]);
+        assert!(kept.supply_secret("Authorization", "x").is_none());
+        assert!(kept.supply_secret("proxy-authorization", "Basic dTpw").is_some());
+        assert!(kept == plain && kept.missing_secrets().next().is_none());
+    }
+
+    #[test]
+    fn old_and_new_targets_are_read() {
+        let old = serde_json::json!({"url": "http://h/", "connect_to": "127.0.0.1:80"});
+        let old: Target = serde_json::from_value(old).unwrap();
+        assert_eq!(
+            old,
+            Target::parse("h/").unwrap().with_connect_to("127.0.0.1:80".parse().unwrap())
+        );
+        assert_eq!((old.addresses(), old.resolves_again()), (Addresses::First, false));
+        let new = Target::parse("h/").unwrap().with_addresses(Addresses::All).with_resolve_again();
+        let json = serde_json::to_string(&new).unwrap();
+        assert!(json.contains(r#""addresses":"all","resolve_again":true"#), "{json}");
+        assert_eq!(serde_json::from_str::<Target>(&json).unwrap(), new);
+    }
+
+    #[test]
     fn zones_are_scopes_and_stay_here() {
         let target = Target::parse("http://[fe80::1%25lo]:81/").unwrap();
         assert_eq!((target.host(), &*target.authority()), ("fe80::1", "[fe80::1]:81"));
-        let SocketAddr::V6(address) = target.resolve().unwrap()[0] else { panic!("not IPv6") };
+        let Some(SocketAddr::V6(address)) = target.resolve().unwrap()[0].tcp() else {
+            panic!("not IPv6")
+        };
         // The loopback is the first interface of every network namespace.
         assert_eq!((address.scope_id(), address.port()), (1, 81));
         let by_number = Target::parse("http://[fe80::1%251]:81/").unwrap();
-        assert_eq!(by_number.resolve().unwrap(), vec![SocketAddr::V6(address)]);
+        assert_eq!(by_number.resolve().unwrap(), [Endpoint::from(SocketAddr::V6(address))]);
         assert_eq!(Target::host_port("fe80::1%lo", 81, false).unwrap(), target);
         let error = Target::parse("http://[fe80::1%25no-such]/").unwrap().resolve().unwrap_err();
         assert!(error.to_string().contains("no network interface 'no-such'"), "{error}");

@@ -169,7 +169,9 @@ fn is_endless(plan: &Plan) -> bool {
 
 /// Whether the positional argument is a report, not a URL.
 fn is_report(url: &str) -> bool {
-    !url.contains("://") && (url.ends_with(".json") || Path::new(url).is_file())
+    !url.contains("://")
+        && !url.starts_with("unix:")
+        && (url.ends_with(".json") || Path::new(url).is_file())
 }
 
 /// Shows the progress of a run until it ends or is interrupted.

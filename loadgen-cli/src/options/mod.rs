@@ -7,6 +7,7 @@ mod headers;
 mod load;
 mod measuring;
 mod output;
+mod place;
 mod target;
 mod tls;
 

@@ -1,6 +1,6 @@
 //! What is sent, and from which addresses to which.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,6 +8,7 @@ use loadgen_core::secret::Secret;
 use loadgen_core::{Plan, Request, Stream, Target};
 
 use super::headers::{Header, HeaderOptions};
+use super::place::PlaceOptions;
 use super::tls::TlsOptions;
 use crate::exit::Failure;
 
@@ -29,9 +30,8 @@ pub(crate) struct TargetOptions {
     #[arg(long, value_name = "FILE")]
     body_file: Option<PathBuf>,
 
-    /// Connect to this IP:PORT whatever the URL says; the Host header stays the URL's
-    #[arg(long, value_name = "ADDR")]
-    connect_to: Option<SocketAddr>,
+    #[command(flatten)]
+    place: PlaceOptions,
 
     /// Local addresses to connect from, in turn; each adds its own range of ports
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
@@ -53,11 +53,8 @@ impl TargetOptions {
 
     /// Where to connect.
     fn target(&self, url: &str) -> Result<Target, Failure> {
-        let mut target = Target::parse(url)?.with_source_addresses(self.source_address.clone());
-        if let Some(address) = self.connect_to {
-            target = target.with_connect_to(address);
-        }
-        Ok(target)
+        let target = Target::parse(url)?.with_source_addresses(self.source_address.clone());
+        self.place.apply(target)
     }
 
     /// Gives a plan that was read from a report the values that the report did not keep.
@@ -92,7 +89,7 @@ impl TargetOptions {
 
     /// Whether `--connect-to` was given.
     pub(crate) fn connects_elsewhere(&self) -> bool {
-        self.connect_to.is_some()
+        self.place.connects_elsewhere()
     }
 
     /// What to send.

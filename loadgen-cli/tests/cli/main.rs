@@ -7,6 +7,7 @@ mod common;
 mod help;
 mod migrate;
 mod output;
+mod places;
 mod ports;
 mod reach;
 #[path = "../../../tests/require.rs"]

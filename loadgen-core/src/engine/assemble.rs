@@ -1,5 +1,6 @@
 //! From what the workers recorded to the [`Report`]: merge, then name and scale.
 
+pub(super) mod addresses;
 mod kernel;
 
 use std::collections::BTreeMap;
@@ -121,6 +122,7 @@ pub(super) fn assemble(
         timeline,
         slow_calls: learnt.as_ref().map(kernel::slow_calls),
         kernel_timestamps: learnt.as_ref().and_then(kernel::timestamps),
+        connected_to: plan.sessions().is_none().then(|| addresses::connected_to(&recorder.visits)),
         generator: Some(generator(&recorder, &whole.response)),
         events: marks.iter().map(EventReport::from).collect(),
         events_dropped: marks.dropped,

@@ -2,10 +2,9 @@
 //! other half of the worker.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 
 use super::pool::{Call, State};
-use super::shared::Settings;
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::http1::ReplyParser;
@@ -47,77 +46,58 @@ impl Worker {
                 self.recorder.started(population, call.intended, now);
             }
         }
-        let opened = self.connect(s).and_then(|transport| {
-            if self.settings.kernel_timestamps {
-                // It did so when the engine was made.
-                let _ = sys::stamp_receipts(transport.fd());
-            }
-            let index = self.slab.open(transport, s as u8, self.settings.head_request);
-            let token = self.slab.token(index);
-            let registered = match &self.slab[index].transport {
-                Some(transport) => self.poll.register(transport.fd(), token),
-                None => Ok(()),
-            };
-            registered.map(|()| index).inspect_err(|_| self.slab.close(index))
-        });
+        let index = self.slab.open(s as u8, self.settings.head_request);
         let stream = &mut self.streams[s];
-        match opened {
-            Ok(index) => {
-                stream.open += 1;
-                stream.opening.begun(now);
-                let connection = &mut self.slab[index];
-                connection.has_call = call.is_some();
-                // The clock of a load that has not begun is another.
-                connection.opened = if call.is_some() { now } else { 0 };
-                connection.alive = connection.opened;
-                connection.call = Call { sent: now, ..call.unwrap_or_default() };
-                connection.call.expires = match call {
-                    Some(call) => self.settings.expiry(now, call.intended),
-                    None => now + self.settings.timeout,
-                };
-                self.warming += u32::from(call.is_none());
-                stream.active.push_by_expiry(&mut self.slab, index);
-            }
-            Err(error) => {
-                let failure = Failure::from_io(Phase::Connect, &error);
-                let Some(call) = call else { return self.warm_failed(failure) };
-                let call = Call { sent: now, received: 0, ..call };
-                let record = call.record(stream.population, Outcome::Failed(failure), now);
-                if stream.closed_loop {
-                    stream.pause(now);
-                }
-                self.look_into_unconnected(s, &record);
-                self.count_own(&record, call.lag());
-                self.recorder.ended(record);
-            }
-        }
-    }
-
-    /// A connection that begins.
-    fn connect(&mut self, s: usize) -> io::Result<Transport> {
-        let fd = self.socket(s)?;
-        match &self.settings.tls {
-            None => Ok(Transport::Plain(fd)),
-            Some(tls) => tls.connect(fd, &mut self.streams[s].tls_sessions),
-        }
-    }
-
-    /// A socket that connects, from the next source address that has a port free.
-    fn socket(&mut self, s: usize) -> io::Result<OwnedFd> {
-        let buffer = self.streams[s].pace.map(|pace| pace.receive_buffer);
-        let Settings { address, sources, .. } = &*self.settings;
-        let Some(last) = sources.len().checked_sub(1) else {
-            return socket::connect(*address, None, buffer);
+        stream.open += 1;
+        stream.opening.begun(now);
+        let connection = &mut self.slab[index];
+        connection.has_call = call.is_some();
+        // The clock of a load that has not begun is another.
+        connection.opened = if call.is_some() { now } else { 0 };
+        connection.alive = connection.opened;
+        connection.call = Call { sent: now, received: 0, ..call.unwrap_or_default() };
+        connection.call.expires = match call {
+            Some(call) => self.settings.expiry(now, call.intended),
+            None => now + self.settings.timeout,
         };
-        for _ in 0..last {
-            self.next_source = (self.next_source + 1) % sources.len();
-            match socket::connect(*address, Some(sources[self.next_source]), buffer) {
-                Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
-                other => return other,
-            }
+        self.warming += u32::from(call.is_none());
+        stream.active.push_by_expiry(&mut self.slab, index);
+        self.set_out(index);
+    }
+
+    /// Begins to connect.
+    pub(super) fn connect(&mut self, index: u32) {
+        if let Err(failure) = self.try_connect(index) {
+            self.fail(index, failure);
         }
-        self.next_source = (self.next_source + 1) % sources.len();
-        socket::connect(*address, Some(sources[self.next_source]), buffer)
+    }
+
+    fn try_connect(&mut self, index: u32) -> Result<(), Failure> {
+        let (fd, visit) = self.socket(usize::from(self.slab[index].stream))?;
+        if self.settings.kernel_timestamps {
+            // It did so when the engine was made.
+            let _ = sys::stamp_receipts(fd.as_fd());
+        }
+        self.poll
+            .register(fd.as_fd(), self.slab.token(index))
+            .map_err(|error| Failure::from_io(Phase::Connect, &error))?;
+        let s = usize::from(self.slab[index].stream);
+        let transport = match &self.settings.tls {
+            None if self.settings.is_unix => Transport::Unix(fd),
+            None => Transport::Plain(fd),
+            Some(tls) => {
+                let tls = tls.connect(fd, &mut self.streams[s].tls_sessions);
+                let tls = tls.map_err(|error| Failure::from_io(Phase::Connect, &error))?;
+                match &self.settings.tunnel {
+                    None => tls,
+                    Some(request) => tls.through(request),
+                }
+            }
+        };
+        let connection = &mut self.slab[index];
+        connection.transport = Some(transport);
+        connection.visit = visit;
+        Ok(())
     }
 
     /// Starts a call on a connection that was idle.
@@ -181,8 +161,8 @@ impl Worker {
             return self.fail(index, Failure::from_io(Phase::Connect, &error));
         }
         let now = self.now();
-        let took = now.saturating_sub(self.slab[index].call.sent);
-        let connecting = self.connecting(index, took);
+        self.recorder.visits.opened(self.slab[index].visit);
+        let (took, connecting) = self.connecting(index, now);
         let connection = &mut self.slab[index];
         connection.call.connecting = connecting;
         if connection.has_call {
@@ -198,7 +178,7 @@ impl Worker {
         self.secure(index);
     }
 
-    /// Goes on with the TLS handshake.
+    /// Goes on with the TLS handshake, or with the tunnel for it.
     pub(super) fn secure(&mut self, index: u32) {
         let connection = &mut self.slab[index];
         let Some(transport) = &mut connection.transport else { return };
@@ -214,6 +194,10 @@ impl Worker {
             Err(HandshakeError::Refused(reason)) => {
                 self.recorder.tls.failed(reason);
                 return self.fail(index, Failure::new(Phase::Connect, Cause::Tls));
+            }
+            Err(HandshakeError::Tunnel(error)) => {
+                self.recorder.tls.failed(error.to_string());
+                return self.fail(index, Failure::new(Phase::Connect, Cause::Proxy));
             }
         }
         let now = self.now();

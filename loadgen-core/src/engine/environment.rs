@@ -1,13 +1,13 @@
 //! The machine that measures, for the report.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::thread;
 
+use crate::net::endpoint::Endpoint;
 use crate::report::Environment;
 
 /// Reads what the kernel says of this machine; what it does not say stays empty.
-pub(crate) fn read(threads: u32, address: SocketAddr, descriptor_limit: u64) -> Environment {
+pub(crate) fn read(threads: u32, address: &Endpoint, descriptor_limit: u64) -> Environment {
     let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let cpu = line("/proc/cpuinfo")
         .lines()

@@ -4,13 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::assemble;
+use super::assemble::{self, addresses};
 use super::shared::Shared;
 use super::starting_line::StartingLine;
 use super::worker::Harvest;
 use crate::clock::{Clock, Nanos};
 use crate::error::RunError;
 use crate::event::{Event, EventKind, KeptEvents};
+use crate::net::lookups::Resolver;
 use crate::plan::Plan;
 use crate::record::kernel::SlowCall;
 use crate::record::{CallLog, ConnectionLog, DateSample, PauseLog};
@@ -49,6 +50,7 @@ pub struct RunHandle {
     pub(super) line: Arc<StartingLine>,
     pub(super) workers: Vec<JoinHandle<std::io::Result<Option<Harvest>>>>,
     pub(super) marks: Mutex<KeptEvents>,
+    pub(super) resolver: Option<Resolver>,
 }
 
 /// A report, and the calls that it was made of.
@@ -170,6 +172,9 @@ impl RunHandle {
         let marks = self.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut finished =
             assemble::assemble(self.plan, self.environment, clock, harvests, panicked, &marks)?;
+        if let (Some(resolver), Some(to)) = (self.resolver, &mut finished.report.connected_to) {
+            addresses::add_lookups(to, resolver.lookups());
+        }
         finished.report.interrupted = self.shared.is_interrupted();
         Ok(finished)
     }

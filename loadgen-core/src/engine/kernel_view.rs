@@ -121,6 +121,7 @@ impl KernelView {
         let evidence = Evidence {
             connecting: connection.map(|c| c.call.connecting).unwrap_or_default(),
             unconnected: connection.is_none_or(|c| c.state == State::Connecting),
+            resolving: connection.is_some_and(Connection::is_waiting_for_lookup),
             unsecured: connection.is_some_and(|c| c.state == State::Securing),
             taken_up_late: self.taken_up_late(s, call),
             request_bytes: request_bytes as u64,
@@ -171,11 +172,15 @@ impl Worker {
         }
     }
 
-    /// What is to be kept of the connecting of a call: `took` until we saw its end.
-    pub(super) fn connecting(&self, index: u32, took: Nanos) -> Connecting {
-        let transport = self.slab[index].transport.as_ref();
-        let slow = transport.filter(|_| Connecting::is_slow(took));
-        Connecting::complete(took, slow.and_then(|transport| TcpInfo::of(transport.fd())))
+    /// How long the connecting of a call took, whose end we saw `now`, and what is to be kept
+    /// of it.
+    pub(super) fn connecting(&self, index: u32, now: Nanos) -> (Nanos, Connecting) {
+        let connection = &self.slab[index];
+        let call = &connection.call;
+        let took = now.saturating_sub(call.sent + call.connecting.resolving());
+        let slow = connection.transport.as_ref().filter(|_| Connecting::is_slow(took));
+        let info = slow.and_then(|transport| TcpInfo::of(transport.fd()));
+        (took, call.connecting.complete(took, info))
     }
 
     /// Ten times a second: looks at some connections and at this thread.

@@ -9,6 +9,9 @@ mod calls;
 mod catch_up;
 mod closing;
 mod dating;
+mod destination;
+#[cfg(test)]
+mod destination_tests;
 mod environment;
 mod handle;
 mod kernel_view;
@@ -32,11 +35,11 @@ mod verdict_own;
 mod work;
 mod worker;
 
-use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use destination::{BELL, Destination};
 pub(crate) use handle::Finished;
 pub use handle::{RunHandle, Snapshot, Stopper};
 use reach::{check_sources, reach};
@@ -50,7 +53,10 @@ use worker::Worker;
 
 use crate::clock::Nanos;
 use crate::error::RunError;
+use crate::net::endpoint::Endpoint;
+use crate::net::lookups::{Lookup, Resolver};
 use crate::net::poll::Poll;
+use crate::net::resolver::resolve;
 use crate::net::tls::{Tls, TlsError, TlsSettings};
 use crate::net::{limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
@@ -69,7 +75,12 @@ fn encryption(plan: &Plan, tls: &Tls) -> Result<TlsSettings, TlsError> {
 #[derive(Debug)]
 pub struct Engine {
     plan: Plan,
-    address: SocketAddr,
+    /// The address that answered.
+    address: Endpoint,
+    /// Those that connections may go to.
+    endpoints: Vec<Endpoint>,
+    /// Where the name leads while the load runs, if it is resolved again.
+    lookup: Option<Lookup>,
     /// `None`: connections are not encrypted, or by their sessions.
     tls: Option<Arc<TlsSettings>>,
     descriptor_limit: u64,
@@ -107,17 +118,22 @@ impl Engine {
         }
         let sources = plan.target.source_addresses().len().max(1) as u64;
         let available = limits::ephemeral_ports() * sources;
-        if connections > available {
+        if connections > available && !plan.target.is_unix() {
             return Err(RunError::Ports { wanted: connections, available });
         }
         let tls = plan.encryption().map(|tls| encryption(&plan, &tls)).transpose()?;
-        let address = reach(&plan, tls.as_ref())?;
-        check_sources(&plan, address)?;
-        if plan.kernel_timestamps {
+        let (address, endpoints) = reach(&plan, tls.as_ref())?;
+        check_sources(&plan, &address)?;
+        if plan.kernel_timestamps
+            && let Some(address) = address.tcp()
+        {
             socket::check_timestamps(address)
                 .map_err(|source| RunError::KernelTimestamps { source })?;
         }
-        Ok(Self { plan, address, tls: tls.map(Arc::new), descriptor_limit, sessions: None })
+        let place = plan.target.place()?;
+        let lookup = plan.target.resolves_again().then(|| Lookup::new(move || resolve(&place)));
+        let tls = tls.map(Arc::new);
+        Ok(Self { plan, address, endpoints, lookup, tls, descriptor_limit, sessions: None })
     }
 
     /// As [`Self::new`], which may take as long as the plan's timeout, until `stop` is
@@ -137,7 +153,15 @@ impl Engine {
             source: std::io::Error::other("the name has no address"),
         })?;
         let descriptor_limit = limits::raise_to_hard_limit();
-        Ok(Self { plan, address, tls: None, descriptor_limit, sessions: Some(settings) })
+        Ok(Self {
+            plan,
+            address: Endpoint::Tcp(address),
+            endpoints: Vec::new(),
+            lookup: None,
+            tls: None,
+            descriptor_limit,
+            sessions: Some(settings),
+        })
     }
 
     /// The most files that this process may open, connections among them, after
@@ -185,9 +209,11 @@ impl Engine {
             .sessions
             .take()
             .map(|settings| Arc::new(session::Common::new(settings, self.plan.threads, observer)));
+        let setup = |source| RunError::Setup { what: "a resolver thread", source };
+        let resolver = self.lookup.take().map(Resolver::start).transpose().map_err(setup)?;
         let plan = &self.plan;
         let settings = Arc::new(self.settings());
-        let environment = environment::read(plan.threads, self.address, self.descriptor_limit);
+        let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
         let shared = Arc::new(Shared::new(plan.threads));
         let line = Arc::new(StartingLine::new(plan.threads));
         let mut workers = Vec::new();
@@ -195,12 +221,17 @@ impl Engine {
             // One alone is best placed by the scheduler.
             let core = (plan.threads > 1).then_some(shard as usize);
             let spawned = Poll::new(plan.precision).and_then(|poll| {
+                let bell = resolver.as_ref().map(Resolver::line).transpose()?;
+                let destination = Destination::new(&plan.target, &self.endpoints, shard, bell);
+                if let Some(bell) = destination.line() {
+                    poll.register_waker(bell.fd(), BELL)?;
+                }
                 let thread = thread::Builder::new().name(format!("loadgen-{shard}"));
                 let line = Arc::clone(&line);
                 let shared = Arc::clone(&shared);
                 match &common {
                     None => {
-                        let worker = self.worker(shard, poll, &settings, &shared);
+                        let worker = self.worker(shard, poll, &settings, &shared, destination);
                         thread.spawn(move || carry_out(core, worker, &line, &shared))
                     }
                     Some(common) => {
@@ -219,16 +250,15 @@ impl Engine {
             }
         }
         let marks = Mutex::default();
-        Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks })
+        Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks, resolver })
     }
 
     fn settings(&self) -> Settings {
         let plan = &self.plan;
         let request = plan.request();
         Settings {
-            address: self.address,
-            sources: plan.target.source_addresses().to_vec(),
             tls: self.tls.clone(),
+            tunnel: plan.target.tunnel(),
             timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain_s()),
@@ -241,6 +271,7 @@ impl Engine {
             head_request: request.is_head(),
             idempotent: request.is_idempotent(),
             kernel_timestamps: plan.kernel_timestamps,
+            is_unix: plan.target.is_unix(),
         }
     }
 
@@ -250,6 +281,7 @@ impl Engine {
         poll: Poll,
         settings: &Arc<Settings>,
         shared: &Arc<Shared>,
+        destination: Destination,
     ) -> Worker {
         let plan = &self.plan;
         let streams = plan
@@ -258,7 +290,15 @@ impl Engine {
             .map(|(stream, i)| StreamState::new(plan, stream, i, shard, plan.threads))
             .collect();
         let recorder = self.recorder();
-        Worker::new(Arc::clone(settings), Arc::clone(shared), shard, poll, streams, recorder)
+        Worker::new(
+            Arc::clone(settings),
+            Arc::clone(shared),
+            shard,
+            poll,
+            streams,
+            destination,
+            recorder,
+        )
     }
 
     fn session_worker(

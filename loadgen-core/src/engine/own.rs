@@ -40,7 +40,7 @@ impl Worker {
         let connection = &self.slab[index];
         let is_paced = self.streams[usize::from(connection.stream)].pace.is_some();
         let is_ours = matches!(connection.state, State::Sending | State::Securing);
-        is_ours || connection.call.received > 0 || is_paced
+        connection.is_waiting_for_lookup() || is_ours || connection.call.received > 0 || is_paced
     }
 
     /// When a call runs out of time that the server had: of our own pauses those do

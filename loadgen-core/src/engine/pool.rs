@@ -20,7 +20,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 pub(crate) enum State {
     /// Not open.
     Free,
-    /// The TCP handshake is under way.
+    /// The TCP handshake is under way, or waits to be told where to.
     Connecting,
     /// The TLS handshake is under way.
     Securing,
@@ -109,7 +109,7 @@ impl Call {
 
 /// One slot of the slab.
 pub(crate) struct Connection {
-    /// `None`: not open.
+    /// `None`: not open, or waits to be told where to connect.
     pub(crate) transport: Option<Transport>,
     pub(crate) state: State,
     pub(crate) stream: u8,
@@ -139,11 +139,18 @@ pub(crate) struct Connection {
     /// The server has ended it, as an event told while it was read from slowly.
     pub(crate) hung_up: bool,
     pub(crate) read_at: Nanos,
+    /// To which endpoint it goes, by its number in the record.
+    pub(crate) visit: u8,
     /// Unfinished head or chunk line; empty and unallocated otherwise.
     pub(crate) partial: Option<Box<[u8]>>,
 }
 
 impl Connection {
+    /// Whether it waits to be told where to connect.
+    pub(crate) fn is_waiting_for_lookup(&self) -> bool {
+        self.state == State::Connecting && self.transport.is_none()
+    }
+
     /// Whether, of a connection that is sending, the first request is not wholly sent.
     pub(crate) fn first_is_unsent(&self) -> bool {
         self.pipe.as_ref().is_none_or(|pipe| pipe.first_is_unsent())
@@ -225,9 +232,9 @@ impl Slab {
     }
 
     /// Takes a slot for a new connection.
-    pub(crate) fn open(&mut self, transport: Transport, stream: u8, head_request: bool) -> u32 {
+    pub(crate) fn open(&mut self, stream: u8, head_request: bool) -> u32 {
         let fresh = |generation| Connection {
-            transport: Some(transport),
+            transport: None,
             state: State::Connecting,
             stream,
             last_call: false,
@@ -246,6 +253,7 @@ impl Slab {
             resting: false,
             hung_up: false,
             read_at: 0,
+            visit: 0,
             partial: None,
         };
         if let Some(index) = self.free.pop() {
@@ -306,16 +314,11 @@ impl std::ops::IndexMut<u32> for Slab {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::fs::File;
-
-    fn nothing() -> Transport {
-        Transport::Plain(File::open("/dev/null").unwrap().into())
-    }
 
     fn slab(n: u32) -> Slab {
         let mut slab = Slab::with_capacity(n as usize);
         for _ in 0..n {
-            slab.open(nothing(), 0, false);
+            slab.open(0, false);
         }
         slab
     }
@@ -357,7 +360,7 @@ mod tests {
         assert_eq!(slab.find(token), Some(0));
         slab.close(0);
         assert_eq!(slab.find(token), None);
-        let again = slab.open(nothing(), 0, false);
+        let again = slab.open(0, false);
         assert_eq!(again, 0);
         assert_eq!(slab.find(token), None);
         assert_eq!(slab.find(slab.token(0)), Some(0));

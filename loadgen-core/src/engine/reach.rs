@@ -1,49 +1,66 @@
 //! Whether there is a target, and from where: asked once, before the load.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::clock::monotonic_ns;
 use crate::error::RunError;
+use crate::net::endpoint::Endpoint;
 use crate::net::poll::Poll;
 use crate::net::progress::HandshakeError;
 use crate::net::socket;
 use crate::net::tls::{TlsSessionCache, TlsSettings};
 use crate::plan::{Plan, Precision, nanos};
 use crate::record::Cause;
+use crate::target::{Addresses, Proxy};
 
 /// Resolves the target, connects to it once, and agrees on TLS with it: a run against a
-/// server that is not there would only measure that. The first address that answers is
-/// used.
-pub(super) fn reach(plan: &Plan, tls: Option<&TlsSettings>) -> Result<SocketAddr, RunError> {
-    let url = || plan.target.url().to_owned();
+/// server that is not there would only measure that. The first address that answers, and
+/// all that connections may go to.
+pub(super) fn reach(
+    plan: &Plan,
+    tls: Option<&TlsSettings>,
+) -> Result<(Endpoint, Vec<Endpoint>), RunError> {
     let addresses =
-        plan.target.resolve().map_err(|source| RunError::Resolve { url: url(), source })?;
+        plan.target.resolve().map_err(|source| RunError::Resolve { url: shown(plan), source })?;
     let mut last = None;
-    for address in addresses {
+    for address in &addresses {
         match reach_from_any(plan, address) {
             Ok(source) => {
-                if let Some(tls) = tls {
-                    secure(plan, address, source, tls).map_err(|error| RunError::Handshake {
-                        url: url(),
-                        address,
-                        reason: error.to_string(),
-                    })?;
+                let address = address.clone();
+                if let Some(tls) = tls
+                    && let Err(error) = secure(plan, &address, source, tls)
+                {
+                    let url = plan.target.url().to_owned();
+                    let reason = error.to_string();
+                    return Err(RunError::Handshake { url, address, reason });
                 }
-                return Ok(address);
+                let all = match plan.target.addresses() {
+                    Addresses::First => vec![address.clone()],
+                    Addresses::All => addresses,
+                };
+                return Ok((address, all));
             }
-            Err(source) => last = Some(RunError::Connect { url: url(), address, source }),
+            Err(source) => last = Some((address.clone(), source)),
         }
     }
-    Err(last.unwrap_or_else(|| RunError::Resolve {
-        url: url(),
-        source: io::Error::other("the name has no address"),
-    }))
+    Err(match last {
+        Some((address, source)) => RunError::Connect { url: shown(plan), address, source },
+        None => RunError::Resolve {
+            url: shown(plan),
+            source: io::Error::other("the name has no address"),
+        },
+    })
+}
+
+/// Whose address could not be connected to: the proxy's, if there is one.
+fn shown(plan: &Plan) -> String {
+    plan.target.proxy().map_or_else(|| plan.target.url(), Proxy::url).to_owned()
 }
 
 /// Connects from the first source address that has a port free, and says which that was.
 /// What else is wrong with the source addresses, [`check_sources`] tells.
-fn reach_from_any(plan: &Plan, address: SocketAddr) -> io::Result<Option<IpAddr>> {
+fn reach_from_any(plan: &Plan, address: &Endpoint) -> io::Result<Option<IpAddr>> {
     for &source in plan.target.source_addresses() {
         match socket::reach(address, Some(source), plan.timeout()) {
             Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
@@ -56,16 +73,20 @@ fn reach_from_any(plan: &Plan, address: SocketAddr) -> io::Result<Option<IpAddr>
 /// Agrees on TLS with a server that takes connections, once.
 fn secure(
     plan: &Plan,
-    address: SocketAddr,
+    address: &Endpoint,
     source: Option<IpAddr>,
     tls: &TlsSettings,
 ) -> Result<(), HandshakeError> {
     let limit = nanos(plan.timeout_s());
     let end = monotonic_ns().saturating_add(limit);
-    let source = source.filter(|source| source.is_ipv4() == address.is_ipv4());
+    let fits = |source: &IpAddr| address.tcp().is_some_and(|a| a.is_ipv4() == source.is_ipv4());
+    let source = source.filter(fits);
     let fd = socket::connect(address, source, None).map_err(HandshakeError::Socket)?;
     let mut transport =
         tls.connect(fd, &mut TlsSessionCache::default()).map_err(HandshakeError::Socket)?;
+    if let Some(request) = plan.target.tunnel() {
+        transport = transport.through(&request);
+    }
     let mut poll = Poll::new(Precision::Low).map_err(HandshakeError::Socket)?;
     poll.register(transport.fd(), 0).map_err(HandshakeError::Socket)?;
     loop {
@@ -89,11 +110,12 @@ fn secure(
 }
 
 /// Makes sure that connections can come from each of the source addresses.
-pub(super) fn check_sources(plan: &Plan, address: SocketAddr) -> Result<(), RunError> {
+pub(super) fn check_sources(plan: &Plan, endpoint: &Endpoint) -> Result<(), RunError> {
+    let Some(address) = endpoint.tcp() else { return Ok(()) };
     for &source_address in plan.target.source_addresses() {
         socket::check_source(address, source_address).map_err(|source| RunError::Source {
             source_address,
-            address,
+            address: endpoint.clone(),
             source,
         })?;
     }

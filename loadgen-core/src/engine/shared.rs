@@ -2,7 +2,6 @@
 //! that workers publish ten times a second for whoever watches. Nothing here is
 //! touched on the way of a call.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
@@ -26,10 +25,10 @@ const STOP_AHEAD: Nanos = PUBLISH_EVERY + 20 * MILLISECOND;
 /// The plan, as far as a worker needs it, in ns.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) address: SocketAddr,
-    pub(crate) sources: Vec<IpAddr>,
     /// `None`: connections are not encrypted.
     pub(crate) tls: Option<Arc<TlsSettings>>,
+    /// What asks a proxy for a tunnel, where connections need one.
+    pub(crate) tunnel: Option<Arc<[u8]>>,
     pub(crate) timeout: Nanos,
     pub(crate) deadline: Option<Nanos>,
     pub(crate) drain: Nanos,
@@ -39,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) head_request: bool,
     pub(crate) idempotent: bool,
     pub(crate) kernel_timestamps: bool,
+    /// Connections go to a unix socket.
+    pub(crate) is_unix: bool,
 }
 
 impl Settings {

@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
 
+use super::destination::{BELL, Destination};
 use super::kernel_view::KernelView;
 use super::looks::{LOOK_EVERY, Looks};
 use super::opening::AT_ONCE;
@@ -44,7 +45,7 @@ pub(crate) struct Worker {
     /// No arrivals at or after this time. Those that wait then are still served in
     /// the drain.
     pub(super) end: Nanos,
-    pub(super) next_source: usize,
+    pub(super) destination: Destination,
     /// Connections that are being opened before the load starts.
     pub(super) warming: u32,
     /// Requests of pipelined calls are held back, to leave together.
@@ -85,6 +86,7 @@ impl Worker {
         shard: u32,
         poll: Poll,
         streams: Vec<StreamState>,
+        destination: Destination,
         recorder: Recorder,
     ) -> Self {
         let connections = streams.iter().map(|s| s.warm.max(64) as usize).sum();
@@ -103,7 +105,7 @@ impl Worker {
             buffer: vec![0; BUFFER].into_boxed_slice(),
             known_head: KnownHead::default(),
             origin: sys::monotonic_ns(),
-            next_source: 0,
+            destination,
             warming: 0,
             corked: false,
             unflushed: Vec::new(),
@@ -340,6 +342,8 @@ impl Worker {
                 let s = usize::from(self.slab[index].stream);
                 self.ready(index, readiness);
                 self.serve(s);
+            } else if readiness.token() == BELL {
+                self.resolved();
             }
         }
         Ok(())

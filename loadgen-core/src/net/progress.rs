@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::tunnel::TunnelError;
+
 /// What a read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Received {
@@ -24,4 +26,7 @@ pub(crate) enum HandshakeError {
     /// One side refused the other; the text says which and why.
     #[error("{0}")]
     Refused(String),
+    /// There is no tunnel to do it in.
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
 }

@@ -1,4 +1,4 @@
-//! Non-blocking TCP sockets with the options a load generator needs.
+//! From an endpoint to a non-blocking socket with the options a load generator needs.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,34 +9,32 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::endpoint::Endpoint;
 use super::socket_options::SocketOptions;
 use super::{limits, sys};
 
 /// Starts to connect. The socket is returned while the handshake is under way;
-/// writability tells its end and [`take_error`] its outcome.
+/// writability tells its end and [`take_error`] its outcome. A unix socket has no
+/// handshake: it is connected, or refused at once.
 pub(crate) fn connect(
-    address: SocketAddr,
+    endpoint: &Endpoint,
     source: Option<IpAddr>,
     receive_buffer: Option<u32>,
 ) -> io::Result<OwnedFd> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking().cloexec(),
-        Some(Protocol::TCP),
-    )?;
-    // Requests are written whole; waiting to fill a segment only adds delay.
-    socket.set_tcp_nodelay(true)?;
+    let socket = match endpoint {
+        Endpoint::Tcp(address) => tcp_socket(*address)?,
+        Endpoint::Unix(_) => Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?,
+    };
     if let Some(bytes) = receive_buffer {
         // Before the handshake, which tells the server how far the window may open.
         socket.set_recv_buffer_size(bytes as usize)?;
     }
-    spread_ports(socket.as_fd(), address);
-    if let Some(source) = source {
+    if let (Endpoint::Tcp(_), Some(source)) = (endpoint, source) {
         // Refused by old kernels only; binding then still works, with fewer ports.
         let _ = sys::bind_address_no_port(socket.as_fd());
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
-    match socket.connect(&address.into()) {
+    match socket.connect(&endpoint.address()?) {
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
         Err(error) => return Err(error),
@@ -44,24 +42,31 @@ pub(crate) fn connect(
     Ok(socket.into())
 }
 
-/// A non-blocking socket with the given options.
-pub(crate) fn prepare(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
+/// A non-blocking socket that waits for nothing, and finds its port fast.
+fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking().cloexec(),
         Some(Protocol::TCP),
     )?;
+    // Requests are written whole; waiting to fill a segment only adds delay.
+    socket.set_tcp_nodelay(true)?;
+    spread_ports(socket.as_fd(), address);
+    Ok(socket)
+}
+
+/// A non-blocking socket with the given options.
+pub(crate) fn prepare(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
+    let socket = tcp_socket(address)?;
     if options.close_with_reset {
         socket.set_linger(Some(Duration::ZERO))?;
     }
-    socket.set_tcp_nodelay(true)?;
     if let Some(bytes) = options.send_buffer {
         socket.set_send_buffer_size(bytes as usize)?;
     }
     if let Some(bytes) = options.receive_buffer {
         socket.set_recv_buffer_size(bytes as usize)?;
     }
-    spread_ports(socket.as_fd(), address);
     Ok(socket)
 }
 
@@ -95,16 +100,22 @@ pub(crate) fn begin(socket: &Socket, address: SocketAddr) -> io::Result<bool> {
 
 /// Connects and closes again: whether a server is there.
 pub(crate) fn reach(
-    address: SocketAddr,
+    endpoint: &Endpoint,
     source: Option<IpAddr>,
     timeout: Duration,
 ) -> io::Result<()> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let Endpoint::Tcp(address) = endpoint else {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
+        // It also limits the wait for room in the server's backlog (socket(7)).
+        socket.set_write_timeout(Some(timeout))?;
+        return socket.connect(&endpoint.address()?);
+    };
+    let socket = Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(source) = source.filter(|source| source.is_ipv4() == address.is_ipv4()) {
         let _ = sys::bind_address_no_port(socket.as_fd());
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
-    socket.connect_timeout(&address.into(), timeout)
+    socket.connect_timeout(&endpoint.address()?, timeout)
 }
 
 /// Whether connections to `address` can come from `source`.

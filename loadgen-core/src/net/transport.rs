@@ -2,12 +2,15 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use super::progress::{HandshakeError, Received};
 use super::stamps::Stamps;
 use super::tls::Agreed;
 #[cfg(feature = "tls")]
 use super::tls::TlsStream;
+#[cfg(feature = "tls")]
+use super::tunnel::Tunnel;
 use super::{socket, sys};
 
 /// A connection's bytes, plain or encrypted. The socket is non-blocking and
@@ -18,7 +21,9 @@ use super::{socket, sys};
 pub(crate) enum Transport {
     /// Bare TCP.
     Plain(OwnedFd),
-    /// TLS over it.
+    /// A unix socket.
+    Unix(OwnedFd),
+    /// TLS over TCP or a unix socket.
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream>),
 }
@@ -27,7 +32,7 @@ impl Transport {
     /// The socket, to be registered.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Plain(fd) => fd.as_fd(),
+            Self::Plain(fd) | Self::Unix(fd) => fd.as_fd(),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.fd(),
         }
@@ -38,19 +43,32 @@ impl Transport {
     #[inline]
     pub(crate) fn has_pending(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Unix(_) => false,
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.has_pending(),
         }
     }
 
-    /// Drives the TLS handshake as far as the socket allows. `true`: it is done
+    /// The same connection, whose TLS handshake is to be done in a tunnel, which a proxy is
+    /// asked for by this request.
+    pub(crate) fn through(self, request: &Arc<[u8]>) -> Self {
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => Self::Tls(Box::new(tls.through(Tunnel::new(Arc::clone(request))))),
+            other => {
+                let _ = request;
+                other
+            }
+        }
+    }
+
+    /// Drives the TLS handshake, and the tunnel for it, as far as the socket allows. `true`: it is done
     /// (plain connections have none). To be called when the connect is done, and
     /// then at each readiness. What came with the handshake's end is not announced
     /// again: see [`Transport::has_pending`].
     pub(crate) fn handshake(&mut self) -> Result<bool, HandshakeError> {
         match self {
-            Self::Plain(_) => Ok(true),
+            Self::Plain(_) | Self::Unix(_) => Ok(true),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.handshake(),
         }
@@ -58,11 +76,10 @@ impl Transport {
 
     /// Takes what it can of `bytes`; `WouldBlock` when it can take nothing. Some
     /// of what was taken may wait for [`Transport::flush`].
-    // The plain way is a system call and little else.
     #[inline(always)]
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(fd) => sys::send(fd.as_fd(), bytes),
+            Self::Plain(fd) | Self::Unix(fd) => sys::send(fd.as_fd(), bytes),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.send(bytes),
         }
@@ -71,7 +88,6 @@ impl Transport {
     /// Reads plaintext; 0 is the end of the stream (see [`Transport::truncated`]),
     /// `WouldBlock` that the socket has no more for now. `stamps` takes the kernel's
     /// timestamp, on a socket that was asked for them.
-    // The plain way is a system call and little else.
     #[inline(always)]
     pub(crate) fn recv(
         &mut self,
@@ -79,7 +95,7 @@ impl Transport {
         stamps: Option<&mut Stamps>,
     ) -> io::Result<Received> {
         match self {
-            Self::Plain(fd) => {
+            Self::Plain(fd) | Self::Unix(fd) => {
                 let bytes = match stamps {
                     None => sys::recv(fd.as_fd(), buffer)?,
                     Some(stamps) => stamps.recv(fd.as_fd(), buffer)?,
@@ -93,11 +109,13 @@ impl Transport {
     }
 
     /// Whether received bytes can be dropped without being read: not where they must be
-    /// decrypted first.
-    #[inline]
+    /// decrypted first, and not from unix sockets, of which the kernel copies them to the
+    /// null buffer that it is given, and says EFAULT.
+    #[inline(always)]
     pub(crate) fn can_discard(&self) -> bool {
         match self {
             Self::Plain(_) => true,
+            Self::Unix(_) => false,
             #[cfg(feature = "tls")]
             Self::Tls(_) => false,
         }
@@ -115,6 +133,7 @@ impl Transport {
                 None => sys::discard(fd.as_fd(), most),
                 Some(stamps) => stamps.discard(fd.as_fd(), most),
             }),
+            Self::Unix(_) => None,
             #[cfg(feature = "tls")]
             Self::Tls(_) => None,
         }
@@ -139,7 +158,7 @@ impl Transport {
     /// been cut short by anyone. Plain streams cannot tell.
     pub(crate) fn truncated(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Unix(_) => false,
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.truncated(),
         }
@@ -148,17 +167,17 @@ impl Transport {
     /// Ciphertext waits for the socket: call [`Transport::flush`] when writable.
     pub(crate) fn wants_write(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Unix(_) => false,
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.wants_write(),
         }
     }
 
     /// Writes waiting ciphertext; `true` when none is left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
         match self {
-            Self::Plain(_) => Ok(true),
+            Self::Plain(_) | Self::Unix(_) => Ok(true),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.flush(),
         }
@@ -167,7 +186,7 @@ impl Transport {
     /// What was agreed on, once the handshake is done; `None` for plain ones.
     pub(crate) fn agreed(&self) -> Option<Agreed> {
         match self {
-            Self::Plain(_) => None,
+            Self::Plain(_) | Self::Unix(_) => None,
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.agreed(),
         }
@@ -176,7 +195,7 @@ impl Transport {
     /// Closes the connection, with TLS's goodbye if the socket takes it at once.
     pub(crate) fn close(self) {
         match self {
-            Self::Plain(fd) => drop(fd),
+            Self::Plain(fd) | Self::Unix(fd) => drop(fd),
             #[cfg(feature = "tls")]
             Self::Tls(tls) => tls.close(),
         }

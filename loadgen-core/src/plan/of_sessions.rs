@@ -4,6 +4,7 @@
 use super::Plan;
 use crate::error::PlanError;
 use crate::session::Sessions;
+use crate::target::Addresses;
 
 impl Plan {
     /// Checks a plan with these sessions.
@@ -45,6 +46,19 @@ impl Plan {
                 "sessions with several servers connect to each by its name: leave out the address \
                  to connect to in place of the target's",
             ),
+            (
+                self.target.is_unix(),
+                "sessions connect by TCP only: the target cannot be a unix socket",
+            ),
+            (
+                self.target.proxy().is_some(),
+                "sessions connect to their servers directly: leave out the proxy",
+            ),
+            (
+                self.target.addresses() == Addresses::All || self.target.resolves_again(),
+                "sessions connect to one address of each server: leave out --addresses and \
+                 --resolve-again",
+            ),
         ];
         match ignored.into_iter().find(|(is_set, _)| *is_set) {
             Some((_, reason)) => Err(PlanError::Conflict(reason)),
@@ -58,7 +72,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::session::Sessions;
-    use crate::{CloseMode, Plan, Request, Schedule, Stream, Target};
+    use crate::{Addresses, CloseMode, Plan, Request, Schedule, Stream, Target};
 
     fn plan(url: &str, load: Stream) -> Plan {
         Plan::new(Target::parse(url).unwrap(), load).with_sessions(Sessions::connections(2))
@@ -102,6 +116,11 @@ mod tests {
                 "SocketOptions::sources",
             ),
             (connect_to(&["a", "b"]), "several servers"),
+            (to(Target::parse("unix:/run/a.sock").unwrap()), "unix socket"),
+            (to(target().with_connect_to("unix:@a".parse().unwrap())), "unix socket"),
+            (to(target().with_proxy("127.0.0.1:1".parse().unwrap())), "proxy"),
+            (to(target().with_addresses(Addresses::All)), "--addresses"),
+            (to(target().with_resolve_again()), "--resolve-again"),
         ];
         for (plan, word) in cases {
             let error = plan.validate().expect_err(word).to_string();

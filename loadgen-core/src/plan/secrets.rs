@@ -1,7 +1,7 @@
 //! What is secret about a plan: a report keeps fingerprints only, so that whoever
 //! repeats its plan has to give the values again.
 
-use super::{AUTHORIZATION, Plan};
+use super::Plan;
 use crate::request::Request;
 use crate::secret::{Secret, lines};
 
@@ -16,7 +16,7 @@ impl Plan {
             let head = &sessions.head;
             [&head.before_host, &head.after_host].map(|lines| lines::missing(lines)).concat()
         });
-        let target = self.target.is_missing_authorization().then(|| AUTHORIZATION.to_owned());
+        let target = self.target.missing_secrets().map(str::to_owned);
         own.chain(heads).chain(target).collect()
     }
 
@@ -34,7 +34,7 @@ impl Plan {
                 }
             }
         }
-        name.eq_ignore_ascii_case(AUTHORIZATION).then(|| self.target.supply_authorization(value))?
+        self.target.supply_secret(name, value)
     }
 
     /// Keeps the values of the request's headers of this name secret; whether there

@@ -1,6 +1,6 @@
 //! Whether a plan can be carried out as it is.
 
-use super::Plan;
+use super::{CloseMode, Plan};
 use crate::error::PlanError;
 use crate::record::Population;
 
@@ -23,6 +23,9 @@ impl Plan {
         }
         for stream in self.streams() {
             stream.validate()?;
+        }
+        if self.target.is_unix() {
+            self.validate_unix()?;
         }
         if let Some(probe) = &self.probe
             && probe.population() == self.load.population()
@@ -87,6 +90,22 @@ impl Plan {
             return Err(PlanError::Conflict(
                 "every thread has its share of the handshakes under way: raise --max-connecting \
                  or lower --threads",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What TCP has and unix sockets have not.
+    fn validate_unix(&self) -> Result<(), PlanError> {
+        if self.kernel_timestamps {
+            return Err(PlanError::Conflict(
+                "the kernel tells for no unix socket when it received what is read: leave out \
+                 --kernel-timestamps",
+            ));
+        }
+        if self.streams().any(|stream| stream.close == CloseMode::Reset) {
+            return Err(PlanError::Conflict(
+                "connections to a unix socket cannot be reset: use --close client or server",
             ));
         }
         Ok(())

@@ -35,6 +35,8 @@ pub(crate) enum SlowCause {
     Queue,
     /// The wait on a connection that the server then turned out to have closed.
     Reconnect,
+    /// The name had to be resolved again, for the connection.
+    Resolution,
     /// Connecting, with the SYN sent more than once: it or its answer was lost, the
     /// server's backlog was full, or its machine did not run.
     SynRetransmission,
@@ -57,12 +59,13 @@ pub(crate) enum SlowCause {
 
 impl SlowCause {
     /// All, in the order of reports.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::SynRetransmission,
         Self::DataRetransmission,
         Self::Server,
         Self::Handshake,
         Self::TlsHandshake,
+        Self::Resolution,
         Self::Reconnect,
         Self::Queue,
         Self::OwnLag,
@@ -75,6 +78,7 @@ impl SlowCause {
             Self::OwnLag => "own-lag",
             Self::Queue => "queue",
             Self::Reconnect => "reconnect",
+            Self::Resolution => "resolution",
             Self::SynRetransmission => "syn-retransmission",
             Self::Handshake => "handshake",
             Self::TlsHandshake => "tls-handshake",
@@ -96,6 +100,8 @@ pub(crate) struct Connecting {
     pub(crate) seen_late_us: u32,
     /// How often the SYN was sent again.
     pub(crate) retransmits: u8,
+    /// How long it waited, before that, for the name to be resolved.
+    pub(crate) resolving_us: u32,
 }
 
 impl Connecting {
@@ -104,14 +110,25 @@ impl Connecting {
         took >= SENT_AGAIN_AFTER
     }
 
+    /// The name was resolved after so long.
+    pub(crate) fn resolved(&mut self, after: Nanos) {
+        self.resolving_us = micros(after);
+    }
+
+    /// How long it waited for that.
+    pub(crate) fn resolving(self) -> Nanos {
+        u64::from(self.resolving_us) * 1000
+    }
+
     /// What is to be kept of a handshake that has just been found complete.
-    pub(crate) fn complete(took: Nanos, sample: Option<TcpInfo>) -> Self {
+    pub(crate) fn complete(self, took: Nanos, sample: Option<TcpInfo>) -> Self {
         let late = sample.map_or(0, |info| whole_ticks(info.since_acknowledged).min(took));
         Self {
             took_us: micros(took),
             tls_us: 0,
             seen_late_us: micros(late),
             retransmits: sample.map_or(0, |info| info.total_retransmits.min(255) as u8),
+            ..self
         }
     }
 
@@ -136,6 +153,8 @@ pub(crate) struct Evidence {
     /// It ended before its connection was established (`sent` is the start of
     /// connecting), or never had one.
     pub(crate) unconnected: bool,
+    /// It ended while it waited for the name to be resolved.
+    pub(crate) resolving: bool,
     /// It ended in the TLS handshake (`sent` is the start of connecting).
     pub(crate) unsecured: bool,
     /// How late it was taken up, if it had to wait for a connection.
@@ -172,8 +191,8 @@ impl TimeByCause {
 /// Cuts the time of a call into parts.
 pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> TimeByCause {
     use SlowCause::{
-        DataRetransmission, Handshake, OwnLag, Queue, Reconnect, Server, SynRetransmission,
-        TlsHandshake, Unsampled,
+        DataRetransmission, Handshake, OwnLag, Queue, Reconnect, Resolution, Server,
+        SynRetransmission, TlsHandshake, Unsampled,
     };
     let mut parts = TimeByCause::default();
     let connecting = evidence.connecting;
@@ -181,10 +200,15 @@ pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> TimeByCause {
     let before = call.sent.saturating_sub(call.intended);
     let after = call.done.saturating_sub(call.sent.max(call.intended));
     // The opening lies before the sending, if it came to that.
-    let opening = if evidence.unsecured { after } else { before };
-    let connect = (u64::from(connecting.took_us) * 1000).min(opening);
-    let tls = (u64::from(connecting.tls_us) * 1000).min(opening - connect);
-    let before = if evidence.unsecured { before } else { before - connect - tls };
+    let in_opening = evidence.unsecured || evidence.unconnected;
+    let opening = if in_opening { after } else { before };
+    let resolving = connecting.resolving().min(opening);
+    let connect = (u64::from(connecting.took_us) * 1000).min(opening - resolving);
+    let tls = (u64::from(connecting.tls_us) * 1000).min(opening - resolving - connect);
+    let opened = resolving + connect + tls;
+    let (before, after) =
+        if in_opening { (before, after - opened) } else { (before - opened, after) };
+    parts.add(Resolution, resolving);
     if call.retried {
         parts.add(Reconnect, before);
     } else if call.queued {
@@ -199,8 +223,12 @@ pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> TimeByCause {
     let handshake = if connecting.retransmits > 0 { SynRetransmission } else { Handshake };
     parts.add(handshake, connect - late);
     parts.add(TlsHandshake, tls);
+    if evidence.resolving {
+        parts.add(Resolution, after);
+        return parts;
+    }
     if evidence.unsecured {
-        parts.add(TlsHandshake, after - connect - tls);
+        parts.add(TlsHandshake, after);
         return parts;
     }
     let Some(info) = evidence.sample else {

@@ -17,6 +17,7 @@ mod sessions;
 mod spread;
 mod timeline;
 mod tls;
+pub(crate) mod visits;
 
 pub use calls::{CallLog, CallRecord};
 pub use connection_failures::ConnectionFailures;

@@ -62,8 +62,15 @@ pub enum Cause {
     Protocol,
     /// TLS could not be spoken with the server, or its certificate was refused.
     Tls,
-    /// No route to the host or its network.
+    /// No route to the host or its network; no unix socket at its path.
     Unreachable,
+    /// The unix socket's server has as many connections waiting as it takes: the kernel
+    /// refuses more at once.
+    BacklogFull,
+    /// The name could not be resolved.
+    Resolve,
+    /// The proxy opened no tunnel to the server.
+    Proxy,
     /// Client side: no local port or address is free.
     AddressUnavailable,
     /// Client side: no file descriptor is free.
@@ -92,7 +99,7 @@ impl Phase {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Refused,
         Self::Reset,
         Self::Timeout,
@@ -101,6 +108,9 @@ impl Cause {
         Self::Protocol,
         Self::Tls,
         Self::Unreachable,
+        Self::BacklogFull,
+        Self::Resolve,
+        Self::Proxy,
         Self::AddressUnavailable,
         Self::DescriptorsExhausted,
         Self::OutOfMemory,
@@ -119,6 +129,9 @@ impl Cause {
             Self::Protocol => "protocol",
             Self::Tls => "tls",
             Self::Unreachable => "unreachable",
+            Self::BacklogFull => "backlog-full",
+            Self::Resolve => "resolve",
+            Self::Proxy => "proxy",
             Self::AddressUnavailable => "address-unavailable",
             Self::DescriptorsExhausted => "descriptors-exhausted",
             Self::OutOfMemory => "out-of-memory",
@@ -133,9 +146,13 @@ impl Cause {
             Some(libc::ECONNREFUSED) => Self::Refused,
             Some(libc::ECONNRESET | libc::EPIPE | libc::ECONNABORTED) => Self::Reset,
             Some(libc::ETIMEDOUT) => Self::Timeout,
-            Some(libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EHOSTDOWN | libc::ENETDOWN) => {
-                Self::Unreachable
-            }
+            Some(
+                libc::EHOSTUNREACH
+                | libc::ENETUNREACH
+                | libc::EHOSTDOWN
+                | libc::ENETDOWN
+                | libc::ENOENT,
+            ) => Self::Unreachable,
             Some(libc::EADDRNOTAVAIL | libc::EADDRINUSE | libc::EAGAIN | libc::EAFNOSUPPORT) => {
                 Self::AddressUnavailable
             }

@@ -4,6 +4,7 @@
 use super::bad_calls::BadCalls;
 use super::connections::{ConnectionEnd, ConnectionLog};
 use super::population::{PopulationRecord, Tally};
+use super::visits::Visits;
 use super::{
     CallLog, CallRecord, DateLog, Failure, Outcome, OwnRecord, PauseLog, PauseRecord, Population,
     Timeline, TlsRecord,
@@ -27,6 +28,8 @@ pub(crate) struct Recorder {
     pub(crate) bad_calls: BadCalls,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
+    /// To which endpoints connections went.
+    pub(crate) visits: Visits,
     /// Warm connections that could not be opened, and why the first one failed.
     pub(crate) warm_failures: (u64, Option<Failure>),
     /// Arrivals that waited for a connection when the load ended.
@@ -67,6 +70,7 @@ impl Recorder {
             bad_calls: BadCalls::default(),
             bytes_sent: 0,
             bytes_received: 0,
+            visits: Visits::default(),
             warm_failures: (0, None),
             waiting_at_end: 0,
             shed_in_drain: 0,
@@ -359,6 +363,7 @@ impl Recorder {
         self.tls.merge(other.tls);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
+        self.visits.merge(other.visits);
         self.waiting_at_end += other.waiting_at_end;
         self.shed_in_drain += other.shed_in_drain;
         self.pauses.merge(&other.pauses);

@@ -10,6 +10,7 @@ pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod latency;
 mod model;
+mod model_addresses;
 mod model_connections;
 mod model_counts;
 mod model_generator;
@@ -37,6 +38,7 @@ pub use model::{
     Cpu, Environment, ErrorExample, FailedCall, PopulationReport, PopulationWindow, Rates, Report,
     SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic, Verdict, VerdictStatus, WindowReport,
 };
+pub use model_addresses::{AddressReport, ConnectedTo};
 pub use model_connections::TlsReport;
 pub use model_counts::Counts;
 pub use model_generator::GeneratorReport;

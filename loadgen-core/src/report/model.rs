@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Counts, GeneratorReport, KernelTimestamps, KernelWindow, Latency, Migration, SessionsReport,
-    SlowCalls, TlsReport,
+    ConnectedTo, Counts, GeneratorReport, KernelTimestamps, KernelWindow, Latency, Migration,
+    SessionsReport, SlowCalls, TlsReport,
 };
 use crate::event::EventReport;
 use crate::plan::Plan;
@@ -91,6 +91,10 @@ pub struct Report {
     /// reports of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator: Option<GeneratorReport>,
+    /// To which addresses connections went; `None` for plans with sessions, and in
+    /// reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connected_to: Option<ConnectedTo>,
     /// Marked moments.
     pub events: Vec<EventReport>,
     /// Marks and events of progress that are not among them, since there were too

@@ -34,6 +34,9 @@ fn samples() -> Vec<Value> {
     // The path has no setter yet; reading refuses it if the request has none.
     let mut deadline = serde_json::to_value(deadline).unwrap();
     deadline["plan"]["request"]["path"] = json!("/other");
+    let proxy = json!({"url": "http://p:1", "authorization": "Basic eA=="});
+    deadline["plan"]["target"] =
+        json!({"url": "http://h/", "proxy": proxy, "addresses": "all", "resolve_again": true});
     let deadline = Report::from_json(&deadline.to_string()).unwrap();
     let mut closed = sample::plain();
     closed.plan = crate::Plan::new(
@@ -58,6 +61,13 @@ fn samples() -> Vec<Value> {
             .with_connect_rate(1.0)
             .with_read_rate(1.0),
     );
+    closed.connected_to = Some(super::ConnectedTo {
+        addresses: vec![super::AddressReport::default()],
+        lookups: Some(2),
+        lookups_failed: Some(1),
+        lookup_error: Some("no such name".to_owned()),
+        ..Default::default()
+    });
     closed.generator = Some(super::GeneratorReport {
         longest_pause_ms: Some(100.0),
         longest_pause_at_s: Some(1.5),

@@ -1,14 +1,22 @@
-//! The parts of a URL (RFC 3986, as far as `http` and `https` need it).
+//! The parts of a URL (RFC 3986, as far as `http` and `https` need it), and the form
+//! for unix sockets: `unix:/run/app.sock:/path?query`.
 
 use std::net::Ipv6Addr;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::PlanError;
+use crate::net::endpoint::{Endpoint, unix_path_error};
+use crate::net::resolver::Place;
 use crate::secret::{Secret, shown_url};
 
-/// The parts of an `http[s]://host[:port][/path][?query]` URL.
+/// What a unix socket stands for in a request, which has to name some host.
+const LOCALHOST: &str = "localhost";
+
+/// The parts of an `http[s]://host[:port][/path][?query]` URL, or of a
+/// `unix:/socket[:/path][?query]` one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct UrlParts<'a> {
     /// Host without the brackets and the zone of an IPv6 address.
@@ -22,12 +30,42 @@ pub(super) struct UrlParts<'a> {
     pub(super) path: &'a str,
     /// `https`.
     pub(super) tls: bool,
+    /// The unix socket that it names.
+    pub(super) unix: Option<&'a str>,
+}
+
+impl UrlParts<'_> {
+    /// What is connected to.
+    pub(super) fn place(&self) -> Place {
+        match self.unix {
+            Some(path) => Place::At(Endpoint::Unix(path.into())),
+            None => Place::Host {
+                host: self.host.to_owned(),
+                zone: self.zone.and_then(percent_decoded),
+                port: self.port,
+            },
+        }
+    }
+}
+
+/// A host and a port as they stand in a URL.
+pub(super) struct HostPort<'a> {
+    /// Without the brackets and the zone of an IPv6 address.
+    pub(super) host: &'a str,
+    /// As it is written behind `%25`.
+    pub(super) zone: Option<&'a str>,
+    pub(super) port: Option<u16>,
 }
 
 /// The URL in the form that [`split`] takes (scheme in lower case, a path before a
 /// query, neither user nor password), and the `Authorization` header of the latter.
 pub(super) fn canonical(url: &str) -> Result<(String, Option<Secret>), PlanError> {
     let bad = |reason: &'static str| PlanError::Url { url: shown_url(url), reason };
+    if let Some(unix) = after_unix(url) {
+        let url = canonical_unix(unix);
+        split(&url)?;
+        return Ok((url, None));
+    }
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['/', '?', '#', '@']) => {
             (scheme.to_ascii_lowercase(), rest)
@@ -49,6 +87,50 @@ pub(super) fn canonical(url: &str) -> Result<(String, Option<Secret>), PlanError
     })?;
     let authorization = user.map(|user| basic(user).ok_or_else(|| bad(BAD_USER))).transpose()?;
     Ok((plain, authorization))
+}
+
+/// What follows the scheme of a URL of a unix socket. A URL without a scheme may have a
+/// host of the same name: `unix:80/`.
+pub(super) fn after_unix(url: &str) -> Option<&str> {
+    let rest = url.get(5..).filter(|_| url[..5].eq_ignore_ascii_case("unix:"))?;
+    // With the empty host of a file's URL it is the same: `unix:///run/app.sock`.
+    let rest = rest.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(rest);
+    (!rest.starts_with(|c: char| c.is_ascii_digit())).then_some(rest)
+}
+
+/// The same with a path before a query, and without a colon that nothing follows.
+fn canonical_unix(rest: &str) -> String {
+    let rest = rest.strip_suffix(':').unwrap_or(rest);
+    match rest.split_once(":?") {
+        Some((socket, query)) if !socket.contains(":/") => format!("unix:{socket}:/?{query}"),
+        _ => format!("unix:{rest}"),
+    }
+}
+
+/// Reads a canonical URL of a unix socket. Its path ends at the first `:/`, and stands
+/// for itself: nothing in it is percent-decoded, as with other programs.
+fn split_unix<'a>(url: &'a str, rest: &'a str) -> Result<UrlParts<'a>, PlanError> {
+    let bad = |reason: &'static str| PlanError::Url { url: shown_url(url), reason };
+    let (socket, path) = match rest.find(":/") {
+        Some(end) => (&rest[..end], &rest[end + 1..]),
+        None => (rest, "/"),
+    };
+    if let Some(reason) = unix_path_error(Path::new(socket)) {
+        return Err(bad(reason));
+    }
+    if socket.contains('?') {
+        return Err(bad("a query follows the path of the request: unix:/SOCKET:/PATH?QUERY"));
+    }
+    let path = path.split('#').next().unwrap_or(path);
+    Ok(UrlParts {
+        host: LOCALHOST,
+        zone: None,
+        port: 80,
+        authority: LOCALHOST,
+        path,
+        tls: false,
+        unix: Some(socket),
+    })
 }
 
 const BAD_USER: &str = "user or password have a '%' that two hexadecimal digits do not follow: \
@@ -88,11 +170,14 @@ pub(super) fn split(url: &str) -> Result<UrlParts<'_>, PlanError> {
     if url.bytes().any(|b| b <= b' ' || b == 0x7f) {
         return Err(bad("it contains a space or a control character"));
     }
+    if let Some(rest) = url.strip_prefix("unix:") {
+        return split_unix(url, rest);
+    }
     let (tls, rest) = if let Some(rest) = url.strip_prefix("https://") {
         (true, rest)
     } else {
         let rest = url.strip_prefix("http://");
-        (false, rest.ok_or_else(|| bad("only http:// and https:// URLs can be loaded"))?)
+        (false, rest.ok_or_else(|| bad("only http://, https:// and unix: URLs can be loaded"))?)
     };
     let rest = rest.split('#').next().unwrap_or(rest);
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -105,24 +190,27 @@ pub(super) fn split(url: &str) -> Result<UrlParts<'_>, PlanError> {
         Some(b'/') => path,
         Some(_) => return Err(bad("a query needs a path before it, such as '/?'")),
     };
+    let HostPort { host, zone, port } = host_port(authority).map_err(bad)?;
+    let port = port.unwrap_or(if tls { 443 } else { 80 });
+    Ok(UrlParts { host, zone, port, authority, path, tls, unix: None })
+}
+
+/// Reads `host[:port]`, or says what is wrong with it.
+pub(super) fn host_port(authority: &str) -> Result<HostPort<'_>, &'static str> {
     let (host, zone, port) = if let Some(literal) = authority.strip_prefix('[') {
         let (address, after) =
-            literal.split_once(']').ok_or_else(|| bad("the IPv6 address has no closing ']'"))?;
+            literal.split_once(']').ok_or("the IPv6 address has no closing ']'")?;
         let (host, zone) = match address.split_once("%25") {
-            Some((_, "")) => return Err(bad("the zone of the IPv6 address is empty")),
+            Some((_, "")) => return Err("the zone of the IPv6 address is empty"),
             Some((host, zone)) if percent_decoded(zone).is_some() => (host, Some(zone)),
-            Some(_) => {
-                return Err(bad("the zone of the IPv6 address has a '%' that means nothing"));
-            }
+            Some(_) => return Err("the zone of the IPv6 address has a '%' that means nothing"),
             None if address.contains('%') => {
-                return Err(bad(
-                    "the zone of an IPv6 address is written with %25, as [fe80::1%25eth0]",
-                ));
+                return Err("the zone of an IPv6 address is written with %25, as [fe80::1%25eth0]");
             }
             None => (address, None),
         };
         if host.parse::<Ipv6Addr>().is_err() {
-            return Err(bad("what stands in brackets is no IPv6 address"));
+            return Err("what stands in brackets is no IPv6 address");
         }
         (host, zone, after.strip_prefix(':').or(if after.is_empty() { None } else { Some("?") }))
     } else {
@@ -132,17 +220,13 @@ pub(super) fn split(url: &str) -> Result<UrlParts<'_>, PlanError> {
         }
     };
     if host.is_empty() {
-        return Err(bad("it names no host"));
+        return Err("it names no host");
     }
-    let port = match port {
-        None if tls => 443,
-        None => 80,
-        Some(text) => match text.parse::<u16>() {
-            Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => port,
-            _ => return Err(bad("the port is not a number from 1 to 65535")),
-        },
-    };
-    Ok(UrlParts { host, zone, port, authority, path, tls })
+    let port = port.map(|text| match text.parse::<u16>() {
+        Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => Ok(port),
+        _ => Err("the port is not a number from 1 to 65535"),
+    });
+    Ok(HostPort { host, zone, port: port.transpose()? })
 }
 
 #[cfg(test)]
@@ -185,6 +269,31 @@ mod tests {
     }
 
     #[test]
+    fn unix_sockets() {
+        for (given, url, socket, path) in [
+            ("unix:/run/a.sock", "unix:/run/a.sock", "/run/a.sock", "/"),
+            ("unix:/run/a.sock:", "unix:/run/a.sock", "/run/a.sock", "/"),
+            ("UNIX:/a:/b?c=d:/e#f", "unix:/a:/b?c=d:/e#f", "/a", "/b?c=d:/e"),
+            ("unix:/a:?b", "unix:/a:/?b", "/a", "/?b"),
+            ("unix:/a:/b:?c", "unix:/a:/b:?c", "/a", "/b:?c"),
+            ("unix:///run/a.sock:/b", "unix:/run/a.sock:/b", "/run/a.sock", "/b"),
+            ("unix:@a:/b", "unix:@a:/b", "@a", "/b"),
+            ("unix:/a%2Fb@c:1:/", "unix:/a%2Fb@c:1:/", "/a%2Fb@c:1", "/"),
+        ] {
+            let (canonical, secret) = canonical(given).unwrap();
+            assert_eq!((canonical.as_str(), secret), (url, None));
+            assert_eq!(super::canonical(&canonical).unwrap().0, canonical);
+            let parts = split(&canonical).unwrap();
+            assert_eq!((parts.unix, parts.path), (Some(socket), path));
+            assert_eq!((parts.host, parts.authority, parts.tls), ("localhost", "localhost", false));
+        }
+        // A host of this name.
+        let (url, _) = canonical("unix:81/x").unwrap();
+        let parts = split(&url).unwrap();
+        assert_eq!((parts.host, parts.port, parts.unix), ("unix", 81, None));
+    }
+
+    #[test]
     fn users_and_passwords() {
         let sent = |url: &str| canonical(url).unwrap().1.unwrap().reveal().unwrap().to_owned();
         // Each as `printf '%s' … | base64` has it.
@@ -214,6 +323,12 @@ mod tests {
             ("http://[fe80::1%25a%2]/", "zone"),
             ("http://[1.2.3.4]/", "no IPv6 address"),
             ("http://[a%25lo]/", "no IPv6 address"),
+            ("unix:", "begins with"),
+            ("unix:a.sock", "begins with"),
+            ("unix://host/a", "a host"),
+            ("unix:/", "no unix socket"),
+            ("unix:/a?b", "follows the path"),
+            ("unix:/a b", "space"),
             ("http://a/b c", "space"),
             ("http://u:hunter2@a/b c", "space"),
             ("http://a/b\r\nX: y", "control"),

@@ -251,7 +251,7 @@ fn a_server_that_cannot_be_trusted_is_not_loaded() {
     assert!(by_default.contains("the server's certificate"), "{by_default}");
     assert!(by_default.contains(&server.url()), "{by_default}");
     let other = Target::parse(&format!("https://other.example:{}/", server.address.port()));
-    let other = Plan::new(other.unwrap().with_connect_to(server.address), at(1.0));
+    let other = Plan::new(other.unwrap().with_connect_to(server.address.into()), at(1.0));
     let error = refused(other.clone().with_tls(server.trusted()));
     assert!(error.contains("another name") && error.contains("localhost"), "{error}");
     assert_eq!(server.handshakes(), 0);

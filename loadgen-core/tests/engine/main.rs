@@ -17,12 +17,15 @@ mod lost_connections;
 mod opening;
 mod own_process;
 mod pipelining;
+mod places;
 #[path = "../../../tests/require.rs"]
 mod require;
 #[cfg(feature = "tls")]
 mod secure_server;
 mod sessions;
 mod slow_reader;
+#[cfg(feature = "tls")]
+mod tunnels;
 
 use std::time::Duration;
 

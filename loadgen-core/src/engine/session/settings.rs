@@ -9,6 +9,7 @@ use super::parts::Call;
 use super::request::Encoder;
 use crate::clock::Nanos;
 use crate::error::RunError;
+use crate::net::endpoint::Endpoint;
 use crate::net::tls::{TlsError, TlsSettings};
 use crate::plan::{Plan, nanos};
 use crate::record::Population;
@@ -270,7 +271,9 @@ fn addresses(plan: &Plan, sessions: &Sessions) -> Result<Vec<SocketAddr>, RunErr
         }
     };
     if sessions.servers.is_empty() {
-        return Ok(vec![target(plan.target.url(), plan.target.resolve())?]);
+        let found = plan.target.resolve();
+        let tcp = |found: Vec<Endpoint>| found.iter().filter_map(Endpoint::tcp).collect();
+        return Ok(vec![target(plan.target.url(), found.map(tcp))?]);
     }
     let port = plan.target.port();
     let resolve = |name: &String| {

@@ -10,6 +10,7 @@ use super::log::GIVE_UP;
 use super::method::{Method, ReachCheck};
 use super::socket::Asker;
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
+use crate::net::endpoint::Endpoint;
 use crate::net::socket::reach;
 use crate::target::Target;
 
@@ -40,7 +41,14 @@ pub(super) fn inspect(
     if choice == ReachCheck::Off {
         return Err("it was switched off".to_owned());
     }
-    let addresses = target.resolve().map_err(|e| format!("the target has no address: {e}"))?;
+    if target.proxy().is_some() {
+        return Err("connections go through a proxy, whose kernel would answer".to_owned());
+    }
+    if target.is_unix() {
+        return Err("the target is a unix socket, which no packets are sent to".to_owned());
+    }
+    let endpoints = target.resolve().map_err(|e| format!("the target has no address: {e}"))?;
+    let addresses: Vec<SocketAddr> = endpoints.iter().filter_map(Endpoint::tcp).collect();
     let [first, others @ ..] = addresses.as_slice() else {
         return Err("the target has no address".to_owned());
     };
@@ -48,7 +56,9 @@ pub(super) fn inspect(
     let source_for =
         |to: &SocketAddr| sources.iter().copied().find(|source| source.is_ipv4() == to.is_ipv4());
     // The address that the load will find, too: the first that accepts.
-    let accepts = |address: &&SocketAddr| reach(**address, source_for(address), CONNECT).is_ok();
+    let accepts = |address: &&SocketAddr| {
+        reach(&Endpoint::Tcp(**address), source_for(address), CONNECT).is_ok()
+    };
     let service =
         if others.is_empty() { first } else { addresses.iter().find(accepts).unwrap_or(first) };
     if is_own(service.ip()) {

@@ -10,6 +10,7 @@ use super::{Agreed, TlsVersion};
 use crate::net::progress::{HandshakeError, Received};
 use crate::net::stamps::Stamps;
 use crate::net::sys;
+use crate::net::tunnel::{Tunnel, TunnelError};
 
 /// Most plaintext taken at once: a record. So at most one waits as ciphertext.
 const RECORD: usize = 16 * 1024;
@@ -28,6 +29,8 @@ pub(crate) struct TlsStream {
     plaintext: bool,
     /// The peer has said that it will send nothing more.
     closed: bool,
+    /// What has to be opened before TLS can be spoken.
+    tunnel: Option<Box<Tunnel>>,
 }
 
 impl std::fmt::Debug for TlsStream {
@@ -46,7 +49,13 @@ impl TlsStream {
             drained: false,
             plaintext: false,
             closed: false,
+            tunnel: None,
         }
+    }
+
+    /// The same in a tunnel, which is opened first.
+    pub(crate) fn through(self, tunnel: Tunnel) -> Self {
+        Self { tunnel: Some(Box::new(tunnel)), ..self }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -54,6 +63,12 @@ impl TlsStream {
     }
 
     pub(crate) fn handshake(&mut self) -> Result<bool, HandshakeError> {
+        if let Some(tunnel) = &mut self.tunnel {
+            if !open(tunnel, self.fd.as_fd())? {
+                return Ok(false);
+            }
+            self.tunnel = None;
+        }
         loop {
             let broken = match self.flush() {
                 // Once it is done, what comes is for recv, which bounds it.
@@ -143,6 +158,10 @@ impl TlsStream {
     }
 
     pub(crate) fn close(mut self) {
+        if self.tunnel.is_some() {
+            // The proxy would take it for a part of its own protocol.
+            return;
+        }
         self.connection.send_close_notify();
         // Whether the server hears it or not, the connection is over.
         let _ = self.flush();
@@ -226,5 +245,33 @@ impl Write for Socket<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Goes on with a tunnel, as far as the socket allows; `true`: it is open.
+fn open(tunnel: &mut Tunnel, fd: BorrowedFd<'_>) -> Result<bool, HandshakeError> {
+    let mut broken = None;
+    while !tunnel.unsent().is_empty() && broken.is_none() {
+        match sys::send(fd, tunnel.unsent()) {
+            Ok(n) => tunnel.sent(n),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            // A proxy that hangs up may have said why.
+            Err(error) => broken = Some(error),
+        }
+    }
+    let mut buffer = [0; 2048];
+    loop {
+        match sys::recv(fd, &mut buffer) {
+            Ok(0) => return Err(TunnelError::Closed.into()),
+            Ok(n) => {
+                if tunnel.received(&buffer[..n])? {
+                    return Ok(true);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return broken.map_or(Ok(false), |error| Err(HandshakeError::Socket(error)));
+            }
+            Err(error) => return Err(HandshakeError::Socket(broken.unwrap_or(error))),
+        }
     }
 }

@@ -83,7 +83,8 @@ fn a_request_that_was_never_acknowledged() {
 
 #[test]
 fn a_syn_sent_again() {
-    let connecting = Connecting { took_us: 1_020_000, tls_us: 0, seen_late_us: 0, retransmits: 1 };
+    let connecting =
+        Connecting { took_us: 1_020_000, seen_late_us: 0, retransmits: 1, ..<_>::default() };
     let connected = call(0, 1_021 * MS, 1_025 * MS);
     let info = TcpInfo { total_retransmits: 1, ..sample(&connected) };
     let known = Evidence { connecting, ..evidence(info) };
@@ -102,7 +103,7 @@ fn a_syn_sent_again() {
 
 #[test]
 fn a_slow_tls_handshake() {
-    let mut connecting = Connecting::complete(2 * MS, None);
+    let mut connecting = Connecting::default().complete(2 * MS, None);
     let stuck = timed_out(call(MS, 2 * MS, 3 * SECOND), Phase::Connect);
     let known = Evidence { connecting, unsecured: true, ..evidence(sample(&stuck)) };
     let rest = 3 * SECOND - 4 * MS;
@@ -135,7 +136,7 @@ fn our_own_lateness_is_ours() {
     assert_eq!(parts(&given_up, &evidence(unread)), [(Server, 10 * MS), (OwnLag, 1_990 * MS)]);
     // The handshake had ended long before we saw it.
     let info = TcpInfo { since_acknowledged: 700 * MS, ..TcpInfo::default() };
-    let connecting = Connecting::complete(701 * MS, Some(info));
+    let connecting = Connecting::default().complete(701 * MS, Some(info));
     let seen_late = call(0, 701 * MS, 702 * MS);
     let known = Evidence { connecting, ..evidence(sample(&seen_late)) };
     assert_eq!(parts(&seen_late, &known), [(Server, MS), (Handshake, MS), (OwnLag, 700 * MS)]);

@@ -272,6 +272,7 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         slow_calls: None,
         kernel_timestamps: None,
         generator: None,
+        connected_to: None,
         events: Vec::new(),
         events_dropped: 0,
         migration: None,

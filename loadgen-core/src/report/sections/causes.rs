@@ -4,12 +4,13 @@ use super::super::{PhaseReport, Report, SlowCalls};
 use super::{Section, cell};
 
 /// The causes in the order of the table, with what they mean.
-const CAUSES: [(&str, &str); 9] = [
+const CAUSES: [(&str, &str); 10] = [
     ("syn-retransmission", "no answer to the SYN"),
     ("data-retransmission", "request not acknowledged"),
     ("server", "server, or a long reply"),
     ("handshake", "connecting, one SYN"),
     ("tls-handshake", "agreeing on TLS"),
+    ("resolution", "name resolved again"),
     ("reconnect", "connection was closed"),
     ("queue", "no free connection"),
     ("own-lag", "generator late"),

@@ -1,11 +1,12 @@
 //! Title, plan in a few lines, and verdict.
 
 use super::super::{Report, VerdictStatus};
-use super::cell;
+use super::{addresses, cell};
 use crate::plan::{CloseMode, Stream};
 use crate::record::Population;
 use crate::schedule::{GapLaw, Schedule};
 use crate::session::{Script, Sessions};
+use crate::target::Target;
 
 /// What stands above all tables.
 pub(crate) struct Head {
@@ -31,7 +32,7 @@ pub(crate) fn head(report: &Report) -> Head {
             format!("{kind}: trigger {}{strategy}", migration.trigger)
         }
     };
-    let mut lines = vec![("target", plan.target.url().to_owned())];
+    let mut lines = vec![("target", target(&plan.target))];
     match plan.sessions() {
         None => lines.push(("load", stream(&plan.load))),
         Some(sessions) => lines.push(("load", arriving(&plan.load, sessions))),
@@ -70,6 +71,14 @@ pub(crate) fn head(report: &Report) -> Head {
             VerdictStatus::Invalid => "INVALID",
         },
         reasons: report.verdict.reasons.clone(),
+    }
+}
+
+/// The URL, and how connections find its server.
+fn target(target: &Target) -> String {
+    match addresses::way(target) {
+        None => target.url().to_owned(),
+        Some(way) => format!("{} ({way})", target.url()),
     }
 }
 

@@ -6,6 +6,7 @@
 //! [`cell::NONE`], never 0; every section says in its scope which calls, which
 //! span and how many it covers.
 
+mod addresses;
 mod causes;
 pub(crate) mod cell;
 mod connecting;
@@ -64,6 +65,7 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
     sections.extend(connecting::section(report));
     sections.extend(causes::section(report));
     sections.extend(load::errors(report));
+    sections.extend(addresses::section(report));
     sections.push(load::traffic(report));
     sections
 }

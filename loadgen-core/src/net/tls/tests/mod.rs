@@ -30,7 +30,7 @@ struct Client {
 impl Client {
     /// Connected, but not yet by TLS.
     fn open(settings: &TlsSettings, cache: &mut TlsSessionCache, address: SocketAddr) -> Self {
-        let fd = socket::connect(address, None, None).unwrap();
+        let fd = socket::connect(&address.into(), None, None).unwrap();
         let transport = settings.connect(fd, cache).unwrap();
         let poll = Poll::new(Precision::Low).unwrap();
         poll.register(transport.fd(), 0).unwrap();
