@@ -141,25 +141,32 @@ impl Worker {
 
     /// Sorts out the result of a read: the bytes taken and when, or `None` when
     /// reading is over for now (and the call, perhaps, for good).
-    #[inline]
+    #[inline(always)]
     fn taken(&mut self, index: u32, result: io::Result<usize>) -> Option<(usize, Nanos)> {
         match result {
-            Ok(0) => {
-                self.end_of_stream(index);
-                None
-            }
-            Ok(n) => {
+            Ok(n) if n > 0 => {
                 let now = self.now();
                 self.slab[index].call.received += n as u64;
                 self.taken_bytes += n as u64;
                 self.recorder.received_bytes(now, n as u64);
                 Some((n, now))
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            other => {
+                self.nothing_taken(index, other);
+                None
+            }
+        }
+    }
+
+    /// The end of the stream, an error, or nothing for now.
+    #[inline(never)]
+    fn nothing_taken(&mut self, index: u32, result: io::Result<usize>) {
+        match result {
+            Ok(_) => self.end_of_stream(index),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 let failure = Failure::from_io(self.phase(index), &error);
                 self.broken(index, failure);
-                None
             }
         }
     }
