@@ -25,7 +25,7 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Args {
-    /// http:// or https:// URL of the server in the machine that is migrated
+    /// http://, https:// or unix: URL of the server in the machine that is migrated
     ///
     /// The simulated migration brings its own server: leave the URL out.
     #[arg(value_name = "URL")]

@@ -21,7 +21,7 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Args {
-    /// http:// or https:// URL to load, or the JSON report of a run that is to be repeated
+    /// http://, https:// or unix: URL to load, or the JSON report of a run that is to be repeated
     ///
     /// A name that ends in .json without a scheme, or an existing file, is a report: its plan
     /// (target, request, rate, seed and all) is repeated. Only --slo, the options of the output
@@ -77,6 +77,7 @@ Examples:
   loadgen run http://10.0.0.5/api --rate 50 --body-file order.json -H 'Content-Type: application/json'
   loadgen run http://10.0.0.5/api --rate 50 -H 'Authorization: Bearer env:TOKEN'
   loadgen run https://10.0.0.5/ --rate 200 --probe-rate 50 --ca our-ca.pem
+  loadgen run unix:/run/app.sock:/status --rate 500
   loadgen run report.json -o again.json        the same again";
 
 /// Options that may stand beside the report of a run that is repeated.

@@ -271,7 +271,7 @@ impl Worker {
             }
         }
         let mut all_sent = connection.call.written as usize == bytes.len();
-        if all_sent && failed.is_none() {
+        if all_sent {
             match transport.flush() {
                 Ok(flushed) => all_sent = flushed,
                 Err(error) => failed = Some(error),

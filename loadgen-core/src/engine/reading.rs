@@ -110,11 +110,11 @@ impl Worker {
                 // After a FIN nothing can be asked on this connection any more.
                 Ok((consumed, Progress::Done)) => {
                     if connection.pipe.is_none() {
-                        let generation = connection.generation;
-                        self.complete(index, consumed == filled && !hung_up, now);
-                        if !drained && self.slab[index].generation == generation {
-                            return self.has_more(index);
+                        let clean = consumed == filled && !hung_up;
+                        if !drained {
+                            return self.complete_with_more_behind(index, clean, now);
                         }
+                        self.complete(index, clean, now);
                         return false;
                     }
                     if !self.replies_of(index, consumed, filled, hung_up) {
@@ -164,10 +164,16 @@ impl Worker {
         }
     }
 
-    /// A reply was complete, but perhaps more lies behind it, which no event tells of.
+    /// A reply is complete, but perhaps more lies behind it, which no event tells of.
     /// Whether the connection is to be announced again for that.
     #[cold]
-    fn has_more(&mut self, index: u32) -> bool {
+    #[inline(never)]
+    fn complete_with_more_behind(&mut self, index: u32, clean: bool, now: Nanos) -> bool {
+        let generation = self.slab[index].generation;
+        self.complete(index, clean, now);
+        if self.slab[index].generation != generation {
+            return false;
+        }
         match self.slab[index].state {
             State::Sending | State::Waiting => true,
             _ => {

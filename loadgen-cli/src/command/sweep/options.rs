@@ -16,7 +16,7 @@ use crate::options::{ConnectionOptions, LoadOptions, TargetOptions};
 #[command(after_long_help = AFTER)]
 #[command(group = clap::ArgGroup::new("way").required(true).args(["rates", "search"]))]
 pub(crate) struct Args {
-    /// http:// or https:// URL to load
+    /// http://, https:// or unix: URL to load
     url: String,
 
     /// Rates to run, calls a second: LOW..HIGH/STEP, or a list
