@@ -30,25 +30,29 @@ pub fn reply() -> Vec<u8> {
     [HEAD.as_bytes(), &[b'x'; 100]].concat()
 }
 
-/// Serves clients that open `connections` each, one client after the other, on a free
-/// port of the loopback until the process ends: bare, or encrypted by `tls`. It replies
+/// Serves clients that hold `connections` at once, one client after the other, on a free
+/// port of the loopback until the process ends: bare, or encrypted by `tls`. Before them
+/// each client opens and closes `tries` connections, to see whether the server is there. It replies
 /// in rounds: to all connections at once, as soon as each has sent a request. A client
 /// that is slower than this server (callgrind makes it so) then finds the replies of a
 /// whole round waiting, so that the system calls it needs for them do not depend on
 /// chance.
 ///
-/// A connection with which a client only tries whether the server is there is one of
-/// them.
-///
 /// # Errors
 /// If it cannot listen.
-pub fn start(connections: usize, tls: Option<ServerConfig>) -> io::Result<SocketAddr> {
+pub fn start(
+    tries: usize,
+    connections: usize,
+    tls: Option<ServerConfig>,
+) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let tls = tls.map(Arc::new);
     thread::spawn(move || {
-        let client = || (0..connections).map(|_| accept(&listener, tls.as_ref())).collect();
-        while let Ok(connections) = client() {
+        let mut accepted = (0..).map(|_| accept(&listener, tls.as_ref()));
+        loop {
+            accepted.by_ref().take(tries).flatten().for_each(until_closed);
+            let Ok(connections) = accepted.by_ref().take(connections).collect() else { return };
             in_rounds(connections);
         }
     });
@@ -116,6 +120,11 @@ fn accept(listener: &TcpListener, tls: Option<&Arc<ServerConfig>>) -> io::Result
     let Some(tls) = tls else { return Ok(Connection::Plain(socket)) };
     let session = ServerConnection::new(Arc::clone(tls)).map_err(io::Error::other)?;
     Ok(Connection::Tls(Box::new(StreamOwned::new(session, socket))))
+}
+
+/// Lets a client try: it may make its TLS handshake, and asks nothing.
+fn until_closed(mut connection: Connection) {
+    while connection.read(&mut [0; 64]).is_ok_and(|bytes| bytes > 0) {}
 }
 
 /// Serves these connections until all are closed.

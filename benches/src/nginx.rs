@@ -27,13 +27,19 @@ pub struct Setup {
     pub cores: String,
     /// Most connections of a worker.
     pub connections: u32,
+    /// Speaks TLS 1.3 only, with one cipher suite and a certificate made on the spot.
+    pub tls: bool,
 }
+
+/// The one cipher suite, so that no client is given another than the next: the one that
+/// all must know (RFC 8446 §9.1).
+pub const SUITE: &str = "TLS_AES_128_GCM_SHA256";
 
 impl Setup {
     /// One process on the server's core.
     #[must_use]
     pub fn new(port: u16) -> Self {
-        Self { port, workers: 1, cores: SERVER_CORE.to_string(), connections: 16_384 }
+        Self { port, workers: 1, cores: SERVER_CORE.to_string(), connections: 16_384, tls: false }
     }
 }
 
@@ -56,7 +62,7 @@ impl Nginx {
     /// # Errors
     /// If there is no nginx, or it does not listen on its port within 10 s.
     pub fn start_as(folder: &Path, setup: &Setup) -> Result<Self> {
-        let Setup { port, workers, cores, connections } = setup;
+        let Setup { port, workers, cores, connections, tls } = setup;
         let root = folder.join("html");
         fs::create_dir_all(&root)?;
         fs::write(root.join("index.html"), [b'x'; 100])?;
@@ -70,12 +76,15 @@ impl Nginx {
             // Workers of root would become another user, who may not read the pages.
             _ => (format!("user root; worker_processes {workers};"), "reuseport"),
         };
+        let (ssl, encryption) =
+            if *tls { ("ssl", encryption(folder)?) } else { ("", String::new()) };
         let configuration = format!(
             "daemon off; {processes} pid {}; error_log {};\n\
              events {{ worker_connections {connections}; }}\n\
              http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;\n\
              sendfile on; {temporary}\
-             server {{ listen 127.0.0.1:{port} backlog=4096 {shared}; root {}; }} }}\n",
+             server {{ listen 127.0.0.1:{port} {ssl} backlog=4096 {shared}; root {};\n\
+             {encryption} }} }}\n",
             path("pid"),
             path("error.log"),
             root.display()
@@ -112,6 +121,22 @@ impl Nginx {
         ids.extend(children(self.0.id()));
         ids
     }
+}
+
+/// Makes a certificate (ECDSA, P-256) and gives the lines of the configuration. No
+/// connection resumes the TLS session of another.
+fn encryption(folder: &Path) -> Result<String> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    fs::write(&certificate, made.cert.pem())?;
+    fs::write(&key, made.signing_key.serialize_pem())?;
+    Ok(format!(
+        "ssl_certificate {}; ssl_certificate_key {};\n\
+         ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites {SUITE};\n\
+         ssl_session_cache off; ssl_session_tickets off;",
+        certificate.display(),
+        key.display()
+    ))
 }
 
 impl Drop for Nginx {

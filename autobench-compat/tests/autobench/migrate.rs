@@ -161,9 +161,9 @@ fn every_step_has_a_migration_and_its_figures() {
     let document: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
     let server = &document["steps"][1]["servers"][0];
-    assert_eq!(server["figures"]["outage_ms"].as_f64().unwrap().round(), {
-        number(table[2][14]).round()
-    });
+    let (outage, cell) = (server["figures"]["outage_ms"].as_f64().unwrap(), table[2][14]);
+    // The cell has one digit behind the point.
+    assert!((outage - number(cell)).abs() < 0.051, "{outage} {cell}");
     let migration = &server["report"]["migration"];
     assert_eq!(migration["ending"], "completed");
     // In the middle: half of 1000 connections at 250 a second, or later, and then more.

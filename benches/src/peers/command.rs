@@ -14,6 +14,10 @@ const ENDLESS: &str = "20000000";
 /// Most connections of a program that knows `select` only.
 const SELECT_LIMIT: u32 = 1000;
 
+/// TLS connections a second that httperf, which has an open loop only, is to make: as
+/// many as a server on one core surely bears.
+const HANDSHAKES_PER_S: u32 = 1_500;
+
 /// Where h2load writes each call, vegeta its results and k6 its summary.
 pub(super) fn log_file(load: &Load) -> PathBuf {
     load.folder.join("peer.log")
@@ -94,6 +98,9 @@ impl Tool {
                 if self == Self::OhaCorrected {
                     add(&["--latency-correction"]);
                 }
+                if load.tls {
+                    add(&["--insecure"]);
+                }
                 if !load.keep_alive {
                     add(&["--disable-keepalive"]);
                 }
@@ -107,15 +114,24 @@ impl Tool {
                 add(&["--hog", "--server", "127.0.0.1", "--uri", load.path, "--timeout", "5"]);
                 let port = load.port.to_string();
                 add(&["--port", &port]);
+                if load.tls {
+                    add(&["--ssl"]);
+                }
                 // It knows a number of calls, not a duration.
                 let (rate, conns, calls) = match load.rate {
                     Some(rate) => (rate, rate * load.seconds, 1),
-                    None if load.keep_alive => (
-                        10_000,
-                        load.connections,
-                        1 + 3_000_000 * load.seconds / 64 / load.connections,
-                    ),
-                    None => (8_000, 8_000 * load.seconds, 1),
+                    None if load.keep_alive => {
+                        let calls_per_s = if load.tls { 16_000 } else { 47_000 };
+                        (
+                            10_000,
+                            load.connections,
+                            1 + calls_per_s * load.seconds / load.connections,
+                        )
+                    }
+                    None => {
+                        let rate = if load.tls { HANDSHAKES_PER_S } else { 8_000 };
+                        (rate, rate * load.seconds, 1)
+                    }
                 };
                 add(&["--rate", &rate.to_string(), "--num-conns", &conns.to_string()]);
                 add(&["--num-calls", &calls.to_string()]);
@@ -132,6 +148,9 @@ impl Tool {
                 }
                 if !load.keep_alive {
                     add(&["-keepalive=false"]);
+                }
+                if load.tls {
+                    add(&["-insecure"]);
                 }
                 add(&["-output", &log]);
             }
@@ -163,6 +182,7 @@ fn k6_script(load: &Load) -> String {
         "scenarios": { "load": scenario },
         "discardResponseBodies": true,
         "noConnectionReuse": !load.keep_alive,
+        "insecureSkipTLSVerify": load.tls,
     });
     format!(
         "import http from 'k6/http';\nexport const options = {options};\n\
@@ -178,6 +198,7 @@ mod tests {
     fn load(rate: Option<u32>, keep_alive: bool) -> Load {
         Load {
             port: 8080,
+            tls: false,
             path: "/",
             connections: 60,
             keep_alive,
@@ -199,6 +220,20 @@ mod tests {
         assert!(words(Tool::Wrk2, &open).unwrap().contains("-R 3000 "));
         assert_eq!(words(Tool::Wrk, &open), None);
         assert_eq!(words(Tool::Ab, &open), None);
+    }
+
+    #[test]
+    fn over_tls_no_tool_checks_the_certificate() {
+        let bare = load(None, true);
+        let tls = Load { tls: true, ..bare.clone() };
+        for tool in [Tool::Wrk, Tool::H2load, Tool::Hey, Tool::Ab, Tool::Oha] {
+            assert!(words(tool, &tls).unwrap().contains("https://127.0.0.1:8080/"), "{tool:?}");
+            assert!(!words(tool, &bare).unwrap().contains("https"), "{tool:?}");
+        }
+        assert!(words(Tool::Oha, &tls).unwrap().contains(" --insecure "));
+        assert!(words(Tool::Vegeta, &tls).unwrap().contains(" -insecure "));
+        assert!(words(Tool::Httperf, &tls).unwrap().contains(" --ssl "));
+        assert!(!words(Tool::Httperf, &bare).unwrap().contains("--ssl"));
     }
 
     #[test]

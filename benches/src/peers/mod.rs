@@ -14,6 +14,8 @@ pub use parse::{Said, read_loadgen};
 pub struct Load {
     /// Port of the server on 127.0.0.1.
     pub port: u16,
+    /// Whether it speaks TLS. Nobody checks its certificate.
+    pub tls: bool,
     /// Path of the page, with its leading slash.
     pub path: &'static str,
     /// Connections; those of tools that open as many as they need grow beyond it.
@@ -32,7 +34,8 @@ impl Load {
     /// The page.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}{}", self.port, self.path)
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}{}", self.port, self.path)
     }
 }
 

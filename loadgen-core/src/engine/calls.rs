@@ -9,7 +9,8 @@ use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::http1::ReplyParser;
 use crate::net::poll::Readiness;
-use crate::net::transport::{HandshakeError, Transport};
+use crate::net::progress::HandshakeError;
+use crate::net::transport::Transport;
 use crate::net::{socket, sys};
 use crate::plan::CloseMode;
 use crate::record::{CallRecord, Cause, Failure, Outcome, Phase};
@@ -270,7 +271,7 @@ impl Worker {
             }
         }
         let mut all_sent = connection.call.written as usize == bytes.len();
-        if all_sent && failed.is_none() {
+        if all_sent {
             match transport.flush() {
                 Ok(flushed) => all_sent = flushed,
                 Err(error) => failed = Some(error),

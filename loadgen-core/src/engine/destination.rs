@@ -100,7 +100,12 @@ impl Destination {
 
     /// The next connection that has waited for this lookup, or an earlier one.
     fn next_waiting(&mut self, number: u64) -> Option<u64> {
-        self.waiting.pop_front_if(|(wanted, _)| *wanted <= number).map(|(_, token)| token)
+        let (wanted, token) = *self.waiting.front()?;
+        if wanted > number {
+            return None;
+        }
+        self.waiting.pop_front();
+        Some(token)
     }
 
     /// The endpoint of the next connection.

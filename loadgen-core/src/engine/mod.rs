@@ -21,7 +21,7 @@ mod own;
 mod pacing;
 mod pipelining;
 mod pool;
-mod reach;
+mod preflight;
 mod reading;
 mod session;
 mod shared;
@@ -29,26 +29,26 @@ mod standstill;
 mod starting_line;
 mod stoppable;
 mod stream;
+mod thread;
 mod unanswered;
 mod verdict;
 mod verdict_own;
-mod work;
 mod worker;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread as os_thread;
 
 use destination::{BELL, Destination};
 pub(crate) use handle::Finished;
 pub use handle::{RunHandle, Snapshot, Stopper};
-use reach::{check_sources, reach};
+use preflight::{check_sources, reach};
 use session::SessionWorker;
 use shared::{Settings, Shared};
 use starting_line::StartingLine;
 pub(crate) use stoppable::unless_stopped;
 use stream::{RequestBytes, StreamState};
-use work::carry_out;
+use thread::carry_out;
 use worker::Worker;
 
 use crate::clock::Nanos;
@@ -226,7 +226,7 @@ impl Engine {
                 if let Some(bell) = destination.line() {
                     poll.register_waker(bell.fd(), BELL)?;
                 }
-                let thread = thread::Builder::new().name(format!("loadgen-{shard}"));
+                let thread = os_thread::Builder::new().name(format!("loadgen-{shard}"));
                 let line = Arc::clone(&line);
                 let shared = Arc::clone(&shared);
                 match &common {

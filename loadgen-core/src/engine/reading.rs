@@ -23,6 +23,8 @@ const READS_AT_ONCE: u32 = 16;
 impl Worker {
     /// Reads until the socket has nothing more. Events are edge-triggered: after
     /// a short read a new event will come, unless the peer has hung up already.
+    // Inlined although it is called from two places: every call passes through one of them.
+    #[inline(always)]
     pub(super) fn read(&mut self, index: u32, hung_up: bool) {
         if !self.read_at_most(index, hung_up, READS_AT_ONCE, usize::MAX) {
             return;
@@ -108,11 +110,11 @@ impl Worker {
                 // After a FIN nothing can be asked on this connection any more.
                 Ok((consumed, Progress::Done)) => {
                     if connection.pipe.is_none() {
-                        let generation = connection.generation;
-                        self.complete(index, consumed == filled && !hung_up, now);
-                        if !drained && self.slab[index].generation == generation {
-                            return self.has_more(index);
+                        let clean = consumed == filled && !hung_up;
+                        if !drained {
+                            return self.complete_with_more_behind(index, clean, now);
                         }
+                        self.complete(index, clean, now);
                         return false;
                     }
                     if !self.replies_of(index, consumed, filled, hung_up) {
@@ -139,33 +141,46 @@ impl Worker {
 
     /// Sorts out the result of a read: the bytes taken and when, or `None` when
     /// reading is over for now (and the call, perhaps, for good).
-    #[inline]
+    #[inline(always)]
     fn taken(&mut self, index: u32, result: io::Result<usize>) -> Option<(usize, Nanos)> {
         match result {
-            Ok(0) => {
-                self.end_of_stream(index);
-                None
-            }
-            Ok(n) => {
+            Ok(n) if n > 0 => {
                 let now = self.now();
                 self.slab[index].call.received += n as u64;
                 self.taken_bytes += n as u64;
                 self.recorder.received_bytes(now, n as u64);
                 Some((n, now))
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(error) => {
-                let failure = Failure::from_io(self.phase(index), &error);
-                self.broken(index, failure);
+            other => {
+                self.nothing_taken(index, other);
                 None
             }
         }
     }
 
-    /// A reply was complete, but perhaps more lies behind it, which no event tells of.
+    /// The end of the stream, an error, or nothing for now.
+    #[inline(never)]
+    fn nothing_taken(&mut self, index: u32, result: io::Result<usize>) {
+        match result {
+            Ok(_) => self.end_of_stream(index),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                let failure = Failure::from_io(self.phase(index), &error);
+                self.broken(index, failure);
+            }
+        }
+    }
+
+    /// A reply is complete, but perhaps more lies behind it, which no event tells of.
     /// Whether the connection is to be announced again for that.
     #[cold]
-    fn has_more(&mut self, index: u32) -> bool {
+    #[inline(never)]
+    fn complete_with_more_behind(&mut self, index: u32, clean: bool, now: Nanos) -> bool {
+        let generation = self.slab[index].generation;
+        self.complete(index, clean, now);
+        if self.slab[index].generation != generation {
+            return false;
+        }
         match self.slab[index].state {
             State::Sending | State::Waiting => true,
             _ => {

@@ -11,10 +11,35 @@ use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
 use crate::net::tls::TlsSettings;
 use crate::record::Tally;
 
-/// No wish to stop.
-pub(crate) const RUN: u8 = 0;
-/// Wait for nothing. In between: start no further calls, wait for those under way.
-pub(crate) const CUT: u8 = 2;
+/// How much haste a run is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Stop {
+    /// None.
+    No,
+    /// Start no further calls, wait for those under way.
+    Drain,
+    /// Wait for nothing.
+    Now,
+}
+
+impl Stop {
+    /// The next stage.
+    fn more(self) -> Self {
+        match self {
+            Self::No => Self::Drain,
+            Self::Drain | Self::Now => Self::Now,
+        }
+    }
+
+    fn of(value: u8) -> Self {
+        match value {
+            0 => Self::No,
+            1 => Self::Drain,
+            _ => Self::Now,
+        }
+    }
+}
 
 /// How often counters are published, and the longest sleep of a worker.
 pub(crate) const PUBLISH_EVERY: Nanos = 100 * MILLISECOND;
@@ -104,7 +129,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(workers: u32) -> Self {
         Self {
-            stop: AtomicU8::new(RUN),
+            stop: AtomicU8::new(Stop::No as u8),
             interrupted: AtomicBool::new(false),
             stop_at: AtomicU64::new(u64::MAX),
             published: (0..workers).map(|_| Published::default()).collect(),
@@ -120,7 +145,7 @@ impl Shared {
     pub(crate) fn stop_more(&self) {
         let at = monotonic_ns() + STOP_AHEAD;
         let _ = self.stop_at.compare_exchange(u64::MAX, at, Relaxed, Relaxed);
-        let _ = self.stop.fetch_update(Relaxed, Relaxed, |stop| Some((stop + 1).min(CUT)));
+        let _ = self.stop.fetch_update(Relaxed, Relaxed, |stop| Some(Stop::of(stop).more() as u8));
     }
 
     /// The same, for somebody who wants the run to end before its time.
@@ -144,7 +169,7 @@ impl Shared {
         self.stop_at.load(Relaxed)
     }
 
-    pub(crate) fn stop(&self) -> u8 {
-        self.stop.load(Relaxed)
+    pub(crate) fn stop(&self) -> Stop {
+        Stop::of(self.stop.load(Relaxed))
     }
 }

@@ -15,7 +15,7 @@ use super::kernel_view::KernelView;
 use super::looks::{LOOK_EVERY, Looks};
 use super::opening::AT_ONCE;
 use super::pool::Slab;
-use super::shared::{CUT, PUBLISH_EVERY, Published, RUN, Settings, Shared};
+use super::shared::{PUBLISH_EVERY, Published, Settings, Shared, Stop};
 use super::stream::StreamState;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::http1::KnownHead;
@@ -127,7 +127,7 @@ impl Worker {
         sys::minimise_timer_slack();
         for s in 0..self.streams.len() {
             let mut left = self.streams[s].warm;
-            while (left > 0 || self.warming > 0) && self.shared.stop() == RUN {
+            while (left > 0 || self.warming > 0) && self.shared.stop() == Stop::No {
                 while left > 0 && self.warming < AT_ONCE && self.may_open(s) {
                     left -= 1;
                     self.open(s, None);
@@ -157,6 +157,7 @@ impl Worker {
         self.end = self.end.min(finished);
         self.give_up_the_rest(finished);
         self.publish(finished);
+        self.look_around(finished);
         let (user_end, system_end) = sys::thread_cpu_ns();
         let cpu = (user_end - user, system_end - system);
         let cpu_of_load = cpu_of_load.map_or(cpu.0 + cpu.1, |at_end: u64| at_end - user - system);
@@ -189,9 +190,9 @@ impl Worker {
             let now = self.now();
             self.looks.begins(now);
             let stop = self.shared.stop();
-            if stop != RUN {
+            if stop != Stop::No {
                 let at = self.shared.stop_at().saturating_sub(self.origin);
-                self.end = self.end.min(if stop == CUT { now.min(at) } else { at });
+                self.end = self.end.min(if stop == Stop::Now { now.min(at) } else { at });
                 self.recorder.load_end = self.end;
             }
             let behind = self.take_arrivals(now);
@@ -203,7 +204,7 @@ impl Worker {
                 self.read_rested();
             }
             if now >= publish_at {
-                self.publish(now);
+                self.tenth_of_a_second(now);
                 publish_at = now + PUBLISH_EVERY;
             }
             if now >= self.end {
@@ -217,7 +218,7 @@ impl Worker {
                 let drained = !behind && self.streams.iter().all(idle);
                 // What came while we did not look is read before it counts as missing.
                 let waited = self.looks.looked().saturating_sub(self.end) >= self.settings.drain;
-                if drained || stop == CUT || (waited && now >= self.end) {
+                if drained || stop == Stop::Now || (waited && now >= self.end) {
                     return Ok(());
                 }
             }
@@ -349,6 +350,15 @@ impl Worker {
         Ok(())
     }
 
+    /// What is done ten times a second.
+    fn tenth_of_a_second(&mut self, now: Nanos) {
+        self.publish(now);
+        self.looks.catch_up().tenth_of_a_second();
+        self.look_at_dates();
+        self.look_around(now);
+    }
+
+    /// Tells whoever watches what there is by now.
     fn publish(&mut self, now: Nanos) {
         let in_flight = self.streams.iter().map(|s| u64::from(s.active.len() + s.behind)).sum();
         let mut p99 = None;
@@ -358,9 +368,6 @@ impl Worker {
         }
         let published: &Published = &self.shared.published[self.shard as usize];
         published.publish(&self.recorder.totals, in_flight, p99);
-        self.looks.catch_up().tenth_of_a_second();
-        self.look_at_dates();
-        self.look_around(now);
     }
 
     /// What is still open or waiting at the end is counted, not dropped.

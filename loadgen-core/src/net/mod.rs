@@ -7,6 +7,7 @@ pub(crate) mod limits;
 pub(crate) mod lookups;
 pub(crate) mod poll;
 mod precision;
+pub(crate) mod progress;
 pub(crate) mod resolver;
 pub(crate) mod socket;
 mod socket_options;

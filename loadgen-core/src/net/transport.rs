@@ -4,13 +4,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use super::progress::{HandshakeError, Received};
 use super::stamps::Stamps;
 use super::tls::Agreed;
 #[cfg(feature = "tls")]
 use super::tls::TlsStream;
 #[cfg(feature = "tls")]
 use super::tunnel::Tunnel;
-use super::tunnel::TunnelError;
 use super::{socket, sys};
 
 /// A connection's bytes, plain or encrypted. The socket is non-blocking and
@@ -26,33 +26,6 @@ pub(crate) enum Transport {
     /// TLS over TCP or a unix socket.
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream>),
-}
-
-/// What a read brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Received {
-    /// Plaintext bytes; 0: the end of the stream.
-    pub(crate) bytes: usize,
-    /// Nothing more was there to be read: whatever comes later is announced.
-    pub(crate) drained: bool,
-}
-
-/// Why a connection did not get through its TLS handshake.
-#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "plain connections have none"))]
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum HandshakeError {
-    /// The connection broke below TLS.
-    #[error("the connection broke during the TLS handshake: {0}")]
-    Socket(#[source] io::Error),
-    /// The server ended the connection without a word.
-    #[error("the server closed the connection during the TLS handshake")]
-    Closed,
-    /// One side refused the other; the text says which and why.
-    #[error("{0}")]
-    Refused(String),
-    /// There is no tunnel to do it in.
-    #[error(transparent)]
-    Tunnel(#[from] TunnelError),
 }
 
 impl Transport {
@@ -103,7 +76,7 @@ impl Transport {
 
     /// Takes what it can of `bytes`; `WouldBlock` when it can take nothing. Some
     /// of what was taken may wait for [`Transport::flush`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(fd) | Self::Unix(fd) => sys::send(fd.as_fd(), bytes),
@@ -115,7 +88,7 @@ impl Transport {
     /// Reads plaintext; 0 is the end of the stream (see [`Transport::truncated`]),
     /// `WouldBlock` that the socket has no more for now. `stamps` takes the kernel's
     /// timestamp, on a socket that was asked for them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn recv(
         &mut self,
         buffer: &mut [u8],
@@ -138,7 +111,7 @@ impl Transport {
     /// Whether received bytes can be dropped without being read: not where they must be
     /// decrypted first, and not from unix sockets, of which the kernel copies them to the
     /// null buffer that it is given, and says EFAULT.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn can_discard(&self) -> bool {
         match self {
             Self::Plain(_) => true,
@@ -201,7 +174,7 @@ impl Transport {
     }
 
     /// Writes waiting ciphertext; `true` when none is left.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
         match self {
             Self::Plain(_) | Self::Unix(_) => Ok(true),

@@ -15,7 +15,7 @@ pub(crate) enum Kind {
     Call,
     /// One of many that a session makes on its own connection (httperf's --num-calls)
     SessionCall,
-    /// The same over TLS 1.3 with TLS_AES_128_GCM_SHA256
+    /// One of the pool over TLS 1.3 with TLS_AES_128_GCM_SHA256
     TlsCall,
 }
 
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 const SESSIONS_PER_S: f64 = 2000.0;
 
 /// Under callgrind a handshake takes long, and 64 are made at once.
-const SESSION_TIMEOUT_S: f64 = 60.0;
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How much is done in a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,16 +56,21 @@ impl Kind {
         match self {
             Self::Call => [Length::Seconds(0.5), Length::Seconds(3.0)],
             Self::SessionCall => [Length::Calls(20), Length::Calls(600)],
-            Self::TlsCall => [Length::Calls(20), Length::Calls(300)],
+            Self::TlsCall => [Length::Seconds(0.5), Length::Seconds(4.0)],
         }
     }
 
     /// A server for clients that hold so many connections.
     pub(crate) fn server(self, connections: u32) -> Result<SocketAddr> {
-        // The pooled worker's engine tries the target with a connection more.
-        let opened = connections + u32::from(self == Self::Call);
+        // What the engine tries the target with, before the load.
+        let tries = match self {
+            Self::Call => 1,
+            Self::SessionCall => 0,
+            // One of TCP, and one of TLS.
+            Self::TlsCall => 2,
+        };
         let tls = (self == Self::TlsCall).then(fixed_server::tls).transpose()?;
-        Ok(fixed_server::start(opened as usize, tls)?)
+        Ok(fixed_server::start(tries, connections as usize, tls)?)
     }
 
     /// A load of this kind. No more is done for a call than by default, and no less:
@@ -73,15 +78,19 @@ impl Kind {
     pub(crate) fn plan(self, address: &str, connections: u32, length: Length) -> Result<Plan> {
         let scheme = if self == Self::TlsCall { "https" } else { "http" };
         let target = Target::parse(&format!("{scheme}://{address}/"))?;
-        Ok(match length {
+        let plan = match length {
             Length::Seconds(seconds) => {
                 let stream = Stream::established(Schedule::Closed)
                     .with_connections(connections)
                     .with_warm_connections(connections);
-                Plan::new(target, stream).with_duration(Duration::from_secs_f64(seconds))
+                Plan::new(target, stream)
+                    .with_duration(Duration::from_secs_f64(seconds))
+                    .with_timeout(TIMEOUT)
             }
             Length::Calls(calls) => sessions(target, connections, calls),
-        })
+        };
+        // Nobody has signed the server's certificate.
+        Ok(if self == Self::TlsCall { plan.with_tls(Tls::unchecked()) } else { plan })
     }
 }
 
@@ -91,16 +100,8 @@ fn sessions(target: Target, connections: u32, calls: u64) -> Plan {
         Stream::established(Schedule::constant(SESSIONS_PER_S)).with_connections(connections);
     let mut sessions = Sessions::connections(calls);
     sessions.count = Some(u64::from(connections));
-    sessions.limits.timeout_s = SESSION_TIMEOUT_S;
-    let is_https = target.url().starts_with("https");
-    let plan = Plan::new(target, stream).with_sessions(sessions);
-    if !is_https {
-        return plan;
-    }
-    // Nobody has signed the server's certificate.
-    let mut tls = Tls::default();
-    tls.verify = false;
-    plan.with_tls(tls)
+    sessions.limits.timeout_s = TIMEOUT.as_secs_f64();
+    Plan::new(target, stream).with_sessions(sessions)
 }
 
 impl std::fmt::Display for Length {

@@ -14,6 +14,9 @@ use super::setting::{Client, Setting};
 /// Ours, as it is called in tables.
 pub(crate) const LOADGEN: &str = "loadgen";
 
+/// Our httperf, to be told from the original.
+pub(crate) const OUR_HTTPERF: &str = "our httperf";
+
 /// The program that only asks the kernel.
 pub(crate) const FLOOR: &str = "floor";
 
@@ -127,6 +130,9 @@ pub(crate) fn loadgen_arguments(load: &Load) -> Vec<String> {
     } else {
         args.extend(["--calls-per-connection", "1"]);
     }
+    if load.tls {
+        args.push("--insecure");
+    }
     args.into_iter().map(str::to_owned).collect()
 }
 
@@ -144,6 +150,21 @@ pub(crate) fn loadgen<'a>(
         trial(&client, &read_loadgen(&client.done.stdout)?)
     };
     Contestant { name, run: Box::new(run) }
+}
+
+/// Our own drop-in for httperf.
+pub(crate) fn our_httperf<'a>(
+    setting: &'a Setting,
+    load: &Load,
+    servers: Vec<u32>,
+) -> Contestant<'a> {
+    let load = load.clone();
+    let run = move |_| {
+        let args = Tool::Httperf.arguments(&load)?.context("it cannot do this load")?;
+        let client = setting.client(&setting.httperf(), &args, &servers)?;
+        trial(&client, &Tool::Httperf.said(&load, &client.done.stdout)?)
+    };
+    Contestant { name: OUR_HTTPERF.to_owned(), run: Box::new(run) }
 }
 
 fn peer<'a>(setting: &'a Setting, tool: Tool, load: &Load, servers: Vec<u32>) -> Contestant<'a> {
@@ -199,6 +220,7 @@ fn trial(client: &Client, said: &Said) -> Result<Trial> {
         ("calls_per_s", said.calls_per_s),
         ("cpu_us_per_call", 1e6 * done.cpu_s() / said.calls),
         ("user_us_per_call", 1e6 * done.user_s / said.calls),
+        ("system_us_per_call", 1e6 * done.system_s / said.calls),
         ("gb_per_s", said.calls_per_s * LARGE_BYTES as f64 / 1e9),
         ("cpu_ns_per_byte", 1e9 * done.cpu_s() / bytes),
         ("peak_kib", done.peak_kib as f64),

@@ -3,9 +3,9 @@
 use loadgen_benches::{median, spread};
 use serde::Serialize;
 
-use super::by_load::{FLOOR, LOADGEN, RESET};
+use super::by_load::{FLOOR, LOADGEN, OUR_HTTPERF, RESET};
 use super::part::Part;
-use super::{freeze, grid, many, memory, scaling};
+use super::{freeze, grid, many, memory, scaling, tls};
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -97,6 +97,33 @@ pub(crate) fn judge(parts: &[Part]) -> Vec<Goal> {
                     Bound::AtLeast(1.85),
                     0,
                 ));
+            }
+            "tls" => {
+                for ours in [LOADGEN, OUR_HTTPERF] {
+                    for (key, text, bound) in [
+                        ("cpu_us_per_call", "CPU µs/call ÷ wrk", 0.85),
+                        ("user_us_per_call", "of it user ÷ wrk", 0.6),
+                    ] {
+                        let text = format!("https ({ours}): {text}");
+                        goals.push(ratio(part, [ours, "wrk"], key, &text, Bound::AtMost(bound), 2));
+                    }
+                }
+            }
+            "tls-memory" => {
+                for ours in [memory::IDLE, OUR_HTTPERF] {
+                    for (key, text, bound, digits) in [
+                        (
+                            "kib_per_connection",
+                            "memory of a connection, KiB",
+                            Bound::AtMost(12.0),
+                            2,
+                        ),
+                        ("held", "held at once", Bound::AtLeast(f64::from(tls::HELD)), 0),
+                    ] {
+                        let text = format!("https ({ours}): {text}");
+                        goals.push(plain(part, ours, key, &text, bound, digits));
+                    }
+                }
             }
             _ => {}
         }

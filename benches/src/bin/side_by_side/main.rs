@@ -18,6 +18,7 @@ mod repeat;
 mod scaling;
 mod setting;
 mod tables;
+mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,12 @@ enum Name {
     Many,
     /// A second worker thread
     Scaling,
+    /// https: closed loop over 16 kept-alive connections
+    Tls,
+    /// https: one call a connection
+    Handshakes,
+    /// https: memory of a connection
+    TlsMemory,
 }
 
 impl Name {
@@ -88,6 +95,9 @@ impl Name {
             Self::Memory => memory::measure(setting),
             Self::Many => many::measure(setting),
             Self::Scaling => scaling::measure(setting),
+            Self::Tls => tls::calls(setting),
+            Self::Handshakes => tls::handshakes(setting),
+            Self::TlsMemory => tls::memory(setting),
         }
     }
 }

@@ -44,6 +44,7 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
         workers: workers as usize,
         cores: "0-1".to_owned(),
         connections: limit,
+        tls: false,
     };
     let nginx = Nginx::start_as(setting.folder(), &setup)?;
     let run = |_| held(setting, &nginx, total, clients);
@@ -155,7 +156,7 @@ fn buffers_kib() -> Result<u64> {
 /// Established connections of a server by `/proc/net/tcp`: their ends at the server.
 /// The list changes while it is read and may name one twice, so each counts once, by
 /// the address of its client.
-fn established(text: &str, port: u16) -> usize {
+pub(crate) fn established(text: &str, port: u16) -> usize {
     let ours = format!(":{port:04X}");
     let client = |line| -> Option<&str> {
         let mut words = str::split_whitespace(line).skip(1);

@@ -1,13 +1,18 @@
 //! What does a connection cost the client? Peak resident memory of a process with
 //! many connections, less that of one with few.
 
+use std::fs;
 use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use loadgen_benches::nginx::Nginx;
 use loadgen_benches::peers::Load;
 
 use super::by_load::{LOADGEN, can, command, loadgen_arguments};
+use super::many::established;
 use super::part::{Column, Figures, Part};
 use super::repeat::{Contestant, Trial, in_turn};
 use super::setting::{Setting, descriptors};
@@ -16,7 +21,10 @@ use super::setting::{Setting, descriptors};
 /// means.
 pub(crate) const IDLE: &str = "loadgen, open loop";
 
-const FEW: u32 = 1000;
+pub(crate) const FEW: u32 = 1000;
+
+/// How often connections are counted.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(crate) fn measure(setting: &Setting) -> Result<Part> {
     let nginx = Nginx::start(setting.folder(), setting.port)?;
@@ -52,28 +60,50 @@ pub(crate) fn measure(setting: &Setting) -> Result<Part> {
         columns: vec![
             Column::new("kib_per_connection", "KiB a connection", 2),
             Column::new("peak_mib", "peak MiB", 1),
+            Column::new("held", "held at once", 0),
         ],
         contestants: in_turn(setting, "memory", setting.runs.min(3), &contestants),
         notes: vec!["Closed loop unless it says otherwise.".to_owned()],
     })
 }
 
-fn pair(
+/// Many connections against few. What is held is counted by the kernel's list: a tool
+/// that has not opened all of them has not the memory for them either.
+pub(crate) fn pair(
     setting: &Setting,
     servers: &[u32],
     many: u32,
     command: impl Fn(u32) -> Result<(PathBuf, Vec<String>)>,
 ) -> Result<Trial> {
-    let mut peaks_kib = [0.0; 2];
-    for (peak, connections) in peaks_kib.iter_mut().zip([FEW, many]) {
+    let mut ends = [(0.0, 0.0); 2];
+    for ((peak, held), connections) in ends.iter_mut().zip([FEW, many]) {
         let (program, args) = command(connections)?;
-        *peak = setting.client(&program, &args, servers)?.done.peak_kib as f64;
+        let (client, most) = most_held(setting.port, || setting.client(&program, &args, servers))?;
+        (*peak, *held) = (client.done.peak_kib as f64, most as f64);
         ensure!(*peak > 0.0, "its memory was not seen");
     }
-    let [few_kib, many_kib] = peaks_kib;
-    let each = (many_kib - few_kib) / f64::from(many - FEW);
-    let figures = [("kib_per_connection", each), ("peak_mib", many_kib / 1024.0)];
+    let [(few_kib, few), (many_kib, held)] = ends;
+    ensure!(held > few, "{held} connections were held of {many}, and {few} of {FEW}");
+    let each = (many_kib - few_kib) / (held - few);
+    let figures = [("kib_per_connection", each), ("peak_mib", many_kib / 1024.0), ("held", held)];
     let figures: Figures = figures.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
     // Memory does not mind what else runs.
     Ok(Trial { figures, disturbed: false })
+}
+
+/// Does something, and counts the connections that a server holds meanwhile.
+fn most_held<T>(port: u16, work: impl FnOnce() -> Result<T>) -> Result<(T, usize)> {
+    let (done, is_done) = channel::<()>();
+    let looking = thread::spawn(move || {
+        let mut most = 0;
+        while is_done.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            let text = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+            most = most.max(established(&text, port));
+        }
+        most
+    });
+    let result = work();
+    drop(done);
+    let most = looking.join().map_err(|_| anyhow::anyhow!("the counting thread panicked"))?;
+    Ok((result?, most))
 }

@@ -67,6 +67,11 @@ impl Setting {
         })
     }
 
+    /// Our httperf: it stands beside `loadgen`.
+    pub(crate) fn httperf(&self) -> PathBuf {
+        self.loadgen.with_file_name("httperf")
+    }
+
     /// The folder for what servers and tools write.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -76,6 +81,7 @@ impl Setting {
     pub(crate) fn load(&self, connections: u32) -> Load {
         Load {
             port: self.port,
+            tls: false,
             path: "/",
             connections,
             keep_alive: true,

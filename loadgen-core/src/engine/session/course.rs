@@ -189,11 +189,14 @@ impl SessionWorker {
         // The arrival was offered, and its connect counted as the start of a call.
         let pending = std::mem::take(&mut session.arrival_pending);
         session.created += 1;
+        // Striped as arrivals are, so that no two workers write the same counter.
+        let id = u64::from(self.shard) + self.made * self.shards;
+        self.made += 1;
         if !pending {
             self.recorder.offered(self.common.settings.population, intended, None);
         }
         Some(Call {
-            id: self.common.next_call(),
+            id,
             intended,
             request,
             server,

@@ -27,7 +27,7 @@ use slots::Slots;
 use timers::{Owner, Timers};
 
 use super::looks::{LOOK_EVERY, Looks, NOTABLE};
-use super::shared::{PUBLISH_EVERY, RUN, Shared};
+use super::shared::{PUBLISH_EVERY, Shared, Stop};
 use super::worker::{BUFFER, Harvest};
 use crate::clock::{MILLISECOND, Nanos, as_seconds};
 use crate::net::poll::Poll;
@@ -68,6 +68,8 @@ pub(crate) struct SessionWorker {
     arrived: u64,
     share: Option<u64>,
     shards: u64,
+    /// Calls created.
+    made: u64,
     uris: UriWalker,
     next_server: usize,
     /// The connection that is opened next is counted already among those of all workers.
@@ -112,6 +114,7 @@ impl SessionWorker {
             buffer: vec![0; BUFFER].into_boxed_slice(),
             origin: sys::monotonic_ns(),
             arrived: 0,
+            made: 0,
             shards,
             next_server: first_server,
             counted_ahead: false,
@@ -168,7 +171,7 @@ impl SessionWorker {
             self.looks.begins(now);
             self.record.round();
             self.sample(now);
-            let stopped = self.shared.stop() != RUN || self.is_over(now);
+            let stopped = self.shared.stop() != Stop::No || self.is_over(now);
             if stopped {
                 if finished.is_none() {
                     self.common.done();
@@ -236,7 +239,7 @@ impl SessionWorker {
         let mut at = now;
         for _ in 0..BATCH {
             let over = self.share.is_some_and(|share| self.arrived >= share);
-            if over || self.shared.stop() != RUN {
+            if over || self.shared.stop() != Stop::No {
                 return false;
             }
             if self.common.settings.closed_loop {

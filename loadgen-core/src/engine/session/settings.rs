@@ -41,8 +41,6 @@ pub(crate) struct Settings {
 /// What the workers of a run of sessions share while it runs.
 pub(crate) struct Common {
     pub(super) settings: Settings,
-    /// Calls created so far: their serial numbers.
-    calls: AtomicU64,
     /// URIs taken so far.
     uris: AtomicU64,
     /// Connections open in all workers; counted only if the plan limits them.
@@ -105,7 +103,6 @@ impl Common {
         let statuses_every = observer.as_ref().and_then(|o| o.statuses_every_s()).map_or(0, nanos);
         Self {
             settings,
-            calls: AtomicU64::new(0),
             uris: AtomicU64::new(0),
             open: AtomicU64::new(0),
             busy: AtomicU32::new(workers),
@@ -117,10 +114,6 @@ impl Common {
             statuses: Mutex::default(),
             told_of_error: false.into(),
         }
-    }
-
-    pub(super) fn next_call(&self) -> u64 {
-        self.calls.fetch_add(1, Relaxed)
     }
 
     pub(super) fn next_uri(&self) -> u64 {

@@ -7,9 +7,9 @@ use rustls::{ClientConnection, HandshakeKind, ProtocolVersion};
 
 use super::failure::handshake_failure;
 use super::{Agreed, TlsVersion};
+use crate::net::progress::{HandshakeError, Received};
 use crate::net::stamps::Stamps;
 use crate::net::sys;
-use crate::net::transport::{HandshakeError, Received};
 use crate::net::tunnel::{Tunnel, TunnelError};
 
 /// Most plaintext taken at once: a record. So at most one waits as ciphertext.
@@ -95,6 +95,7 @@ impl TlsStream {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.flush()? || self.connection.is_handshaking() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -104,6 +105,7 @@ impl TlsStream {
         Ok(taken)
     }
 
+    #[inline(never)]
     pub(crate) fn recv(
         &mut self,
         buffer: &mut [u8],
@@ -143,6 +145,7 @@ impl TlsStream {
         self.connection.wants_write()
     }
 
+    #[inline(never)]
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut Socket::new(self.fd.as_fd())) {

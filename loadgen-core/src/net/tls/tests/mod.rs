@@ -15,9 +15,10 @@ use super::test_server::{self, Authority, TestServer};
 use super::{TlsSessionCache, TlsSettings};
 use crate::clock::{SECOND, monotonic_ns};
 use crate::net::poll::Poll;
+use crate::net::progress::HandshakeError;
 use crate::net::socket;
 use crate::net::tls::Tls;
-use crate::net::transport::{HandshakeError, Transport};
+use crate::net::transport::Transport;
 use crate::plan::Precision;
 
 /// A connection with a loop of its own.
