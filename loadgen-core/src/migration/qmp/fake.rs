@@ -35,6 +35,8 @@ pub(super) struct Inner {
     log: Vec<String>,
     out: Option<UnixStream>,
     hook: Option<Hook>,
+    /// To be done in a thread of its own once the reply is out.
+    then: Option<Box<dyn FnOnce() + Send>>,
 }
 
 #[derive(Clone)]
@@ -198,6 +200,7 @@ impl Fake {
             log: Vec::new(),
             out: None,
             hook: None,
+            then: None,
         })));
         let served = vm.clone();
         thread::spawn(move || {
@@ -230,6 +233,9 @@ fn serve(vm: &Vm, stream: UnixStream) {
         };
         reply["id"] = request["id"].clone();
         vm.line(&reply);
+        if let Some(then) = vm.lock().then.take() {
+            thread::spawn(then);
+        }
     }
     vm.lock().out = None;
 }
@@ -260,7 +266,8 @@ impl Rig {
         Self { source: src, target: dst, trigger, clock: None, _fakes: [source, target] }
     }
 
-    /// Runs `script` in a thread of its own once `migrate` has come.
+    /// Runs `script` in a thread of its own once `migrate` has come and is answered: a
+    /// script that closes the connection must not take the answer with it.
     pub(super) fn on_migrate(&self, script: impl FnOnce(&Vm, &Vm) + Send + 'static) {
         let mut script = Some(script);
         let target = self.target.clone();
@@ -268,8 +275,8 @@ impl Rig {
             if command == "migrate"
                 && let Some(script) = script.take()
             {
-                let (source, target) = (source.clone(), target.clone());
-                thread::spawn(move || script(&source, &target));
+                let (mine, target) = (source.clone(), target.clone());
+                source.lock().then = Some(Box::new(move || script(&mine, &target)));
             }
             None
         });
