@@ -7,12 +7,12 @@ use crate::exit::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct PlaceOptions {
-    /// Connect there whatever the URL says: HOST:PORT, [IPV6]:PORT or unix:/PATH; the Host
-    /// header stays the URL's
+    /// Connect there whatever the URL says: HOST:PORT (IPv6 in brackets) or unix:/PATH; the
+    /// Host header stays the URL's
     #[arg(long, value_name = "PLACE")]
     connect_to: Option<ConnectTo>,
 
-    /// Connect through this HTTP proxy: http://[USER:PASSWORD@]HOST:PORT
+    /// Connect through this HTTP proxy: http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT
     ///
     /// It is told the whole URL of http requests, and asked for a tunnel (CONNECT) for https.
     /// No environment variable (http_proxy and the like) is read.
