@@ -1,17 +1,13 @@
-//! What happens on one connection: connecting, sending, reading, ending. The
-//! other half of the worker.
+//! What becomes of a call on its connection: it is sent, answered, sent once more, or
+//! fails. How the connection came about is in `lifecycle.rs`.
 
 use std::io;
-use std::os::fd::AsFd;
 
 use super::pool::{Call, State};
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::http1::ReplyParser;
 use crate::net::poll::Readiness;
-use crate::net::progress::HandshakeError;
-use crate::net::transport::Transport;
-use crate::net::{socket, sys};
 use crate::plan::CloseMode;
 use crate::record::{CallRecord, Cause, Failure, Outcome, Phase};
 
@@ -34,70 +30,6 @@ impl Worker {
             return self.enqueue(index, call);
         }
         self.open(s, Some(call));
-    }
-
-    /// Opens a connection, for a call or (`None`) to be warm.
-    pub(super) fn open(&mut self, s: usize, call: Option<Call>) {
-        let now = self.now();
-        if let Some(call) = call {
-            let population = self.streams[s].population;
-            self.recorder.opened(population, call.intended);
-            if !call.retried {
-                self.recorder.started(population, call.intended, now);
-            }
-        }
-        let index = self.slab.open(s as u8, self.settings.head_request);
-        let stream = &mut self.streams[s];
-        stream.open += 1;
-        stream.opening.begun(now);
-        let connection = &mut self.slab[index];
-        connection.has_call = call.is_some();
-        // The clock of a load that has not begun is another.
-        connection.opened = if call.is_some() { now } else { 0 };
-        connection.alive = connection.opened;
-        connection.call = Call { sent: now, received: 0, ..call.unwrap_or_default() };
-        connection.call.expires = match call {
-            Some(call) => self.settings.expiry(now, call.intended),
-            None => now + self.settings.timeout,
-        };
-        self.warming += u32::from(call.is_none());
-        stream.active.push_by_expiry(&mut self.slab, index);
-        self.set_out(index);
-    }
-
-    /// Begins to connect.
-    pub(super) fn connect(&mut self, index: u32) {
-        if let Err(failure) = self.try_connect(index) {
-            self.fail(index, failure);
-        }
-    }
-
-    fn try_connect(&mut self, index: u32) -> Result<(), Failure> {
-        let (fd, visit) = self.socket(usize::from(self.slab[index].stream))?;
-        if self.settings.kernel_timestamps {
-            // It did so when the engine was made.
-            let _ = sys::stamp_receipts(fd.as_fd());
-        }
-        self.poll
-            .register(fd.as_fd(), self.slab.token(index))
-            .map_err(|error| Failure::from_io(Phase::Connect, &error))?;
-        let s = usize::from(self.slab[index].stream);
-        let transport = match &self.settings.tls {
-            None if self.settings.is_unix => Transport::Unix(fd),
-            None => Transport::Plain(fd),
-            Some(tls) => {
-                let tls = tls.connect(fd, &mut self.streams[s].tls_sessions);
-                let tls = tls.map_err(|error| Failure::from_io(Phase::Connect, &error))?;
-                match &self.settings.tunnel {
-                    None => tls,
-                    Some(request) => tls.through(request),
-                }
-            }
-        };
-        let connection = &mut self.slab[index];
-        connection.transport = Some(transport);
-        connection.visit = visit;
-        Ok(())
     }
 
     /// Starts a call on a connection that was idle.
@@ -151,98 +83,8 @@ impl Worker {
         self.streams[usize::from(self.slab[index].stream)].pace.is_some()
     }
 
-    /// The TCP connect has ended, one way or the other.
-    fn connected(&mut self, index: u32) {
-        let error = match &self.slab[index].transport {
-            Some(transport) => socket::take_error(transport.fd()).unwrap_or_else(Some),
-            None => None,
-        };
-        if let Some(error) = error {
-            return self.fail(index, Failure::from_io(Phase::Connect, &error));
-        }
-        let now = self.now();
-        self.recorder.visits.opened(self.slab[index].visit);
-        let (took, connecting) = self.connecting(index, now);
-        let connection = &mut self.slab[index];
-        connection.call.connecting = connecting;
-        if connection.has_call {
-            let population = self.streams[usize::from(connection.stream)].population;
-            self.recorder.connected(population, connection.call.intended, took);
-        }
-        if self.settings.tls.is_none() {
-            return self.established(index, now);
-        }
-        let connection = &mut self.slab[index];
-        connection.state = State::Securing;
-        connection.connected = now;
-        self.secure(index);
-    }
-
-    /// Goes on with the TLS handshake, or with the tunnel for it.
-    pub(super) fn secure(&mut self, index: u32) {
-        let connection = &mut self.slab[index];
-        let Some(transport) = &mut connection.transport else { return };
-        match transport.handshake() {
-            Ok(false) => return,
-            Ok(true) => {}
-            Err(HandshakeError::Socket(error)) => {
-                return self.fail(index, Failure::from_io(Phase::Connect, &error));
-            }
-            Err(HandshakeError::Closed) => {
-                return self.fail(index, Failure::new(Phase::Connect, Cause::ClosedEarly));
-            }
-            Err(HandshakeError::Refused(reason)) => {
-                self.recorder.tls.failed(reason);
-                return self.fail(index, Failure::new(Phase::Connect, Cause::Tls));
-            }
-            Err(HandshakeError::Tunnel(error)) => {
-                self.recorder.tls.failed(error.to_string());
-                return self.fail(index, Failure::new(Phase::Connect, Cause::Proxy));
-            }
-        }
-        let now = self.now();
-        let took = now.saturating_sub(self.slab[index].connected);
-        let connection = &mut self.slab[index];
-        connection.call.connecting.secured(took);
-        let agreed = connection.transport.as_ref().and_then(Transport::agreed);
-        let population = self.streams[usize::from(connection.stream)].population;
-        let intended = connection.has_call.then_some(connection.call.intended);
-        self.recorder.secured(population, intended, took, agreed);
-        let generation = connection.generation;
-        self.established(index, now);
-        let connection = &self.slab[index];
-        let same = connection.generation == generation;
-        if same && connection.transport.as_ref().is_some_and(Transport::has_pending) {
-            // It came together with the end of the handshake: no event tells of it.
-            match connection.state {
-                State::Idle => self.read_unasked(index),
-                State::Free => {}
-                _ => self.read(index, false),
-            }
-        }
-    }
-
-    /// Calls can be sent.
-    fn established(&mut self, index: u32, now: Nanos) {
-        let s = usize::from(self.slab[index].stream);
-        self.streams[s].active.remove(&mut self.slab, index);
-        self.streams[s].opening.ended();
-        if !self.slab[index].has_call {
-            self.warming -= 1;
-            self.slab[index].state = State::Idle;
-            self.slab[index].call.sent = 0;
-            return self.streams[s].idle.push(&mut self.slab, index);
-        }
-        // The time limit starts again with the first byte sent.
-        let call = &mut self.slab[index].call;
-        call.sent = now;
-        call.expires = self.settings.expiry(now, call.intended);
-        self.streams[s].active.push_by_expiry(&mut self.slab, index);
-        self.send(index);
-    }
-
     /// Sends what is left of the request, as far as the socket takes it.
-    fn send(&mut self, index: u32) {
+    pub(super) fn send(&mut self, index: u32) {
         let connection = &mut self.slab[index];
         let Some(transport) = &mut connection.transport else { return };
         let s = usize::from(connection.stream);
@@ -437,23 +279,5 @@ impl Worker {
         self.count_own(&call, lag);
         self.recorder.ended(call);
         self.look_into_unconnected(s, &call);
-    }
-
-    /// Closes a connection of the active list.
-    pub(super) fn drop_active(&mut self, index: u32) {
-        let connection = &self.slab[index];
-        let s = usize::from(connection.stream);
-        if !connection.has_call {
-            self.warming -= 1;
-        }
-        if connection.state.is_opening() {
-            self.streams[s].opening.ended();
-        }
-        if let Some(pipe) = &connection.pipe {
-            self.streams[s].behind -= pipe.len() as u32;
-        }
-        self.streams[s].active.remove(&mut self.slab, index);
-        self.streams[s].open -= 1;
-        self.slab.close(index);
     }
 }

@@ -15,6 +15,7 @@ mod destination_tests;
 mod environment;
 mod handle;
 mod kernel_view;
+mod lifecycle;
 mod looks;
 mod opening;
 mod own;
