@@ -72,7 +72,10 @@ fn a_service_that_moves_is_followed() {
         let to = report.connected_to.unwrap();
         let [first, last] = &to.addresses[..] else { panic!("{to:?}") };
         assert_eq!([&first.address, &last.address], [&here.to_string(), &there.to_string()]);
-        assert!(first.last_s <= last.first_s, "{to:?}");
+        // Of two threads one may still begin a connection by the lookup before, while the
+        // other has the next one already.
+        assert!(threads > 1 || first.last_s <= last.first_s, "{to:?}");
+        assert!(first.first_s <= last.first_s && first.last_s <= last.last_s, "{to:?}");
         let begun = first.connections + last.connections;
         assert_eq!(begun, first.opened + last.opened);
         assert_eq!(begun, report.counts.connections_opened, "{to:?}");

@@ -166,6 +166,9 @@ impl Worker {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 let failure = Failure::from_io(self.phase(index), &error);
+                if failure.cause == Cause::Tls {
+                    self.recorder.tls.failed(error.to_string());
+                }
                 self.broken(index, failure);
             }
         }

@@ -158,6 +158,8 @@ impl Cause {
             }
             Some(libc::EMFILE | libc::ENFILE) => Self::DescriptorsExhausted,
             Some(libc::ENOBUFS | libc::ENOMEM) => Self::OutOfMemory,
+            // No error of the kernel: what came could not be decrypted, or TLS was refused.
+            None if error.kind() == io::ErrorKind::InvalidData => Self::Tls,
             _ => Self::Other,
         }
     }

@@ -24,6 +24,6 @@ pub struct TlsReport {
     /// End of the TCP handshake to end of the TLS handshake, of connections opened for
     /// calls, without those of the warm-up.
     pub handshake_time: Latency,
-    /// Why the first handshake failed in which one side refused the other.
+    /// Why one side refused the other the first time, in a handshake or after it.
     pub first_failure: Option<String>,
 }

@@ -227,6 +227,24 @@ fn a_server_that_breaks_off_in_the_handshake_is_told_from_one_that_is_refused() 
     assert!(tls.first_failure.is_some_and(|reason| reason.contains("not TLS")));
 }
 
+/// TLS that breaks down later, as where a server of TLS 1.3 finds out only after the
+/// handshake that it wants a client certificate.
+#[test]
+fn tls_that_ends_after_the_handshake_is_told_with_its_reason() {
+    let server = SecureServer::start(|client| {
+        if client.request() {
+            let _ = client.stream.sock.write_all(b"no record of TLS");
+            let _ = client.stream.sock.shutdown(std::net::Shutdown::Write);
+        }
+    });
+    let report = run(trusting(&server, fresh_at(40.0)));
+    assert_adds_up(&report);
+    assert_eq!(report.errors["head-tls"], 20, "{:?}", report.errors);
+    let tls = report.tls.unwrap();
+    assert_eq!(tls.handshakes, 20);
+    assert!(tls.first_failure.is_some_and(|reason| reason.contains("TLS")));
+}
+
 #[test]
 fn the_kernels_timestamps_are_those_of_the_records() {
     let server = serving();

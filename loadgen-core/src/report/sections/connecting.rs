@@ -61,7 +61,7 @@ fn tls_notes(tls: &TlsReport) -> Vec<String> {
         cell::count(tls.resumed),
     ));
     if let Some(reason) = &tls.first_failure {
-        notes.push(format!("the first TLS handshake that failed: {reason}"));
+        notes.push(format!("the first failure of TLS: {reason}"));
     }
     notes
 }
