@@ -2,7 +2,8 @@
 //! part of the API: it changes without notice.
 
 use crate::clock::{Nanos, SECOND};
-use crate::http1::{Progress, ReplyParser, harness, tolerant};
+use crate::protocol::Progress;
+use crate::protocol::http1::{ReplyParser, harness, tolerant};
 use crate::record::{CallLog, CallRecord, Outcome, Population, Recorder, Timeline};
 use crate::{Request, Target};
 

@@ -15,12 +15,12 @@ mod event;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod http1;
 pub mod httperf;
 pub mod migration;
 mod net;
 mod plan;
 pub mod printable;
+mod protocol;
 #[doc(hidden)]
 pub mod random;
 mod raw_text;

@@ -3,19 +3,25 @@
 
 use std::io;
 
-use super::pool::{Call, State};
+use super::connection::{Call, State};
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
-use crate::http1::ReplyParser;
 use crate::net::poll::Readiness;
 use crate::plan::CloseMode;
+use crate::protocol::Protocol;
 use crate::record::{CallRecord, Cause, Failure, Outcome, Phase};
 
 /// A FIN or RST that was under way when the request left comes within a round
 /// trip. A connection that breaks later carried a call that has failed.
 pub(super) const STALE_WITHIN: Nanos = 250 * MILLISECOND;
 
-impl Worker {
+/// The status of a reply, as far as records go.
+#[inline]
+pub(super) fn status_of(reply: &impl Protocol) -> u16 {
+    u16::try_from(reply.status()).unwrap_or(u16::MAX)
+}
+
+impl<P: Protocol> Worker<P> {
     /// Starts the call of an arrival; the caller has made sure that a connection
     /// is idle, may be opened, or takes one more call.
     pub(super) fn start(&mut self, s: usize, call: Call) {
@@ -42,7 +48,7 @@ impl Worker {
         connection.alive = connection.call.sent;
         connection.call = Call { sent: now, expires, reused: true, ..call };
         connection.has_call = true;
-        connection.parser = ReplyParser::new(self.settings.head_request);
+        connection.reply = P::reply_to(self.settings.requests.get(call.request).is_head);
         let stream = &mut self.streams[s];
         if !call.retried {
             self.recorder.started(stream.population, call.intended, now);
@@ -91,7 +97,7 @@ impl Worker {
         let stream = &self.streams[s];
         let limit = stream.calls_per_connection;
         connection.last_call = limit != 0 && connection.calls_done + 1 >= limit;
-        let request = &self.settings.request;
+        let request = self.settings.requests.get(connection.call.request);
         let bytes = match (connection.last_call, stream.close) {
             (true, CloseMode::Server) => &request.last,
             _ => &request.keep,
@@ -143,8 +149,8 @@ impl Worker {
             State::Sending if connection.call.received == 0 && connection.first_is_unsent() => {
                 Phase::Send
             }
-            _ if connection.parser.in_head() => Phase::Head,
-            _ => Phase::Body,
+            _ if connection.reply.has_status() => Phase::Body,
+            _ => Phase::Head,
         }
     }
 
@@ -159,9 +165,9 @@ impl Worker {
         let s = usize::from(connection.stream);
         connection.calls_done += 1;
         let all_sent = connection.state == State::Waiting;
-        let keep = connection.parser.keep_alive();
+        let keep = connection.reply.keep_alive();
         let asked_to_close = connection.last_call;
-        let status = connection.parser.status();
+        let status = status_of(&connection.reply);
         self.record(index, Outcome::Answered(status), now);
         if keep && clean && all_sent && !asked_to_close {
             let stream = &mut self.streams[s];
@@ -169,8 +175,9 @@ impl Worker {
             self.slab[index].has_call = false;
             self.slab[index].state = State::Idle;
             if stream.closed_loop && now < self.end {
+                let request = self.settings.requests.of_arrival(stream.number_arrival());
                 self.recorder.offered(stream.population, now, None);
-                return self.begin(index, Call { intended: now, ..Call::default() });
+                return self.begin(index, Call { intended: now, request, ..Call::default() });
             }
             return self.streams[s].idle.push(&mut self.slab, index);
         }
@@ -190,7 +197,7 @@ impl Worker {
         let first = call.received == 0 && !call.retried && !call.given_up;
         let stale = young && call.reused && first;
         let closed = matches!(failure.cause, Cause::Reset | Cause::ClosedEarly);
-        if !(stale && closed && self.settings.idempotent) {
+        if !(stale && closed && self.settings.requests.get(call.request).is_idempotent) {
             return self.fail(index, failure);
         }
         let s = usize::from(self.slab[index].stream);

@@ -9,11 +9,12 @@
 use std::io;
 
 use super::calls::STALE_WITHIN;
-use super::pool::State;
+use super::connection::State;
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::transport::Transport;
 use crate::plan::CloseMode;
+use crate::protocol::Protocol;
 use crate::record::{Cause, ConnectionEnd, Failure, Phase, Population};
 
 /// How long a server that is to close a connection is waited for.
@@ -35,7 +36,7 @@ fn end_of(transport: &mut Transport, buffer: &mut [u8]) -> Option<Cause> {
     }
 }
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     /// The last reply of a connection is complete. `clean`: nothing came after it,
     /// and the whole request was sent.
     pub(super) fn end_connection(&mut self, index: u32, clean: bool, now: Nanos) {
@@ -44,7 +45,7 @@ impl Worker {
             again = self.strand(index, Failure::new(Phase::Head, Cause::ClosedEarly), true);
         }
         let connection = &self.slab[index];
-        if connection.parser.keep_alive() && !connection.last_call {
+        if connection.reply.keep_alive() && !connection.last_call {
             let cause = self.unannounced_end(index);
             self.lost(index, cause, again);
         } else if self.recorder.connections.keeps() {

@@ -12,6 +12,7 @@ use super::worker::Worker;
 use crate::net::endpoint::Endpoint;
 use crate::net::lookups::{Answer, Line};
 use crate::net::socket;
+use crate::protocol::Protocol;
 use crate::record::{Cause, Failure, Phase};
 use crate::target::{Addresses, Target};
 
@@ -145,7 +146,7 @@ fn failure(endpoint: &Endpoint, error: &io::Error) -> Failure {
     }
 }
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     /// Begins to connect, or to wait for the lookup that says where to.
     pub(super) fn set_out(&mut self, index: u32) {
         let token = self.slab.token(index);

@@ -8,11 +8,12 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::pool::{Connection, State};
+use super::connection::{Connection, State};
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::stamps::Stamps;
 use crate::net::tcp_info::TcpInfo;
+use crate::protocol::Protocol;
 use crate::record::causes::{Connecting, Evidence, SLOW_AFTER};
 use crate::record::kernel::{KernelRecord, Turns};
 use crate::record::{CallRecord, Outcome};
@@ -104,11 +105,11 @@ impl KernelView {
     }
 
     /// A call of stream `s` that took long, or any if there are timestamps, over `connection` if it had one.
-    fn look_into(
+    fn look_into<P>(
         &mut self,
         s: usize,
         call: &CallRecord,
-        connection: Option<&Connection>,
+        connection: Option<&Connection<P>>,
         request_bytes: usize,
     ) {
         let read_late = self.stamps.as_ref().and_then(|stamps| unread(stamps, call));
@@ -146,7 +147,7 @@ fn parse_schedstat(text: &str) -> Option<Turns> {
     Some(Turns { waited: numbers.next()??, turns: numbers.next()?? })
 }
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     /// Whether a call that ended at `now` is to be looked into.
     #[inline]
     pub(super) fn is_worth_a_look(&self, intended: Nanos, now: Nanos) -> bool {
@@ -159,7 +160,7 @@ impl Worker {
     pub(super) fn look_into(&mut self, index: u32, outcome: Outcome, now: Nanos) {
         let call = self.call_record(index, outcome, now);
         let connection = &self.slab[index];
-        let request_bytes = self.settings.request.keep.len();
+        let request_bytes = self.settings.requests.get(connection.call.request).keep.len();
         let s = usize::from(connection.stream);
         self.kernel.look_into(s, &call, Some(connection), request_bytes);
     }
@@ -168,7 +169,7 @@ impl Worker {
     /// or the connection is at another call.
     pub(super) fn look_into_unconnected(&mut self, s: usize, call: &CallRecord) {
         if self.is_worth_a_look(call.intended, call.done) {
-            self.kernel.look_into(s, call, None, 0);
+            self.kernel.look_into::<P>(s, call, None, 0);
         }
     }
 

@@ -3,15 +3,16 @@
 
 use std::os::fd::AsFd;
 
-use super::pool::{Call, State};
+use super::connection::{Call, State};
 use super::worker::Worker;
 use crate::clock::Nanos;
 use crate::net::progress::HandshakeError;
 use crate::net::transport::Transport;
 use crate::net::{socket, sys};
+use crate::protocol::Protocol;
 use crate::record::{Cause, Failure, Phase};
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     /// Opens a connection, for a call or (`None`) to be warm.
     pub(super) fn open(&mut self, s: usize, call: Option<Call>) {
         let now = self.now();
@@ -22,7 +23,10 @@ impl Worker {
                 self.recorder.started(population, call.intended, now);
             }
         }
-        let index = self.slab.open(s as u8, self.settings.head_request);
+        let index = {
+            let request = self.settings.requests.get(call.map_or(0, |call| call.request));
+            self.slab.open(s as u8, request.is_head)
+        };
         let stream = &mut self.streams[s];
         stream.open += 1;
         stream.opening.begun(now);

@@ -3,15 +3,16 @@
 //! Blocking and free of any async runtime: the engine starts one thread a
 //! worker; from an async program, call it inside `spawn_blocking`.
 
-mod arrivals;
 mod assemble;
 mod calls;
 mod catch_up;
 mod closing;
+mod connection;
 mod dating;
 mod destination;
 #[cfg(test)]
 mod destination_tests;
+mod dispatch;
 mod environment;
 mod handle;
 mod kernel_view;
@@ -21,9 +22,8 @@ mod opening;
 mod own;
 mod pacing;
 mod pipelining;
-mod pool;
 mod preflight;
-mod reading;
+mod receive;
 mod session;
 mod shared;
 mod standstill;
@@ -35,6 +35,7 @@ mod unanswered;
 mod verdict;
 mod verdict_own;
 mod worker;
+mod workload;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -48,9 +49,10 @@ use session::SessionWorker;
 use shared::{Settings, Shared};
 use starting_line::StartingLine;
 pub(crate) use stoppable::unless_stopped;
-use stream::{RequestBytes, StreamState};
+use stream::StreamState;
 use thread::carry_out;
 use worker::Worker;
+use workload::requests::Requests;
 
 use crate::clock::Nanos;
 use crate::error::RunError;
@@ -61,6 +63,7 @@ use crate::net::resolver::resolve;
 use crate::net::tls::{Tls, TlsError, TlsSettings};
 use crate::net::{limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
+use crate::protocol::http1::ReplyParser;
 use crate::record::{CallLog, Recorder};
 use crate::report::Report;
 use crate::session::Observer;
@@ -256,7 +259,6 @@ impl Engine {
 
     fn settings(&self) -> Settings {
         let plan = &self.plan;
-        let request = plan.request();
         Settings {
             tls: self.tls.clone(),
             tunnel: plan.target.tunnel(),
@@ -264,13 +266,11 @@ impl Engine {
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain_s()),
             end: plan.duration_s.map_or(Nanos::MAX, nanos),
-            request: RequestBytes::new(
-                request.encode(&plan.target, false),
-                request.encode(&plan.target, true),
+            requests: Requests::one(
+                &plan.request(),
+                &plan.target,
                 plan.streams().map(|stream| stream.pipeline).max().unwrap_or(1),
             ),
-            head_request: request.is_head(),
-            idempotent: request.is_idempotent(),
             kernel_timestamps: plan.kernel_timestamps,
             is_unix: plan.target.is_unix(),
         }
@@ -283,7 +283,7 @@ impl Engine {
         settings: &Arc<Settings>,
         shared: &Arc<Shared>,
         destination: Destination,
-    ) -> Worker {
+    ) -> Worker<ReplyParser> {
         let plan = &self.plan;
         let streams = plan
             .streams()

@@ -1,13 +1,14 @@
 //! What of a call is the generator's own: its part in the response time, and in a
 //! time limit that passed. When the worker looked, [`looks.rs`](super::looks) knows.
 
+use super::connection::{Call, State};
 use super::looks::NOTABLE;
-use super::pool::{Call, State};
 use super::worker::Worker;
 use crate::clock::Nanos;
+use crate::protocol::Protocol;
 use crate::record::{CallRecord, Failure, KEPT_FROM, Outcome, Phase};
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     /// Counts a call, which ends now, that the generator may have had its part in.
     #[inline]
     pub(super) fn count_own(&mut self, call: &CallRecord, lag: Nanos) {

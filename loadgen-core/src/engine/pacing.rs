@@ -7,9 +7,10 @@
 
 use std::cmp::Reverse;
 
-use super::pool::State;
+use super::connection::State;
 use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
+use crate::protocol::Protocol;
 
 /// Time from one read to the next, unless that were less than a byte.
 const TICK: Nanos = 20 * MILLISECOND;
@@ -52,7 +53,7 @@ impl Pace {
     }
 }
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     /// Something can be read from a connection whose pace is set.
     pub(super) fn read_slowly(&mut self, index: u32, hung_up: bool) {
         let connection = &mut self.slab[index];

@@ -22,14 +22,15 @@
 use std::collections::VecDeque;
 use std::io;
 
+use super::calls::status_of;
+use super::connection::{Call, Slab, State};
 use super::dating::take_date;
-use super::pool::{Call, Slab, State};
 use super::worker::Worker;
 use crate::clock::Nanos;
-use crate::http1::{Progress, ReplyParser};
 use crate::net::sys;
 use crate::net::transport::Transport;
 use crate::plan::CloseMode;
+use crate::protocol::{Heads, Progress, Protocol};
 use crate::record::{Cause, Failure, Outcome, Phase};
 
 /// The calls behind the first one of a connection.
@@ -91,7 +92,7 @@ enum Next {
 pub(crate) struct Roomy(VecDeque<u64>);
 
 impl Roomy {
-    fn push(&mut self, slab: &mut Slab, index: u32, open: u32) {
+    fn push<P>(&mut self, slab: &mut Slab<P>, index: u32, open: u32) {
         if self.0.len() > 2 * open as usize + 64 {
             self.0.retain(|token| slab.find(*token).is_some());
         }
@@ -100,7 +101,7 @@ impl Roomy {
     }
 }
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     /// A connection of a stream that takes one more call, if there is any: each in
     /// its turn.
     pub(super) fn with_room(&mut self, s: usize) -> Option<u32> {
@@ -200,7 +201,6 @@ impl Worker {
         let by_server = self.streams[s].close == CloseMode::Server;
         let now = self.now();
         let settings = &self.settings;
-        let request = &settings.request;
         let connection = &mut self.slab[index];
         let Some(pipe) = &mut connection.pipe else { return };
         let Some(transport) = &mut connection.transport else { return };
@@ -210,6 +210,7 @@ impl Worker {
         let other_last = u32::from(ends && by_server);
         while pipe.unsent > 0 {
             let written = pipe.first_unsent(&mut connection.call).written as usize;
+            let request = settings.requests.get(pipe.first_unsent(&mut connection.call).request);
             let alike = pipe.unsent.saturating_sub(other_last);
             let (bytes, length) = if alike > 0 {
                 let wanted = request.many.len().min(alike as usize * request.keep.len());
@@ -298,11 +299,11 @@ impl Worker {
             }
             let connection = &mut self.slab[index];
             let bytes = &self.buffer[at..filled];
-            let outcome = self.known_head.advance(&mut connection.parser, bytes);
-            if self.known_head.is_new() {
+            let outcome = connection.reply.advance(&mut self.heads, bytes, &mut ());
+            if self.heads.is_new() {
                 let (sent, now) =
                     (connection.call.sent, sys::monotonic_ns().saturating_sub(self.origin));
-                take_date(&mut self.recorder, &self.known_head, sent, now);
+                take_date(&mut self.recorder, &self.heads, sent, now);
             }
             match outcome {
                 Ok((n, Progress::Done)) => at += n,
@@ -350,8 +351,8 @@ impl Worker {
         let s = usize::from(connection.stream);
         connection.calls_done += 1;
         connection.call.received = connection.call.received.saturating_sub(surplus as u64);
-        let keep = connection.parser.keep_alive();
-        let status = connection.parser.status();
+        let keep = connection.reply.keep_alive();
+        let status = status_of(&connection.reply);
         if connection.call.given_up {
             if let Some(pipe) = &mut connection.pipe {
                 pipe.given_up -= 1;
@@ -359,7 +360,6 @@ impl Worker {
         } else {
             self.record(index, Outcome::Answered(status), now);
         }
-        let head_request = self.settings.head_request;
         let connection = &mut self.slab[index];
         let Some(pipe) = &mut connection.pipe else { return Next::Ended };
         if pipe.behind.is_empty() {
@@ -388,7 +388,7 @@ impl Worker {
         let key = if last { next.expires } else { connection.call.expires };
         connection.alive = connection.call.sent;
         connection.call = Call { received: surplus as u64, expires: key, ..next };
-        connection.parser = ReplyParser::new(head_request);
+        connection.reply = P::reply_to(self.settings.requests.get(next.request).is_head);
         let limit = self.streams[s].calls_per_connection;
         connection.last_call = last && limit != 0 && connection.calls_done + 1 >= limit;
         self.streams[s].behind -= 1;

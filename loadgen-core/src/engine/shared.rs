@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use super::standstill::Standstill;
-use super::stream::RequestBytes;
+use super::workload::requests::Requests;
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
 use crate::net::tls::TlsSettings;
 use crate::record::Tally;
@@ -59,9 +59,7 @@ pub(crate) struct Settings {
     pub(crate) drain: Nanos,
     /// End of the schedules; `Nanos::MAX`: until stopped.
     pub(crate) end: Nanos,
-    pub(crate) request: RequestBytes,
-    pub(crate) head_request: bool,
-    pub(crate) idempotent: bool,
+    pub(crate) requests: Requests,
     pub(crate) kernel_timestamps: bool,
     /// Connections go to a unix socket.
     pub(crate) is_unix: bool,

@@ -3,10 +3,11 @@
 
 use std::collections::VecDeque;
 
+use super::connection::{Call, List};
 use super::opening::Opening;
 use super::pacing::Pace;
 use super::pipelining::Roomy;
-use super::pool::{Call, List};
+use super::workload::requests::RequestId;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::net::tls::TlsSessionCache;
 use crate::plan::{CloseMode, Plan, Stream};
@@ -17,33 +18,19 @@ use crate::schedule::{Schedule, Starts};
 /// is not called in a busy loop.
 const PAUSE_AFTER_FAILURE: Nanos = 10 * MILLISECOND;
 
-/// Requests that leave in one piece have at most this many bytes, if there are
-/// more than one.
-const MANY: usize = 16 * 1024;
-
-/// The bytes of a request, as sent in mid-connection and as the last one on it.
-#[derive(Debug)]
-pub(crate) struct RequestBytes {
-    pub(crate) keep: Vec<u8>,
-    pub(crate) last: Vec<u8>,
-    /// Several in mid-connection; empty unless calls are pipelined.
-    pub(crate) many: Vec<u8>,
-}
-
-impl RequestBytes {
-    pub(crate) fn new(keep: Vec<u8>, last: Vec<u8>, pipeline: u32) -> Self {
-        let together = (MANY / keep.len().max(1)).clamp(1, pipeline as usize);
-        let many = if pipeline > 1 { keep.repeat(together) } else { Vec::new() };
-        Self { keep, last, many }
-    }
-}
-
 /// A second stream starts half an interval after the first: with equal constant
 /// rates their calls would otherwise always start together, and two calls at one
 /// moment see no more of an outage than one.
 fn shift(schedule: Schedule, index: u64) -> Nanos {
     let half = |rate: f64| (SECOND as f64 / rate / 2.0) as Nanos;
     if index == 0 { 0 } else { schedule.rate_per_s().map_or(0, half) }
+}
+
+/// An arrival that waits for a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiting {
+    pub(crate) intended: Nanos,
+    pub(crate) request: RequestId,
 }
 
 /// State of one stream in one worker.
@@ -54,8 +41,12 @@ pub(crate) struct StreamState {
     /// Added to every start.
     shift: Nanos,
     next: Option<Nanos>,
-    /// Arrivals waiting for a connection, in order (intended starts).
-    pub(crate) due: VecDeque<Nanos>,
+    /// Arrivals taken up, those of closed loops among them.
+    arrived: u64,
+    /// Every so many arrivals of the run one is this worker's, from this one on.
+    stripe: (u64, u64),
+    /// Arrivals waiting for a connection, in order.
+    pub(crate) due: VecDeque<Waiting>,
     backlog: usize,
     /// Closed loop: when users come back after a failure, in order.
     pauses: VecDeque<Nanos>,
@@ -103,6 +94,8 @@ impl StreamState {
             starts,
             shift,
             next,
+            arrived: 0,
+            stripe: (shard.into(), shards.into()),
             due: VecDeque::with_capacity(share(stream.backlog).min(4096) as usize),
             backlog: share(stream.backlog) as usize,
             pauses: VecDeque::new(),
@@ -135,12 +128,21 @@ impl StreamState {
         self.next = self.starts.next().map(|at| at + self.shift);
     }
 
+    /// An arrival is taken up: its number in the run.
+    #[inline]
+    pub(crate) fn number_arrival(&mut self) -> u64 {
+        let (first, step) = self.stripe;
+        let number = first + self.arrived * step;
+        self.arrived += 1;
+        number
+    }
+
     /// Makes an arrival wait; `false` if the backlog is full.
-    pub(crate) fn wait(&mut self, intended: Nanos) -> bool {
+    pub(crate) fn wait(&mut self, intended: Nanos, request: RequestId) -> bool {
         if self.due.len() >= self.backlog {
             return false;
         }
-        self.due.push_back(intended);
+        self.due.push_back(Waiting { intended, request });
         true
     }
 

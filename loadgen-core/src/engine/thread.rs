@@ -8,6 +8,7 @@ use super::shared::Shared;
 use super::starting_line::StartingLine;
 use super::worker::{Harvest, Worker};
 use crate::net::cores;
+use crate::protocol::Protocol;
 
 /// What a thread of a run does.
 pub(super) trait Work: Sized {
@@ -20,7 +21,7 @@ pub(super) trait Work: Sized {
     fn run(self, origin: u64) -> Harvest;
 }
 
-impl Work for Worker {
+impl<P: Protocol> Work for Worker<P> {
     fn prepare(&mut self) -> std::io::Result<()> {
         self.warm_up()
     }

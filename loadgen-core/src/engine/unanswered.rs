@@ -2,12 +2,13 @@
 //! rules stand in `pipelining.rs`.
 
 use super::calls::STALE_WITHIN;
-use super::pool::Call;
+use super::connection::Call;
 use super::worker::Worker;
 use crate::clock::Nanos;
+use crate::protocol::Protocol;
 use crate::record::{Cause, Failure, Outcome, Phase};
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     /// The time limit of a call on this connection may have passed.
     pub(super) fn expire_pipe(&mut self, index: u32) {
         let now = self.now();
@@ -72,7 +73,7 @@ impl Worker {
         for call in pipe.behind.iter().filter(|call| !call.given_up) {
             let young = looked.saturating_sub(call.sent) <= STALE_WITHIN;
             let harmless = announced || (ended && young && !call.retried);
-            if harmless && self.settings.idempotent {
+            if harmless && self.settings.requests.get(call.request).is_idempotent {
                 self.recorder.reconnect(self.streams[s].population, call.intended);
                 let again = Call { retried: true, reused: false, written: 0, received: 0, ..*call };
                 self.streams[s].again.push_back(again);

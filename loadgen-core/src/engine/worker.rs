@@ -2,7 +2,7 @@
 //! gives them to connections, and records what becomes of them. It shares
 //! nothing that is written on the way of a call.
 //!
-//! This file is the loop; who gets which connection is in `arrivals.rs`, what
+//! This file is the loop; who gets which connection is in `dispatch.rs`, what
 //! happens on one in `calls.rs`.
 
 use std::cmp::Reverse;
@@ -10,17 +10,17 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
 
+use super::connection::Slab;
 use super::destination::{BELL, Destination};
 use super::kernel_view::KernelView;
 use super::looks::{LOOK_EVERY, Looks};
 use super::opening::AT_ONCE;
-use super::pool::Slab;
 use super::shared::{PUBLISH_EVERY, Published, Settings, Shared, Stop};
-use super::stream::StreamState;
+use super::stream::{StreamState, Waiting};
 use crate::clock::{MILLISECOND, Nanos};
-use crate::http1::KnownHead;
 use crate::net::poll::Poll;
 use crate::net::sys;
+use crate::protocol::Protocol;
 use crate::record::kernel::KernelRecord;
 use crate::record::{Failure, Outcome, Recorder, SessionRecord};
 
@@ -28,18 +28,18 @@ use crate::record::{Failure, Outcome, Recorder, SessionRecord};
 pub(super) const BUFFER: usize = 64 * 1024;
 
 /// One thread of the engine.
-pub(crate) struct Worker {
+pub(crate) struct Worker<P: Protocol> {
     pub(super) settings: Arc<Settings>,
     pub(super) shared: Arc<Shared>,
     pub(super) shard: u32,
     pub(super) poll: Poll,
-    pub(super) slab: Slab,
+    pub(super) slab: Slab<P>,
     pub(super) streams: Vec<StreamState>,
     pub(super) recorder: Recorder,
     pub(super) looks: Looks,
     pub(super) kernel: KernelView,
     pub(super) buffer: Box<[u8]>,
-    pub(super) known_head: KnownHead,
+    pub(super) heads: P::Heads,
     /// `CLOCK_MONOTONIC` at time 0 of the run.
     pub(super) origin: u64,
     /// No arrivals at or after this time. Those that wait then are still served in
@@ -79,7 +79,7 @@ pub(crate) struct Harvest {
     pub(crate) sessions: Option<SessionRecord>,
 }
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     pub(crate) fn new(
         settings: Arc<Settings>,
         shared: Arc<Shared>,
@@ -103,7 +103,7 @@ impl Worker {
             streams,
             recorder,
             buffer: vec![0; BUFFER].into_boxed_slice(),
-            known_head: KnownHead::default(),
+            heads: P::Heads::default(),
             origin: sys::monotonic_ns(),
             destination,
             warming: 0,
@@ -292,7 +292,7 @@ impl Worker {
                 self.serve(s);
             }
             let Some(deadline) = self.settings.deadline else { continue };
-            while let Some(&intended) = self.streams[s].due.front() {
+            while let Some(&Waiting { intended, .. }) = self.streams[s].due.front() {
                 if intended + deadline > looked {
                     break;
                 }
@@ -312,7 +312,7 @@ impl Worker {
         for stream in &self.streams {
             let expiry = |index: u32| self.slab[index].call.expires;
             let deadline = |intended: Nanos| self.settings.deadline.map(|d| intended + d);
-            let due = stream.due.front().and_then(|&intended| deadline(intended));
+            let due = stream.due.front().and_then(|arrival| deadline(arrival.intended));
             let again = stream.again.front().and_then(|call| deadline(call.intended));
             for at in [
                 stream.next_start(self.end),
@@ -378,7 +378,7 @@ impl Worker {
                 self.streams[s].advance();
                 self.recorder.never_taken_up(self.streams[s].population, intended);
             }
-            while let Some(intended) = self.streams[s].due.pop_front() {
+            while let Some(Waiting { intended, .. }) = self.streams[s].due.pop_front() {
                 self.shed(s, intended, true);
             }
             while let Some(index) = self.streams[s].active.first() {

@@ -2,7 +2,7 @@
 //! that it keeps for every plan. Definitions as httperf's.
 
 use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
-use crate::http1::ReplySizes;
+use crate::protocol::ReplySizes;
 
 use super::connection_failures::ConnectionFailures;
 use super::spread::Spread;

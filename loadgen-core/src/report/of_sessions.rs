@@ -64,7 +64,7 @@ impl SessionRecord {
 mod tests {
     use super::*;
     use crate::clock::MILLISECOND;
-    use crate::http1::ReplySizes;
+    use crate::protocol::ReplySizes;
 
     #[test]
     fn the_last_round_is_no_burst() {

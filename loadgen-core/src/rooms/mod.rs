@@ -24,7 +24,7 @@ const ROOMS: [&str; 26] = [
     "event",
     "vm",
     "secret",
-    "http1",
+    "protocol",
     "net",
     "error",
     "schedule",

@@ -25,9 +25,9 @@ pub(crate) use uris::UriWalker;
 pub use uris::Uris;
 
 use crate::error::PlanError;
-pub use crate::http1::{Notice, ReplySizes};
 pub use crate::net::SocketOptions;
 use crate::net::tls::Tls;
+pub use crate::protocol::{Notice, ReplySizes};
 pub use crate::raw_text::RawText;
 use crate::secret::lines;
 

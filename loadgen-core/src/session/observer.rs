@@ -1,7 +1,7 @@
 //! Watching a run of sessions as it happens: for printing requests, replies and
 //! rates. A run without an observer does not pay for one.
 
-use crate::http1::{Notice, ReplySizes};
+use crate::protocol::{Notice, ReplySizes};
 
 /// Told by a worker what happens, from the worker's own thread: whatever time it
 /// takes is missing to the load. Every method does nothing unless implemented.

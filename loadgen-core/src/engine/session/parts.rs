@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use super::request::Request;
 use crate::clock::Nanos;
-use crate::http1::TolerantReader;
 use crate::net::tls::TlsSessionCache;
 use crate::net::transport::Transport;
+use crate::protocol::http1::TolerantReader;
 use crate::session::CookieJar;
 
 use super::page::PageReply;

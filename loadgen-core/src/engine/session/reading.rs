@@ -7,7 +7,8 @@ use super::page::PageReply;
 use super::parts::{Call, NEVER, Session};
 use super::settings::Common;
 use crate::engine::worker::BUFFER;
-use crate::http1::{LINE_KEPT, Progress, Sink, TolerantReader, Truncated};
+use crate::protocol::http1::{LINE_KEPT, TolerantReader};
+use crate::protocol::{Progress, Sink, Truncated};
 use crate::record::{Cause, Failure, Outcome, Phase};
 use crate::session::{CookieJar, Found, Notice};
 

@@ -9,11 +9,11 @@ use super::SessionWorker;
 use super::parts::{Call, Connection, NEVER, State};
 use super::timers::Owner;
 use crate::clock::Nanos;
-use crate::http1::TolerantReader;
 use crate::net::poll::Readiness;
 use crate::net::progress::HandshakeError;
 use crate::net::transport::Transport;
 use crate::net::{socket, sys};
+use crate::protocol::http1::TolerantReader;
 use crate::record::{Cause, ConnectionEnd, Failure, Phase};
 use crate::session::{Notice, Script};
 

@@ -3,7 +3,7 @@
 
 use super::harness::{End, Heard, Outcome, check_splits, replay};
 use super::{BAD_CHUNK_LINES, Broken, INTERIM_LIMIT, LINES_LIMIT, TolerantReader};
-use crate::http1::{Progress, Truncated};
+use crate::protocol::{Progress, Truncated};
 
 /// All ways to play the reply agree; the common outcome.
 fn play(reply: &str) -> Outcome {

@@ -6,9 +6,10 @@
 //! lists allocates nothing. An idle connection costs its slot and no buffer.
 
 use super::pipelining::Pipe;
+use super::workload::requests::RequestId;
 use crate::clock::Nanos;
-use crate::http1::ReplyParser;
 use crate::net::transport::Transport;
+use crate::protocol::Protocol;
 use crate::record::causes::Connecting;
 use crate::record::{CallRecord, Outcome, Population};
 
@@ -57,6 +58,7 @@ pub(crate) struct Call {
     /// waited for a connection.
     pub(crate) late: u32,
     pub(crate) connecting: Connecting,
+    pub(crate) request: RequestId,
     /// Its connection had been open before it.
     pub(crate) reused: bool,
     /// It has been sent before, on a connection that was found closed.
@@ -74,9 +76,9 @@ pub(super) const LATE_UNIT: Nanos = 1024;
 impl Call {
     /// The call of an arrival that is taken up with this lag.
     #[inline]
-    pub(super) fn arriving(intended: Nanos, lag: Nanos) -> Self {
+    pub(super) fn arriving(intended: Nanos, lag: Nanos, request: RequestId) -> Self {
         let late = u32::try_from(lag.div_ceil(LATE_UNIT)).unwrap_or(u32::MAX);
-        Self { intended, late, ..Self::default() }
+        Self { intended, late, request, ..Self::default() }
     }
 
     /// How late it was taken up.
@@ -108,7 +110,7 @@ impl Call {
 }
 
 /// One slot of the slab.
-pub(crate) struct Connection {
+pub(crate) struct Connection<P> {
     /// `None`: not open, or waits to be told where to connect.
     pub(crate) transport: Option<Transport>,
     pub(crate) state: State,
@@ -129,7 +131,8 @@ pub(crate) struct Connection {
     /// When the last call that it answered, but one, began: it was alive then.
     pub(crate) alive: Nanos,
     pub(crate) call: Call,
-    pub(crate) parser: ReplyParser,
+    /// The reply that it waits for.
+    pub(crate) reply: P,
     /// Calls behind that one; unallocated until there are any.
     pub(crate) pipe: Option<Box<Pipe>>,
     /// Stands in the list of those that take one more call.
@@ -145,7 +148,7 @@ pub(crate) struct Connection {
     pub(crate) partial: Option<Box<[u8]>>,
 }
 
-impl Connection {
+impl<P> Connection<P> {
     /// Whether it waits to be told where to connect.
     pub(crate) fn is_waiting_for_lookup(&self) -> bool {
         self.state == State::Connecting && self.transport.is_none()
@@ -186,13 +189,13 @@ impl List {
     }
 
     /// Appends a connection that is in no list.
-    pub(crate) fn push(&mut self, slab: &mut Slab, index: u32) {
+    pub(crate) fn push<P>(&mut self, slab: &mut Slab<P>, index: u32) {
         self.insert_after(slab, self.tail, index);
     }
 
     /// Inserts before the first one that expires later. Calls that are started in
     /// order expire in order, so that this is an append but for retries.
-    pub(crate) fn push_by_expiry(&mut self, slab: &mut Slab, index: u32) {
+    pub(crate) fn push_by_expiry<P>(&mut self, slab: &mut Slab<P>, index: u32) {
         let expires = slab[index].call.expires;
         let mut after = self.tail;
         while after != NONE && slab[after].call.expires > expires {
@@ -201,7 +204,7 @@ impl List {
         self.insert_after(slab, after, index);
     }
 
-    fn insert_after(&mut self, slab: &mut Slab, after: u32, index: u32) {
+    fn insert_after<P>(&mut self, slab: &mut Slab<P>, after: u32, index: u32) {
         let next = if after == NONE { self.head } else { slab[after].next };
         slab[index].prev = after;
         slab[index].next = next;
@@ -211,7 +214,7 @@ impl List {
     }
 
     /// Takes a connection of this list out of it.
-    pub(crate) fn remove(&mut self, slab: &mut Slab, index: u32) {
+    pub(crate) fn remove<P>(&mut self, slab: &mut Slab<P>, index: u32) {
         let (prev, next) = (slab[index].prev, slab[index].next);
         *(if prev == NONE { &mut self.head } else { &mut slab[prev].next }) = next;
         *(if next == NONE { &mut self.tail } else { &mut slab[next].prev }) = prev;
@@ -220,19 +223,21 @@ impl List {
 }
 
 /// All connections of a worker.
-#[derive(Default)]
-pub(crate) struct Slab {
-    slots: Vec<Connection>,
+pub(crate) struct Slab<P> {
+    slots: Vec<Connection<P>>,
     free: Vec<u32>,
 }
 
-impl Slab {
+impl<P> Slab<P> {
     pub(crate) fn with_capacity(connections: usize) -> Self {
         Self { slots: Vec::with_capacity(connections), free: Vec::with_capacity(connections) }
     }
 
     /// Takes a slot for a new connection.
-    pub(crate) fn open(&mut self, stream: u8, head_request: bool) -> u32 {
+    pub(crate) fn open(&mut self, stream: u8, is_head: bool) -> u32
+    where
+        P: Protocol,
+    {
         let fresh = |generation| Connection {
             transport: None,
             state: State::Connecting,
@@ -247,7 +252,7 @@ impl Slab {
             connected: 0,
             alive: 0,
             call: Call::default(),
-            parser: ReplyParser::new(head_request),
+            reply: P::reply_to(is_head),
             pipe: None,
             roomy: false,
             resting: false,
@@ -296,16 +301,16 @@ impl Slab {
     }
 }
 
-impl std::ops::Index<u32> for Slab {
-    type Output = Connection;
+impl<P> std::ops::Index<u32> for Slab<P> {
+    type Output = Connection<P>;
 
-    fn index(&self, index: u32) -> &Connection {
+    fn index(&self, index: u32) -> &Connection<P> {
         &self.slots[index as usize]
     }
 }
 
-impl std::ops::IndexMut<u32> for Slab {
-    fn index_mut(&mut self, index: u32) -> &mut Connection {
+impl<P> std::ops::IndexMut<u32> for Slab<P> {
+    fn index_mut(&mut self, index: u32) -> &mut Connection<P> {
         &mut self.slots[index as usize]
     }
 }
@@ -313,7 +318,10 @@ impl std::ops::IndexMut<u32> for Slab {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::http1::ReplyParser;
     use proptest::prelude::*;
+
+    type Slab = super::Slab<ReplyParser>;
 
     fn slab(n: u32) -> Slab {
         let mut slab = Slab::with_capacity(n as usize);
@@ -368,6 +376,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Connection>() <= 256, "{}", size_of::<Connection>());
+        let size = size_of::<Connection<ReplyParser>>();
+        assert!(size <= 256, "{size}");
     }
 }

@@ -8,7 +8,10 @@ impl ReplyParser {
     /// Takes a body that ends after a known number of bytes, if all of it is among
     /// the next `available` ones; says how many it takes.
     #[inline]
-    pub(in crate::http1) fn take_whole_body(&mut self, available: usize) -> Option<usize> {
+    pub(in crate::protocol::http1) fn take_whole_body(
+        &mut self,
+        available: usize,
+    ) -> Option<usize> {
         if self.state != State::Fixed || (available as u64) < self.remaining {
             return None;
         }

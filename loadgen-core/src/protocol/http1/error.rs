@@ -1,4 +1,4 @@
-//! What can be wrong with a reply: its bytes, or that they end too early.
+//! What can be wrong with the bytes of a reply.
 
 /// Why bytes are not an HTTP/1.x reply. The connection is of no further use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -37,15 +37,4 @@ pub(crate) enum ProtocolError {
     /// More than 100 replies with a status of 1xx.
     #[error("more than 100 interim replies came before the final one")]
     TooManyInterim,
-}
-
-/// How far a reply had come when the server closed too early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Truncated {
-    /// Not one byte had come: an idle connection may just have been closed.
-    BeforeHead,
-    /// Within the head, or between an interim reply and the final one.
-    InHead,
-    /// Within a body whose end had not come.
-    InBody,
 }

@@ -18,25 +18,17 @@
 
 mod body;
 
-use super::error::{ProtocolError, Truncated};
+use super::error::ProtocolError;
 use super::framing::{Body, Framing};
 use super::lines::{Line, Looked};
 use super::scan;
+use crate::protocol::{Progress, Truncated};
 
 /// Most bytes of one head, from the status line to the empty line; also of all
 /// trailers of one reply.
 const HEAD_LIMIT: usize = 64 * 1024;
 /// Most 1xx replies before the final one.
 const INTERIM_LIMIT: u8 = 100;
-
-/// Whether a reply is complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// More bytes belong to it, or the server has yet to close.
-    More,
-    /// It is complete.
-    Done,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {

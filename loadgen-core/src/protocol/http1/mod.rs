@@ -12,7 +12,6 @@ mod framing;
 pub(crate) mod harness;
 mod known_head;
 mod lines;
-mod notice;
 #[cfg(test)]
 mod properties;
 mod reply;
@@ -21,8 +20,7 @@ mod scan;
 mod tests;
 pub(crate) mod tolerant;
 
-pub(crate) use error::Truncated;
-pub(crate) use known_head::KnownHead;
-pub use notice::{Notice, ReplySizes};
-pub(crate) use reply::{Progress, ReplyParser};
-pub(crate) use tolerant::{LINE_KEPT, Sink, TolerantReader};
+#[cfg(any(test, feature = "fuzzing"))]
+use known_head::KnownHead;
+pub(crate) use reply::ReplyParser;
+pub(crate) use tolerant::{LINE_KEPT, TolerantReader};

@@ -2,12 +2,12 @@
 
 use std::io;
 
+use super::connection::State;
 use super::dating::take_date;
-use super::pool::State;
 use super::worker::{BUFFER, Worker};
 use crate::clock::Nanos;
-use crate::http1::{Progress, Truncated};
 use crate::net::transport::Transport;
+use crate::protocol::{Heads, Progress, Protocol, Truncated};
 use crate::record::{Cause, Failure, Phase};
 
 /// From this many body bytes on the kernel is told to drop them unread. Below,
@@ -20,7 +20,7 @@ const DISCARD_AT_ONCE: u64 = 1024 * 1024;
 /// Reads of one connection before the others get their turn.
 const READS_AT_ONCE: u32 = 16;
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     /// Reads until the socket has nothing more. Events are edge-triggered: after
     /// a short read a new event will come, unless the peer has hung up already.
     // Inlined although it is called from two places: every call passes through one of them.
@@ -54,7 +54,7 @@ impl Worker {
                 self.read_unasked(index);
                 return false;
             }
-            let droppable = connection.parser.discardable();
+            let droppable = connection.reply.droppable();
             if droppable >= DISCARD_FROM
                 && let Some(result) = transport.discard(
                     droppable.min(DISCARD_AT_ONCE).min(most as u64) as usize,
@@ -63,7 +63,7 @@ impl Worker {
             {
                 match self.taken(index, result) {
                     Some((n, now)) => {
-                        let progress = self.slab[index].parser.discarded(n as u64);
+                        let progress = self.slab[index].reply.dropped(n as u64);
                         if matches!(progress, Progress::Done) {
                             if self.slab[index].pipe.is_none() {
                                 self.complete(index, !hung_up, now);
@@ -83,8 +83,8 @@ impl Worker {
                 self.buffer[..partial.len()].copy_from_slice(&partial);
                 partial.len()
             });
-            let head = self.known_head.before_large_body(DISCARD_FROM);
-            let limited = |_: &usize| connection.parser.is_fresh() && transport.can_discard();
+            let head = self.heads.before_large_body(DISCARD_FROM);
+            let limited = |_: &usize| connection.reply.is_fresh() && transport.can_discard();
             let most = match head.filter(limited) {
                 Some(head) => most.min(head),
                 None => most,
@@ -102,9 +102,9 @@ impl Worker {
             let filled = kept + n;
             let connection = &mut self.slab[index];
             let bytes = &self.buffer[..filled];
-            let outcome = self.known_head.advance(&mut connection.parser, bytes);
-            if self.known_head.is_new() {
-                take_date(&mut self.recorder, &self.known_head, connection.call.sent, now);
+            let outcome = connection.reply.advance(&mut self.heads, bytes, &mut ());
+            if self.heads.is_new() {
+                take_date(&mut self.recorder, &self.heads, connection.call.sent, now);
             }
             match outcome {
                 // After a FIN nothing can be asked on this connection any more.
@@ -197,7 +197,7 @@ impl Worker {
         // An encrypted stream that ends without its goodbye may have been cut by anyone:
         // that completes nothing.
         let cut = self.slab[index].transport.as_ref().is_some_and(Transport::truncated);
-        match self.slab[index].parser.end_of_stream() {
+        match self.slab[index].reply.end_of_stream() {
             Ok(()) if cut => {
                 self.fail(index, Failure::new(self.phase(index), Cause::ClosedEarly));
             }

@@ -1,8 +1,8 @@
 //! Feeds the reader as the engine does, and checks what must hold for any bytes.
 //! Shared by the property tests and the fuzz target; a broken promise panics.
 
-use super::super::{Notice, Progress, ReplySizes, Truncated};
-use super::{Broken, LINE_KEPT, Sink, TolerantReader};
+use super::{Broken, LINE_KEPT, TolerantReader};
+use crate::protocol::{Notice, Progress, ReplySizes, Sink, Truncated};
 
 /// How a reply ended, and all that the engine can know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

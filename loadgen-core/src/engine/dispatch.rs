@@ -1,17 +1,19 @@
 //! Arrivals, and the users of closed loops: each gets a connection, waits for one,
 //! or is shed.
 
+use super::connection::Call;
 use super::looks::NOTABLE;
-use super::pool::Call;
+use super::stream::Waiting;
 use super::worker::Worker;
 use crate::clock::Nanos;
+use crate::protocol::Protocol;
 use crate::record::{CallRecord, Outcome};
 
 /// Arrivals taken up before sockets are looked at again, so that catching up
 /// after a stall does not delay the reading of replies.
 const BATCH: u32 = 64;
 
-impl Worker {
+impl<P: Protocol> Worker<P> {
     /// Takes up the arrivals that are due. `true` if more are due already.
     pub(super) fn take_arrivals(&mut self, now: Nanos) -> bool {
         let mut behind = false;
@@ -45,6 +47,7 @@ impl Worker {
     /// it is shed.
     pub(super) fn arrive(&mut self, s: usize, intended: Nanos, lag: Option<Nanos>) {
         let stream = &mut self.streams[s];
+        let request = self.settings.requests.of_arrival(stream.number_arrival());
         self.recorder.offered(stream.population, intended, lag);
         if let Some(lag) = lag.filter(|lag| *lag > NOTABLE) {
             self.looks.catch_up().took_up_late(intended, intended + lag);
@@ -54,10 +57,10 @@ impl Worker {
         }
         // Who came earlier is served earlier.
         if self.streams[s].nobody_waits() && self.can_start(s) {
-            return self.start(s, Call::arriving(intended, lag.unwrap_or(0)));
+            return self.start(s, Call::arriving(intended, lag.unwrap_or(0), request));
         }
         let stream = &mut self.streams[s];
-        if stream.wait(intended) {
+        if stream.wait(intended, request) {
             self.recorder.queued(stream.population, intended);
             self.kernel.queued(s, intended, lag);
         } else {
@@ -84,11 +87,11 @@ impl Worker {
                 } else {
                     self.start(s, call);
                 }
-            } else if let Some(intended) = stream.due.pop_front() {
+            } else if let Some(Waiting { intended, request }) = stream.due.pop_front() {
                 if self.is_past_deadline(intended) {
                     self.shed(s, intended, true);
                 } else {
-                    self.start(s, Call { intended, queued: true, ..Call::default() });
+                    self.start(s, Call { intended, request, queued: true, ..Call::default() });
                 }
             } else if stream.users > 0 {
                 stream.users -= 1;

@@ -2,7 +2,8 @@
 //! Shared by the property tests and the fuzz target; a broken promise panics.
 
 use super::error::ProtocolError;
-use super::{KnownHead, Progress, ReplyParser, Truncated};
+use super::{KnownHead, ReplyParser};
+use crate::protocol::{Progress, Truncated};
 
 /// How a reply ended, and all that the engine can know of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,8 @@
 //! - At most [`LINE_KEPT`] bytes are kept, and only while a line is split across
 //!   reads; 1 MiB where a [`Sink`] takes whole lines.
 //!
-//! `Connection` lines are not looked at: a server that closes is found out by its
-//! closing. Folded lines are separate lines.
+//! Sessions do not look at `Connection` lines, as httperf does not: they find out a
+//! server that closes by its closing. Folded lines are separate lines.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod harness;
@@ -26,10 +26,8 @@ mod tests;
 
 use std::mem;
 
-use super::error::Truncated;
-use super::notice::{Notice, ReplySizes};
-use super::reply::Progress;
 use super::scan;
+use crate::protocol::{Heads, NotAReply, Notice, Progress, Protocol, ReplySizes, Sink, Truncated};
 use line::{Line, Room, Unfinished};
 
 /// Most bytes of a line that are looked at.
@@ -45,27 +43,6 @@ const BAD_CHUNK_LINES: u8 = 100;
 const INTERIM_LIMIT: u8 = 100;
 /// The status of a reply that does not begin with a status line.
 const ASSUMED_STATUS: u32 = 599;
-
-/// Takes what a reply consists of. Every method does nothing unless implemented.
-#[allow(unused_variables)]
-pub(crate) trait Sink {
-    /// Whether lines are handed out as long as they are: for printing. Otherwise
-    /// they are cut to [`LINE_KEPT`] bytes.
-    fn takes_whole_lines(&self) -> bool {
-        false
-    }
-
-    /// The status line or a header line of the final reply without its line feed, but
-    /// with a carriage return before that. The empty line that ends the head is one of
-    /// them.
-    fn line(&mut self, line: &[u8]) {}
-
-    /// Bytes of the body, without the framing of chunks.
-    fn body(&mut self, bytes: &[u8]) {}
-
-    /// Something that a person should know of.
-    fn notice(&mut self, notice: Notice<'_>) {}
-}
 
 /// Why a reply is given up although nearly all is tolerated: reading on would be
 /// work without end. The connection is of no further use.
@@ -116,6 +93,8 @@ pub(crate) struct TolerantReader {
     chunked: bool,
     begun: bool,
     head_request: bool,
+    /// The server closes after it.
+    closes: bool,
 }
 
 // Every call in flight holds one.
@@ -138,6 +117,7 @@ impl TolerantReader {
             chunked: false,
             begun: false,
             head_request,
+            closes: false,
         }
     }
 
@@ -179,6 +159,7 @@ impl TolerantReader {
             State::Done => Ok(()),
             State::UntilClose => {
                 self.state = State::Done;
+                self.closes = true;
                 Ok(())
             }
             State::StatusLine if self.interim == 0 && self.lines == 0 => Err(Truncated::BeforeHead),
@@ -295,6 +276,7 @@ impl TolerantReader {
         if !matches!(self.status, 100..=599) {
             sink.notice(Notice::BadStatus(self.status));
         }
+        self.closes = text.starts_with(b"HTTP/1.0");
         self.begun = !self.is_interim();
         self.state = State::Fields;
         self.head_line(line, sink);
@@ -325,6 +307,9 @@ impl TolerantReader {
             Some(b'C' | b'c') => {
                 if let Some(value) = sscanf::value(text, b"content-length") {
                     self.length = sscanf::decimal(value).or(self.length);
+                } else if let Some(value) = sscanf::value(text, b"connection") {
+                    let says = |word: &[u8]| value.eq_ignore_ascii_case(word);
+                    self.closes = says(b"close") || (self.closes && !says(b"keep-alive"));
                 }
             }
             Some(b'T' | b't') => {
@@ -401,5 +386,71 @@ impl TolerantReader {
     /// not HTTP.
     fn is_interim(&self) -> bool {
         matches!(self.status, 100 | 102..=199)
+    }
+}
+
+/// Each head is read.
+#[derive(Debug, Default)]
+pub(crate) struct NoHeads;
+
+impl Heads for NoHeads {
+    fn before_large_body(&self, _: u64) -> Option<usize> {
+        None
+    }
+
+    fn is_new(&mut self) -> bool {
+        false
+    }
+
+    fn date_s(&self) -> Option<i64> {
+        None
+    }
+
+    fn forget(&mut self) {}
+}
+
+/// HTTP/1 as httperf takes it.
+impl Protocol for TolerantReader {
+    type Heads = NoHeads;
+
+    fn reply_to(is_head: bool) -> Self {
+        Self::new(is_head)
+    }
+
+    fn advance<S: Sink>(
+        &mut self,
+        _: &mut NoHeads,
+        bytes: &[u8],
+        sink: &mut S,
+    ) -> Result<(usize, Progress), NotAReply> {
+        Self::advance(self, bytes, sink).map_err(|_| NotAReply)
+    }
+
+    fn end_of_stream(&mut self) -> Result<(), Truncated> {
+        Self::end_of_stream(self)
+    }
+
+    fn droppable(&self) -> u64 {
+        self.discardable()
+    }
+
+    fn dropped(&mut self, bytes: u64) -> Progress {
+        self.discarded(bytes)
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.state == State::StatusLine && self.lines == 0 && self.interim == 0
+    }
+
+    fn has_status(&self) -> bool {
+        self.begun
+    }
+
+    fn status(&self) -> u32 {
+        Self::status(self)
+    }
+
+    fn keep_alive(&self) -> bool {
+        self.state == State::Done && !self.closes
     }
 }

@@ -8,7 +8,8 @@
 
 use super::date::date_of;
 use super::error::ProtocolError;
-use super::reply::{Progress, ReplyParser};
+use super::reply::ReplyParser;
+use crate::protocol::{Heads, NotAReply, Progress, Protocol, Sink, Truncated};
 
 /// Longest head that is kept: heads of common servers are far shorter, and
 /// copying a long one that never comes again would cost more than it saves.
@@ -27,30 +28,6 @@ pub(crate) struct KnownHead {
 }
 
 impl KnownHead {
-    /// The length of the head, if at least `large` bytes that may be dropped followed
-    /// it: reading so much of a fresh reply leaves them all to be dropped unread.
-    #[inline]
-    pub(crate) fn before_large_body(&self, large: u64) -> Option<usize> {
-        (self.body >= large).then_some(self.bytes.len())
-    }
-
-    /// Whether the head was learnt since this was last asked: once a second, if only
-    /// its `Date` changes.
-    #[inline]
-    pub(crate) fn is_new(&mut self) -> bool {
-        self.is_new && std::mem::take(&mut self.is_new)
-    }
-
-    /// The seconds since 1970 that its `Date` names.
-    pub(crate) fn date_s(&self) -> Option<i64> {
-        date_of(&self.bytes)
-    }
-
-    /// Makes the next head a new one, though it is the same.
-    pub(crate) fn forget(&mut self) {
-        self.after = None;
-    }
-
     /// As [`ReplyParser::advance`], with the same outcome for the same bytes.
     ///
     /// # Errors
@@ -93,6 +70,81 @@ impl KnownHead {
             self.is_new = true;
         }
         Ok(taken)
+    }
+}
+
+impl Heads for KnownHead {
+    #[inline]
+    fn before_large_body(&self, large: u64) -> Option<usize> {
+        (self.body >= large).then_some(self.bytes.len())
+    }
+
+    /// Once a second, if only its `Date` changes.
+    #[inline]
+    fn is_new(&mut self) -> bool {
+        self.is_new && std::mem::take(&mut self.is_new)
+    }
+
+    fn date_s(&self) -> Option<i64> {
+        date_of(&self.bytes)
+    }
+
+    fn forget(&mut self) {
+        self.after = None;
+    }
+}
+
+/// Strict HTTP/1.1: what is no reply by RFC 9112 is refused.
+impl Protocol for ReplyParser {
+    type Heads = KnownHead;
+
+    #[inline]
+    fn reply_to(is_head: bool) -> Self {
+        Self::new(is_head)
+    }
+
+    /// Lines and bodies are not handed out.
+    #[inline]
+    fn advance<S: Sink>(
+        &mut self,
+        heads: &mut KnownHead,
+        bytes: &[u8],
+        _: &mut S,
+    ) -> Result<(usize, Progress), NotAReply> {
+        heads.advance(self, bytes).map_err(|_| NotAReply)
+    }
+
+    fn end_of_stream(&mut self) -> Result<(), Truncated> {
+        Self::end_of_stream(self)
+    }
+
+    #[inline]
+    fn droppable(&self) -> u64 {
+        self.discardable()
+    }
+
+    fn dropped(&mut self, bytes: u64) -> Progress {
+        self.discarded(bytes)
+    }
+
+    #[inline]
+    fn is_fresh(&self) -> bool {
+        Self::is_fresh(self)
+    }
+
+    #[inline]
+    fn has_status(&self) -> bool {
+        !self.in_head()
+    }
+
+    #[inline]
+    fn status(&self) -> u32 {
+        Self::status(self).into()
+    }
+
+    #[inline]
+    fn keep_alive(&self) -> bool {
+        Self::keep_alive(self)
     }
 }
 

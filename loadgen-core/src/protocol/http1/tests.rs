@@ -1,8 +1,9 @@
 //! A table for each rule of framing. Every reply in it is played in many splits.
 
+use super::ReplyParser;
 use super::error::ProtocolError;
 use super::harness::{End, Outcome, check_splits};
-use super::{Progress, ReplyParser, Truncated};
+use crate::protocol::{Progress, Truncated};
 
 /// All ways to play the reply agree; the common outcome.
 fn play(reply: &str) -> Outcome {
