@@ -91,6 +91,10 @@ impl Request {
         self
     }
 
+    pub(crate) fn body_length(&self) -> usize {
+        self.body.len()
+    }
+
     /// Sets the body; its `Content-Length` is sent.
     #[must_use]
     pub fn with_body(mut self, body: Vec<u8>) -> Self {

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::SystemTime;
 
-use super::Finished;
 use super::looks::NOTABLE;
 use super::verdict;
 use super::worker::Harvest;
@@ -16,15 +15,28 @@ use crate::error::RunError;
 use crate::event::{EventReport, KeptEvents};
 use crate::plan::{Plan, nanos};
 use crate::record::connections::by_name;
+use crate::record::kernel::SlowCall;
 use crate::record::{
-    CallRecord, Cause, Histogram, Outcome, Phase, Population, PopulationRecord, Recorder,
-    STEPS_PER_WINDOW, SessionRecord, Tally, Timeline, TlsRecord,
+    CallLog, CallRecord, Cause, ConnectionLog, DateSample, Histogram, Outcome, PauseLog, Phase,
+    Population, PopulationRecord, Recorder, STEPS_PER_WINDOW, SessionRecord, Tally, Timeline,
+    TlsRecord,
 };
 use crate::report::{
     Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, PopulationReport,
     PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TimelineCounters, TimelineReport,
     TlsReport, Tool, Traffic, WindowReport, latency,
 };
+
+/// A report, and the calls that it was made of.
+pub(crate) struct Finished {
+    pub(crate) report: Report,
+    pub(crate) log: CallLog,
+    pub(crate) slow: Vec<SlowCall>,
+    pub(crate) connections: ConnectionLog,
+    pub(crate) dates: Vec<DateSample>,
+    pub(crate) pauses: PauseLog,
+    pub(crate) load_end: Nanos,
+}
 
 pub(super) fn assemble(
     plan: Plan,

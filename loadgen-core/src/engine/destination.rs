@@ -4,17 +4,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::worker::Worker;
+use super::sources::Sources;
 use crate::net::endpoint::Endpoint;
 use crate::net::lookups::{Answer, Line};
-use crate::net::socket;
-use crate::protocol::Protocol;
+use crate::net::{SocketOptions, socket};
 use crate::record::{Cause, Failure, Phase};
-use crate::target::{Addresses, Target};
+use crate::target::Addresses;
 
 /// Token of what wakes a worker when a lookup has ended: none of a connection.
 pub(super) const BELL: u64 = u64::MAX;
@@ -22,12 +20,11 @@ pub(super) const BELL: u64 = u64::MAX;
 /// Where a worker's connections go.
 #[derive(Debug)]
 pub(super) struct Destination {
-    /// Those that connections go to in turn; one, if all go to the first.
-    endpoints: Vec<Endpoint>,
+    /// The target alone, unless its sessions have several.
+    servers: Vec<Server>,
     choice: Addresses,
-    next: usize,
-    sources: Vec<IpAddr>,
-    next_source: usize,
+    sources: Sources,
+    options: SocketOptions,
     /// For the resolver, if it is asked for each connection.
     line: Option<Line>,
     /// The connections that wait, by the number of the lookup that is fresh enough, and
@@ -35,72 +32,80 @@ pub(super) struct Destination {
     waiting: VecDeque<(u64, u64)>,
 }
 
+/// Where the connections to one server go.
+#[derive(Debug)]
+struct Server {
+    /// Those that connections go to in turn; one, if all go to the first.
+    endpoints: Vec<Endpoint>,
+    next: usize,
+}
+
 impl Destination {
-    /// The destination of worker `shard`, so that several workers do not all begin with
-    /// the same endpoint. `endpoints` are those that the name had before the load, the one
-    /// that answered first.
+    /// The destination of one worker. `first`: so many endpoints and servers are left out
+    /// at the start, so that several workers do not all begin with the same. `servers` are
+    /// the endpoints that the name of each had before the load, the one that answered first.
     pub(super) fn new(
-        target: &Target,
-        endpoints: &[Endpoint],
-        shard: u32,
+        choice: Addresses,
+        servers: &[Vec<Endpoint>],
+        first: u32,
+        sources: Sources,
+        options: &SocketOptions,
         line: Option<Line>,
     ) -> Self {
+        let server = |_: &Vec<Endpoint>| Server { endpoints: Vec::new(), next: first as usize };
         let mut new = Self {
-            endpoints: Vec::new(),
-            choice: target.addresses(),
-            next: shard as usize,
-            sources: target.source_addresses().to_vec(),
-            next_source: 0,
+            servers: servers.iter().map(server).collect(),
+            choice,
+            sources,
+            options: options.clone(),
             line,
             waiting: VecDeque::new(),
         };
-        new.moved_to(endpoints);
+        servers.iter().enumerate().for_each(|(server, found)| new.moved_to(server, found));
         new
     }
 
-    /// The name has these endpoints now. Where all connections go to one of them, that
+    /// The name of a server has these endpoints now. Where all connections go to one of them, that
     /// is the one in use for as long as the name has it; then the first of the same family,
     /// else the first.
-    fn moved_to(&mut self, found: &[Endpoint]) {
+    fn moved_to(&mut self, server: usize, found: &[Endpoint]) {
         let is_ipv4 = |endpoint: &Endpoint| endpoint.tcp().map(|address| address.is_ipv4());
-        let fits = |endpoint: &&Endpoint| match (self.sources.first(), is_ipv4(endpoint)) {
-            (Some(source), Some(is_ipv4)) => source.is_ipv4() == is_ipv4,
-            _ => true,
-        };
-        let mut found: Vec<&Endpoint> = found.iter().filter(fits).collect();
+        let Some(server) = self.servers.get_mut(server) else { return };
+        let mut found: Vec<&Endpoint> = found.iter().filter(|to| self.sources.fit(to)).collect();
         if self.choice == Addresses::First {
-            let used = self.endpoints.first();
+            let used = server.endpoints.first();
             let kept = found.iter().find(|endpoint| used == Some(**endpoint));
             let like = || found.iter().find(|e| used.is_some_and(|u| is_ipv4(u) == is_ipv4(e)));
             let one = kept.or_else(like).or(found.first()).copied();
             found = one.into_iter().collect();
         }
-        self.endpoints = found.into_iter().cloned().collect();
+        server.endpoints = found.into_iter().cloned().collect();
     }
 
-    /// What rings for [`Worker::resolved`].
+    /// What rings for the worker that waits for lookups.
     pub(super) fn line(&self) -> Option<&Line> {
         self.line.as_ref()
     }
 
     /// Whether the connection with this token has to wait for a lookup, which is asked for.
-    fn has_to_wait(&mut self, token: u64) -> bool {
+    pub(super) fn has_to_wait(&mut self, token: u64) -> bool {
         let Some(line) = &self.line else { return false };
         self.waiting.push_back((line.ask(), token));
         true
     }
 
     /// A lookup has ended.
-    fn answer(&mut self) -> Option<Arc<Answer>> {
+    pub(super) fn answer(&mut self) -> Option<Arc<Answer>> {
         let answer = self.line.as_mut()?.take()?;
         if let Ok(found) = &answer.found {
-            self.moved_to(found);
+            // A name that is resolved again is the target's: it is alone.
+            self.moved_to(0, found);
         }
         Some(answer)
     }
 
     /// The next connection that has waited for this lookup, or an earlier one.
-    fn next_waiting(&mut self, number: u64) -> Option<u64> {
+    pub(super) fn next_waiting(&mut self, number: u64) -> Option<u64> {
         let (wanted, token) = *self.waiting.front()?;
         if wanted > number {
             return None;
@@ -109,84 +114,47 @@ impl Destination {
         Some(token)
     }
 
-    /// The endpoint of the next connection.
-    fn next_endpoint(&mut self) -> Option<&Endpoint> {
-        let count = self.endpoints.len();
-        let place = self.next.checked_rem(count)?;
-        self.next = place + 1;
-        self.endpoints.get(place)
+    /// The endpoint of the next connection to a server.
+    pub(super) fn next_endpoint(&mut self, server: usize) -> Option<&Endpoint> {
+        let Server { endpoints, next } = self.servers.get_mut(server)?;
+        let place = next.checked_rem(endpoints.len())?;
+        *next = place + 1;
+        endpoints.get(place)
     }
 
-    /// A socket that connects to `endpoint`, from the next source address that has a port
-    /// free.
-    fn socket(&mut self, endpoint: &Endpoint, buffer: Option<u32>) -> io::Result<OwnedFd> {
-        let Some(last) = self.sources.len().checked_sub(1) else {
-            return socket::connect(endpoint, None, buffer);
-        };
-        for _ in 0..last {
-            self.next_source = (self.next_source + 1) % self.sources.len();
-            let source = self.sources[self.next_source];
-            match socket::connect(endpoint, Some(source), buffer) {
-                Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
-                other => return other,
+    /// A socket that connects to `endpoint`, from the next source address, or the next that
+    /// has a port free.
+    pub(super) fn socket(
+        &mut self,
+        endpoint: &Endpoint,
+        buffer: Option<u32>,
+    ) -> io::Result<OwnedFd> {
+        let mut left = self.sources.tries();
+        loop {
+            left -= 1;
+            let socket = socket::prepare(endpoint, &self.options)?;
+            if let Some(bytes) = buffer {
+                socket.set_recv_buffer_size(bytes as usize)?;
+            }
+            let bound = endpoint.tcp().map_or(Ok(()), |server| self.sources.bind(&socket, server));
+            match bound.and_then(|()| socket::begin(&socket, endpoint)) {
+                Ok(()) => return Ok(socket.into()),
+                Err(error) if left == 0 || Cause::of(&error) != Cause::AddressUnavailable => {
+                    return Err(error);
+                }
+                Err(_) => {}
             }
         }
-        self.next_source = (self.next_source + 1) % self.sources.len();
-        socket::connect(endpoint, Some(self.sources[self.next_source]), buffer)
     }
 }
 
 /// Why no connection to an endpoint could be begun.
-fn failure(endpoint: &Endpoint, error: &io::Error) -> Failure {
+pub(super) fn failure(endpoint: &Endpoint, error: &io::Error) -> Failure {
     let failure = Failure::from_io(Phase::Connect, error);
     match (endpoint, error.raw_os_error()) {
         // connect(2): of TCP it means that this machine has no port left.
         (Endpoint::Unix(_), Some(libc::EAGAIN)) => Failure { cause: Cause::BacklogFull, ..failure },
         _ => failure,
-    }
-}
-
-impl<P: Protocol> Worker<P> {
-    /// Begins to connect, or to wait for the lookup that says where to.
-    pub(super) fn set_out(&mut self, index: u32) {
-        let token = self.slab.token(index);
-        if !self.destination.has_to_wait(token) {
-            self.connect(index);
-        }
-    }
-
-    /// A socket that connects, and the number of the endpoint in the record.
-    pub(super) fn socket(&mut self, s: usize) -> Result<(OwnedFd, u8), Failure> {
-        let begun = if self.looks.has_begun() { self.now() } else { 0 };
-        let buffer = self.streams[s].pace.map(|pace| pace.receive_buffer);
-        // The resolver found no address of the family that the source addresses have.
-        let nowhere = Failure::new(Phase::Connect, Cause::Resolve);
-        let endpoint = self.destination.next_endpoint().ok_or(nowhere)?.clone();
-        let visit = self.recorder.visits.begin(&endpoint, begun);
-        let socket = self.destination.socket(&endpoint, buffer);
-        socket.map(|fd| (fd, visit)).map_err(|error| failure(&endpoint, &error))
-    }
-
-    /// A lookup has ended: those that have waited for it connect.
-    #[cold]
-    pub(super) fn resolved(&mut self) {
-        let Some(answer) = self.destination.answer() else { return };
-        while let Some(token) = self.destination.next_waiting(answer.number) {
-            // It may have run out of time.
-            let Some(index) = self.slab.find(token) else { continue };
-            match &answer.found {
-                Ok(_) => {
-                    let now = self.now();
-                    let call = &mut self.slab[index].call;
-                    call.connecting.resolved(now.saturating_sub(call.sent));
-                    self.connect(index);
-                }
-                Err(_) => self.fail(index, Failure::new(Phase::Connect, Cause::Resolve)),
-            }
-        }
-        for s in 0..self.streams.len() {
-            self.serve(s);
-        }
     }
 }
 
@@ -199,12 +167,13 @@ mod tests {
     }
 
     fn destination(choice: Addresses, shard: u32, endpoints: &[Endpoint]) -> Destination {
-        let target = Target::parse("http://h/").unwrap().with_addresses(choice);
-        Destination::new(&target, endpoints, shard, None)
+        let options = SocketOptions::default();
+        let sources = Sources::new(&options, (shard, 8));
+        Destination::new(choice, &[endpoints.to_vec()], shard, sources, &options, None)
     }
 
     fn turns(destination: &mut Destination, n: usize) -> Vec<String> {
-        (0..n).map(|_| destination.next_endpoint().unwrap().to_string()).collect()
+        (0..n).map(|_| destination.next_endpoint(0).unwrap().to_string()).collect()
     }
 
     #[test]
@@ -222,7 +191,7 @@ mod tests {
         let (old, new, six) = (at("10.0.0.1:80"), at("10.0.0.2:80"), at("[::1]:80"));
         let mut to = destination(Addresses::First, 3, &[old.clone(), six.clone()]);
         let mut goes_to = |found: &[&Endpoint], endpoint: &Endpoint| {
-            to.moved_to(&found.iter().map(|e| (*e).clone()).collect::<Vec<_>>());
+            to.moved_to(0, &found.iter().map(|e| (*e).clone()).collect::<Vec<_>>());
             assert_eq!(turns(&mut to, 2), [endpoint.to_string(), endpoint.to_string()]);
         };
         goes_to(&[&old], &old);
@@ -234,13 +203,17 @@ mod tests {
 
     #[test]
     fn sources_take_addresses_of_their_family_only() {
-        let target = Target::parse("http://h/").unwrap().with_addresses(Addresses::All);
-        let target = target.with_source_addresses(vec!["127.0.0.2".parse().unwrap()]);
+        let sources = vec!["127.0.0.2".parse().unwrap()];
+        let options = SocketOptions { sources, ..SocketOptions::default() };
         let both = [at("[::1]:80"), at("10.0.0.1:80")];
-        let mut to = Destination::new(&target, &both, 0, None);
+        let sources = || Sources::new(&options, (0, 1));
+        let to = |s| Destination::new(Addresses::All, &[both.to_vec()], 0, s, &options, None);
+        let all = turns(&mut to(sources().strictly_in_turn()), 2);
+        assert_eq!(all, ["[::1]:80", "10.0.0.1:80"]);
+        let mut to = to(sources());
         assert_eq!(turns(&mut to, 2), ["10.0.0.1:80", "10.0.0.1:80"]);
-        to.moved_to(&both[..1]);
-        assert_eq!(to.next_endpoint(), None);
+        to.moved_to(0, &both[..1]);
+        assert_eq!(to.next_endpoint(0), None);
     }
 
     #[test]

@@ -4,17 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::assemble::{self, addresses};
+use super::assemble::{self, Finished, addresses};
 use super::shared::Shared;
 use super::starting_line::StartingLine;
 use super::worker::Harvest;
-use crate::clock::{Clock, Nanos};
+use crate::clock::Clock;
 use crate::error::RunError;
 use crate::event::{Event, EventKind, KeptEvents};
 use crate::net::lookups::Resolver;
 use crate::plan::Plan;
-use crate::record::kernel::SlowCall;
-use crate::record::{CallLog, ConnectionLog, DateSample, PauseLog};
 use crate::report::{Environment, Report};
 
 /// Counters of a run under way, at most 100 ms old. They include the warm-up.
@@ -51,17 +49,6 @@ pub struct RunHandle {
     pub(super) workers: Vec<JoinHandle<std::io::Result<Option<Harvest>>>>,
     pub(super) marks: Mutex<KeptEvents>,
     pub(super) resolver: Option<Resolver>,
-}
-
-/// A report, and the calls that it was made of.
-pub(crate) struct Finished {
-    pub(crate) report: Report,
-    pub(crate) log: CallLog,
-    pub(crate) slow: Vec<SlowCall>,
-    pub(crate) connections: ConnectionLog,
-    pub(crate) dates: Vec<DateSample>,
-    pub(crate) pauses: PauseLog,
-    pub(crate) load_end: Nanos,
 }
 
 /// Ends a run before its time, from another thread than the one that waits for it.

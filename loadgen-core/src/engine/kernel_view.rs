@@ -9,23 +9,21 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::connection::{Connection, State};
-use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::stamps::Stamps;
 use crate::net::tcp_info::TcpInfo;
-use crate::protocol::Protocol;
-use crate::record::causes::{Connecting, Evidence, SLOW_AFTER};
+use crate::record::causes::{Evidence, SLOW_AFTER};
 use crate::record::kernel::{KernelRecord, Turns};
 use crate::record::{CallRecord, Outcome};
 
 /// Slow calls whose connections are looked at in a row, and how many more in each
 /// tenth of a second: at about a µs each, a few ms at the end of an outage.
-const BUDGET: u32 = 4096;
-const BUDGET_BACK: u32 = 200;
+pub(super) const BUDGET: u32 = 4096;
+pub(super) const BUDGET_BACK: u32 = 200;
 
 /// Connections looked at each time, and slots of the slab looked through for them.
-const SAMPLES: u32 = 8;
-const LOOK_THROUGH: u32 = 32;
+pub(super) const SAMPLES: u32 = 8;
+pub(super) const LOOK_THROUGH: u32 = 32;
 
 /// Lateness from which it is kept for an arrival that has to wait.
 const LATE: Nanos = 10 * MILLISECOND;
@@ -39,10 +37,10 @@ pub(super) struct KernelView {
     /// Only if the plan asks for the kernel's timestamps.
     pub(super) stamps: Option<Stamps>,
     /// A call that took longer is looked into; 0 when each one is to be.
-    look_after: Nanos,
-    budget: u32,
+    pub(super) look_after: Nanos,
+    pub(super) budget: u32,
     /// Where the walk through the slab goes on.
-    cursor: u32,
+    pub(super) cursor: u32,
     /// Arrivals that were taken up late and then had to wait for a connection, by
     /// stream: intended start and lateness, in order.
     late: [VecDeque<(Nanos, Nanos)>; 2],
@@ -78,7 +76,7 @@ impl KernelView {
     }
 
     /// What the thread waited for a CPU since the last time.
-    fn look_at_thread(&mut self, now: Nanos) {
+    pub(super) fn look_at_thread(&mut self, now: Nanos) {
         let Some(all) = self.run_delay() else { return };
         let before = std::mem::replace(&mut self.waited_before, all);
         let since = Turns {
@@ -105,7 +103,7 @@ impl KernelView {
     }
 
     /// A call of stream `s` that took long, or any if there are timestamps, over `connection` if it had one.
-    fn look_into<P>(
+    pub(super) fn look_into<P>(
         &mut self,
         s: usize,
         call: &CallRecord,
@@ -145,76 +143,6 @@ fn unread(stamps: &Stamps, call: &CallRecord) -> Option<Nanos> {
 fn parse_schedstat(text: &str) -> Option<Turns> {
     let mut numbers = text.split_ascii_whitespace().skip(1).map(|number| number.parse().ok());
     Some(Turns { waited: numbers.next()??, turns: numbers.next()?? })
-}
-
-impl<P: Protocol> Worker<P> {
-    /// Whether a call that ended at `now` is to be looked into.
-    #[inline]
-    pub(super) fn is_worth_a_look(&self, intended: Nanos, now: Nanos) -> bool {
-        now.saturating_sub(intended) >= self.kernel.look_after
-    }
-
-    /// Looks into the call that has just ended on a connection, which is still open.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn look_into(&mut self, index: u32, outcome: Outcome, now: Nanos) {
-        let call = self.call_record(index, outcome, now);
-        let connection = &self.slab[index];
-        let request_bytes = self.settings.requests.get(connection.call.request).keep.len();
-        let s = usize::from(connection.stream);
-        self.kernel.look_into(s, &call, Some(connection), request_bytes);
-    }
-
-    /// The same for a call that has no connection to be looked at: it never had one,
-    /// or the connection is at another call.
-    pub(super) fn look_into_unconnected(&mut self, s: usize, call: &CallRecord) {
-        if self.is_worth_a_look(call.intended, call.done) {
-            self.kernel.look_into::<P>(s, call, None, 0);
-        }
-    }
-
-    /// How long the connecting of a call took, whose end we saw `now`, and what is to be kept
-    /// of it.
-    pub(super) fn connecting(&self, index: u32, now: Nanos) -> (Nanos, Connecting) {
-        let connection = &self.slab[index];
-        let call = &connection.call;
-        let took = now.saturating_sub(call.sent + call.connecting.resolving());
-        let slow = connection.transport.as_ref().filter(|_| Connecting::is_slow(took));
-        let info = slow.and_then(|transport| TcpInfo::of(transport.fd()));
-        (took, call.connecting.complete(took, info))
-    }
-
-    /// Ten times a second: looks at some connections and at this thread.
-    pub(super) fn look_around(&mut self, now: Nanos) {
-        self.kernel.look_at_thread(now);
-        self.kernel.budget = (self.kernel.budget + BUDGET_BACK).min(BUDGET);
-        // The oldest call of each stream is the one most likely to be stuck.
-        for s in 0..self.streams.len() {
-            if let Some(index) = self.streams[s].active.first() {
-                self.look_at(index, now);
-            }
-        }
-        let slots = self.slab.slots();
-        let mut left = SAMPLES;
-        for _ in 0..LOOK_THROUGH.min(slots) {
-            self.kernel.cursor = (self.kernel.cursor + 1) % slots;
-            let index = self.kernel.cursor;
-            if matches!(self.slab[index].state, State::Idle | State::Waiting | State::Sending) {
-                self.look_at(index, now);
-                left -= 1;
-            }
-            if left == 0 {
-                break;
-            }
-        }
-    }
-
-    fn look_at(&mut self, index: u32, now: Nanos) {
-        let transport = self.slab[index].transport.as_ref();
-        if let Some(info) = transport.and_then(|transport| TcpInfo::of(transport.fd())) {
-            self.kernel.record.sample(now, &info);
-        }
-    }
 }
 
 #[cfg(test)]

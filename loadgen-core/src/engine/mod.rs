@@ -4,36 +4,26 @@
 //! worker; from an async program, call it inside `spawn_blocking`.
 
 mod assemble;
-mod calls;
 mod catch_up;
-mod closing;
 mod connection;
-mod dating;
 mod destination;
 #[cfg(test)]
 mod destination_tests;
-mod dispatch;
 mod environment;
 mod handle;
 mod kernel_view;
-mod lifecycle;
 mod looks;
 mod opening;
-mod own;
-mod pacing;
-mod pipelining;
+mod pace;
 mod preflight;
-mod receive;
-mod session;
 mod shared;
+mod sources;
 mod standstill;
 mod starting_line;
 mod stoppable;
 mod stream;
 mod thread;
-mod unanswered;
 mod verdict;
-mod verdict_own;
 mod worker;
 mod workload;
 
@@ -41,18 +31,19 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread as os_thread;
 
+pub(crate) use assemble::Finished;
 use destination::{BELL, Destination};
-pub(crate) use handle::Finished;
 pub use handle::{RunHandle, Snapshot, Stopper};
 use preflight::{check_sources, reach};
-use session::SessionWorker;
 use shared::{Settings, Shared};
+use sources::Sources;
 use starting_line::StartingLine;
 pub(crate) use stoppable::unless_stopped;
 use stream::StreamState;
 use thread::carry_out;
 use worker::Worker;
 use workload::requests::Requests;
+use workload::script::{self, Scripts};
 
 use crate::clock::Nanos;
 use crate::error::RunError;
@@ -61,9 +52,10 @@ use crate::net::lookups::{Lookup, Resolver};
 use crate::net::poll::Poll;
 use crate::net::resolver::resolve;
 use crate::net::tls::{Tls, TlsError, TlsSettings};
-use crate::net::{limits, socket};
+use crate::net::{SocketOptions, limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
-use crate::protocol::http1::ReplyParser;
+use crate::protocol::Protocol;
+use crate::protocol::http1::{ReplyParser, TolerantReader};
 use crate::record::{CallLog, Recorder};
 use crate::report::Report;
 use crate::session::Observer;
@@ -81,15 +73,15 @@ pub struct Engine {
     plan: Plan,
     /// The address that answered.
     address: Endpoint,
-    /// Those that connections may go to.
-    endpoints: Vec<Endpoint>,
+    /// Those that connections to each server may go to.
+    servers: Vec<Vec<Endpoint>>,
     /// Where the name leads while the load runs, if it is resolved again.
     lookup: Option<Lookup>,
-    /// `None`: connections are not encrypted, or by their sessions.
-    tls: Option<Arc<TlsSettings>>,
+    /// Of each server; none: connections are not encrypted.
+    tls: Arc<[TlsSettings]>,
     descriptor_limit: u64,
     /// For a plan with sessions.
-    sessions: Option<session::Settings>,
+    sessions: Option<script::Settings>,
 }
 
 impl Engine {
@@ -102,7 +94,8 @@ impl Engine {
     pub fn new(plan: Plan) -> Result<Self, RunError> {
         plan.validate()?;
         if let Some(sessions) = plan.sessions() {
-            return Self::of_sessions(session::Settings::new(&plan, sessions)?, plan);
+            let tls = script::encryption(&plan, sessions)?;
+            return Self::of_sessions(script::Settings::new(&plan, sessions)?, tls, plan);
         }
         let sum = |count: fn(&crate::Stream) -> u32| -> u64 {
             plan.streams().map(|stream| u64::from(count(stream))).sum()
@@ -136,8 +129,9 @@ impl Engine {
         }
         let place = plan.target.place()?;
         let lookup = plan.target.resolves_again().then(|| Lookup::new(move || resolve(&place)));
-        let tls = tls.map(Arc::new);
-        Ok(Self { plan, address, endpoints, lookup, tls, descriptor_limit, sessions: None })
+        let tls = tls.into_iter().collect();
+        let servers = vec![endpoints];
+        Ok(Self { plan, address, servers, lookup, tls, descriptor_limit, sessions: None })
     }
 
     /// As [`Self::new`], which may take as long as the plan's timeout, until `stop` is
@@ -151,18 +145,24 @@ impl Engine {
 
     /// A plan with sessions: what its connections meet is the result, so none is
     /// tried, and it may open as many as the process is allowed to.
-    fn of_sessions(settings: session::Settings, plan: Plan) -> Result<Self, RunError> {
-        let address = settings.address().ok_or_else(|| RunError::Resolve {
-            url: plan.target.url().to_owned(),
-            source: std::io::Error::other("the name has no address"),
-        })?;
+    fn of_sessions(
+        settings: script::Settings,
+        tls: Vec<TlsSettings>,
+        plan: Plan,
+    ) -> Result<Self, RunError> {
+        let servers = settings.servers();
+        let address =
+            servers.iter().flatten().next().cloned().ok_or_else(|| RunError::Resolve {
+                url: plan.target.url().to_owned(),
+                source: std::io::Error::other("the name has no address"),
+            })?;
         let descriptor_limit = limits::raise_to_hard_limit();
         Ok(Self {
             plan,
-            address: Endpoint::Tcp(address),
-            endpoints: Vec::new(),
+            address,
+            servers,
             lookup: None,
-            tls: None,
+            tls: tls.into(),
             descriptor_limit,
             sessions: Some(settings),
         })
@@ -209,10 +209,20 @@ impl Engine {
     }
 
     fn launch(mut self, observer: Option<Box<dyn Observer>>) -> Result<RunHandle, RunError> {
-        let common = self
-            .sessions
-            .take()
-            .map(|settings| Arc::new(session::Common::new(settings, self.plan.threads, observer)));
+        let threads = self.plan.threads;
+        let sessions = self.sessions.take();
+        match sessions.map(|settings| script::Common::new(settings, threads, observer)) {
+            // What is no reply by the standard fails a call; httperf counts it.
+            None => self.launch_workers::<ReplyParser>(None),
+            Some(common) => self.launch_workers::<TolerantReader>(Some(Arc::new(common))),
+        }
+    }
+
+    /// The same, when it is decided what the workers speak.
+    fn launch_workers<P: Protocol>(
+        mut self,
+        common: Option<Arc<script::Common>>,
+    ) -> Result<RunHandle, RunError> {
         let setup = |source| RunError::Setup { what: "a resolver thread", source };
         let resolver = self.lookup.take().map(Resolver::start).transpose().map_err(setup)?;
         let plan = &self.plan;
@@ -220,29 +230,35 @@ impl Engine {
         let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
         let shared = Arc::new(Shared::new(plan.threads));
         let line = Arc::new(StartingLine::new(plan.threads));
+        let options = self.socket_options();
         let mut workers = Vec::new();
         for shard in 0..plan.threads {
             // One alone is best placed by the scheduler.
             let core = (plan.threads > 1).then_some(shard as usize);
             let spawned = Poll::new(plan.precision).and_then(|poll| {
                 let bell = resolver.as_ref().map(Resolver::line).transpose()?;
-                let destination = Destination::new(&plan.target, &self.endpoints, shard, bell);
+                let sources = Sources::new(&options, (shard, plan.threads));
+                let in_turn = common.is_some();
+                let sources = if in_turn { sources.strictly_in_turn() } else { sources };
+                let choice = plan.target.addresses();
+                let servers = &self.servers;
+                let destination = Destination::new(choice, servers, shard, sources, &options, bell);
                 if let Some(bell) = destination.line() {
                     poll.register_waker(bell.fd(), BELL)?;
                 }
-                let thread = os_thread::Builder::new().name(format!("loadgen-{shard}"));
+                let worker = Worker::<P>::new(
+                    Arc::clone(&settings),
+                    Arc::clone(&shared),
+                    shard,
+                    poll,
+                    self.streams(shard, common.as_ref()),
+                    destination,
+                    self.recorder(),
+                );
                 let line = Arc::clone(&line);
                 let shared = Arc::clone(&shared);
-                match &common {
-                    None => {
-                        let worker = self.worker(shard, poll, &settings, &shared, destination);
-                        thread.spawn(move || carry_out(core, worker, &line, &shared))
-                    }
-                    Some(common) => {
-                        let worker = self.session_worker(shard, poll, common, &shared);
-                        thread.spawn(move || carry_out(core, worker, &line, &shared))
-                    }
-                }
+                let thread = os_thread::Builder::new().name(format!("loadgen-{shard}"));
+                thread.spawn(move || carry_out(core, worker, &line, &shared))
             });
             match spawned {
                 Ok(worker) => workers.push(worker),
@@ -260,11 +276,11 @@ impl Engine {
     fn settings(&self) -> Settings {
         let plan = &self.plan;
         Settings {
-            tls: self.tls.clone(),
+            tls: Arc::clone(&self.tls),
             tunnel: plan.target.tunnel(),
             timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
-            drain: nanos(plan.drain_s()),
+            drain: nanos(plan.drain().as_secs_f64()),
             end: plan.duration_s.map_or(Nanos::MAX, nanos),
             requests: Requests::one(
                 &plan.request(),
@@ -276,51 +292,34 @@ impl Engine {
         }
     }
 
-    fn worker(
-        &self,
-        shard: u32,
-        poll: Poll,
-        settings: &Arc<Settings>,
-        shared: &Arc<Shared>,
-        destination: Destination,
-    ) -> Worker<ReplyParser> {
-        let plan = &self.plan;
-        let streams = plan
-            .streams()
-            .zip(0..)
-            .map(|(stream, i)| StreamState::new(plan, stream, i, shard, plan.threads))
-            .collect();
-        let recorder = self.recorder();
-        Worker::new(
-            Arc::clone(settings),
-            Arc::clone(shared),
-            shard,
-            poll,
-            streams,
-            destination,
-            recorder,
-        )
+    fn socket_options(&self) -> SocketOptions {
+        let sources = || self.plan.target.source_addresses().to_vec();
+        match self.plan.sessions() {
+            Some(sessions) => sessions.socket.clone(),
+            None => SocketOptions { sources: sources(), ..SocketOptions::default() },
+        }
     }
 
-    fn session_worker(
-        &self,
-        shard: u32,
-        poll: Poll,
-        common: &Arc<session::Common>,
-        shared: &Arc<Shared>,
-    ) -> SessionWorker {
+    /// The streams of a worker. The arrivals of the load are sessions if there are `common`
+    /// settings of such.
+    fn streams(&self, shard: u32, common: Option<&Arc<script::Common>>) -> Vec<StreamState> {
         let plan = &self.plan;
-        let starts =
-            plan.load.schedule.starts(plan.seed, u64::from(shard), u64::from(plan.threads));
-        SessionWorker::new(
-            Arc::clone(common),
-            Arc::clone(shared),
-            shard,
-            plan.threads,
-            poll,
-            starts,
-            self.recorder(),
-        )
+        let threads = plan.threads;
+        let mut streams: Vec<StreamState> = plan
+            .streams()
+            .zip(0..)
+            .map(|(stream, i)| StreamState::new(plan, stream, i, shard, threads))
+            .collect();
+        if let Some(common) = common
+            && let Some(load) = streams.first_mut()
+        {
+            let count = common.settings.sessions.count;
+            load.add_scripts(
+                Scripts::new(Arc::clone(common), load.population, shard, threads),
+                count,
+            );
+        }
+        streams
     }
 
     fn recorder(&self) -> Recorder {

@@ -1,15 +1,16 @@
 //! Whether there is a target, and from where: asked once, before the load.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 
 use crate::clock::monotonic_ns;
 use crate::error::RunError;
 use crate::net::endpoint::Endpoint;
 use crate::net::poll::Poll;
 use crate::net::progress::HandshakeError;
-use crate::net::socket;
 use crate::net::tls::{TlsSessionCache, TlsSettings};
+use crate::net::{SocketOptions, socket};
 use crate::plan::{Plan, Precision, nanos};
 use crate::record::Cause;
 use crate::target::{Addresses, Proxy};
@@ -70,6 +71,16 @@ fn reach_from_any(plan: &Plan, address: &Endpoint) -> io::Result<Option<IpAddr>>
     socket::reach(address, None, plan.timeout()).map(|()| None)
 }
 
+/// Starts to connect.
+fn connect(endpoint: &Endpoint, source: Option<IpAddr>) -> io::Result<OwnedFd> {
+    let socket = socket::prepare(endpoint, &SocketOptions::default())?;
+    if let Some(source) = source {
+        socket::bind(&socket, SocketAddr::new(source, 0))?;
+    }
+    socket::begin(&socket, endpoint)?;
+    Ok(socket.into())
+}
+
 /// Agrees on TLS with a server that takes connections, once.
 fn secure(
     plan: &Plan,
@@ -81,7 +92,7 @@ fn secure(
     let end = monotonic_ns().saturating_add(limit);
     let fits = |source: &IpAddr| address.tcp().is_some_and(|a| a.is_ipv4() == source.is_ipv4());
     let source = source.filter(fits);
-    let fd = socket::connect(address, source, None).map_err(HandshakeError::Socket)?;
+    let fd = connect(address, source).map_err(HandshakeError::Socket)?;
     let mut transport =
         tls.connect(fd, &mut TlsSessionCache::default()).map_err(HandshakeError::Socket)?;
     if let Some(request) = plan.target.tunnel() {

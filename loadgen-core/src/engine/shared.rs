@@ -50,8 +50,8 @@ const STOP_AHEAD: Nanos = PUBLISH_EVERY + 20 * MILLISECOND;
 /// The plan, as far as a worker needs it, in ns.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// `None`: connections are not encrypted.
-    pub(crate) tls: Option<Arc<TlsSettings>>,
+    /// Of each server; none: connections are not encrypted.
+    pub(crate) tls: Arc<[TlsSettings]>,
     /// What asks a proxy for a tunnel, where connections need one.
     pub(crate) tunnel: Option<Arc<[u8]>>,
     pub(crate) timeout: Nanos,

@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 
-use super::connection::{Call, List};
+use super::connection::{Call, List, Roomy};
 use super::opening::Opening;
-use super::pacing::Pace;
-use super::pipelining::Roomy;
-use super::workload::requests::RequestId;
+use super::pace::Pace;
+use super::workload::requests::{RequestId, Requests};
+use super::workload::script::Scripts;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::net::tls::TlsSessionCache;
 use crate::plan::{CloseMode, Plan, Stream};
@@ -43,6 +43,8 @@ pub(crate) struct StreamState {
     next: Option<Nanos>,
     /// Arrivals taken up, those of closed loops among them.
     arrived: u64,
+    /// How many there are to be; `None`: as many as the schedule has.
+    share: Option<u64>,
     /// Every so many arrivals of the run one is this worker's, from this one on.
     stripe: (u64, u64),
     /// Arrivals waiting for a connection, in order.
@@ -50,6 +52,7 @@ pub(crate) struct StreamState {
     backlog: usize,
     /// Closed loop: when users come back after a failure, in order.
     pauses: VecDeque<Nanos>,
+    pub(crate) connecting: List,
     pub(crate) idle: List,
     pub(crate) active: List,
     pub(crate) closing: List,
@@ -73,10 +76,13 @@ pub(crate) struct StreamState {
     pub(crate) users: u32,
     /// How connections may be opened.
     pub(crate) opening: Opening,
-    /// What its connections were given to take up TLS sessions by.
-    pub(crate) tls_sessions: TlsSessionCache,
+    /// What its connections were given to take up TLS sessions by; sessions have such of
+    /// their own.
+    tls_sessions: TlsSessionCache,
     /// How slowly connections are read from; `None`: as fast as bytes come.
     pub(crate) pace: Option<Pace>,
+    /// Where its arrivals are sessions.
+    pub(crate) scripts: Option<Box<Scripts>>,
 }
 
 impl StreamState {
@@ -95,10 +101,12 @@ impl StreamState {
             shift,
             next,
             arrived: 0,
+            share: None,
             stripe: (shard.into(), shards.into()),
             due: VecDeque::with_capacity(share(stream.backlog).min(4096) as usize),
             backlog: share(stream.backlog) as usize,
             pauses: VecDeque::new(),
+            connecting: List::default(),
             idle: List::default(),
             active: List::default(),
             closing: List::default(),
@@ -115,12 +123,48 @@ impl StreamState {
             opening: Opening::new(stream, shards),
             tls_sessions: TlsSessionCache::default(),
             pace: stream.read_bytes_per_s.map(Pace::new),
+            scripts: None,
         }
+    }
+
+    /// Makes its arrivals sessions: `count` in all workers, if that is limited.
+    pub(crate) fn add_scripts(&mut self, scripts: Scripts, count: Option<u64>) {
+        let (shard, shards) = self.stripe;
+        self.share = count.map(|count| count / shards + u64::from(shard < count % shards));
+        self.scripts = Some(Box::new(scripts));
+    }
+
+    /// What the connections of this session (or those that are no session's) were given to
+    /// take up TLS sessions by.
+    pub(crate) fn tls_sessions(&mut self, session: Option<u64>) -> &mut TlsSessionCache {
+        let scripts = self.scripts.as_deref_mut();
+        match session.and_then(|session| scripts?.session(session)) {
+            Some(session) => &mut session.tls,
+            None => &mut self.tls_sessions,
+        }
+    }
+
+    /// Whether all arrivals that there are to be have been taken up.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.share.is_some_and(|share| self.arrived >= share)
+    }
+
+    /// Whether an arrival of a session is to begin, in closed loop: when the one before is
+    /// through.
+    pub(crate) fn begins_session(&self) -> bool {
+        self.closed_loop
+            && !self.is_exhausted()
+            && self.scripts.as_ref().is_some_and(|scripts| scripts.is_empty())
     }
 
     /// The next intended start, unless it is at or past `end`.
     pub(crate) fn next_start(&self, end: Nanos) -> Option<Nanos> {
-        self.next.filter(|&next| next < end)
+        self.next.filter(|&next| next < end && !self.is_exhausted())
+    }
+
+    /// The next intended start of the schedule, if there was one before it.
+    pub(crate) fn next_of_many(&self) -> Option<Nanos> {
+        self.next.filter(|_| self.arrived > 0)
     }
 
     /// Takes the next intended start off the schedule.
@@ -128,8 +172,16 @@ impl StreamState {
         self.next = self.starts.next().map(|at| at + self.shift);
     }
 
-    /// An arrival is taken up: its number in the run.
+    /// An arrival is taken up: which request it makes.
     #[inline]
+    pub(crate) fn next_request(&mut self, requests: &Requests) -> RequestId {
+        let arrived = self.arrived;
+        self.arrived += 1;
+        let (first, step) = self.stripe;
+        requests.of_arrival(|| first + arrived * step)
+    }
+
+    /// An arrival is taken up that begins a session: its number in the run.
     pub(crate) fn number_arrival(&mut self) -> u64 {
         let (first, step) = self.stripe;
         let number = first + self.arrived * step;
@@ -159,6 +211,24 @@ impl StreamState {
     /// Whether a connection may be opened now. `now` is asked for only if it matters.
     pub(crate) fn may_open(&self, now: impl FnOnce() -> Nanos) -> bool {
         self.open < self.limit && self.opening.is_allowed(now)
+    }
+
+    /// Whether users of a closed loop start a call each as soon as the last one ended.
+    pub(crate) fn has_users(&self) -> bool {
+        self.closed_loop && self.scripts.is_none()
+    }
+
+    /// Calls under way, and connections that are being opened for some.
+    #[inline]
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.connecting.len() + self.active.len() + self.behind
+    }
+
+    /// Whether nothing is under way and nobody waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight() == 0
+            && self.nobody_waits()
+            && self.scripts.as_ref().is_none_or(|scripts| scripts.is_empty())
     }
 
     /// When a connection may be opened for what waits, if only time forbids it.

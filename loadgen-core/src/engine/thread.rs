@@ -3,45 +3,17 @@
 
 use std::thread;
 
-use super::session::SessionWorker;
 use super::shared::Shared;
 use super::starting_line::StartingLine;
 use super::worker::{Harvest, Worker};
 use crate::net::cores;
 use crate::protocol::Protocol;
 
-/// What a thread of a run does.
-pub(super) trait Work: Sized {
-    /// Everything that comes before the load.
-    fn prepare(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    /// The load. `origin` is time 0 on `CLOCK_MONOTONIC`.
-    fn run(self, origin: u64) -> Harvest;
-}
-
-impl<P: Protocol> Work for Worker<P> {
-    fn prepare(&mut self) -> std::io::Result<()> {
-        self.warm_up()
-    }
-
-    fn run(self, origin: u64) -> Harvest {
-        Self::run(self, origin)
-    }
-}
-
-impl Work for SessionWorker {
-    fn run(self, origin: u64) -> Harvest {
-        Self::run(self, origin)
-    }
-}
-
 /// Lives it, beginning on the `core`-th core if it matters. `None`: the start was
 /// abandoned.
-pub(super) fn carry_out(
+pub(super) fn carry_out<P: Protocol>(
     core: Option<usize>,
-    mut worker: impl Work,
+    mut worker: Worker<P>,
     line: &StartingLine,
     shared: &Shared,
 ) -> std::io::Result<Option<Harvest>> {
@@ -59,7 +31,7 @@ pub(super) fn carry_out(
     if let Some(core) = core {
         cores::begin_on(core);
     }
-    let warmed = worker.prepare();
+    let warmed = worker.warm_up();
     if warmed.is_err() {
         line.abandon();
         shared.cut();

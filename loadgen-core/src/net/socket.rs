@@ -3,7 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -13,33 +13,42 @@ use super::endpoint::Endpoint;
 use super::socket_options::SocketOptions;
 use super::{limits, sys};
 
-/// Starts to connect. The socket is returned while the handshake is under way;
-/// writability tells its end and [`take_error`] its outcome. A unix socket has no
-/// handshake: it is connected, or refused at once.
-pub(crate) fn connect(
-    endpoint: &Endpoint,
-    source: Option<IpAddr>,
-    receive_buffer: Option<u32>,
-) -> io::Result<OwnedFd> {
+/// A non-blocking socket for connections to `endpoint`, with the given options.
+pub(crate) fn prepare(endpoint: &Endpoint, options: &SocketOptions) -> io::Result<Socket> {
     let socket = match endpoint {
         Endpoint::Tcp(address) => tcp_socket(*address)?,
         Endpoint::Unix(_) => Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?,
     };
-    if let Some(bytes) = receive_buffer {
+    if options.close_with_reset {
+        socket.set_linger(Some(Duration::ZERO))?;
+    }
+    if let Some(bytes) = options.send_buffer {
+        socket.set_send_buffer_size(bytes as usize)?;
+    }
+    if let Some(bytes) = options.receive_buffer {
         // Before the handshake, which tells the server how far the window may open.
         socket.set_recv_buffer_size(bytes as usize)?;
     }
-    if let (Endpoint::Tcp(_), Some(source)) = (endpoint, source) {
+    Ok(socket)
+}
+
+/// Has a socket of [`prepare`] connect from `source`; port 0: from any port.
+pub(crate) fn bind(socket: &Socket, source: SocketAddr) -> io::Result<()> {
+    if source.port() == 0 {
         // Refused by old kernels only; binding then still works, with fewer ports.
         let _ = sys::bind_address_no_port(socket.as_fd());
-        socket.bind(&SocketAddr::new(source, 0).into())?;
     }
+    socket.bind(&source.into())
+}
+
+/// Starts to connect. The handshake goes on by itself; writability tells its end and
+/// [`take_error`] its outcome. A unix socket has no handshake: it is connected, or
+/// refused at once.
+pub(crate) fn begin(socket: &Socket, endpoint: &Endpoint) -> io::Result<()> {
     match socket.connect(&endpoint.address()?) {
-        Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
-        Err(error) => return Err(error),
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(()),
     }
-    Ok(socket.into())
 }
 
 /// A non-blocking socket that waits for nothing, and finds its port fast.
@@ -55,29 +64,6 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A non-blocking socket with the given options.
-pub(crate) fn prepare(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
-    let socket = tcp_socket(address)?;
-    if options.close_with_reset {
-        socket.set_linger(Some(Duration::ZERO))?;
-    }
-    if let Some(bytes) = options.send_buffer {
-        socket.set_send_buffer_size(bytes as usize)?;
-    }
-    if let Some(bytes) = options.receive_buffer {
-        socket.set_recv_buffer_size(bytes as usize)?;
-    }
-    Ok(socket)
-}
-
-/// Has a socket of [`prepare`] connect from `source`; port 0: from any port.
-pub(crate) fn bind(socket: &Socket, source: SocketAddr) -> io::Result<()> {
-    if source.port() == 0 {
-        let _ = sys::bind_address_no_port(socket.as_fd());
-    }
-    socket.bind(&source.into())
-}
-
 /// Lets connect() use every local port, unless the server's own is one of them: a
 /// connection to that port from the same would be one to itself, and not refused.
 fn spread_ports(socket: BorrowedFd<'_>, server: SocketAddr) {
@@ -86,15 +72,6 @@ fn spread_ports(socket: BorrowedFd<'_>, server: SocketAddr) {
     if !(low..=high).contains(&server.port()) {
         // Refused by old kernels, which are then slow beyond half of the ports.
         let _ = sys::use_all_ports_alike(socket);
-    }
-}
-
-/// Starts to connect. `true`: the handshake is through already.
-pub(crate) fn begin(socket: &Socket, address: SocketAddr) -> io::Result<bool> {
-    match socket.connect(&address.into()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(false),
-        Err(error) => Err(error),
     }
 }
 
@@ -165,11 +142,11 @@ mod tests {
         let below = (1024..low).rev();
         let listener = below.map(|port| TcpListener::bind(("127.0.0.1", port)));
         let listener = listener.flatten().next().unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = Endpoint::Tcp(listener.local_addr().unwrap());
         let options = SocketOptions::default();
-        let sockets: Vec<Socket> = (0..32).map(|_| prepare(address, &options).unwrap()).collect();
+        let sockets: Vec<Socket> = (0..32).map(|_| prepare(&address, &options).unwrap()).collect();
         let odd = sockets.iter().filter(|socket| {
-            begin(socket, address).unwrap();
+            begin(socket, &address).unwrap();
             let local = socket.local_addr().unwrap().as_socket().unwrap();
             local.port() % 2 == 1
         });

@@ -165,6 +165,7 @@ impl Transport {
     }
 
     /// Ciphertext waits for the socket: call [`Transport::flush`] when writable.
+    #[cfg(test)]
     pub(crate) fn wants_write(&self) -> bool {
         match self {
             Self::Plain(_) | Self::Unix(_) => false,

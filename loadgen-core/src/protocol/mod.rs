@@ -58,7 +58,7 @@ pub(crate) trait Sink {
 impl Sink for () {}
 
 /// What the connections of one worker know together of the heads that their server sends.
-pub(crate) trait Heads: Default {
+pub(crate) trait Heads: Default + Send {
     /// The length of the usual head, if at least `large` bytes that may be dropped follow
     /// it: reading so much of a fresh reply leaves them all to be dropped unread.
     fn before_large_body(&self, large: u64) -> Option<usize>;
@@ -75,7 +75,7 @@ pub(crate) trait Heads: Default {
 
 /// The state of the reply that a connection waits for. Replies come in the order of their
 /// requests; each is begun with [`Protocol::reply_to`].
-pub(crate) trait Protocol: Sized {
+pub(crate) trait Protocol: Sized + Send + 'static {
     /// What the connections of a worker share.
     type Heads: Heads;
 
@@ -123,4 +123,7 @@ pub(crate) trait Protocol: Sized {
     /// Whether the connection may carry another call after this reply, as far as the reply
     /// tells; false until it is complete.
     fn keep_alive(&self) -> bool;
+
+    /// The bytes of the reply so far, of a protocol that tells them apart.
+    fn sizes(&self) -> Option<ReplySizes>;
 }

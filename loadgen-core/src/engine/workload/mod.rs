@@ -1,3 +1,8 @@
 //! What an arrival does: which requests it makes, and what comes after each.
+//!
+//! Nothing here knows of sockets. A worker tells what became of a call, and is told what
+//! comes next; it calls, and is never called back.
 
-pub(crate) mod requests;
+pub(super) mod requests;
+pub(super) mod script;
+mod slots;

@@ -16,8 +16,10 @@ pub(crate) type RequestId = u32;
 pub(crate) struct Prepared {
     /// As sent in mid-connection.
     pub(crate) keep: Box<[u8]>,
-    /// As the last one of a connection that the server is to close.
-    pub(crate) last: Box<[u8]>,
+    /// As the last one of a connection that the server is to close, if that is another.
+    last: Option<Box<[u8]>>,
+    /// How many bytes of it are the head.
+    pub(crate) head: usize,
     /// Several in mid-connection, to leave in one piece; empty unless calls are pipelined.
     pub(crate) many: Box<[u8]>,
     /// Its reply has no body.
@@ -27,14 +29,27 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// The same bytes wherever it stands on a connection; it is not sent again unasked.
+    pub(crate) fn alike(bytes: Vec<u8>, head: usize, is_head: bool) -> Self {
+        let keep = bytes.into();
+        Self { keep, last: None, head, many: Box::default(), is_head, is_idempotent: false }
+    }
+
+    /// As the last one of a connection that the server is to close.
+    #[inline]
+    pub(crate) fn last(&self) -> &[u8] {
+        self.last.as_deref().unwrap_or(&self.keep)
+    }
+
     /// `pipeline` calls of it may be in flight on a connection.
     fn new(request: &Request, target: &Target, pipeline: u32) -> Self {
         let keep = request.encode(target, false);
         let together = (MANY / keep.len().max(1)).clamp(1, pipeline as usize);
         let many = if pipeline > 1 { keep.repeat(together) } else { Vec::new() };
         Self {
+            head: keep.len() - request.body_length(),
             keep: keep.into(),
-            last: request.encode(target, true).into(),
+            last: Some(request.encode(target, true).into()),
             many: many.into(),
             is_head: request.is_head(),
             is_idempotent: request.is_idempotent(),
@@ -52,13 +67,14 @@ impl Requests {
         Self([Prepared::new(request, target, pipeline)].into())
     }
 
-    /// Which request the `k`-th arrival of the schedule makes, whichever worker takes it.
+    /// Which request the arrival of this number in the run makes, whichever worker takes
+    /// it. The number is asked for only if it matters.
     #[inline]
-    pub(crate) fn of_arrival(&self, k: u64) -> RequestId {
+    pub(crate) fn of_arrival(&self, number: impl FnOnce() -> u64) -> RequestId {
         match self.0.len() {
             1 => 0,
             // A plan has fewer than 2^32.
-            n => (k % n as u64) as RequestId,
+            n => (number() % n as u64) as RequestId,
         }
     }
 
@@ -77,7 +93,7 @@ mod tests {
         let target = Target::parse("http://h/").unwrap();
         let of = |method: &str| Prepared::new(&Request::get().with_method(method), &target, 1);
         let requests = Requests([of("GET"), of("HEAD"), of("POST")].into());
-        let turns: Vec<RequestId> = (0..5).map(|k| requests.of_arrival(k)).collect();
+        let turns: Vec<RequestId> = (0..5).map(|k| requests.of_arrival(|| k)).collect();
         assert_eq!(turns, [0, 1, 2, 0, 1]);
         let kinds = |id| (requests.get(id).is_head, requests.get(id).is_idempotent);
         assert_eq!([0, 1, 2].map(kinds), [(false, true), (true, true), (false, false)]);

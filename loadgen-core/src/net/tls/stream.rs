@@ -141,6 +141,7 @@ impl TlsStream {
         self.truncated
     }
 
+    #[cfg(test)]
     pub(crate) fn wants_write(&self) -> bool {
         self.connection.wants_write()
     }

@@ -9,7 +9,7 @@
 use super::date::date_of;
 use super::error::ProtocolError;
 use super::reply::ReplyParser;
-use crate::protocol::{Heads, NotAReply, Progress, Protocol, Sink, Truncated};
+use crate::protocol::{Heads, NotAReply, Progress, Protocol, ReplySizes, Sink, Truncated};
 
 /// Longest head that is kept: heads of common servers are far shorter, and
 /// copying a long one that never comes again would cost more than it saves.
@@ -145,6 +145,10 @@ impl Protocol for ReplyParser {
     #[inline]
     fn keep_alive(&self) -> bool {
         Self::keep_alive(self)
+    }
+
+    fn sizes(&self) -> Option<ReplySizes> {
+        None
     }
 }
 

@@ -16,9 +16,9 @@ use super::{TlsSessionCache, TlsSettings};
 use crate::clock::{SECOND, monotonic_ns};
 use crate::net::poll::Poll;
 use crate::net::progress::HandshakeError;
-use crate::net::socket;
 use crate::net::tls::Tls;
 use crate::net::transport::Transport;
+use crate::net::{SocketOptions, socket};
 use crate::plan::Precision;
 
 /// A connection with a loop of its own.
@@ -30,8 +30,10 @@ struct Client {
 impl Client {
     /// Connected, but not yet by TLS.
     fn open(settings: &TlsSettings, cache: &mut TlsSessionCache, address: SocketAddr) -> Self {
-        let fd = socket::connect(&address.into(), None, None).unwrap();
-        let transport = settings.connect(fd, cache).unwrap();
+        let server = address.into();
+        let fd = socket::prepare(&server, &SocketOptions::default()).unwrap();
+        socket::begin(&fd, &server).unwrap();
+        let transport = settings.connect(fd.into(), cache).unwrap();
         let poll = Poll::new(Precision::Low).unwrap();
         poll.register(transport.fd(), 0).unwrap();
         Self { transport, poll }

@@ -126,14 +126,14 @@ fn replay_to(
             assert_eq!(reader.discardable(), 0);
             assert_eq!(reader.advance(b"HTTP/1.1 200 OK\r\n", &mut heard), Ok((0, Progress::Done)));
             assert_eq!(reader.end_of_stream(), Ok(()));
-            assert!(reader.begun());
+            assert!(reader.begun);
         }
         End::Cut(_) => {}
     }
-    let sizes = reader.sizes();
+    let sizes = reader.sizes;
     assert_eq!(sizes.content, heard.body.len() as u64, "content is what was handed out");
     assert!(dropped <= sizes.content && sizes.header + sizes.footer <= bytes.len() as u64);
-    Outcome { end, consumed, status: reader.status(), begun: reader.begun(), sizes, heard }
+    Outcome { end, consumed, status: reader.status(), begun: reader.begun, sizes, heard }
 }
 
 /// Plays `bytes` in one piece.

@@ -188,20 +188,10 @@ impl TolerantReader {
         if self.state == State::Done { Progress::Done } else { Progress::More }
     }
 
-    /// Whether the status line of the final reply is complete.
-    pub(crate) fn begun(&self) -> bool {
-        self.begun
-    }
-
-    /// The status of the final reply, of any value; 0 until it has
-    /// [`begun`](Self::begun).
+    /// The status of the final reply, of any value; 0 until it is
+    /// known.
     pub(crate) fn status(&self) -> u32 {
         if self.begun { self.status } else { 0 }
-    }
-
-    /// The bytes of the final reply so far.
-    pub(crate) fn sizes(&self) -> ReplySizes {
-        self.sizes
     }
 
     /// Takes what of `rest` belongs to the body; `None` if there is nothing left.
@@ -452,5 +442,9 @@ impl Protocol for TolerantReader {
 
     fn keep_alive(&self) -> bool {
         self.state == State::Done && !self.closes
+    }
+
+    fn sizes(&self) -> Option<ReplySizes> {
+        Some(self.sizes)
     }
 }

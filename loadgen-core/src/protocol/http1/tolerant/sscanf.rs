@@ -4,6 +4,18 @@
 /// The status of a line `HTTP/<number>.<number> <number>`. One that does not fit
 /// is `u32::MAX`.
 pub(super) fn status(line: &[u8]) -> Option<u32> {
+    // What nearly all servers send.
+    if let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9', b' ', status @ ..] = line
+        && let [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ', ..] = status
+    {
+        return Some(
+            [a, b, c].iter().fold(0, |number, byte| 10 * number + u32::from(*byte - b'0')),
+        );
+    }
+    status_of_any(line)
+}
+
+fn status_of_any(line: &[u8]) -> Option<u32> {
     let line = line.strip_prefix(b"HTTP/")?;
     let line = past_digits(line)?.strip_prefix(b".")?;
     let line = past_digits(line)?;

@@ -1,7 +1,7 @@
 //! Samples of the clock of the server's machine, from the `Date` of replies: only
 //! where a head is read anew, which is once a second and at each look around.
 
-use super::worker::Worker;
+use super::Worker;
 use crate::clock::Nanos;
 use crate::protocol::{Heads, Protocol};
 use crate::record::{DateSample, Recorder};

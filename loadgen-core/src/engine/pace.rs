@@ -5,12 +5,7 @@
 //! events come meanwhile; then it is read from again without an event. Only when
 //! nothing is there does it wait for one.
 
-use std::cmp::Reverse;
-
-use super::connection::State;
-use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
-use crate::protocol::Protocol;
 
 /// Time from one read to the next, unless that were less than a byte.
 const TICK: Nanos = 20 * MILLISECOND;
@@ -47,50 +42,9 @@ impl Pace {
     /// When a connection may be read from again, of which `bytes` were read at
     /// `now`, and which might have been read from since `since`. Lateness of one
     /// tick is made up for.
-    fn next(&self, since: Nanos, now: Nanos, bytes: u64) -> Nanos {
+    pub(super) fn next(&self, since: Nanos, now: Nanos, bytes: u64) -> Nanos {
         let paid = (bytes as f64 * self.ns_per_byte) as Nanos;
         since.max(now.saturating_sub(TICK)) + paid
-    }
-}
-
-impl<P: Protocol> Worker<P> {
-    /// Something can be read from a connection whose pace is set.
-    pub(super) fn read_slowly(&mut self, index: u32, hung_up: bool) {
-        let connection = &mut self.slab[index];
-        // The event of a server's end comes once, perhaps while the connection rests.
-        connection.hung_up |= hung_up;
-        if connection.resting {
-            return;
-        }
-        let hung_up = connection.hung_up;
-        let Some(pace) = self.streams[usize::from(connection.stream)].pace else { return };
-        let (generation, token) = (connection.generation, self.slab.token(index));
-        let before = self.taken_bytes;
-        self.read_at_most(index, hung_up, 1, pace.at_once);
-        let bytes = self.taken_bytes - before;
-        let now = self.now();
-        let connection = &mut self.slab[index];
-        if bytes > 0 && connection.generation == generation && connection.state != State::Free {
-            connection.read_at = pace.next(connection.read_at, now, bytes);
-            connection.resting = true;
-            self.resting.push(Reverse((connection.read_at, token)));
-        }
-    }
-
-    /// Reads from the connections that have rested long enough.
-    pub(super) fn read_rested(&mut self) {
-        while let Some(&Reverse((at, token))) = self.resting.peek() {
-            if at > self.now() {
-                return;
-            }
-            self.resting.pop();
-            if let Some(index) = self.slab.find(token) {
-                let s = usize::from(self.slab[index].stream);
-                self.slab[index].resting = false;
-                self.read_slowly(index, false);
-                self.serve(s);
-            }
-        }
     }
 }
 

@@ -3,9 +3,9 @@
 
 use std::io;
 
-use super::connection::{Call, State};
-use super::worker::Worker;
+use super::Worker;
 use crate::clock::{MILLISECOND, Nanos};
+use crate::engine::connection::{Call, State};
 use crate::net::poll::Readiness;
 use crate::plan::CloseMode;
 use crate::protocol::Protocol;
@@ -64,6 +64,7 @@ impl<P: Protocol> Worker<P> {
             match self.slab[index].state {
                 State::Connecting => self.connected(index),
                 State::Securing => self.secure(index),
+                State::Sending if self.slab[index].session.is_some() => self.pump(index),
                 State::Sending if self.is_piped(index) => self.flush(index, true),
                 State::Sending => self.send(index),
                 _ => {}
@@ -99,7 +100,7 @@ impl<P: Protocol> Worker<P> {
         connection.last_call = limit != 0 && connection.calls_done + 1 >= limit;
         let request = self.settings.requests.get(connection.call.request);
         let bytes = match (connection.last_call, stream.close) {
-            (true, CloseMode::Server) => &request.last,
+            (true, CloseMode::Server) => request.last(),
             _ => &request.keep,
         };
         connection.state = State::Sending;
@@ -175,7 +176,7 @@ impl<P: Protocol> Worker<P> {
             self.slab[index].has_call = false;
             self.slab[index].state = State::Idle;
             if stream.closed_loop && now < self.end {
-                let request = self.settings.requests.of_arrival(stream.number_arrival());
+                let request = stream.next_request(&self.settings.requests);
                 self.recorder.offered(stream.population, now, None);
                 return self.begin(index, Call { intended: now, request, ..Call::default() });
             }
@@ -191,6 +192,9 @@ impl<P: Protocol> Worker<P> {
     /// server had probably closed it just then: the call is sent once more, on a
     /// new connection (RFC 9112 §9.3.1). Otherwise it has failed.
     pub(super) fn broken(&mut self, index: u32, failure: Failure) {
+        if self.slab[index].session.is_some() {
+            return self.session_failed(index, failure);
+        }
         let call = self.slab[index].call;
         // Since when it is broken is not known, only that it was not at the last look.
         let young = self.looks.looked().saturating_sub(call.sent) <= STALE_WITHIN;
@@ -205,7 +209,7 @@ impl<P: Protocol> Worker<P> {
         let again = Call { retried: true, reused: false, written: 0, ..call };
         let others = self.strand(index, failure, false);
         self.lost(index, failure.cause, others + 1);
-        self.drop_active(index);
+        self.drop_connection(index);
         if self.may_open(s) {
             self.open(s, Some(again));
         } else {
@@ -215,6 +219,9 @@ impl<P: Protocol> Worker<P> {
 
     /// The call, or the opening of a warm connection, has failed.
     pub(super) fn fail(&mut self, index: u32, failure: Failure) {
+        if self.slab[index].session.is_some() {
+            return self.session_failed(index, failure);
+        }
         let now = self.now();
         let s = usize::from(self.slab[index].stream);
         if !self.slab[index].has_call {
@@ -227,11 +234,14 @@ impl<P: Protocol> Worker<P> {
         }
         let again = self.strand(index, failure, false);
         self.lost(index, failure.cause, again);
-        self.drop_active(index);
+        self.drop_connection(index);
     }
 
     /// The time limit of a connection's call (or of its connecting) has passed.
     pub(super) fn time_out(&mut self, index: u32) {
+        if self.slab[index].session.is_some() {
+            return self.session_due(index);
+        }
         if self.is_piped(index) {
             return self.expire_pipe(index);
         }

@@ -1,13 +1,18 @@
 //! Which local address and port the next connection comes from.
 
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::session::SocketOptions;
+use socket2::Socket;
+
+use crate::net::endpoint::Endpoint;
+use crate::net::{SocketOptions, socket};
 
 /// The first port that is taken when we choose; those below are reserved.
 const FIRST_PORT: u16 = 1024;
 
 /// Local addresses in turn, and ports in order.
+#[derive(Debug)]
 pub(super) struct Sources {
     addresses: Vec<IpAddr>,
     next: usize,
@@ -15,10 +20,13 @@ pub(super) struct Sources {
     ports: Vec<u16>,
     /// From one port to the next: workers share the range.
     stride: u16,
+    /// Each connection comes from the next address, whatever comes of it, as with httperf.
+    /// Otherwise from one of the server's family, or another one if that has no port left.
+    strictly: bool,
 }
 
 impl Sources {
-    pub(super) fn new(options: &SocketOptions, shard: u32, shards: u32) -> Self {
+    pub(super) fn new(options: &SocketOptions, (shard, shards): (u32, u32)) -> Self {
         let addresses = options.sources.clone();
         let ports = if options.choose_ports { addresses.len().max(1) } else { 0 };
         Self {
@@ -27,12 +35,47 @@ impl Sources {
             ports: vec![FIRST_PORT + shard as u16; ports],
             stride: shards as u16,
             addresses,
+            strictly: false,
         }
+    }
+
+    /// The same, of which each is used in its turn.
+    pub(super) fn strictly_in_turn(self) -> Self {
+        Self { strictly: true, ..self }
+    }
+
+    /// Whether connections to `server` can come from these addresses.
+    pub(super) fn fit(&self, server: &Endpoint) -> bool {
+        match (self.addresses.first(), server.tcp()) {
+            (Some(source), Some(server)) => self.strictly || source.is_ipv4() == server.is_ipv4(),
+            _ => true,
+        }
+    }
+
+    /// How many addresses are tried for a connection.
+    pub(super) fn tries(&self) -> usize {
+        if self.strictly { 1 } else { self.addresses.len().max(1) }
+    }
+
+    /// Binds a socket to where the next connection to `server` comes from.
+    pub(super) fn bind(&mut self, socket: &Socket, server: SocketAddr) -> io::Result<()> {
+        if self.ports.is_empty() {
+            let source = self.take(server);
+            return source.map_or(Ok(()), |source| socket::bind(socket, source));
+        }
+        for _ in 0..self.ports() {
+            let Some(source) = self.take(server) else { break };
+            match socket::bind(socket, source) {
+                Err(error) if error.raw_os_error() == Some(libc::EADDRINUSE) => {}
+                other => return other,
+            }
+        }
+        Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
     }
 
     /// Where the next connection to `server` comes from; `None`: as the kernel
     /// likes.
-    pub(super) fn take(&mut self, server: SocketAddr) -> Option<SocketAddr> {
+    fn take(&mut self, server: SocketAddr) -> Option<SocketAddr> {
         let address = self.addresses.get(self.next).copied();
         let port = self.ports.get_mut(self.next).map(|port| {
             let taken = *port;
@@ -46,15 +89,15 @@ impl Sources {
             self.next = (self.next + 1) % self.addresses.len();
         }
         let any: IpAddr = match server {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         (address.is_some() || port.is_some())
             .then(|| SocketAddr::new(address.unwrap_or(any), port.unwrap_or(0)))
     }
 
     /// How many ports a worker has to try before all are known to be taken.
-    pub(super) fn ports(&self) -> usize {
+    fn ports(&self) -> usize {
         usize::from((u16::MAX - FIRST_PORT) / self.stride) + 1
     }
 }
@@ -67,7 +110,7 @@ mod tests {
     fn ports_ascend_and_wrap_within_their_stripe() {
         let options = SocketOptions { choose_ports: true, ..SocketOptions::default() };
         let server = "127.0.0.1:80".parse().unwrap();
-        let mut sources = Sources::new(&options, 1, 3);
+        let mut sources = Sources::new(&options, (1, 3));
         let port = |s: &mut Sources| s.take(server).unwrap().port();
         assert_eq!((port(&mut sources), port(&mut sources)), (1025, 1028));
         let stripe = sources.ports();
@@ -76,7 +119,7 @@ mod tests {
         assert_eq!(ports.len(), stripe);
         assert!(ports.iter().all(|port| port % 3 == 1025 % 3));
         for shards in [1, 2, 1024] {
-            let mut sources = Sources::new(&options, shards - 1, shards);
+            let mut sources = Sources::new(&options, (shards - 1, shards));
             assert!((0..70_000).all(|_| port(&mut sources) >= 1024));
         }
     }
@@ -84,9 +127,9 @@ mod tests {
     #[test]
     fn the_kernel_chooses_unless_told() {
         let server = "[::1]:80".parse().unwrap();
-        assert_eq!(Sources::new(&SocketOptions::default(), 0, 1).take(server), None);
+        assert_eq!(Sources::new(&SocketOptions::default(), (0, 1)).take(server), None);
         let options =
             SocketOptions { sources: vec!["::2".parse().unwrap()], ..SocketOptions::default() };
-        assert_eq!(Sources::new(&options, 0, 1).take(server), "[::2]:0".parse().ok());
+        assert_eq!(Sources::new(&options, (0, 1)).take(server), "[::2]:0".parse().ok());
     }
 }

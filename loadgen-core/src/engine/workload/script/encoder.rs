@@ -1,20 +1,9 @@
 //! The bytes of requests. Those that are always the same are encoded once and
 //! shared by all connections.
 
-use std::sync::Arc;
-
+use crate::engine::workload::requests::Prepared;
 use crate::session::{Head, HostLine, Script, Sessions, Uris};
 use crate::target::Target;
-
-/// A request, ready to be sent.
-#[derive(Debug, Clone)]
-pub(super) struct Request {
-    pub(super) bytes: Arc<[u8]>,
-    /// How many of them are the head.
-    pub(super) head: usize,
-    /// The reply will have no body.
-    pub(super) is_head: bool,
-}
 
 /// Encodes requests.
 #[derive(Debug)]
@@ -23,7 +12,7 @@ pub(super) struct Encoder {
     /// The `Host` line of each server, if it has one.
     hosts: Vec<Vec<u8>>,
     /// The one request of each server, if there is but one.
-    fixed: Vec<Request>,
+    fixed: Vec<Prepared>,
 }
 
 impl Encoder {
@@ -40,8 +29,8 @@ impl Encoder {
     }
 
     /// The request that all calls to a server share, if they do.
-    pub(super) fn fixed(&self, server: usize) -> Option<Request> {
-        self.fixed.get(server).cloned()
+    pub(super) fn fixed(&self, server: usize) -> Option<&Prepared> {
+        self.fixed.get(server)
     }
 
     /// `method` of `None` is the plan's; `cookie` is a whole line.
@@ -52,7 +41,7 @@ impl Encoder {
         uri: &[u8],
         cookie: Option<&[u8]>,
         body: &[u8],
-    ) -> Request {
+    ) -> Prepared {
         let method = method.map_or(&*self.head.method, str::as_bytes);
         let mut bytes = Vec::with_capacity(256 + uri.len() + body.len());
         bytes.extend_from_slice(method);
@@ -73,7 +62,7 @@ impl Encoder {
         bytes.extend_from_slice(b"\r\n");
         let head = bytes.len();
         bytes.extend_from_slice(body);
-        Request { bytes: bytes.into(), head, is_head: method == b"HEAD" }
+        Prepared::alike(bytes, head, method == b"HEAD")
     }
 }
 
@@ -111,7 +100,8 @@ mod tests {
     #[test]
     fn the_host_of_the_url_is_named_unless_another_is() {
         let line = |sessions: &Sessions, server| {
-            let bytes = Encoder::new(&target(), sessions).fixed(server).unwrap().bytes;
+            let encoder = Encoder::new(&target(), sessions);
+            let bytes = &encoder.fixed(server).unwrap().keep;
             String::from_utf8(bytes.to_vec()).unwrap().replace("GET / HTTP/1.1\r\n", "")
         };
         let mut sessions = Sessions::connections(1);
@@ -135,15 +125,15 @@ mod tests {
         sessions.head.after_host = "X-A: 1\r\n".into();
         let encoder = Encoder::new(&target(), &sessions);
         let plain = encoder.fixed(0).unwrap();
-        assert_eq!(&*plain.bytes, b"GET / HTTP/1.1\r\nUser-Agent: x\r\nHost: h\r\nX-A: 1\r\n\r\n");
-        assert_eq!(plain.head, plain.bytes.len());
+        assert_eq!(&*plain.keep, b"GET / HTTP/1.1\r\nUser-Agent: x\r\nHost: h\r\nX-A: 1\r\n\r\n");
+        assert_eq!(plain.head, plain.keep.len());
         let full = encoder.encode(0, Some("POST"), b"/p", Some(b"Cookie: c=1\r\n"), b"abc");
         assert_eq!(
-            &*full.bytes,
+            &*full.keep,
             b"POST /p HTTP/1.1\r\nUser-Agent: x\r\nHost: h\r\nX-A: 1\r\n\
               Content-length: 3\r\nCookie: c=1\r\n\r\nabc"
         );
-        assert_eq!(full.bytes.len() - full.head, 3);
+        assert_eq!(full.keep.len() - full.head, 3);
     }
 
     #[test]
@@ -152,7 +142,7 @@ mod tests {
         sessions.head.host = "h".into();
         sessions.servers = vec!["a".to_owned(), "b".to_owned()];
         let encoder = Encoder::new(&target(), &sessions);
-        assert_eq!(&*encoder.fixed(1).unwrap().bytes, b"GET / HTTP/1.1\r\nHost: b\r\n\r\n");
+        assert_eq!(&*encoder.fixed(1).unwrap().keep, b"GET / HTTP/1.1\r\nHost: b\r\n\r\n");
         sessions.head.method = "HEAD".into();
         assert!(Encoder::new(&target(), &sessions).fixed(0).unwrap().is_head);
     }

@@ -2,10 +2,12 @@
 
 use std::io;
 
-use super::connection::State;
 use super::dating::take_date;
-use super::worker::{BUFFER, Worker};
+use super::{BUFFER, Worker};
 use crate::clock::Nanos;
+use crate::engine::connection::Link;
+use crate::engine::connection::State;
+use crate::engine::stream::StreamState;
 use crate::net::transport::Transport;
 use crate::protocol::{Heads, Progress, Protocol, Truncated};
 use crate::record::{Cause, Failure, Phase};
@@ -19,6 +21,12 @@ const DISCARD_AT_ONCE: u64 = 1024 * 1024;
 
 /// Reads of one connection before the others get their turn.
 const READS_AT_ONCE: u32 = 16;
+
+/// Whether a body may be dropped unread: a session may look for objects in it, or show it.
+fn nobody_wants(session: &Option<Box<Link>>, stream: &StreamState) -> bool {
+    let is_shown = || stream.scripts.as_ref().is_some_and(|s| s.common.wants_messages);
+    session.as_ref().is_none_or(|link| link.page.is_none() && !is_shown())
+}
 
 impl<P: Protocol> Worker<P> {
     /// Reads until the socket has nothing more. Events are edge-triggered: after
@@ -49,13 +57,14 @@ impl<P: Protocol> Worker<P> {
     ) -> bool {
         for _ in 0..reads {
             let connection = &mut self.slab[index];
-            let Some(transport) = &mut connection.transport else { return false };
-            if !matches!(connection.state, State::Sending | State::Waiting) {
+            if !connection.awaits_reply() {
                 self.read_unasked(index);
                 return false;
             }
+            let Some(transport) = &mut connection.transport else { return false };
             let droppable = connection.reply.droppable();
             if droppable >= DISCARD_FROM
+                && nobody_wants(&connection.session, &self.streams[usize::from(connection.stream)])
                 && let Some(result) = transport.discard(
                     droppable.min(DISCARD_AT_ONCE).min(most as u64) as usize,
                     self.kernel.stamps.as_mut(),
@@ -65,6 +74,14 @@ impl<P: Protocol> Worker<P> {
                     Some((n, now)) => {
                         let progress = self.slab[index].reply.dropped(n as u64);
                         if matches!(progress, Progress::Done) {
+                            if self.slab[index].session.is_some() {
+                                let token = self.slab.token(index);
+                                self.session_reply_complete(index, 0, now);
+                                if self.slab.find(token).is_none() {
+                                    return false;
+                                }
+                                continue;
+                            }
                             if self.slab[index].pipe.is_none() {
                                 self.complete(index, !hung_up, now);
                                 return false;
@@ -101,6 +118,12 @@ impl<P: Protocol> Worker<P> {
             let Some((n, now)) = self.taken(index, result) else { return false };
             let filled = kept + n;
             let connection = &mut self.slab[index];
+            if connection.session.is_some() {
+                if !self.replies_of_session(index, filled, now) || (drained && !hung_up) {
+                    return false;
+                }
+                continue;
+            }
             let bytes = &self.buffer[..filled];
             let outcome = connection.reply.advance(&mut self.heads, bytes, &mut ());
             if self.heads.is_new() {
@@ -197,6 +220,9 @@ impl<P: Protocol> Worker<P> {
         // An encrypted stream that ends without its goodbye may have been cut by anyone:
         // that completes nothing.
         let cut = self.slab[index].transport.as_ref().is_some_and(Transport::truncated);
+        if self.slab[index].session.is_some() {
+            return self.session_ended_by_server(index, cut);
+        }
         match self.slab[index].reply.end_of_stream() {
             Ok(()) if cut => {
                 self.fail(index, Failure::new(self.phase(index), Cause::ClosedEarly));

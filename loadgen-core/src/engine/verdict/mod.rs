@@ -1,7 +1,8 @@
 //! Whether the figures of a run can be trusted: the instrument says when it was
 //! itself the bottleneck.
 
-use super::verdict_own;
+mod own;
+
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::net::spin_window;
 use crate::plan::{Plan, Precision};
@@ -101,22 +102,22 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     }
     lag_findings(evidence.lag, &mut find);
     reading_findings(evidence, &mut find);
-    verdict_own::findings(evidence, &mut find);
+    own::findings(evidence, &mut find);
 
     let started = tally.started as f64 / (tally.offered.max(1)) as f64;
     if tally.offered > 0 && started < STARTED_LEAST {
         let own = evidence.own.map_or(0, |own| own.shed);
-        let reason = verdict_own::never_started(tally.shed, tally.offered, own, &evidence.pauses);
+        let reason = own::never_started(tally.shed, tally.offered, own, &evidence.pauses);
         find(VerdictStatus::Degraded, reason);
     }
     if let Some(own @ 1..) = evidence.own.map(|own| own.timed_out) {
-        let reason = verdict_own::ran_out_of_time(tally.timed_out, own, &evidence.pauses);
+        let reason = own::ran_out_of_time(tally.timed_out, own, &evidence.pauses);
         find(VerdictStatus::Degraded, reason);
     }
     if evidence.waiting_at_end as f64 > (1.0 - STARTED_LEAST) * tally.offered as f64 {
         let own = evidence.own.map_or(0, |own| own.waiting_at_end);
         let waiting = evidence.waiting_at_end;
-        let reason = verdict_own::still_waiting(waiting, evidence.shed_in_drain, own);
+        let reason = own::still_waiting(waiting, evidence.shed_in_drain, own);
         find(VerdictStatus::Degraded, reason);
     }
     let open_loop = evidence.plan.streams().any(|s| s.schedule() != Schedule::Closed);

@@ -2,7 +2,7 @@
 //! longer. Lag alone would not tell: a closed loop has none, and its 99th percentile
 //! knows nothing of a single stop.
 
-use super::verdict::Evidence;
+use super::Evidence;
 use crate::clock::{MILLISECOND, Nanos, as_seconds};
 use crate::record::{Histogram, LONG_PAUSE, PauseRecord};
 use crate::report::{VerdictStatus, latency};

@@ -4,7 +4,7 @@ use crate::session::{Found, Links, PageScanner};
 
 /// A reply that is searched for references as it comes.
 #[derive(Debug, Default)]
-pub(super) struct PageReply {
+pub(crate) struct PageReply {
     /// Its head says that it is HTML.
     html: bool,
     scanner: PageScanner,
@@ -12,7 +12,7 @@ pub(super) struct PageReply {
 
 impl PageReply {
     /// A line of its head. A `Location` is fetched like an object.
-    pub(super) fn line(&mut self, links: &Links, line: &[u8], found: &mut dyn FnMut(Found<'_>)) {
+    pub(crate) fn line(&mut self, links: &Links, line: &[u8], found: &mut dyn FnMut(Found<'_>)) {
         if let Some(value) = field(line, b"content-type:") {
             self.html = value.len() >= 9 && value[..9].eq_ignore_ascii_case(b"text/html");
         } else if let Some(value) = field(line, b"location:") {
@@ -21,7 +21,7 @@ impl PageReply {
     }
 
     /// The next bytes of its body.
-    pub(super) fn body(&mut self, links: &Links, bytes: &[u8], found: &mut dyn FnMut(Found<'_>)) {
+    pub(crate) fn body(&mut self, links: &Links, bytes: &[u8], found: &mut dyn FnMut(Found<'_>)) {
         if self.html {
             self.scanner.scan(links, bytes, found);
         }

@@ -1,55 +1,44 @@
 //! A plan with sessions, as far as its workers need it.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-use super::page::PageReply;
-use super::parts::Call;
-use super::request::Encoder;
+use super::encoder::Encoder;
 use crate::clock::Nanos;
 use crate::error::RunError;
 use crate::net::endpoint::Endpoint;
 use crate::net::tls::{TlsError, TlsSettings};
 use crate::plan::{Plan, nanos};
-use crate::record::Population;
 use crate::secret::Secret;
 use crate::session::{Links, Observer, Sample, Script, Sessions, Uris};
 
 /// What does not change during a run.
 pub(crate) struct Settings {
-    pub(super) sessions: Sessions,
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(crate) sessions: Sessions,
+    /// The address of each server.
+    addresses: Vec<SocketAddr>,
     pub(super) encoder: Encoder,
     /// For sessions of pages: where their references lead.
     pub(super) links: Option<Links>,
-    pub(super) population: Population,
-    pub(super) timeout: Nanos,
+    /// For connecting (with the TLS handshake), and without progress in sending; 0: none.
+    timeout: Nanos,
     /// From the complete sending of a request to the end of its reply; 0: none.
-    pub(super) reply_timeout: Nanos,
-    /// End of the run, if it is to end by time.
-    pub(super) end: Nanos,
-    pub(super) closed_loop: bool,
+    reply_timeout: Nanos,
     pub(super) first_sample: Nanos,
     pub(super) sample_every: Nanos,
-    /// Of each server; none: plain TCP.
-    pub(super) tls: Vec<TlsSettings>,
     /// The run ends with the first connection that TLS does not come about on.
-    pub(super) stop_on_tls_failure: bool,
+    pub(crate) stop_on_tls_failure: bool,
 }
 
 /// What the workers of a run of sessions share while it runs.
 pub(crate) struct Common {
-    pub(super) settings: Settings,
-    /// URIs taken so far.
-    uris: AtomicU64,
-    /// Connections open in all workers; counted only if the plan limits them.
-    open: AtomicU64,
+    pub(crate) settings: Settings,
     /// Workers that still have something to do.
     busy: AtomicU32,
     workers: u32,
     observer: Option<Mutex<Box<dyn Observer>>>,
-    pub(super) wants_messages: bool,
+    pub(crate) wants_messages: bool,
     /// How often counts by status are wanted; 0: never.
     pub(super) statuses_every: Nanos,
     samples: Mutex<Board<Sample>>,
@@ -70,28 +59,40 @@ impl Settings {
             addresses: addresses(plan, sessions)?,
             encoder: Encoder::new(&plan.target, &authorized(plan, sessions)),
             links: links(plan, sessions),
-            population: plan.load.population(),
             timeout: nanos(limits.timeout_s),
             reply_timeout,
-            end: plan.duration_s.map_or(Nanos::MAX, nanos),
-            closed_loop: plan.load.schedule == crate::Schedule::Closed,
             first_sample: nanos(sessions.sampling.first_s),
             sample_every: nanos(sessions.sampling.every_s),
-            tls: encryption(plan, sessions)?,
             sessions: sessions.clone(),
             stop_on_tls_failure: plan.tls().is_some_and(|tls| tls.stop_on_failure),
         })
     }
 
-    /// What searches the reply of a call for objects, if anything does.
-    pub(super) fn page(&self, call: &Call) -> Option<Box<PageReply>> {
-        (self.links.is_some() && call.is_page).then(Box::default)
+    /// The endpoints of each server.
+    pub(crate) fn servers(&self) -> Vec<Vec<Endpoint>> {
+        self.addresses.iter().map(|address| vec![Endpoint::Tcp(*address)]).collect()
     }
 
-    /// The address of the first server.
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.addresses.first().copied()
+    /// Whether pages are searched for what they refer to.
+    pub(crate) fn has_links(&self) -> bool {
+        self.links.is_some()
     }
+
+    /// When a connection has been too slow whose connect began, or whose sending last got
+    /// on, at this time.
+    pub(crate) fn limit_of_progress(&self, at: Nanos) -> Nanos {
+        after(at, self.timeout)
+    }
+
+    /// When the reply to a request that was completely sent at this time has to be there.
+    pub(crate) fn limit_of_reply(&self, sent: Nanos) -> Nanos {
+        after(sent, self.reply_timeout)
+    }
+}
+
+/// The end of a limit; 0: none.
+fn after(at: Nanos, limit: Nanos) -> Nanos {
+    if limit == 0 { Nanos::MAX } else { at.saturating_add(limit) }
 }
 
 impl Common {
@@ -103,8 +104,6 @@ impl Common {
         let statuses_every = observer.as_ref().and_then(|o| o.statuses_every_s()).map_or(0, nanos);
         Self {
             settings,
-            uris: AtomicU64::new(0),
-            open: AtomicU64::new(0),
             busy: AtomicU32::new(workers),
             workers,
             wants_messages: observer.as_ref().is_some_and(|o| o.wants_messages()),
@@ -116,49 +115,23 @@ impl Common {
         }
     }
 
-    pub(super) fn next_uri(&self) -> u64 {
-        self.uris.fetch_add(1, Relaxed)
-    }
-
-    /// A connection is going to be opened.
-    pub(super) fn opening(&self) {
-        if self.settings.sessions.open_connections.is_some() {
-            self.open.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// A connection is no more.
-    pub(super) fn closed(&self) {
-        if self.settings.sessions.open_connections.is_some() {
-            self.open.fetch_sub(1, Relaxed);
-        }
-    }
-
-    /// Counts a connection that is going to be opened, unless as many are open as may
-    /// be. Looked at and counted in one step: there are other workers.
-    pub(super) fn may_open(&self) -> bool {
-        let Some(limit) = self.settings.sessions.open_connections else { return true };
-        let more = |open| (open < u64::from(limit)).then_some(open + 1);
-        self.open.fetch_update(Relaxed, Relaxed, more).is_ok()
-    }
-
     /// A worker has done its part.
-    pub(super) fn done(&self) {
+    pub(crate) fn done(&self) {
         self.busy.fetch_sub(1, Relaxed);
     }
 
     /// Whether all workers have done their parts.
-    pub(super) fn all_done(&self) -> bool {
+    pub(crate) fn all_done(&self) -> bool {
         self.busy.load(Relaxed) == 0
     }
 
     /// Whether nobody has told of an unexpected error yet.
-    pub(super) fn first_unexpected_error(&self) -> bool {
+    pub(crate) fn first_unexpected_error(&self) -> bool {
         !self.told_of_error.swap(true, Relaxed)
     }
 
     /// Tells the observer, if there is one.
-    pub(super) fn tell(&self, tell: impl FnOnce(&mut dyn Observer)) {
+    pub(crate) fn tell(&self, tell: impl FnOnce(&mut dyn Observer)) {
         if let Some(observer) = &self.observer {
             tell(&mut **observer.lock().unwrap_or_else(PoisonError::into_inner));
         }
@@ -166,7 +139,7 @@ impl Common {
 
     /// A worker's part of the `tick`-th sample. The observer is told the sum when
     /// the last worker has said its part.
-    pub(super) fn sample(&self, tick: usize, part: Sample) {
+    pub(crate) fn sample(&self, tick: usize, part: Sample) {
         let whole = put(&self.samples, self.workers, tick, |sum| {
             sum.replies_per_s += part.replies_per_s;
             sum.sessions_per_s += part.sessions_per_s;
@@ -177,7 +150,7 @@ impl Common {
     }
 
     /// The same of replies by status since the last tick.
-    pub(super) fn statuses(&self, tick: usize, at_s: f64, part: &[u64]) {
+    pub(crate) fn statuses(&self, tick: usize, at_s: f64, part: &[u64]) {
         let whole = put(&self.statuses, self.workers, tick, |sum: &mut Vec<u64>| {
             if sum.len() < part.len() {
                 sum.resize(part.len(), 0);
@@ -227,7 +200,7 @@ fn authorized(plan: &Plan, sessions: &Sessions) -> Sessions {
 }
 
 /// How the connections to each server are encrypted, if they are.
-fn encryption(plan: &Plan, sessions: &Sessions) -> Result<Vec<TlsSettings>, TlsError> {
+pub(crate) fn encryption(plan: &Plan, sessions: &Sessions) -> Result<Vec<TlsSettings>, TlsError> {
     let Some(tls) = plan.encryption() else { return Ok(Vec::new()) };
     // httperf asks for no protocol, so neither do its sessions.
     let of_server = |host: &str| TlsSettings::new(&tls, host, &[]);

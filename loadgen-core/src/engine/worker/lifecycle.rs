@@ -1,11 +1,12 @@
 //! The life of a connection up to its first call: connecting, the TLS handshake, ready;
 //! and its end, when it is dropped with whatever it was at.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use super::connection::{Call, State};
-use super::worker::Worker;
+use super::Worker;
 use crate::clock::Nanos;
+use crate::engine::connection::{Call, State};
+use crate::engine::destination::failure;
 use crate::net::progress::HandshakeError;
 use crate::net::transport::Transport;
 use crate::net::{socket, sys};
@@ -23,26 +24,34 @@ impl<P: Protocol> Worker<P> {
                 self.recorder.started(population, call.intended, now);
             }
         }
-        let index = {
-            let request = self.settings.requests.get(call.map_or(0, |call| call.request));
-            self.slab.open(s as u8, request.is_head)
-        };
-        let stream = &mut self.streams[s];
-        stream.open += 1;
-        stream.opening.begun(now);
+        let request = self.settings.requests.get(call.map_or(0, |call| call.request));
+        // The clock of a load that has not begun is another.
+        let begun = if call.is_some() { now } else { 0 };
+        let index = self.begin_opening(s, request.is_head, begun);
         let connection = &mut self.slab[index];
         connection.has_call = call.is_some();
-        // The clock of a load that has not begun is another.
-        connection.opened = if call.is_some() { now } else { 0 };
-        connection.alive = connection.opened;
         connection.call = Call { sent: now, received: 0, ..call.unwrap_or_default() };
         connection.call.expires = match call {
             Some(call) => self.settings.expiry(now, call.intended),
             None => now + self.settings.timeout,
         };
         self.warming += u32::from(call.is_none());
-        stream.active.push_by_expiry(&mut self.slab, index);
+        self.streams[s].connecting.push_by_expiry(&mut self.slab, index);
         self.set_out(index);
+    }
+
+    /// A slot for a connection that begins to be opened now (`begun`: on the clock of the
+    /// load). The caller puts it among those that are connecting.
+    pub(super) fn begin_opening(&mut self, s: usize, is_head: bool, begun: Nanos) -> u32 {
+        let now = self.now();
+        let index = self.slab.open(s as u8, is_head);
+        let stream = &mut self.streams[s];
+        stream.open += 1;
+        stream.opening.begun(now);
+        let connection = &mut self.slab[index];
+        connection.opened = begun;
+        connection.alive = begun;
+        index
     }
 
     /// Begins to connect.
@@ -53,7 +62,9 @@ impl<P: Protocol> Worker<P> {
     }
 
     fn try_connect(&mut self, index: u32) -> Result<(), Failure> {
-        let (fd, visit) = self.socket(usize::from(self.slab[index].stream))?;
+        let socket = self.socket(index);
+        self.attempted(index, socket.as_ref().err());
+        let (fd, visit) = socket?;
         if self.settings.kernel_timestamps {
             // It did so when the engine was made.
             let _ = sys::stamp_receipts(fd.as_fd());
@@ -62,11 +73,13 @@ impl<P: Protocol> Worker<P> {
             .register(fd.as_fd(), self.slab.token(index))
             .map_err(|error| Failure::from_io(Phase::Connect, &error))?;
         let s = usize::from(self.slab[index].stream);
-        let transport = match &self.settings.tls {
+        let server = usize::from(self.slab[index].server);
+        let transport = match self.settings.tls.get(server) {
             None if self.settings.is_unix => Transport::Unix(fd),
             None => Transport::Plain(fd),
             Some(tls) => {
-                let tls = tls.connect(fd, &mut self.streams[s].tls_sessions);
+                let session = self.slab[index].session.as_ref().map(|link| link.session);
+                let tls = tls.connect(fd, self.streams[s].tls_sessions(session));
                 let tls = tls.map_err(|error| Failure::from_io(Phase::Connect, &error))?;
                 match &self.settings.tunnel {
                     None => tls,
@@ -86,19 +99,20 @@ impl<P: Protocol> Worker<P> {
             Some(transport) => socket::take_error(transport.fd()).unwrap_or_else(Some),
             None => None,
         };
+        let now = self.now();
         if let Some(error) = error {
+            self.not_connected(index, now);
             return self.fail(index, Failure::from_io(Phase::Connect, &error));
         }
-        let now = self.now();
         self.recorder.visits.opened(self.slab[index].visit);
         let (took, connecting) = self.connecting(index, now);
         let connection = &mut self.slab[index];
         connection.call.connecting = connecting;
-        if connection.has_call {
+        if connection.has_call || connection.session.is_some() {
             let population = self.streams[usize::from(connection.stream)].population;
             self.recorder.connected(population, connection.call.intended, took);
         }
-        if self.settings.tls.is_none() {
+        if self.settings.tls.is_empty() {
             return self.established(index, now);
         }
         let connection = &mut self.slab[index];
@@ -135,7 +149,8 @@ impl<P: Protocol> Worker<P> {
         connection.call.connecting.secured(took);
         let agreed = connection.transport.as_ref().and_then(Transport::agreed);
         let population = self.streams[usize::from(connection.stream)].population;
-        let intended = connection.has_call.then_some(connection.call.intended);
+        let is_counted = connection.has_call || connection.session.is_some();
+        let intended = is_counted.then_some(connection.call.intended);
         self.recorder.secured(population, intended, took, agreed);
         let generation = connection.generation;
         self.established(index, now);
@@ -154,8 +169,11 @@ impl<P: Protocol> Worker<P> {
     /// Calls can be sent.
     fn established(&mut self, index: u32, now: Nanos) {
         let s = usize::from(self.slab[index].stream);
-        self.streams[s].active.remove(&mut self.slab, index);
+        self.streams[s].connecting.remove(&mut self.slab, index);
         self.streams[s].opening.ended();
+        if self.slab[index].session.is_some() {
+            return self.session_connected(index, now);
+        }
         if !self.slab[index].has_call {
             self.warming -= 1;
             self.slab[index].state = State::Idle;
@@ -170,21 +188,67 @@ impl<P: Protocol> Worker<P> {
         self.send(index);
     }
 
-    /// Closes a connection of the active list.
-    pub(super) fn drop_active(&mut self, index: u32) {
+    /// Closes a connection that is being opened, or carries calls, or is a session's.
+    pub(super) fn drop_connection(&mut self, index: u32) {
         let connection = &self.slab[index];
         let s = usize::from(connection.stream);
-        if !connection.has_call {
-            self.warming -= 1;
+        let stream = &mut self.streams[s];
+        if let Some(pipe) = &connection.pipe {
+            stream.behind -= pipe.len() as u32;
         }
         if connection.state.is_opening() {
-            self.streams[s].opening.ended();
+            self.warming -= u32::from(!connection.has_call && connection.session.is_none());
+            stream.opening.ended();
+            stream.connecting.remove(&mut self.slab, index);
+        } else if connection.has_call {
+            stream.active.remove(&mut self.slab, index);
         }
-        if let Some(pipe) = &connection.pipe {
-            self.streams[s].behind -= pipe.len() as u32;
-        }
-        self.streams[s].active.remove(&mut self.slab, index);
         self.streams[s].open -= 1;
         self.slab.close(index);
+    }
+
+    /// Begins to connect, or to wait for the lookup that says where to.
+    pub(super) fn set_out(&mut self, index: u32) {
+        let token = self.slab.token(index);
+        if !self.destination.has_to_wait(token) {
+            self.connect(index);
+        }
+    }
+
+    /// A socket that connects, and the number of the endpoint in the record.
+    pub(super) fn socket(&mut self, index: u32) -> Result<(OwnedFd, u8), Failure> {
+        let begun = if self.looks.has_begun() { self.now() } else { 0 };
+        let connection = &self.slab[index];
+        let server = usize::from(connection.server);
+        let pace = self.streams[usize::from(connection.stream)].pace;
+        let buffer = pace.map(|pace| pace.receive_buffer);
+        // The resolver found no address of the family that the source addresses have.
+        let nowhere = Failure::new(Phase::Connect, Cause::Resolve);
+        let endpoint = self.destination.next_endpoint(server).ok_or(nowhere)?.clone();
+        let visit = self.recorder.visits.begin(&endpoint, begun);
+        let socket = self.destination.socket(&endpoint, buffer);
+        socket.map(|fd| (fd, visit)).map_err(|error| failure(&endpoint, &error))
+    }
+
+    /// A lookup has ended: those that have waited for it connect.
+    #[cold]
+    pub(super) fn resolved(&mut self) {
+        let Some(answer) = self.destination.answer() else { return };
+        while let Some(token) = self.destination.next_waiting(answer.number) {
+            // It may have run out of time.
+            let Some(index) = self.slab.find(token) else { continue };
+            match &answer.found {
+                Ok(_) => {
+                    let now = self.now();
+                    let call = &mut self.slab[index].call;
+                    call.connecting.resolved(now.saturating_sub(call.sent));
+                    self.connect(index);
+                }
+                Err(_) => self.fail(index, Failure::new(Phase::Connect, Cause::Resolve)),
+            }
+        }
+        for s in 0..self.streams.len() {
+            self.serve(s);
+        }
     }
 }

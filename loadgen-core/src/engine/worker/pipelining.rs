@@ -19,63 +19,18 @@
 //! - The time limit of one has passed: that one failed, and its place is kept as
 //!   long as others behind it wait: its late reply is read and dropped.
 
-use std::collections::VecDeque;
 use std::io;
 
+use super::Worker;
 use super::calls::status_of;
-use super::connection::{Call, Slab, State};
 use super::dating::take_date;
-use super::worker::Worker;
 use crate::clock::Nanos;
+use crate::engine::connection::{Call, State};
 use crate::net::sys;
 use crate::net::transport::Transport;
 use crate::plan::CloseMode;
 use crate::protocol::{Heads, Progress, Protocol};
 use crate::record::{Cause, Failure, Outcome, Phase};
-
-/// The calls behind the first one of a connection.
-#[derive(Debug, Default)]
-pub(crate) struct Pipe {
-    /// In the order of their requests.
-    pub(super) behind: VecDeque<Call>,
-    /// When the first call expires; for use while there are others behind it.
-    pub(super) first_expires: Nanos,
-    /// Calls at the tail whose requests are not wholly sent.
-    unsent: u32,
-    /// Calls that were given up, and whose replies are still to come.
-    pub(super) given_up: u32,
-    /// Some call expires before one in front of it.
-    pub(super) unordered: bool,
-}
-
-impl Pipe {
-    /// Calls behind the first.
-    pub(crate) fn len(&self) -> usize {
-        self.behind.len()
-    }
-
-    /// Whether, of a connection that is sending, the first request is not wholly sent.
-    pub(crate) fn first_is_unsent(&self) -> bool {
-        self.len() == 0 || self.unsent as usize > self.len()
-    }
-
-    /// The first call whose request is not wholly sent; there must be one.
-    fn first_unsent<'a>(&'a mut self, first: &'a mut Call) -> &'a mut Call {
-        let at = (self.len() + 1).saturating_sub(self.unsent as usize);
-        match at.checked_sub(1) {
-            Some(behind) => self.behind.get_mut(behind).unwrap_or(first),
-            None => first,
-        }
-    }
-
-    /// When the first of the calls that still wait expires.
-    pub(super) fn earliest(&self, first: &Call) -> Option<Nanos> {
-        let first = (!first.given_up).then_some(self.first_expires);
-        let waiting = self.behind.iter().filter(|call| !call.given_up).map(|call| call.expires);
-        let mut all = first.into_iter().chain(waiting);
-        if self.unordered { all.min() } else { all.next() }
-    }
-}
 
 /// What follows on the first call of a connection.
 enum Next {
@@ -85,20 +40,6 @@ enum Next {
     Nothing,
     /// The connection is closed, or about to be.
     Ended,
-}
-
-/// Connections of a stream that take one more call, in turn. Entries may be stale.
-#[derive(Debug, Default)]
-pub(crate) struct Roomy(VecDeque<u64>);
-
-impl Roomy {
-    fn push<P>(&mut self, slab: &mut Slab<P>, index: u32, open: u32) {
-        if self.0.len() > 2 * open as usize + 64 {
-            self.0.retain(|token| slab.find(*token).is_some());
-        }
-        slab[index].roomy = true;
-        self.0.push_back(slab.token(index));
-    }
 }
 
 impl<P: Protocol> Worker<P> {
@@ -178,12 +119,15 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
-    /// Sets when a connection is looked at for calls that have expired.
+    /// Sets when it is looked at whether the time of a connection has run out.
     pub(super) fn expire_at(&mut self, index: u32, at: Nanos) {
-        let s = usize::from(self.slab[index].stream);
-        self.streams[s].active.remove(&mut self.slab, index);
+        let connection = &self.slab[index];
+        let (stream, opening) =
+            (&mut self.streams[usize::from(connection.stream)], connection.state.is_opening());
+        let list = if opening { &mut stream.connecting } else { &mut stream.active };
+        list.remove(&mut self.slab, index);
         self.slab[index].call.expires = at;
-        self.streams[s].active.push_by_expiry(&mut self.slab, index);
+        list.push_by_expiry(&mut self.slab, index);
     }
 
     /// Whether a connection carries more than one call.
@@ -216,7 +160,7 @@ impl<P: Protocol> Worker<P> {
                 let wanted = request.many.len().min(alike as usize * request.keep.len());
                 (&request.many[written..wanted], request.keep.len())
             } else {
-                (&request.last[written..], request.last.len())
+                (&request.last()[written..], request.last().len())
             };
             match transport.send(bytes) {
                 Ok(n) => {

@@ -1,17 +1,23 @@
 //! The connections of a worker: a slab of small states, threaded into lists.
 //!
-//! A connection is in at most one list of its stream: idle (ready for a call),
-//! active (carrying one, ordered by when it expires) or closing (waiting for the
-//! server's FIN). The links are in the slab, so that moving a connection between
+//! A connection is in at most one list of its stream: connecting, idle (ready for a
+//! call), active (carrying one) or closing (waiting for the server's FIN); those of which
+//! something is due are ordered by when their time runs out. The links are in the slab, so that moving a connection between
 //! lists allocates nothing. An idle connection costs its slot and no buffer.
 
-use super::pipelining::Pipe;
-use super::workload::requests::RequestId;
+mod call;
+mod link;
+mod pipe;
+
+pub(crate) use call::Call;
+pub(crate) use link::Link;
+pub(crate) use pipe::Pipe;
+
+use std::collections::VecDeque;
+
 use crate::clock::Nanos;
 use crate::net::transport::Transport;
 use crate::protocol::Protocol;
-use crate::record::causes::Connecting;
-use crate::record::{CallRecord, Outcome, Population};
 
 /// No connection.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -40,72 +46,6 @@ impl State {
     #[inline]
     pub(crate) fn is_opening(self) -> bool {
         matches!(self, Self::Connecting | Self::Securing)
-    }
-}
-
-/// The call that a connection carries.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Call {
-    pub(crate) intended: Nanos,
-    /// First byte sent, or, before that, start of connecting.
-    pub(crate) sent: Nanos,
-    pub(crate) expires: Nanos,
-    /// Bytes received for it.
-    pub(crate) received: u64,
-    /// Bytes of the request that the socket has taken.
-    pub(crate) written: u32,
-    /// Its lag, in units of [`LATE_UNIT`], rounded up; 0 in a closed loop, and where it
-    /// waited for a connection.
-    pub(crate) late: u32,
-    pub(crate) connecting: Connecting,
-    pub(crate) request: RequestId,
-    /// Its connection had been open before it.
-    pub(crate) reused: bool,
-    /// It has been sent before, on a connection that was found closed.
-    pub(crate) retried: bool,
-    /// It waited for a connection.
-    pub(crate) queued: bool,
-    /// It has failed for want of time; its reply is still to be read, since others
-    /// are behind it.
-    pub(crate) given_up: bool,
-}
-
-/// Unit of [`Call::late`] in ns: about a µs, and a shift.
-pub(super) const LATE_UNIT: Nanos = 1024;
-
-impl Call {
-    /// The call of an arrival that is taken up with this lag.
-    #[inline]
-    pub(super) fn arriving(intended: Nanos, lag: Nanos, request: RequestId) -> Self {
-        let late = u32::try_from(lag.div_ceil(LATE_UNIT)).unwrap_or(u32::MAX);
-        Self { intended, late, request, ..Self::default() }
-    }
-
-    /// How late it was taken up.
-    #[inline]
-    pub(super) fn lag(&self) -> Nanos {
-        Nanos::from(self.late) * LATE_UNIT
-    }
-
-    /// What is recorded of it when it ends.
-    #[inline]
-    pub(crate) fn record(
-        &self,
-        population: Population,
-        outcome: Outcome,
-        done: Nanos,
-    ) -> CallRecord {
-        CallRecord {
-            intended: self.intended,
-            sent: self.sent,
-            done,
-            bytes: self.received,
-            outcome,
-            population,
-            reused: self.reused,
-            retried: self.retried,
-            queued: self.queued,
-        }
     }
 }
 
@@ -142,8 +82,12 @@ pub(crate) struct Connection<P> {
     /// The server has ended it, as an event told while it was read from slowly.
     pub(crate) hung_up: bool,
     pub(crate) read_at: Nanos,
+    /// Which server it goes to.
+    pub(crate) server: u16,
     /// To which endpoint it goes, by its number in the record.
     pub(crate) visit: u8,
+    /// Of a connection that a session has to itself.
+    pub(crate) session: Option<Box<Link>>,
     /// Unfinished head or chunk line; empty and unallocated otherwise.
     pub(crate) partial: Option<Box<[u8]>>,
 }
@@ -152,6 +96,27 @@ impl<P> Connection<P> {
     /// Whether it waits to be told where to connect.
     pub(crate) fn is_waiting_for_lookup(&self) -> bool {
         self.state == State::Connecting && self.transport.is_none()
+    }
+
+    /// Calls of it whose requests are wholly sent, of a connection with a pipe.
+    pub(crate) fn sent(&self) -> usize {
+        let Some(pipe) = self.pipe.as_ref().filter(|_| self.has_call) else { return 0 };
+        if self.state.is_opening() { 0 } else { pipe.len() + 1 - pipe.unsent as usize }
+    }
+
+    /// Calls that it carries.
+    pub(crate) fn carries(&self) -> usize {
+        usize::from(self.has_call) + self.pipe.as_ref().map_or(0, |pipe| pipe.len())
+    }
+
+    /// Whether a reply is due, or may come already while the request is being sent.
+    #[inline]
+    pub(crate) fn awaits_reply(&self) -> bool {
+        match self.state {
+            State::Waiting => true,
+            State::Sending => self.session.is_none() || self.sent() > 0,
+            _ => false,
+        }
     }
 
     /// Whether, of a connection that is sending, the first request is not wholly sent.
@@ -258,7 +223,9 @@ impl<P> Slab<P> {
             resting: false,
             hung_up: false,
             read_at: 0,
+            server: 0,
             visit: 0,
+            session: None,
             partial: None,
         };
         if let Some(index) = self.free.pop() {
@@ -278,6 +245,7 @@ impl<P> Slab<P> {
         }
         connection.partial = None;
         connection.pipe = None;
+        connection.session = None;
         connection.state = State::Free;
         connection.generation = connection.generation.wrapping_add(1);
         self.free.push(index);
@@ -312,6 +280,20 @@ impl<P> std::ops::Index<u32> for Slab<P> {
 impl<P> std::ops::IndexMut<u32> for Slab<P> {
     fn index_mut(&mut self, index: u32) -> &mut Connection<P> {
         &mut self.slots[index as usize]
+    }
+}
+
+/// Connections of a stream that take one more call, in turn. Entries may be stale.
+#[derive(Debug, Default)]
+pub(crate) struct Roomy(pub(crate) VecDeque<u64>);
+
+impl Roomy {
+    pub(crate) fn push<P>(&mut self, slab: &mut Slab<P>, index: u32, open: u32) {
+        if self.0.len() > 2 * open as usize + 64 {
+            self.0.retain(|token| slab.find(*token).is_some());
+        }
+        slab[index].roomy = true;
+        self.0.push_back(slab.token(index));
     }
 }
 

@@ -1,10 +1,10 @@
 //! What becomes of pipelined calls that get no reply in time, or none at all; the
 //! rules stand in `pipelining.rs`.
 
+use super::Worker;
 use super::calls::STALE_WITHIN;
-use super::connection::Call;
-use super::worker::Worker;
 use crate::clock::Nanos;
+use crate::engine::connection::Call;
 use crate::protocol::Protocol;
 use crate::record::{Cause, Failure, Outcome, Phase};
 
@@ -56,7 +56,7 @@ impl<P: Protocol> Worker<P> {
             Some(at) => self.expire_at(index, at),
             None => {
                 self.lost(index, Cause::Timeout, 0);
-                self.drop_active(index);
+                self.drop_connection(index);
             }
         }
     }

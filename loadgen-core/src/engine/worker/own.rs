@@ -1,10 +1,10 @@
 //! What of a call is the generator's own: its part in the response time, and in a
-//! time limit that passed. When the worker looked, [`looks.rs`](super::looks) knows.
+//! time limit that passed. When the worker looked, [`looks.rs`](crate::engine::looks) knows.
 
-use super::connection::{Call, State};
-use super::looks::NOTABLE;
-use super::worker::Worker;
+use super::Worker;
 use crate::clock::Nanos;
+use crate::engine::connection::{Call, State};
+use crate::engine::looks::NOTABLE;
 use crate::protocol::Protocol;
 use crate::record::{CallRecord, Failure, KEPT_FROM, Outcome, Phase};
 

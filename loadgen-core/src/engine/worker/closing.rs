@@ -8,10 +8,10 @@
 
 use std::io;
 
+use super::Worker;
 use super::calls::STALE_WITHIN;
-use super::connection::State;
-use super::worker::Worker;
 use crate::clock::{MILLISECOND, Nanos};
+use crate::engine::connection::State;
 use crate::net::transport::Transport;
 use crate::plan::CloseMode;
 use crate::protocol::Protocol;
@@ -63,7 +63,7 @@ impl<P: Protocol> Worker<P> {
             }
             _ => {}
         }
-        self.drop_active(index);
+        self.drop_connection(index);
     }
 
     /// Lets the server close first, for a short time: TIME_WAIT, and with it the
@@ -81,14 +81,23 @@ impl<P: Protocol> Worker<P> {
         self.read_unasked(index);
     }
 
-    /// Bytes or the end on a connection that owes no reply.
+    /// Bytes or the end on a connection of which no reply is due.
     pub(super) fn read_unasked(&mut self, index: u32) {
         let connection = &mut self.slab[index];
         let s = usize::from(connection.stream);
         let Some(transport) = &mut connection.transport else { return };
-        match connection.state {
-            State::Securing => self.secure(index),
-            State::Idle => {
+        match (connection.state, &mut connection.session) {
+            (State::Securing, _) => self.secure(index),
+            // Perhaps a reply to the request that is being sent: read when it is sent.
+            (State::Sending, Some(link)) => link.stale = true,
+            (State::Idle, Some(link)) => match end_of(transport, &mut self.buffer) {
+                None => {}
+                // Bytes that nobody asked for: they must not pass for the next reply.
+                Some(Cause::Protocol) => link.surplus = true,
+                // Noticed after the next request, as by httperf.
+                Some(_) => link.stale = true,
+            },
+            (State::Idle, None) => {
                 // The end, an error, or bytes that nobody asked for: of no use any more.
                 let Some(cause) = end_of(transport, &mut self.buffer) else { return };
                 self.lost(index, cause, 0);
@@ -96,7 +105,7 @@ impl<P: Protocol> Worker<P> {
                 self.streams[s].open -= 1;
                 self.slab.close(index);
             }
-            State::Closing => {
+            (State::Closing, _) => {
                 // Only the server's FIN leaves the port with it; whatever it says before
                 // that, TLS's goodbye among it, does not.
                 if matches!(transport.has_ended(&mut self.buffer), Ok(false)) {

@@ -5,19 +5,32 @@
 //! This file is the loop; who gets which connection is in `dispatch.rs`, what
 //! happens on one in `calls.rs`.
 
+mod calls;
+mod closing;
+mod dating;
+mod dispatch;
+mod lifecycle;
+mod own;
+mod pacing;
+mod pipelining;
+mod receive;
+mod sessions;
+mod slow_calls;
+mod unanswered;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
 
-use super::connection::Slab;
-use super::destination::{BELL, Destination};
-use super::kernel_view::KernelView;
-use super::looks::{LOOK_EVERY, Looks};
-use super::opening::AT_ONCE;
-use super::shared::{PUBLISH_EVERY, Published, Settings, Shared, Stop};
-use super::stream::{StreamState, Waiting};
 use crate::clock::{MILLISECOND, Nanos};
+use crate::engine::connection::Slab;
+use crate::engine::destination::{BELL, Destination};
+use crate::engine::kernel_view::KernelView;
+use crate::engine::looks::{LOOK_EVERY, Looks};
+use crate::engine::opening::AT_ONCE;
+use crate::engine::shared::{PUBLISH_EVERY, Published, Settings, Shared, Stop};
+use crate::engine::stream::{StreamState, Waiting};
 use crate::net::poll::Poll;
 use crate::net::sys;
 use crate::protocol::Protocol;
@@ -26,6 +39,10 @@ use crate::record::{Failure, Outcome, Recorder, SessionRecord};
 
 /// Bytes taken from a socket at once. One buffer serves all connections.
 pub(super) const BUFFER: usize = 64 * 1024;
+
+/// Arrivals that are counted although the worker never came to them: a rate that no
+/// machine can hold must not take its time after the run.
+const MOST_NEVER_TAKEN_UP: u64 = 10_000_000;
 
 /// One thread of the engine.
 pub(crate) struct Worker<P: Protocol> {
@@ -56,6 +73,8 @@ pub(crate) struct Worker<P: Protocol> {
     pub(super) taken_bytes: u64,
     /// Some stream is read from slowly.
     pub(super) paced: bool,
+    /// The stream whose arrivals are sessions.
+    scripted: Option<usize>,
     /// When which connections are to be read from again.
     pub(super) resting: BinaryHeap<Reverse<(Nanos, u64)>>,
 }
@@ -91,6 +110,7 @@ impl<P: Protocol> Worker<P> {
     ) -> Self {
         let connections = streams.iter().map(|s| s.warm.max(64) as usize).sum();
         let paced = streams.iter().any(|stream| stream.pace.is_some());
+        let scripted = streams.iter().position(|stream| stream.scripts.is_some());
         Self {
             end: settings.end,
             kernel: KernelView::new(recorder.warmup_end(), settings.kernel_timestamps),
@@ -111,6 +131,7 @@ impl<P: Protocol> Worker<P> {
             unflushed: Vec::new(),
             taken_bytes: 0,
             paced,
+            scripted,
             resting: BinaryHeap::new(),
         }
     }
@@ -136,8 +157,8 @@ impl<P: Protocol> Worker<P> {
                 self.look(10 * MILLISECOND)?;
             }
             // Interrupted: what is still under way is of no use.
-            while let Some(index) = self.streams[s].active.first() {
-                self.drop_active(index);
+            while let Some(index) = self.streams[s].connecting.first() {
+                self.drop_connection(index);
             }
         }
         Ok(())
@@ -151,7 +172,7 @@ impl<P: Protocol> Worker<P> {
         let (user, system) = sys::thread_cpu_ns();
         let mut cpu_of_load = None;
         let broken = self.work(&mut cpu_of_load).err();
-        let finished = self.now();
+        let finished = self.finished();
         self.recorder.pauses = self.looks.record;
         self.recorder.pause_log = std::mem::take(&mut self.looks.log);
         self.end = self.end.min(finished);
@@ -160,6 +181,7 @@ impl<P: Protocol> Worker<P> {
         self.look_around(finished);
         let (user_end, system_end) = sys::thread_cpu_ns();
         let cpu = (user_end - user, system_end - system);
+        let sessions = self.scripted.and_then(|s| self.streams[s].scripts.take());
         let cpu_of_load = cpu_of_load.map_or(cpu.0 + cpu.1, |at_end: u64| at_end - user - system);
         Harvest {
             recorder: self.recorder,
@@ -169,8 +191,21 @@ impl<P: Protocol> Worker<P> {
             broken,
             load_end: self.end,
             finished,
-            sessions: None,
+            sessions: sessions.map(|scripts| scripts.record),
         }
+    }
+
+    /// The drain has ended: when this worker had done its part. One that is through with its
+    /// sessions has waited for the others.
+    fn finished(&mut self) -> Nanos {
+        let now = self.now();
+        let Some(scripts) = self.scripted.and_then(|s| self.streams[s].scripts.as_deref_mut())
+        else {
+            return now;
+        };
+        let finished = scripts.are_through(now.min(self.end));
+        self.recorder.load_end = self.end.min(finished);
+        finished
     }
 
     /// The loop, to the end of the drain. `cpu_at_end` takes the thread's CPU time
@@ -195,6 +230,9 @@ impl<P: Protocol> Worker<P> {
                 self.end = self.end.min(if stop == Stop::Now { now.min(at) } else { at });
                 self.recorder.load_end = self.end;
             }
+            if let Some(s) = self.scripted {
+                self.tend_sessions(s, now);
+            }
             let behind = self.take_arrivals(now);
             if !behind {
                 self.looks.keeps_up(now, self.outstanding());
@@ -207,17 +245,20 @@ impl<P: Protocol> Worker<P> {
                 self.tenth_of_a_second(now);
                 publish_at = now + PUBLISH_EVERY;
             }
+            if let Some(s) = self.scripted
+                && self.sessions_are_through(s)
+            {
+                self.end = self.end.min(now);
+            }
             if now >= self.end {
                 if cpu_at_end.is_none() {
                     let (user, system) = sys::thread_cpu_ns();
                     *cpu_at_end = Some(user + system);
                     self.count_waiting();
                 }
-                let idle =
-                    |s: &StreamState| s.active.is_empty() && s.due.is_empty() && s.again.is_empty();
-                let drained = !behind && self.streams.iter().all(idle);
+                let drained = !behind && self.streams.iter().all(StreamState::is_idle);
                 // What came while we did not look is read before it counts as missing.
-                let waited = self.looks.looked().saturating_sub(self.end) >= self.settings.drain;
+                let waited = self.looks.looked() >= self.end.saturating_add(self.settings.drain);
                 if drained || stop == Stop::Now || (waited && now >= self.end) {
                     return Ok(());
                 }
@@ -242,7 +283,7 @@ impl<P: Protocol> Worker<P> {
     /// Calls under way, and those that wait.
     #[inline]
     fn outstanding(&self) -> u64 {
-        let of = |s: &StreamState| u64::from(s.active.len() + s.behind) + s.waiting();
+        let of = |s: &StreamState| u64::from(s.in_flight()) + s.waiting();
         self.streams.iter().map(of).sum()
     }
 
@@ -255,14 +296,14 @@ impl<P: Protocol> Worker<P> {
 
     /// The users of closed loops are there from the first moment on.
     fn bring_users(&mut self) {
-        for stream in self.streams.iter_mut().filter(|stream| stream.closed_loop) {
+        for stream in self.streams.iter_mut().filter(|stream| stream.has_users()) {
             stream.users = stream.limit.saturating_mul(stream.pipeline);
         }
     }
 
     fn start_closed_loops(&mut self) {
         for s in 0..self.streams.len() {
-            if self.streams[s].closed_loop {
+            if self.streams[s].has_users() {
                 self.serve(s);
             }
         }
@@ -273,17 +314,21 @@ impl<P: Protocol> Worker<P> {
     fn expire(&mut self, now: Nanos) {
         let looked = self.looks.looked();
         for s in 0..self.streams.len() {
-            while let Some(index) = self.streams[s].active.first() {
-                if self.slab[index].call.expires > looked {
-                    break;
-                }
+            while let Some(index) = self.streams[s].connecting.first()
+                && self.slab[index].call.expires <= looked
+            {
                 self.time_out(index);
                 self.serve(s);
             }
-            while let Some(index) = self.streams[s].closing.first() {
-                if self.slab[index].call.expires > looked {
-                    break;
-                }
+            while let Some(index) = self.streams[s].active.first()
+                && self.slab[index].call.expires <= looked
+            {
+                self.time_out(index);
+                self.serve(s);
+            }
+            while let Some(index) = self.streams[s].closing.first()
+                && self.slab[index].call.expires <= looked
+            {
                 self.streams[s].closing.remove(&mut self.slab, index);
                 self.slab.close(index);
             }
@@ -309,6 +354,9 @@ impl<P: Protocol> Worker<P> {
         if let Some(&Reverse((at, _))) = self.resting.peek() {
             next = next.min(at);
         }
+        if let Some(scripts) = self.scripted.and_then(|s| self.streams[s].scripts.as_deref()) {
+            next = next.min(scripts.next_deadline(now));
+        }
         for stream in &self.streams {
             let expiry = |index: u32| self.slab[index].call.expires;
             let deadline = |intended: Nanos| self.settings.deadline.map(|d| intended + d);
@@ -318,6 +366,7 @@ impl<P: Protocol> Worker<P> {
                 stream.next_start(self.end),
                 stream.next_return(),
                 stream.next_opening(),
+                stream.connecting.first().map(expiry),
                 stream.active.first().map(expiry),
                 stream.closing.first().map(expiry),
                 due,
@@ -360,7 +409,7 @@ impl<P: Protocol> Worker<P> {
 
     /// Tells whoever watches what there is by now.
     fn publish(&mut self, now: Nanos) {
-        let in_flight = self.streams.iter().map(|s| u64::from(s.active.len() + s.behind)).sum();
+        let in_flight = self.streams.iter().map(|s| u64::from(s.in_flight())).sum();
         let mut p99 = None;
         for stream in &self.streams {
             let window = self.recorder.timeline.recent(stream.population, now);
@@ -374,19 +423,23 @@ impl<P: Protocol> Worker<P> {
     fn give_up_the_rest(&mut self, now: Nanos) {
         self.keep_open_ones(now);
         for s in 0..self.streams.len() {
-            while let Some(intended) = self.streams[s].next_start(self.end) {
+            for _ in 0..MOST_NEVER_TAKEN_UP {
+                let Some(intended) = self.streams[s].next_start(self.end) else { break };
                 self.streams[s].advance();
+                self.streams[s].number_arrival();
                 self.recorder.never_taken_up(self.streams[s].population, intended);
             }
             while let Some(Waiting { intended, .. }) = self.streams[s].due.pop_front() {
                 self.shed(s, intended, true);
             }
-            while let Some(index) = self.streams[s].active.first() {
+            self.abandon_sessions(s, now);
+            let open = |stream: &StreamState| stream.connecting.first().or(stream.active.first());
+            while let Some(index) = open(&self.streams[s]) {
                 if self.slab[index].has_call && !self.slab[index].call.given_up {
                     self.record(index, Outcome::Unfinished, now);
                 }
                 self.give_up_behind(index, now);
-                self.drop_active(index);
+                self.drop_connection(index);
             }
             while let Some(call) = self.streams[s].again.pop_front() {
                 self.record_call(s, &call, Outcome::Unfinished, now);

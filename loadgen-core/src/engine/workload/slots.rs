@@ -1,27 +1,27 @@
-//! Numbered places for connections and sessions. A token names the user of a place,
-//! so that what is late (an event, a deadline) does not meet the next one.
+//! Numbered places. A token names the user of a place, so that what is late does not
+//! meet the next one.
 
 /// Places for `T`.
-pub(super) struct Slots<T> {
+pub(in crate::engine) struct Slots<T> {
     places: Vec<(u32, Option<T>)>,
     free: Vec<u32>,
 }
 
 impl<T> Slots<T> {
-    pub(super) fn new() -> Self {
+    pub(in crate::engine) fn new() -> Self {
         Self { places: Vec::new(), free: Vec::new() }
     }
 
     /// How many places are taken.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::engine) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::engine) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    pub(super) fn insert(&mut self, value: T) -> u32 {
+    pub(in crate::engine) fn insert(&mut self, value: T) -> u32 {
         match self.free.pop() {
             Some(index) => {
                 self.places[index as usize].1 = Some(value);
@@ -34,7 +34,7 @@ impl<T> Slots<T> {
         }
     }
 
-    pub(super) fn remove(&mut self, index: u32) -> Option<T> {
+    pub(in crate::engine) fn remove(&mut self, index: u32) -> Option<T> {
         let place = self.places.get_mut(index as usize)?;
         let value = place.1.take()?;
         place.0 = place.0.wrapping_add(1);
@@ -42,28 +42,39 @@ impl<T> Slots<T> {
         Some(value)
     }
 
-    pub(super) fn get(&self, index: u32) -> Option<&T> {
+    pub(in crate::engine) fn get(&self, index: u32) -> Option<&T> {
         self.places.get(index as usize)?.1.as_ref()
     }
 
-    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+    pub(in crate::engine) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         self.places.get_mut(index as usize)?.1.as_mut()
     }
 
+    /// The user of a place that this token names, if it is still there.
+    pub(in crate::engine) fn named(&self, token: u64) -> Option<&T> {
+        let (generation, value) = self.places.get(token as u32 as usize)?;
+        value.as_ref().filter(|_| *generation == (token >> 32) as u32)
+    }
+
+    pub(in crate::engine) fn named_mut(&mut self, token: u64) -> Option<&mut T> {
+        let (generation, value) = self.places.get_mut(token as u32 as usize)?;
+        value.as_mut().filter(|_| *generation == (token >> 32) as u32)
+    }
+
     /// The token of the user of a place.
-    pub(super) fn token(&self, index: u32) -> u64 {
+    pub(in crate::engine) fn token(&self, index: u32) -> u64 {
         let generation = self.places.get(index as usize).map_or(0, |place| place.0);
         u64::from(generation) << 32 | u64::from(index)
     }
 
     /// The place behind a token, if its user is still there.
-    pub(super) fn find(&self, token: u64) -> Option<u32> {
+    pub(in crate::engine) fn find(&self, token: u64) -> Option<u32> {
         let index = token as u32;
         (self.get(index).is_some() && self.token(index) == token).then_some(index)
     }
 
     /// All that are taken.
-    pub(super) fn indices(&self) -> Vec<u32> {
+    pub(in crate::engine) fn indices(&self) -> Vec<u32> {
         (0..).zip(&self.places).filter(|(_, place)| place.1.is_some()).map(|(i, _)| i).collect()
     }
 }

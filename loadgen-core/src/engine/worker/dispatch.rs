@@ -1,11 +1,11 @@
 //! Arrivals, and the users of closed loops: each gets a connection, waits for one,
 //! or is shed.
 
-use super::connection::Call;
-use super::looks::NOTABLE;
-use super::stream::Waiting;
-use super::worker::Worker;
+use super::Worker;
 use crate::clock::Nanos;
+use crate::engine::connection::Call;
+use crate::engine::looks::NOTABLE;
+use crate::engine::stream::Waiting;
 use crate::protocol::Protocol;
 use crate::record::{CallRecord, Outcome};
 
@@ -33,7 +33,18 @@ impl<P: Protocol> Worker<P> {
                 left -= 1;
                 self.streams[s].advance();
                 at = self.now();
-                self.arrive(s, intended, Some(at.saturating_sub(intended)));
+                let lag = Some(at.saturating_sub(intended));
+                if self.streams[s].scripts.is_none() {
+                    self.arrive(s, intended, lag);
+                } else {
+                    self.tell_gap(s, intended);
+                    self.arrive_session(s, intended, lag);
+                }
+            }
+            while left > 0 && now < self.end && self.streams[s].begins_session() {
+                left -= 1;
+                at = self.now();
+                self.arrive_session(s, at, None);
             }
             while self.streams[s].next_return().is_some_and(|at| at <= now) {
                 self.streams[s].returned();
@@ -47,11 +58,9 @@ impl<P: Protocol> Worker<P> {
     /// it is shed.
     pub(super) fn arrive(&mut self, s: usize, intended: Nanos, lag: Option<Nanos>) {
         let stream = &mut self.streams[s];
-        let request = self.settings.requests.of_arrival(stream.number_arrival());
+        let request = stream.next_request(&self.settings.requests);
         self.recorder.offered(stream.population, intended, lag);
-        if let Some(lag) = lag.filter(|lag| *lag > NOTABLE) {
-            self.looks.catch_up().took_up_late(intended, intended + lag);
-        }
+        self.took_up(intended, lag);
         if self.is_past_deadline(intended) {
             return self.shed(s, intended, false);
         }
@@ -68,15 +77,25 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
+    /// An arrival is taken up, this late.
+    #[inline]
+    pub(super) fn took_up(&mut self, intended: Nanos, lag: Option<Nanos>) {
+        if let Some(lag) = lag.filter(|lag| *lag > NOTABLE) {
+            self.looks.catch_up().took_up_late(intended, intended + lag);
+        }
+    }
+
     /// Gives what waits to connections that have become free: calls that are to be
     /// sent once more, then arrivals, then users of a closed loop.
-    #[inline]
+    // Inlined: it comes after each event, and mostly nobody waits.
+    #[inline(always)]
     pub(super) fn serve(&mut self, s: usize) {
         if self.streams[s].somebody_waits() {
             self.serve_waiting(s);
         }
     }
 
+    #[inline(never)]
     fn serve_waiting(&mut self, s: usize) {
         while self.can_start(s) {
             let stream = &mut self.streams[s];
