@@ -118,8 +118,9 @@ impl Plan {
 
     /// Makes every arrival of the main load a session in place of a call of the
     /// plan's request. Sessions have connections, requests and time limits of their
-    /// own, and there is no probe, no warm-up and no drain: a plan that sets any of
-    /// these beside its sessions is refused.
+    /// own; the plan's request and timeout are those of the probe, and a plan without one
+    /// that sets them is refused. Warm-up, deadline and drain are the plan's; without a
+    /// drain, sessions end where the run does.
     #[must_use]
     pub fn with_sessions(mut self, sessions: Sessions) -> Self {
         self.sessions = Some(Box::new(sessions));
@@ -245,18 +246,21 @@ impl Plan {
         seconds(self.warmup_s)
     }
 
-    /// Time limit of a call from its first byte sent; zero (none) with sessions, which
-    /// have [limits](crate::session::Limits) of their own.
+    /// Time limit of a call of the main load from its first byte sent; zero (none) with
+    /// sessions, which have [limits](crate::session::Limits) of their own.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         if self.sessions.is_some() { Duration::ZERO } else { seconds(self.timeout_s()) }
     }
 
-    /// How long replies under way are waited for after the last start; zero with
-    /// sessions, whose calls are given up when the run is.
+    /// How long replies under way are waited for after the last start; with sessions, how
+    /// long these may go on (zero unless set).
     #[must_use]
     pub fn drain(&self) -> Duration {
-        if self.sessions.is_some() { Duration::ZERO } else { seconds(self.drain_s()) }
+        match (&self.sessions, self.drain_s) {
+            (Some(_), None) => Duration::ZERO,
+            _ => seconds(self.drain_s()),
+        }
     }
 
     /// How connections are encrypted; `None`: not at all. Connections of a session take

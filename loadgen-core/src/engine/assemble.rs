@@ -118,7 +118,7 @@ pub(super) fn assemble(
         response_time: latency(&whole.response, true),
         service_time: latency(&whole.service, true),
         lag: latency(&whole.lag, true),
-        connect_time: plan.sessions().is_none().then(|| latency(&whole.connect, true)),
+        connect_time: Some(latency(&whole.connect, true)),
         tls: tls(&plan, &recorder.tls, &whole),
         status: status_counts(&whole.status),
         errors: error_counts(&whole.errors),
@@ -134,7 +134,7 @@ pub(super) fn assemble(
         timeline,
         slow_calls: learnt.as_ref().map(kernel::slow_calls),
         kernel_timestamps: learnt.as_ref().and_then(kernel::timestamps),
-        connected_to: plan.sessions().is_none().then(|| addresses::connected_to(&recorder.visits)),
+        connected_to: Some(addresses::connected_to(&recorder.visits)),
         generator: Some(generator(&recorder, &whole.response)),
         events: marks.iter().map(EventReport::from).collect(),
         events_dropped: marks.dropped,
@@ -185,13 +185,16 @@ fn sessions(plan: &Plan, harvests: &mut [Harvest], finished: Nanos) -> Option<Se
     records.iter().for_each(|record| whole.merge(record));
     let sampling = given.sampling;
     let first = nanos(sampling.first_s);
-    let samples = finished.checked_sub(first).map_or(0, |rest| rest / nanos(sampling.every_s) + 1);
-    Some(whole.report(finished, taken.min(samples as usize), given.are_scripted()))
+    let warmup_end = nanos(plan.warmup_s);
+    let by = |end: Nanos| end.checked_sub(first).map_or(0, |r| r / nanos(sampling.every_s) + 1);
+    let samples = by(finished).saturating_sub(if warmup_end > 0 { by(warmup_end) } else { 0 });
+    let duration = finished.saturating_sub(warmup_end);
+    Some(whole.report(duration, taken.min(samples as usize), given.are_scripted()))
 }
 
 /// What TLS came to, if calls went over it.
 fn tls(plan: &Plan, record: &TlsRecord, whole: &PopulationRecord) -> Option<TlsReport> {
-    if !plan.target.is_tls() || plan.sessions().is_some() {
+    if !plan.target.is_tls() {
         return None;
     }
     let main = record.main();
@@ -240,7 +243,6 @@ fn counts(tally: &Tally) -> Counts {
 
 fn population_report(plan: &Plan, record: &PopulationRecord) -> PopulationReport {
     let plain = |histogram: &Histogram| latency(histogram, false);
-    let calls = plan.sessions().is_none();
     PopulationReport {
         counts: counts(&record.tally),
         response_time: latency(&record.response, true),
@@ -248,8 +250,8 @@ fn population_report(plan: &Plan, record: &PopulationRecord) -> PopulationReport
         response_time_error_status: plain(&record.response_error_status),
         time_to_failure: plain(&record.time_to_failure),
         lag: plain(&record.lag),
-        connect_time: calls.then(|| plain(&record.connect)),
-        tls_handshake_time: (calls && plan.target.is_tls()).then(|| plain(&record.tls_handshake)),
+        connect_time: Some(plain(&record.connect)),
+        tls_handshake_time: plan.target.is_tls().then(|| plain(&record.tls_handshake)),
         errors: error_counts(&record.errors),
         connections_lost: by_name(&record.lost),
     }

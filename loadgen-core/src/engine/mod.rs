@@ -67,6 +67,12 @@ fn encryption(plan: &Plan, tls: &Tls) -> Result<TlsSettings, TlsError> {
     TlsSettings::new(tls, plan.target.host(), ALPN)
 }
 
+/// Where the name leads while the load runs, if it is resolved again.
+fn lookup(plan: &Plan) -> Result<Option<Lookup>, RunError> {
+    let place = plan.target.place()?;
+    Ok(plan.target.resolves_again().then(|| Lookup::new(move || resolve(&place))))
+}
+
 /// A plan that is ready to run: checked, its target resolved and reachable.
 #[derive(Debug)]
 pub struct Engine {
@@ -81,7 +87,7 @@ pub struct Engine {
     tls: Arc<[TlsSettings]>,
     descriptor_limit: u64,
     /// For a plan with sessions.
-    sessions: Option<script::Settings>,
+    sessions: Option<script::ScriptSettings>,
 }
 
 impl Engine {
@@ -95,7 +101,7 @@ impl Engine {
         plan.validate()?;
         if let Some(sessions) = plan.sessions() {
             let tls = script::encryption(&plan, sessions)?;
-            return Self::of_sessions(script::Settings::new(&plan, sessions)?, tls, plan);
+            return Self::of_sessions(script::ScriptSettings::new(&plan, sessions)?, tls, plan);
         }
         let sum = |count: fn(&crate::Stream) -> u32| -> u64 {
             plan.streams().map(|stream| u64::from(count(stream))).sum()
@@ -127,8 +133,7 @@ impl Engine {
             socket::check_timestamps(address)
                 .map_err(|source| RunError::KernelTimestamps { source })?;
         }
-        let place = plan.target.place()?;
-        let lookup = plan.target.resolves_again().then(|| Lookup::new(move || resolve(&place)));
+        let lookup = lookup(&plan)?;
         let tls = tls.into_iter().collect();
         let servers = vec![endpoints];
         Ok(Self { plan, address, servers, lookup, tls, descriptor_limit, sessions: None })
@@ -146,11 +151,12 @@ impl Engine {
     /// A plan with sessions: what its connections meet is the result, so none is
     /// tried, and it may open as many as the process is allowed to.
     fn of_sessions(
-        settings: script::Settings,
+        settings: script::ScriptSettings,
         tls: Vec<TlsSettings>,
         plan: Plan,
     ) -> Result<Self, RunError> {
-        let servers = settings.servers();
+        let lookup = lookup(&plan)?;
+        let servers = settings.servers.clone();
         let address =
             servers.iter().flatten().next().cloned().ok_or_else(|| RunError::Resolve {
                 url: plan.target.url().to_owned(),
@@ -161,7 +167,7 @@ impl Engine {
             plan,
             address,
             servers,
-            lookup: None,
+            lookup,
             tls: tls.into(),
             descriptor_limit,
             sessions: Some(settings),
@@ -238,7 +244,7 @@ impl Engine {
             let spawned = Poll::new(plan.precision).and_then(|poll| {
                 let bell = resolver.as_ref().map(Resolver::line).transpose()?;
                 let sources = Sources::new(&options, (shard, plan.threads));
-                let in_turn = common.is_some();
+                let in_turn = plan.target.source_addresses().is_empty();
                 let sources = if in_turn { sources.strictly_in_turn() } else { sources };
                 let choice = plan.target.addresses();
                 let servers = &self.servers;
@@ -293,11 +299,10 @@ impl Engine {
     }
 
     fn socket_options(&self) -> SocketOptions {
-        let sources = || self.plan.target.source_addresses().to_vec();
-        match self.plan.sessions() {
-            Some(sessions) => sessions.socket.clone(),
-            None => SocketOptions { sources: sources(), ..SocketOptions::default() },
-        }
+        let sources = self.plan.target.source_addresses().to_vec();
+        let socket = self.plan.sessions().map(|sessions| sessions.socket.clone());
+        let socket = socket.unwrap_or_default();
+        if sources.is_empty() { socket } else { SocketOptions { sources, ..socket } }
     }
 
     /// The streams of a worker. The arrivals of the load are sessions if there are `common`

@@ -17,7 +17,8 @@ pub(super) struct Document {
     /// Left out where it does not apply, or is left to the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tls: Option<Tls>,
-    /// `None` with sessions, and so are the two times below: they have their own.
+    /// `None` with sessions unless a probe makes it, and so is the timeout; the drain, unless
+    /// sessions are to be waited for.
     request: Option<Request>,
     load: Stream,
     probe: Option<Stream>,
@@ -96,11 +97,13 @@ impl TryFrom<Document> for Plan {
                 "a plan without sessions has a request, a timeout_s and a drain_s that are not null",
             );
         }
-        // Plans of sessions used to be written with these defaults, which nobody had
-        // asked for. Anything else somebody did.
-        plan.request = plan.request.filter(|request| *request != Request::get());
-        for limit in [&mut plan.timeout_s, &mut plan.drain_s] {
-            *limit = limit.filter(|seconds| *seconds != DEFAULT_TIMEOUT_S);
+        // Plans of sessions, which had no probe, used to be written with these defaults,
+        // which nobody had asked for. Anything else somebody did.
+        if plan.probe.is_none() && plan.request.is_some() {
+            plan.request = plan.request.filter(|request| *request != Request::get());
+            for limit in [&mut plan.timeout_s, &mut plan.drain_s] {
+                *limit = limit.filter(|seconds| *seconds != DEFAULT_TIMEOUT_S);
+            }
         }
         Ok(plan)
     }
@@ -131,7 +134,13 @@ mod tests {
             .with_probe(Stream::fresh(Schedule::poisson(10.0)))
             .with_duration(Duration::from_secs(5))
             .with_request(Request::get().with_method("POST").with_body(vec![0, 255, 7]));
-        for plan in [plain, plan().with_sessions(Sessions::connections(1))] {
+        let sessions = || plan().with_sessions(Sessions::connections(1));
+        let drained = sessions().with_drain(Duration::from_secs(10));
+        let probed = sessions()
+            .with_probe(Stream::fresh(Schedule::poisson(10.0)))
+            .with_request(Request::get())
+            .with_timeout(Duration::from_secs(10));
+        for plan in [plain, sessions(), drained, probed] {
             let json = serde_json::to_string(&plan).unwrap();
             assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
         }

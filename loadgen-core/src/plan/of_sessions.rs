@@ -10,25 +10,18 @@ impl Plan {
     /// Checks a plan with these sessions.
     pub(super) fn validate_sessions(&self, sessions: &Sessions) -> Result<(), PlanError> {
         sessions.validate()?;
+        let (target, socket) = (&self.target, &sessions.socket);
+        let several = !sessions.servers.is_empty();
         let ignored = [
             (
-                self.probe.is_some() || self.warmup_s > 0.0 || self.deadline_s.is_some(),
-                "a plan with sessions has no probe, no warm-up and no deadline",
+                self.timeout_s.is_some() && self.probe.is_none(),
+                "the timeout of a plan is not one of its sessions, and there is no probe that it \
+                 would be of: set Limits::timeout_s of the sessions",
             ),
             (
-                self.timeout_s.is_some(),
-                "the timeout of a plan is not one of its sessions: set Limits::timeout_s of the \
-                 sessions",
-            ),
-            (
-                self.drain_s.is_some(),
-                "sessions are not waited for when a run ends by time: leave out the drain, or \
-                 give their number (Sessions::count) in place of a duration",
-            ),
-            (
-                self.request.is_some(),
-                "sessions do not send the request of the plan: set Sessions::head and \
-                 Sessions::uris, or a Script::Log",
+                self.request.is_some() && self.probe.is_none(),
+                "sessions do not send the request of the plan, and there is no probe that would: \
+                 set Sessions::head and Sessions::uris, or a Script::Log",
             ),
             (self.kernel_timestamps, "kernel timestamps are not read in sessions: leave them out"),
             (
@@ -37,27 +30,41 @@ impl Plan {
                  and read is not for the stream to say",
             ),
             (
-                !self.target.source_addresses().is_empty(),
-                "sessions take their source addresses from SocketOptions::sources: leave them \
-                 out of the target",
+                !target.source_addresses().is_empty() && !socket.sources.is_empty(),
+                "source addresses are named twice, by the target and by SocketOptions::sources \
+                 of its sessions: leave out one",
             ),
             (
-                self.target.connects_elsewhere() && !sessions.servers.is_empty(),
+                target.connects_elsewhere() && several,
                 "sessions with several servers connect to each by its name: leave out the address \
                  to connect to in place of the target's",
             ),
             (
-                self.target.is_unix(),
-                "sessions connect by TCP only: the target cannot be a unix socket",
+                target.is_unix() && several,
+                "sessions with several servers connect to each by TCP: the target cannot be a \
+                 unix socket",
             ),
             (
-                self.target.proxy().is_some(),
-                "sessions connect to their servers directly: leave out the proxy",
+                target.proxy().is_some() && several,
+                "sessions with several servers connect to each directly: leave out the proxy",
             ),
             (
-                self.target.addresses() == Addresses::All || self.target.resolves_again(),
-                "sessions connect to one address of each server: leave out --addresses and \
-                 --resolve-again",
+                (target.addresses() == Addresses::All || target.resolves_again()) && several,
+                "sessions with several servers connect to one address of each: leave out \
+                 --addresses and --resolve-again",
+            ),
+            (
+                target.is_unix()
+                    && (socket.choose_ports
+                        || socket.close_with_reset
+                        || !socket.sources.is_empty()),
+                "a unix socket has no ports and no addresses to come from, and cannot be reset: \
+                 leave out SocketOptions::sources, choose_ports and close_with_reset",
+            ),
+            (
+                sessions.open_connections.is_some_and(|most| (1..self.threads).contains(&most)),
+                "every thread needs a connection of its own: allow more open connections \
+                 (Sessions::open_connections, --max-connections), or lower --threads",
             ),
         ];
         match ignored.into_iter().find(|(is_set, _)| *is_set) {
@@ -71,7 +78,7 @@ impl Plan {
 mod tests {
     use std::time::Duration;
 
-    use crate::session::Sessions;
+    use crate::session::{Sessions, SocketOptions};
     use crate::{Addresses, CloseMode, Plan, Request, Schedule, Stream, Target};
 
     fn plan(url: &str, load: Stream) -> Plan {
@@ -90,19 +97,20 @@ mod tests {
         let to =
             |target: Target| Plan::new(target, stream()).with_sessions(Sessions::connections(2));
         let target = || Target::parse("http://h/").unwrap();
-        let connect_to = |servers: &[&str]| {
-            let mut sessions = Sessions::connections(2);
-            sessions.servers = servers.iter().map(|name| (*name).to_owned()).collect();
-            to(target().with_connect_to("127.0.0.1:80".parse().unwrap())).with_sessions(sessions)
+        let socket = |socket: SocketOptions| Sessions { socket, ..Sessions::connections(2) };
+        let choosing = || SocketOptions { choose_ports: true, ..SocketOptions::default() };
+        let sources = || vec!["127.0.0.2".parse().unwrap()];
+        let from = SocketOptions { sources: sources(), ..SocketOptions::default() };
+        let several = |target: Target| {
+            let servers = vec!["a".to_owned(), "b".to_owned()];
+            to(target).with_sessions(Sessions { servers, ..Sessions::connections(2) })
         };
+        let unix = || Target::parse("unix:/run/a.sock").unwrap();
+        let few = Sessions { open_connections: Some(1), ..Sessions::connections(2) };
         let cases = [
-            (at(stream()).with_probe(Stream::fresh(Schedule::constant(1.0))), "probe"),
-            (at(stream()).with_warmup(one), "warm-up"),
-            (at(stream()).with_deadline(one), "deadline"),
             (at(stream()).with_timeout(one), "Limits::timeout_s"),
             // Even the default is a wish when it is spelt out.
             (at(stream()).with_timeout(10 * one), "Limits::timeout_s"),
-            (at(stream()).with_drain(one), "drain"),
             (at(stream()).with_request(Request::get()), "Sessions::head"),
             (at(stream()).with_kernel_timestamps(), "timestamps"),
             (at(stream().with_calls_per_connection(2).with_close(CloseMode::Reset)), "closed"),
@@ -112,21 +120,39 @@ mod tests {
             (at(stream().with_read_rate(2.0)), "read"),
             (at(stream().with_warm_connections(2)), "opened"),
             (
-                to(target().with_source_addresses(vec!["127.0.0.2".parse().unwrap()])),
-                "SocketOptions::sources",
+                to(target().with_source_addresses(sources())).with_sessions(socket(from)),
+                "named twice",
             ),
-            (connect_to(&["a", "b"]), "several servers"),
-            (to(Target::parse("unix:/run/a.sock").unwrap()), "unix socket"),
-            (to(target().with_connect_to("unix:@a".parse().unwrap())), "unix socket"),
-            (to(target().with_proxy("127.0.0.1:1".parse().unwrap())), "proxy"),
-            (to(target().with_addresses(Addresses::All)), "--addresses"),
-            (to(target().with_resolve_again()), "--resolve-again"),
+            (several(target().with_connect_to("127.0.0.1:80".parse().unwrap())), "several servers"),
+            (several(unix()), "unix socket"),
+            (several(target().with_proxy("127.0.0.1:1".parse().unwrap())), "proxy"),
+            (several(target().with_addresses(Addresses::All)), "--addresses"),
+            (several(target().with_resolve_again()), "--resolve-again"),
+            (to(unix()).with_sessions(socket(choosing())), "choose_ports"),
+            (at(stream()).with_sessions(few).with_threads(2), "open_connections"),
         ];
         for (plan, word) in cases {
             let error = plan.validate().expect_err(word).to_string();
             assert!(error.contains(word), "{word}: {error}");
         }
-        connect_to(&[]).validate().unwrap();
-        plan("https://h/", stream()).validate().unwrap();
+        // What they do, as calls do it.
+        let probed = at(stream()).with_probe(Stream::fresh(Schedule::constant(1.0)));
+        for plan in [
+            probed.clone().with_request(Request::get()).with_timeout(one),
+            probed,
+            at(stream())
+                .with_duration(10 * one)
+                .with_warmup(one)
+                .with_deadline(one)
+                .with_drain(one),
+            to(unix()),
+            to(target().with_connect_to("unix:@a".parse().unwrap())),
+            to(target().with_proxy("127.0.0.1:1".parse().unwrap())),
+            to(target().with_addresses(Addresses::All).with_resolve_again()),
+            to(target().with_source_addresses(sources())),
+            plan("https://h/", stream()),
+        ] {
+            plan.validate().unwrap();
+        }
     }
 }

@@ -74,6 +74,12 @@ pub(crate) struct SessionRecord {
 }
 
 impl SessionRecord {
+    /// The warm-up is over: what was counted so far is left out. Connections that are open
+    /// stay so.
+    pub(crate) fn warmed_up(&mut self) {
+        *self = Self { open: self.open, concurrent: self.open, ..Self::default() };
+    }
+
     /// A connection is going to be opened.
     pub(crate) fn opening(&mut self) {
         self.open += 1;

@@ -48,8 +48,9 @@ pub struct Sessions {
     pub connections: u32,
     /// Most calls in flight on a connection (pipelining, RFC 9112 §9.3.2).
     pub calls_in_flight: u32,
-    /// Most connections open at once in the whole run; an arrival that finds as
-    /// many is shed. `None`: no limit.
+    /// Most connections open at once in the whole run, of which each thread has its share;
+    /// an arrival that finds as many is shed. `None`: no limit. Unless 0, at least as many
+    /// as the plan has threads.
     pub open_connections: Option<u32>,
     /// What becomes of the unanswered calls of a connection that broke.
     pub retry: Retry,

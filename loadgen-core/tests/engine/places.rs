@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use loadgen_core::{CloseMode, Engine, Plan, Report, Schedule, Sessions, Stream, Target};
+use loadgen_core::{CloseMode, Engine, Plan, Report, Stream, Target};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::common::{OK, OddServer, nobody, run_until, target};
@@ -15,7 +15,7 @@ use crate::{assert_adds_up, at, fresh_at, run};
 use loadgen_core::target_server::TargetOptions;
 
 /// Answers every request of every connection, and notes what they said.
-fn serve(listener: UnixListener, answer: Vec<u8>) -> Arc<Mutex<Vec<String>>> {
+pub(crate) fn serve(listener: UnixListener, answer: Vec<u8>) -> Arc<Mutex<Vec<String>>> {
     let heads = Arc::<Mutex<Vec<String>>>::default();
     let seen = Arc::clone(&heads);
     let answer = Arc::new(answer);
@@ -227,12 +227,9 @@ fn a_proxy_that_is_not_there_is_named() {
 fn what_unix_sockets_have_not_is_told() {
     let at_unix = |load: Stream| plan(parsed("unix:/run/app.sock"), load);
     let closed = at(1.0).with_calls_per_connection(1).with_close(CloseMode::Reset);
-    let sessions = Plan::new(parsed("unix:/run/app.sock"), Stream::fresh(Schedule::constant(1.0)))
-        .with_sessions(Sessions::connections(1));
     for (plan, word) in [
         (at_unix(at(1.0)).with_kernel_timestamps(), "--kernel-timestamps"),
         (at_unix(closed), "cannot be reset"),
-        (sessions, "unix socket"),
     ] {
         let error = Engine::new(plan).unwrap_err().to_string();
         assert!(error.contains(word), "{word}: {error}");

@@ -84,6 +84,8 @@ pub(crate) struct Connection<P> {
     pub(crate) read_at: Nanos,
     /// Which server it goes to.
     pub(crate) server: u16,
+    /// When its socket was last found empty behind a part of a reply.
+    pub(crate) emptied: Nanos,
     /// To which endpoint it goes, by its number in the record.
     pub(crate) visit: u8,
     /// Of a connection that a session has to itself.
@@ -116,6 +118,32 @@ impl<P> Connection<P> {
             State::Waiting => true,
             State::Sending => self.session.is_none() || self.sent() > 0,
             _ => false,
+        }
+    }
+
+    /// Since when it waits for something that needs us to go on: bytes that it is to send,
+    /// a step of a handshake, or bytes of a reply that we make room for (with `is_paced`,
+    /// slowly). `None`: what it waits for comes, or does not, whatever we do.
+    pub(crate) fn waits_since(&self, is_paced: bool) -> Option<Nanos> {
+        let sent = self.call.sent;
+        match self.state {
+            State::Connecting => self.is_waiting_for_lookup().then_some(sent),
+            State::Securing => Some(sent),
+            State::Sending if self.has_unsent() => {
+                Some(self.session.as_ref().map_or(sent, |link| link.progress))
+            }
+            _ if is_paced => Some(sent),
+            // While the socket was empty, nobody waited for room in it.
+            _ => (self.call.received > 0).then_some(sent.max(self.emptied)),
+        }
+    }
+
+    /// Whether, of a connection that is sending, bytes of a request are to be sent yet: the
+    /// last ones may wait to be encrypted and flushed only.
+    pub(crate) fn has_unsent(&self) -> bool {
+        match (&self.session, &self.pipe) {
+            (Some(_), Some(pipe)) => pipe.unsent > 0,
+            _ => true,
         }
     }
 
@@ -224,6 +252,7 @@ impl<P> Slab<P> {
             hung_up: false,
             read_at: 0,
             server: 0,
+            emptied: 0,
             visit: 0,
             session: None,
             partial: None,
@@ -354,6 +383,39 @@ mod tests {
         assert_eq!(again, 0);
         assert_eq!(slab.find(token), None);
         assert_eq!(slab.find(slab.token(0)), Some(0));
+    }
+
+    #[test]
+    fn a_server_that_trickles_waits_for_room_since_the_socket_was_last_empty() {
+        let mut slab = slab(1);
+        let connection = &mut slab[0];
+        connection.call.sent = 100;
+        assert_eq!(connection.waits_since(false), Some(100), "for a lookup: it has no transport");
+        for (state, received, emptied, is_paced, since) in [
+            (State::Securing, 0, 0, false, Some(100)),
+            (State::Sending, 0, 0, false, Some(100)),
+            (State::Waiting, 0, 0, false, None),
+            (State::Waiting, 1, 0, false, Some(100)),
+            (State::Waiting, 2, 900, false, Some(900)),
+            (State::Waiting, 2, 900, true, Some(100)),
+        ] {
+            connection.state = state;
+            connection.call.received = received;
+            connection.emptied = emptied;
+            assert_eq!(connection.waits_since(is_paced), since, "{state:?} {received} {emptied}");
+        }
+        connection.session = Some(Box::new(Link {
+            session: 0,
+            progress: 700,
+            stale: false,
+            surplus: false,
+            page: None,
+        }));
+        connection.pipe = Some(Box::default());
+        connection.state = State::Sending;
+        assert_eq!(connection.waits_since(false), Some(900), "all is sent, but not flushed");
+        connection.pipe.as_mut().unwrap().unsent = 1;
+        assert_eq!(connection.waits_since(false), Some(700));
     }
 
     #[test]

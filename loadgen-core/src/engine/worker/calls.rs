@@ -248,7 +248,7 @@ impl<P: Protocol> Worker<P> {
         let connection = &self.slab[index];
         let mut cause = Cause::Timeout;
         if connection.has_call {
-            let limit = self.limit_without_us(&connection.call, self.waits_for_us(index));
+            let limit = self.limit_without_us(&connection.call, self.waits_for_us_since(index));
             if limit > self.looks.looked() {
                 return self.expire_at(index, limit);
             }

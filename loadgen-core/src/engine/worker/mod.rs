@@ -69,8 +69,6 @@ pub(crate) struct Worker<P: Protocol> {
     pub(super) corked: bool,
     /// The connections that they are for.
     pub(super) unflushed: Vec<u64>,
-    /// Bytes received so far.
-    pub(super) taken_bytes: u64,
     /// Some stream is read from slowly.
     pub(super) paced: bool,
     /// The stream whose arrivals are sessions.
@@ -129,7 +127,6 @@ impl<P: Protocol> Worker<P> {
             warming: 0,
             corked: false,
             unflushed: Vec::new(),
-            taken_bytes: 0,
             paced,
             scripted,
             resting: BinaryHeap::new(),
@@ -203,7 +200,8 @@ impl<P: Protocol> Worker<P> {
         else {
             return now;
         };
-        let finished = scripts.are_through(now.min(self.end));
+        let waits = self.settings.drain > 0;
+        let finished = scripts.are_through(if waits { now } else { now.min(self.end) });
         self.recorder.load_end = self.end.min(finished);
         finished
     }

@@ -3,7 +3,7 @@
 
 use super::Worker;
 use crate::clock::Nanos;
-use crate::engine::connection::{Call, State};
+use crate::engine::connection::Call;
 use crate::engine::looks::NOTABLE;
 use crate::protocol::Protocol;
 use crate::record::{CallRecord, Failure, KEPT_FROM, Outcome, Phase};
@@ -35,28 +35,33 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
-    /// Whether a call needs us to go on: what it still is to send or receive waits for
-    /// room that we make. Otherwise its reply comes, or does not, whatever we do.
-    pub(super) fn waits_for_us(&self, index: u32) -> bool {
+    /// Since when a connection waits for something that needs us to go on, if it does.
+    pub(super) fn waits_for_us_since(&self, index: u32) -> Option<Nanos> {
         let connection = &self.slab[index];
-        let is_paced = self.streams[usize::from(connection.stream)].pace.is_some();
-        let is_ours = matches!(connection.state, State::Sending | State::Securing);
-        connection.is_waiting_for_lookup() || is_ours || connection.call.received > 0 || is_paced
+        connection.waits_since(self.streams[usize::from(connection.stream)].pace.is_some())
     }
 
     /// When a call runs out of time that the server had: of our own pauses those do
-    /// not count in which it waited for us, before it was sent or (`waits_for_us`)
-    /// since then.
-    pub(super) fn limit_without_us(&self, call: &Call, waits_for_us: bool) -> Nanos {
+    /// not count in which it waited for us, before it was sent or since `waits_since`.
+    pub(super) fn limit_without_us(&self, call: &Call, waits_since: Option<Nanos>) -> Nanos {
+        let during = self.own_time(call, waits_since);
+        let by_timeout = call.sent.saturating_add(self.settings.timeout).saturating_add(during);
+        by_timeout.min(self.deadline_without_us(call, waits_since))
+    }
+
+    /// The same of the deadline alone.
+    pub(super) fn deadline_without_us(&self, call: &Call, waits_since: Option<Nanos>) -> Nanos {
+        let Some(deadline) = self.settings.deadline else { return Nanos::MAX };
         let now = self.now();
         let since_sent = self.looks.within(call.sent, now);
         let before = self.looks.within(call.intended, now).saturating_sub(since_sent);
-        let during = if waits_for_us { since_sent } else { 0 };
-        let by_deadline = self.settings.deadline.map_or(Nanos::MAX, |deadline| {
-            let own = before.max(call.lag()) + during;
-            call.intended.saturating_add(deadline).saturating_add(own)
-        });
-        by_deadline.min(call.sent.saturating_add(self.settings.timeout).saturating_add(during))
+        let own = before.max(call.lag()) + self.own_time(call, waits_since);
+        call.intended.saturating_add(deadline).saturating_add(own)
+    }
+
+    /// Our own pauses since a call was sent, as far as it waited for us.
+    fn own_time(&self, call: &Call, waits_since: Option<Nanos>) -> Nanos {
+        waits_since.map_or(0, |since| self.looks.within(since.max(call.sent), self.now()))
     }
 
     /// The failure of a call whose reply has been read after its time limit, if the
@@ -68,7 +73,7 @@ impl<P: Protocol> Worker<P> {
         let call = &self.slab[index].call;
         let received = now.saturating_sub(unread?);
         let in_one = call.received <= bytes as u64;
-        if received <= self.limit_without_us(call, !in_one) {
+        if received <= self.limit_without_us(call, (!in_one).then_some(call.sent)) {
             return None;
         }
         let phase = if in_one { Phase::Head } else { Phase::Body };

@@ -18,9 +18,8 @@ impl<P: Protocol> Worker<P> {
         let hung_up = connection.hung_up;
         let Some(pace) = self.streams[usize::from(connection.stream)].pace else { return };
         let (generation, token) = (connection.generation, self.slab.token(index));
-        let before = self.taken_bytes;
-        self.read_at_most(index, hung_up, 1, pace.at_once);
-        let bytes = self.taken_bytes - before;
+        let mut bytes = 0;
+        self.read_at_most(index, hung_up, (1, pace.at_once), &mut bytes);
         let now = self.now();
         let connection = &mut self.slab[index];
         if bytes > 0 && connection.generation == generation && connection.state != State::Free {

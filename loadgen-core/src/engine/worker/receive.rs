@@ -34,7 +34,7 @@ impl<P: Protocol> Worker<P> {
     // Inlined although it is called from two places: every call passes through one of them.
     #[inline(always)]
     pub(super) fn read(&mut self, index: u32, hung_up: bool) {
-        if !self.read_at_most(index, hung_up, READS_AT_ONCE, usize::MAX) {
+        if !self.read_at_most(index, hung_up, (READS_AT_ONCE, usize::MAX), &mut 0) {
             return;
         }
         // There may be more; the event that told of it is used up.
@@ -46,14 +46,15 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
-    /// The same with at most so many reads of so many bytes. Whether it came to that.
+    /// The same with at most so many reads of so many bytes. Whether it came to that;
+    /// `bytes` grows by those that were taken.
     #[inline(always)]
     pub(super) fn read_at_most(
         &mut self,
         index: u32,
         hung_up: bool,
-        reads: u32,
-        most: usize,
+        (reads, most): (u32, usize),
+        bytes: &mut u64,
     ) -> bool {
         for _ in 0..reads {
             let connection = &mut self.slab[index];
@@ -65,14 +66,16 @@ impl<P: Protocol> Worker<P> {
             let droppable = connection.reply.droppable();
             if droppable >= DISCARD_FROM
                 && nobody_wants(&connection.session, &self.streams[usize::from(connection.stream)])
-                && let Some(result) = transport.discard(
-                    droppable.min(DISCARD_AT_ONCE).min(most as u64) as usize,
-                    self.kernel.stamps.as_mut(),
-                )
+                && let asked = droppable.min(DISCARD_AT_ONCE).min(most as u64) as usize
+                && let Some(result) = transport.discard(asked, self.kernel.stamps.as_mut())
             {
                 match self.taken(index, result) {
                     Some((n, now)) => {
+                        *bytes += n as u64;
                         let progress = self.slab[index].reply.dropped(n as u64);
+                        if n < asked {
+                            self.slab[index].emptied = now;
+                        }
                         if matches!(progress, Progress::Done) {
                             if self.slab[index].session.is_some() {
                                 let token = self.slab.token(index);
@@ -116,9 +119,13 @@ impl<P: Protocol> Worker<P> {
                 connection.partial = Some(self.buffer[..kept].into());
             }
             let Some((n, now)) = self.taken(index, result) else { return false };
+            *bytes += n as u64;
             let filled = kept + n;
             let connection = &mut self.slab[index];
             if connection.session.is_some() {
+                if drained {
+                    connection.emptied = now;
+                }
                 if !self.replies_of_session(index, filled, now) || (drained && !hung_up) {
                     return false;
                 }
@@ -145,6 +152,9 @@ impl<P: Protocol> Worker<P> {
                     }
                 }
                 Ok((consumed, Progress::More)) => {
+                    if drained {
+                        connection.emptied = now;
+                    }
                     if consumed < filled {
                         connection.partial = Some(self.buffer[consumed..filled].into());
                     }
@@ -170,7 +180,6 @@ impl<P: Protocol> Worker<P> {
             Ok(n) if n > 0 => {
                 let now = self.now();
                 self.slab[index].call.received += n as u64;
-                self.taken_bytes += n as u64;
                 self.recorder.received_bytes(now, n as u64);
                 Some((n, now))
             }

@@ -15,16 +15,16 @@ impl<P: Protocol> Worker<P> {
         let s = usize::from(self.slab[index].stream);
         let phase = self.phase(index);
         let looked = self.looks.looked();
-        let waits_for_us = self.waits_for_us(index);
+        let waits_since = self.waits_for_us_since(index);
         let Some(mut pipe) = self.slab[index].pipe.take() else { return };
         let mut given_up: u32 = 0;
         let mut first = self.slab[index].call;
         if !first.given_up && pipe.first_expires <= looked {
-            pipe.first_expires = self.limit_without_us(&first, waits_for_us);
+            pipe.first_expires = self.limit_without_us(&first, waits_since);
         }
         for call in &mut pipe.behind {
             if !call.given_up && call.expires <= looked {
-                call.expires = self.limit_without_us(call, waits_for_us);
+                call.expires = self.limit_without_us(call, waits_since);
                 pipe.unordered |= call.expires > looked;
             }
         }

@@ -177,20 +177,20 @@ fn duration(report: &Report) -> String {
 }
 
 fn limits(report: &Report) -> String {
+    let deadline = match report.plan.deadline_s {
+        Some(s) => format!("deadline {} from the intended start", cell::setting(s)),
+        None => "no deadline".to_owned(),
+    };
     if let Some(sessions) = report.plan.sessions() {
         let limit = |s: f64| if s > 0.0 { cell::setting(s) } else { "none".to_owned() };
         let limits = &sessions.limits;
         return format!(
-            "{} to connect and to send, {} for a reply",
+            "{} to connect and to send, {} for a reply, {deadline}",
             limit(limits.timeout_s),
             limit(limits.timeout_s + limits.think_s)
         );
     }
     let timeout = cell::setting(report.plan.timeout_s());
-    let deadline = match report.plan.deadline_s {
-        Some(s) => format!("deadline {} from the intended start", cell::setting(s)),
-        None => "no deadline".to_owned(),
-    };
     format!("timeout {timeout} from the first byte sent, {deadline}")
 }
 

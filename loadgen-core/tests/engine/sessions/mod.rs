@@ -1,6 +1,7 @@
 //! Sessions against real sockets: the built-in server where it does, hand-made
 //! misbehaving servers where it does not.
 
+mod as_calls;
 mod courses;
 mod failing;
 mod limits;

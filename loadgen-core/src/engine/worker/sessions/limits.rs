@@ -1,5 +1,6 @@
 //! The time limits of a session's connection, which are httperf's: for connecting, for
-//! progress in sending, and for the reply to the first of its calls.
+//! progress in sending, and for the reply to the first of its calls; beside them the
+//! deadline of that call, if the plan has one.
 
 use crate::clock::Nanos;
 use crate::engine::connection::State;
@@ -9,7 +10,7 @@ use crate::protocol::Protocol;
 use crate::record::{Cause, Failure, Phase};
 
 impl<P: Protocol> Worker<P> {
-    /// When a connection of a session has been too slow.
+    /// When a connection of a session has been too slow, the deadline of its call aside.
     pub(super) fn limit_of_session(&self, index: u32) -> Nanos {
         let connection = &self.slab[index];
         let scripts = self.streams[usize::from(connection.stream)].scripts.as_deref();
@@ -30,44 +31,36 @@ impl<P: Protocol> Worker<P> {
     /// Sees to it that the time limit of a connection of a session is noticed where it has
     /// become earlier. One that has moved later, as most do, is seen to when it comes up.
     pub(in crate::engine::worker) fn watch(&mut self, index: u32) {
-        let limit = self.limit_of_session(index);
         let connection = &self.slab[index];
+        let deadline = self.settings.deadline.map_or(NEVER, |d| connection.call.intended + d);
+        let limit = self.limit_of_session(index).min(deadline);
         if connection.has_call && !connection.state.is_opening() && limit < connection.call.expires
         {
             self.expire_at(index, limit);
         }
     }
 
-    /// Since when a connection of a session waits for something that needs us to go on: a
-    /// step of a handshake, or bytes that we make room for. `None`: what it waits for
-    /// comes, or does not, whatever we do.
-    pub(super) fn session_waits_since(&self, index: u32) -> Option<Nanos> {
-        let connection = &self.slab[index];
-        match connection.state {
-            State::Connecting => connection.is_waiting_for_lookup().then_some(connection.opened),
-            State::Securing => Some(connection.opened),
-            _ if connection.pipe.as_ref().is_some_and(|pipe| pipe.unsent > 0) => {
-                connection.session.as_ref().map(|link| link.progress)
-            }
-            _ => (connection.call.received > 0).then_some(connection.call.sent),
-        }
-    }
-
     /// A time limit of a connection of a session may have passed.
     pub(in crate::engine::worker) fn session_due(&mut self, index: u32) {
-        let now = self.now();
-        let own = self.session_waits_since(index).map_or(0, |at| self.looks.within(at, now));
-        let limit = self.limit_of_session(index).saturating_add(own);
+        let waits_since = self.waits_for_us_since(index);
+        let own = waits_since.map_or(0, |since| self.looks.within(since, self.now()));
+        let connection = &self.slab[index];
+        let by_deadline = match connection.has_call {
+            true => self.deadline_without_us(&connection.call, waits_since),
+            false => NEVER,
+        };
+        let by_timeout = self.limit_of_session(index).saturating_add(own);
+        let limit = by_timeout.min(by_deadline);
         if limit > self.looks.looked() {
             return self.expire_at(index, limit);
         }
-        let connection = &self.slab[index];
         let phase = match connection.state {
             State::Connecting | State::Securing => Phase::Connect,
             _ if connection.sent() == 0 => Phase::Send,
             _ if connection.reply.has_status() => Phase::Body,
             _ => Phase::Head,
         };
-        self.fail(index, Failure::new(phase, Cause::Timeout));
+        let cause = if by_deadline <= by_timeout { Cause::Deadline } else { Cause::Timeout };
+        self.fail(index, Failure::new(phase, cause));
     }
 }

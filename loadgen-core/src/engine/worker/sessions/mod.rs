@@ -15,7 +15,7 @@ mod send;
 use crate::clock::{Nanos, as_seconds};
 use crate::engine::connection::{Call, Link, State};
 use crate::engine::worker::Worker;
-use crate::engine::workload::script::{Next, Scripts};
+use crate::engine::workload::script::{NEVER, Next, Scripts};
 use crate::protocol::Protocol;
 use crate::session::Script;
 
@@ -114,7 +114,8 @@ impl<P: Protocol> Worker<P> {
         let scripts = self.streams[s].scripts.as_deref_mut()?;
         let (server, intended, is_first) = scripts.opens(session)?;
         scripts.record.opening();
-        let expires = scripts.common.settings.limit_of_progress(now);
+        let deadline = self.settings.deadline.map_or(NEVER, |deadline| intended + deadline);
+        let expires = scripts.common.settings.limit_of_progress(now).min(deadline);
         let population = self.streams[s].population;
         if is_first {
             self.recorder.started(population, intended, now);
@@ -182,7 +183,12 @@ impl<P: Protocol> Worker<P> {
 
     /// What is done for sessions in each round: samples, and those whose pause is over.
     pub(in crate::engine::worker) fn tend_sessions(&mut self, s: usize, now: Nanos) {
+        let warmup_end = self.recorder.warmup_end();
         let Some(scripts) = self.scripts(s) else { return };
+        if warmup_end > 0 && now >= warmup_end && !scripts.is_warm {
+            scripts.is_warm = true;
+            scripts.warmed_up(warmup_end);
+        }
         scripts.record.round();
         scripts.sample(now);
         while let Some((session, next)) = self.scripts(s).and_then(|scripts| scripts.wake(now)) {

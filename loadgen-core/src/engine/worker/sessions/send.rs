@@ -19,7 +19,9 @@ impl<P: Protocol> Worker<P> {
         let Some(scripts) = self.streams[s].scripts.as_deref() else { return };
         let settings = &scripts.common.settings;
         let limit = settings.limit_of_progress(now).min(settings.limit_of_reply(now));
-        self.slab[index].call.expires = limit;
+        let call = &mut self.slab[index].call;
+        let deadline = self.settings.deadline.map_or(NEVER, |d| call.intended + d);
+        call.expires = limit.min(deadline);
         self.streams[s].active.push_by_expiry(&mut self.slab, index);
     }
 

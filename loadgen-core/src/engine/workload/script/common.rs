@@ -1,6 +1,7 @@
 //! A plan with sessions, as far as its workers need it.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::ToSocketAddrs;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
@@ -14,10 +15,10 @@ use crate::secret::Secret;
 use crate::session::{Links, Observer, Sample, Script, Sessions, Uris};
 
 /// What does not change during a run.
-pub(crate) struct Settings {
+pub(crate) struct ScriptSettings {
     pub(crate) sessions: Sessions,
-    /// The address of each server.
-    addresses: Vec<SocketAddr>,
+    /// The endpoints of each server.
+    pub(crate) servers: Vec<Vec<Endpoint>>,
     pub(super) encoder: Encoder,
     /// For sessions of pages: where their references lead.
     pub(super) links: Option<Links>,
@@ -33,7 +34,7 @@ pub(crate) struct Settings {
 
 /// What the workers of a run of sessions share while it runs.
 pub(crate) struct Common {
-    pub(crate) settings: Settings,
+    pub(crate) settings: ScriptSettings,
     /// Workers that still have something to do.
     busy: AtomicU32,
     workers: u32,
@@ -49,14 +50,14 @@ pub(crate) struct Common {
 /// What workers have said of each tick: how many did, and the sum.
 type Board<T> = Vec<(u32, T)>;
 
-impl Settings {
+impl ScriptSettings {
     /// # Errors
     /// [`RunError`] if a server's name has no address or TLS cannot be set up.
     pub(crate) fn new(plan: &Plan, sessions: &Sessions) -> Result<Self, RunError> {
         let limits = &sessions.limits;
         let reply_timeout = nanos(limits.timeout_s + limits.think_s);
         Ok(Self {
-            addresses: addresses(plan, sessions)?,
+            servers: servers(plan, sessions)?,
             encoder: Encoder::new(&plan.target, &authorized(plan, sessions)),
             links: links(plan, sessions),
             timeout: nanos(limits.timeout_s),
@@ -66,11 +67,6 @@ impl Settings {
             sessions: sessions.clone(),
             stop_on_tls_failure: plan.tls().is_some_and(|tls| tls.stop_on_failure),
         })
-    }
-
-    /// The endpoints of each server.
-    pub(crate) fn servers(&self) -> Vec<Vec<Endpoint>> {
-        self.addresses.iter().map(|address| vec![Endpoint::Tcp(*address)]).collect()
     }
 
     /// Whether pages are searched for what they refer to.
@@ -97,7 +93,7 @@ fn after(at: Nanos, limit: Nanos) -> Nanos {
 
 impl Common {
     pub(crate) fn new(
-        settings: Settings,
+        settings: ScriptSettings,
         workers: u32,
         observer: Option<Box<dyn Observer>>,
     ) -> Self {
@@ -181,20 +177,26 @@ fn put<T: Clone + Default>(
     (*parts == workers).then(|| std::mem::take(sum))
 }
 
-/// The sessions with the header that user and password of the plan's URL ask for, unless
-/// they have one.
+/// The sessions with the headers that user and password of the plan's URL and of its proxy
+/// ask for, unless they have them.
 fn authorized(plan: &Plan, sessions: &Sessions) -> Sessions {
     let mut sessions = sessions.clone();
-    let head = &mut sessions.head;
-    let is_given = [&head.before_host, &head.after_host]
-        .into_iter()
-        .flat_map(|lines| lines.split(|byte| *byte == b'\n'))
-        .filter_map(|line| line.split(|byte| *byte == b':').next())
-        .any(|name| name.trim_ascii().eq_ignore_ascii_case(b"authorization"));
-    if let Some(value) = plan.target.authorization().and_then(Secret::reveal)
-        && !is_given
-    {
-        head.after_host.0.extend_from_slice(format!("Authorization: {value}\r\n").as_bytes());
+    let target = &plan.target;
+    for (name, value) in [
+        ("Authorization", target.authorization()),
+        ("Proxy-Authorization", target.proxy_authorization()),
+    ] {
+        let head = &mut sessions.head;
+        let is_given = [&head.before_host, &head.after_host]
+            .into_iter()
+            .flat_map(|lines| lines.split(|byte| *byte == b'\n'))
+            .filter_map(|line| line.split(|byte| *byte == b':').next())
+            .any(|given| given.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
+        if let Some(value) = value.and_then(Secret::reveal)
+            && !is_given
+        {
+            head.after_host.0.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
     }
     sessions
 }
@@ -221,36 +223,31 @@ fn links(plan: &Plan, sessions: &Sessions) -> Option<Links> {
     matches!(sessions.script, Script::Pages { .. }).then(|| Links::new(base, server.as_bytes()))
 }
 
-/// Where each server is. httperf knows IPv4 only: a name with addresses of both
-/// kinds stands for the first of IPv4.
-fn addresses(plan: &Plan, sessions: &Sessions) -> Result<Vec<SocketAddr>, RunError> {
-    let choose = |addresses: Vec<SocketAddr>| {
-        addresses.iter().find(|a| a.is_ipv4()).or(addresses.first()).copied()
-    };
-    let missing = || std::io::Error::other("the name has no address");
-    let target = |url: &str, found: std::io::Result<Vec<SocketAddr>>| {
-        let url = url.to_owned();
-        match found.map(choose) {
-            Ok(Some(address)) => Ok(address),
-            Ok(None) => Err(RunError::Resolve { url, source: missing() }),
-            Err(source) => Err(RunError::Resolve { url, source }),
-        }
+/// Where each server is. httperf knows IPv4 only: of a name with addresses of both kinds
+/// those of IPv4 come first.
+fn servers(plan: &Plan, sessions: &Sessions) -> Result<Vec<Vec<Endpoint>>, RunError> {
+    let missing = || io::Error::other("the name has no address");
+    let sorted = |url: &str, found: io::Result<Vec<Endpoint>>| {
+        let is_ipv6 = |endpoint: &Endpoint| endpoint.tcp().is_some_and(|a| a.is_ipv6());
+        let found = found.and_then(|mut found| {
+            found.sort_by_key(is_ipv6);
+            if found.is_empty() { Err(missing()) } else { Ok(found) }
+        });
+        found.map_err(|source| RunError::Resolve { url: url.to_owned(), source })
     };
     if sessions.servers.is_empty() {
-        let found = plan.target.resolve();
-        let tcp = |found: Vec<Endpoint>| found.iter().filter_map(Endpoint::tcp).collect();
-        return Ok(vec![target(plan.target.url(), found.map(tcp))?]);
+        return Ok(vec![sorted(plan.target.url(), plan.target.resolve())?]);
     }
     let port = plan.target.port();
     let resolve = |name: &String| {
-        let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        target(name, found)
+        let found = (name.as_str(), port).to_socket_addrs();
+        sorted(name, found.map(|found| found.map(Endpoint::Tcp).collect()))
     };
     sessions.servers.iter().map(resolve).collect()
 }
 
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for ScriptSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("addresses", &self.addresses).finish_non_exhaustive()
+        f.debug_struct("ScriptSettings").field("servers", &self.servers).finish_non_exhaustive()
     }
 }

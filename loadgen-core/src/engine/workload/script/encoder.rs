@@ -9,6 +9,9 @@ use crate::target::Target;
 #[derive(Debug)]
 pub(super) struct Encoder {
     head: Head,
+    /// Stands before each URI that is a path: a proxy is told the whole URL
+    /// (RFC 9112 §3.2.2).
+    before_path: Vec<u8>,
     /// The `Host` line of each server, if it has one.
     hosts: Vec<Vec<u8>>,
     /// The one request of each server, if there is but one.
@@ -18,7 +21,9 @@ pub(super) struct Encoder {
 impl Encoder {
     pub(super) fn new(target: &Target, sessions: &Sessions) -> Self {
         let hosts = host_lines(target, sessions);
-        let mut encoder = Self { head: sessions.head.clone(), hosts, fixed: Vec::new() };
+        let before_path = target.request_target("").into_owned().into_bytes();
+        let head = sessions.head.clone();
+        let mut encoder = Self { head, before_path, hosts, fixed: Vec::new() };
         let scripted = matches!(sessions.script, Script::Log { .. } | Script::Pages { .. });
         if let (Uris::Fixed { uri }, false, false) = (&sessions.uris, scripted, sessions.cookies) {
             encoder.fixed = (0..encoder.hosts.len())
@@ -46,6 +51,9 @@ impl Encoder {
         let mut bytes = Vec::with_capacity(256 + uri.len() + body.len());
         bytes.extend_from_slice(method);
         bytes.push(b' ');
+        if uri.starts_with(b"/") {
+            bytes.extend_from_slice(&self.before_path);
+        }
         bytes.extend_from_slice(uri);
         bytes.extend_from_slice(if self.head.minor_version == 0 {
             b" HTTP/1.0\r\n"

@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-pub(crate) use common::{Common, Settings, encryption};
+pub(crate) use common::{Common, ScriptSettings, encryption};
 pub(crate) use page::PageReply;
 pub(crate) use reply_parts::ReplyParts;
 use sampling::Sampling;
@@ -73,6 +73,8 @@ pub(crate) struct Scripts {
     /// Most connections open at once.
     most_open: Option<u64>,
     sampling: Sampling,
+    /// The warm-up is over.
+    pub(crate) is_warm: bool,
     /// A call needed a URI, and the list had none left.
     is_out_of_uris: bool,
     /// When all sessions were through.
@@ -102,6 +104,7 @@ impl Scripts {
             next_server: shard as usize % settings.sessions.servers.len().max(1),
             most_open: settings.sessions.open_connections.map(|most| share(most).into()),
             sampling: Sampling::new(settings.first_sample, common.statuses_every),
+            is_warm: false,
             is_out_of_uris: false,
             through: None,
             common,
@@ -341,6 +344,14 @@ impl Scripts {
             next = next.min(now + WAIT_FOR_OTHERS);
         }
         self.wakes.peek().map_or(next, |Reverse((at, _))| next.min(*at))
+    }
+
+    /// The warm-up is over, which ended at this time: what was counted in it is left out.
+    pub(crate) fn warmed_up(&mut self, end: Nanos) {
+        // Each worker leaves out the same samples, however late it comes to it.
+        self.sample(end);
+        self.record.warmed_up();
+        self.sampling.forget();
     }
 
     /// Takes the samples that are due.

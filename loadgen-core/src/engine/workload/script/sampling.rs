@@ -21,6 +21,12 @@ impl Sampling {
         Self { next: first, next_statuses: first_statuses, ..Self::default() }
     }
 
+    /// What there was is counted no more.
+    pub(super) fn forget(&mut self) {
+        (self.replies, self.sessions) = (0, 0);
+        self.statuses.clear();
+    }
+
     /// The sample that is due at `now`, if one is, of what there is by now; the next one
     /// is due `every` after it was due. Rates are those of the time that has passed, not
     /// of the time that should have: a worker may be late.
