@@ -52,7 +52,7 @@ pub fn parse_reply(bytes: &[u8]) -> Option<(usize, u16)> {
 /// The bytes of a request.
 #[must_use]
 pub fn encode(request: &Request, target: &Target) -> Vec<u8> {
-    request.encode(target, false)
+    request.encode(target, false).bytes
 }
 
 /// A recorder with calls one after the other.

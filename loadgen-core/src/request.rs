@@ -6,6 +6,7 @@ mod header;
 use serde::{Deserialize, Serialize};
 
 use crate::error::PlanError;
+use crate::protocol::http1::request::{self, RequestBytes};
 use crate::secret::Secret;
 use crate::target::Target;
 pub(crate) use header::Header;
@@ -91,10 +92,6 @@ impl Request {
         self
     }
 
-    pub(crate) fn body_length(&self) -> usize {
-        self.body.len()
-    }
-
     /// Sets the body; its `Content-Length` is sent.
     #[must_use]
     pub fn with_body(mut self, body: Vec<u8>) -> Self {
@@ -153,9 +150,9 @@ impl Request {
     }
 
     /// The bytes on the wire. `close` asks the server to close after the reply.
-    pub(crate) fn encode(&self, target: &Target, close: bool) -> Vec<u8> {
+    pub(crate) fn encode(&self, target: &Target, close: bool) -> RequestBytes {
         let path = self.path.as_deref().unwrap_or_else(|| target.path());
-        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, target.request_target(path));
+        let mut head = String::new();
         let mut line = |name: &str, value: &str| {
             head.push_str(name);
             head.push_str(": ");
@@ -190,10 +187,9 @@ impl Request {
         if needs_length && !given("content-length") && !given("transfer-encoding") {
             line("Content-Length", &self.body.len().to_string());
         }
-        head.push_str("\r\n");
-        let mut bytes = head.into_bytes();
-        bytes.extend_from_slice(&self.body);
-        bytes
+        let named = target.request_target(path);
+        let (method, named) = (self.method.as_bytes(), named.as_bytes());
+        request::write(method, &[named], 1, &[head.as_bytes()], &self.body)
     }
 }
 
@@ -210,7 +206,7 @@ mod tests {
 
     fn text(request: &Request, close: bool) -> String {
         let target = Target::parse("http://h:81/p?q").unwrap();
-        String::from_utf8(request.encode(&target, close)).unwrap()
+        String::from_utf8(request.encode(&target, close).bytes).unwrap()
     }
 
     #[test]
@@ -272,7 +268,8 @@ mod tests {
     #[test]
     fn a_password_in_the_url_becomes_basic_authentication() {
         let target = Target::parse("http://us%65r:p%40ss@h/").unwrap();
-        let sent = |request: Request| String::from_utf8(request.encode(&target, false)).unwrap();
+        let sent =
+            |request: Request| String::from_utf8(request.encode(&target, false).bytes).unwrap();
         // printf user:p@ss | base64
         assert!(sent(Request::get()).contains("\r\nAuthorization: Basic dXNlcjpwQHNz\r\n"));
         let own = sent(Request::get().with_header("authorization", "Bearer x"));
@@ -284,7 +281,7 @@ mod tests {
         let proxy = || "http://u:p@127.0.0.1:3128".parse().unwrap();
         let sent = |url: &str, request: &Request| {
             let target = Target::parse(url).unwrap().with_proxy(proxy());
-            String::from_utf8(request.encode(&target, false)).unwrap()
+            String::from_utf8(request.encode(&target, false).bytes).unwrap()
         };
         let plain = sent("http://h:81/p?q", &Request::get());
         let expected = "GET http://h:81/p?q HTTP/1.1\r\nHost: h:81\r\n";

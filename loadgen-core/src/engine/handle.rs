@@ -124,9 +124,9 @@ impl RunHandle {
     /// are served and calls under way awaited, for the plan's drain time. A second
     /// call waits for nothing any more. Returns at once.
     ///
-    /// Sessions have no drain, since what they would still do has no end that is near:
-    /// the first call ends them where they are, and their calls under way are counted
-    /// as unfinished. The report of a run that is to see its sessions through is had by
+    /// Sessions have no drain unless the plan sets one, since what they would still do has
+    /// no end that is near: without it the first call ends them where they are, and their
+    /// calls under way are counted as unfinished. The report of a run that is to see its sessions through is had by
     /// a number of them ([`Sessions::count`](crate::Sessions::count)).
     pub fn stop(&self) {
         self.shared.stop_more();

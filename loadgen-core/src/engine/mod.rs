@@ -9,6 +9,8 @@ mod connection;
 mod destination;
 #[cfg(test)]
 mod destination_tests;
+#[cfg(test)]
+mod ends_tests;
 mod environment;
 mod handle;
 mod kernel_view;

@@ -53,11 +53,11 @@ pub struct Report {
     /// Actual start − intended start: the generator's own lateness.
     pub lag: Latency,
     /// Start of connecting to the end of the TCP handshake, of connections opened for
-    /// calls, without those of the warm-up; `None` for plans with sessions, and in reports
+    /// calls, without those of the warm-up; `None` in older reports of sessions, and in those
     /// of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_time: Option<Latency>,
-    /// What TLS came to; `None` without it, and for plans with sessions.
+    /// What TLS came to; `None` without it, and in older reports of sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsReport>,
     /// Replies by class of status.
@@ -81,7 +81,7 @@ pub struct Report {
     pub populations: BTreeMap<String, PopulationReport>,
     /// How the run went over time.
     pub timeline: TimelineReport,
-    /// Why calls were slow; `None` for plans with sessions.
+    /// Why calls were slow; `None` in older reports of sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_calls: Option<SlowCalls>,
     /// What the kernel's receive timestamps told, if the plan asked for them.
@@ -91,7 +91,7 @@ pub struct Report {
     /// reports of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator: Option<GeneratorReport>,
-    /// To which addresses connections went; `None` for plans with sessions, and in
+    /// To which addresses connections went; `None` in older reports of sessions, and in
     /// reports of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connected_to: Option<ConnectedTo>,

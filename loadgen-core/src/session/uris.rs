@@ -62,8 +62,8 @@ impl Uris {
 /// The first number of an unseeded `drand48`, from which a set's walk starts.
 const FIRST_SHARE: f64 = 11.0 / (1_u64 << 48) as f64;
 
-/// Gives each call of a run its URI, by the number of the call: walkers of several
-/// workers that number their calls from one counter agree.
+/// Gives each call of a run its URI, by the number of the call; of several workers each
+/// asks for every n-th.
 #[derive(Debug, Clone)]
 pub(crate) struct UriWalker {
     source: Source,

@@ -149,7 +149,7 @@ impl<P: Protocol> Worker<P> {
     /// The end of a kept-alive connection that is not lost: how many are open at a
     /// moment is known only together with these.
     #[cold]
-    fn ended_as_planned(&mut self, index: u32, now: Nanos) {
+    pub(super) fn ended_as_planned(&mut self, index: u32, now: Nanos) {
         let end = self.end_of(index, now, now);
         if end.population == Population::Established {
             self.recorder.connection_ended(end);

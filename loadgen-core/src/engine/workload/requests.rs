@@ -1,6 +1,7 @@
 //! The requests of a run: their bytes are encoded once, and shared by all workers and
 //! connections. A call names its request by its number.
 
+use crate::protocol::http1::request::RequestBytes;
 use crate::request::Request;
 use crate::target::Target;
 
@@ -30,7 +31,8 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// The same bytes wherever it stands on a connection; it is not sent again unasked.
-    pub(crate) fn alike(bytes: Vec<u8>, head: usize, is_head: bool) -> Self {
+    pub(crate) fn alike(request: RequestBytes, is_head: bool) -> Self {
+        let RequestBytes { bytes, head } = request;
         let keep = bytes.into();
         Self { keep, last: None, head, many: Box::default(), is_head, is_idempotent: false }
     }
@@ -43,13 +45,13 @@ impl Prepared {
 
     /// `pipeline` calls of it may be in flight on a connection.
     fn new(request: &Request, target: &Target, pipeline: u32) -> Self {
-        let keep = request.encode(target, false);
+        let RequestBytes { bytes: keep, head } = request.encode(target, false);
         let together = (MANY / keep.len().max(1)).clamp(1, pipeline as usize);
         let many = if pipeline > 1 { keep.repeat(together) } else { Vec::new() };
         Self {
-            head: keep.len() - request.body_length(),
+            head,
             keep: keep.into(),
-            last: Some(request.encode(target, true).into()),
+            last: Some(request.encode(target, true).bytes.into()),
             many: many.into(),
             is_head: request.is_head(),
             is_idempotent: request.is_idempotent(),

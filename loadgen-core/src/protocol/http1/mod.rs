@@ -15,6 +15,7 @@ mod lines;
 #[cfg(test)]
 mod properties;
 mod reply;
+pub(crate) mod request;
 mod scan;
 #[cfg(test)]
 mod tests;

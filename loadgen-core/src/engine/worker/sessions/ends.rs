@@ -135,6 +135,14 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
+    /// Closes a connection of a session that is not lost, and whose calls are seen to.
+    pub(super) fn close_as_planned(&mut self, index: u32, now: Nanos) {
+        if self.recorder.connections.keeps() && !self.slab[index].state.is_opening() {
+            self.ended_as_planned(index, now);
+        }
+        self.close_of_session(index, now);
+    }
+
     /// Closes a connection of a session, whose calls are seen to.
     pub(super) fn close_of_session(&mut self, index: u32, now: Nanos) {
         let connection = &mut self.slab[index];
@@ -209,7 +217,7 @@ impl<P: Protocol> Worker<P> {
                 self.end_call(s, &call, Outcome::Unfinished, now);
             }
             match success {
-                Some(_) => self.close_of_session(index, now),
+                Some(_) => self.close_as_planned(index, now),
                 None => self.drop_connection(index),
             }
         }

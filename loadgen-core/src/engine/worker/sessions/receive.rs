@@ -132,7 +132,7 @@ impl<P: Protocol> Worker<P> {
                 connection.state = State::Idle;
                 self.streams[s].active.remove(&mut self.slab, index);
                 if spent {
-                    self.close_of_session(index, now);
+                    self.close_as_planned(index, now);
                     self.leave_session(s, session, index);
                 }
             }

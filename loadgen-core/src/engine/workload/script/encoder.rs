@@ -2,6 +2,7 @@
 //! shared by all connections.
 
 use crate::engine::workload::requests::Prepared;
+use crate::protocol::http1::request;
 use crate::session::{Head, HostLine, Script, Sessions, Uris};
 use crate::target::Target;
 
@@ -48,29 +49,21 @@ impl Encoder {
         body: &[u8],
     ) -> Prepared {
         let method = method.map_or(&*self.head.method, str::as_bytes);
-        let mut bytes = Vec::with_capacity(256 + uri.len() + body.len());
-        bytes.extend_from_slice(method);
-        bytes.push(b' ');
-        if uri.starts_with(b"/") {
-            bytes.extend_from_slice(&self.before_path);
-        }
-        bytes.extend_from_slice(uri);
-        bytes.extend_from_slice(if self.head.minor_version == 0 {
-            b" HTTP/1.0\r\n"
-        } else {
-            b" HTTP/1.1\r\n"
-        });
-        bytes.extend_from_slice(&self.head.before_host);
-        bytes.extend_from_slice(self.hosts.get(server).map_or(b"", |line| line.as_slice()));
-        bytes.extend_from_slice(&self.head.after_host);
-        if !body.is_empty() {
-            bytes.extend_from_slice(format!("Content-length: {}\r\n", body.len()).as_bytes());
-        }
-        bytes.extend_from_slice(cookie.unwrap_or_default());
-        bytes.extend_from_slice(b"\r\n");
-        let head = bytes.len();
-        bytes.extend_from_slice(body);
-        Prepared::alike(bytes, head, method == b"HEAD")
+        let before_path: &[u8] = if uri.starts_with(b"/") { &self.before_path } else { b"" };
+        let length = match body.len() {
+            0 => String::new(),
+            length => format!("Content-length: {length}\r\n"),
+        };
+        let lines = [
+            &*self.head.before_host,
+            self.hosts.get(server).map_or(b"", |line| line.as_slice()),
+            &self.head.after_host,
+            length.as_bytes(),
+            cookie.unwrap_or_default(),
+        ];
+        let target = [before_path, uri];
+        let request = request::write(method, &target, self.head.minor_version, &lines, body);
+        Prepared::alike(request, method == b"HEAD")
     }
 }
 

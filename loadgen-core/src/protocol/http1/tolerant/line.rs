@@ -24,6 +24,12 @@ pub(super) struct Line<'a> {
 }
 
 impl Unfinished {
+    /// Whether nothing of the line has come yet.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     /// Adds bytes that hold no line feed.
     pub(super) fn keep(&mut self, bytes: &[u8], Room(most): Room) {
         self.length += bytes.len();

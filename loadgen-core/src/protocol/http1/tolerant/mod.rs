@@ -237,18 +237,35 @@ impl TolerantReader {
             return None;
         };
         self.lines += end as u32 + 1;
+        let bytes = within.get(..end).unwrap_or_default();
+        if self.unfinished.is_empty() && end < LINE_KEPT {
+            // As nearly all are: in one piece, and not too long.
+            self.whole_line(Line { bytes, length: end as u64 + 1 }, sink);
+        } else {
+            self.pieced_line(bytes, sink);
+        }
+        Some(end + 1)
+    }
+
+    /// Takes a line whose last bytes are these.
+    #[inline(never)]
+    fn pieced_line<S: Sink + ?Sized>(&mut self, end: &[u8], sink: &mut S) {
         let mut unfinished = mem::take(&mut self.unfinished);
-        let line = unfinished.finish(within.get(..end).unwrap_or_default(), self.room(sink));
+        let line = unfinished.finish(end, self.room(sink));
         if line.length >= LINE_SAID {
             sink.notice(Notice::LongLine(line.length, LINE_SAID));
         }
+        self.whole_line(line, sink);
+    }
+
+    #[inline]
+    fn whole_line<S: Sink + ?Sized>(&mut self, line: Line<'_>, sink: &mut S) {
         match self.state {
             State::StatusLine => self.status_line(line, sink),
             State::Fields => self.field_line(line, sink),
             State::ChunkLine => self.chunk_line(line, sink),
             _ => self.trailer_line(line),
         }
-        Some(end + 1)
     }
 
     /// How much of a line is kept: all of it if it is handed out and wanted.
