@@ -18,6 +18,18 @@ fn ends(sessions: Sessions) -> (Vec<ConnectionEnd>, bool) {
     (finished.connections.iter().copied().collect(), finished.connections.is_whole())
 }
 
+/// The built-in server closes after its reply to HTTP/1.0; of two calls that were sent
+/// together one is left.
+#[test]
+fn a_session_tells_how_many_calls_it_sends_again() {
+    let mut old = Sessions::scripted(Script::Bursts { calls: 3, burst: 3, think_s: 0.0 });
+    old.head.minor_version = 0;
+    let (ends, _) = ends(Sessions { count: Some(4), ..old });
+    let lost: Vec<u32> =
+        ends.iter().filter(|end| end.loss.is_some()).map(|end| end.again).collect();
+    assert_eq!(lost, [1; 4], "{ends:?}");
+}
+
 #[test]
 fn sessions_close_their_connections_as_planned() {
     let bursts = Script::Bursts { calls: 3, burst: 3, think_s: 0.0 };

@@ -75,9 +75,10 @@ pub(crate) struct SessionRecord {
 
 impl SessionRecord {
     /// The warm-up is over: what was counted so far is left out. Connections that are open
-    /// stay so.
+    /// stay so, and why TLS failed is told whenever it was.
     pub(crate) fn warmed_up(&mut self) {
-        *self = Self { open: self.open, concurrent: self.open, ..Self::default() };
+        let tls_failure = self.tls_failure.take();
+        *self = Self { open: self.open, concurrent: self.open, tls_failure, ..Self::default() };
     }
 
     /// A connection is going to be opened.

@@ -12,7 +12,8 @@ use crate::record::{ConnectionFailures, Moments};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SessionsReport {
-    /// From the start of the load to the end of the last session, or to the stop.
+    /// From the start of the load (or the end of its warm-up, from when on all that stands
+    /// here is counted) to the end of the last session, or to the stop.
     pub test_duration_s: f64,
     /// Connections.
     pub connections: ConnectionFigures,

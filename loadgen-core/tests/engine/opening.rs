@@ -28,7 +28,7 @@ fn run(plan: Plan) -> Report {
 }
 
 /// A server whose backlog is full after one connection: no further handshake ends.
-fn full() -> (Socket, SocketAddr) {
+pub(crate) fn full() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     socket.listen(0).unwrap();

@@ -9,6 +9,7 @@ mod calls;
 mod closing;
 mod dating;
 mod dispatch;
+mod ending;
 mod lifecycle;
 mod own;
 mod pacing;
@@ -35,14 +36,10 @@ use crate::net::poll::Poll;
 use crate::net::sys;
 use crate::protocol::Protocol;
 use crate::record::kernel::KernelRecord;
-use crate::record::{Failure, Outcome, Recorder, SessionRecord};
+use crate::record::{Failure, Recorder, SessionRecord};
 
 /// Bytes taken from a socket at once. One buffer serves all connections.
 pub(super) const BUFFER: usize = 64 * 1024;
-
-/// Arrivals that are counted although the worker never came to them: a rate that no
-/// machine can hold must not take its time after the run.
-const MOST_NEVER_TAKEN_UP: u64 = 10_000_000;
 
 /// One thread of the engine.
 pub(crate) struct Worker<P: Protocol> {
@@ -192,20 +189,6 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
-    /// The drain has ended: when this worker had done its part. One that is through with its
-    /// sessions has waited for the others.
-    fn finished(&mut self) -> Nanos {
-        let now = self.now();
-        let Some(scripts) = self.scripted.and_then(|s| self.streams[s].scripts.as_deref_mut())
-        else {
-            return now;
-        };
-        let waits = self.settings.drain > 0;
-        let finished = scripts.are_through(if waits { now } else { now.min(self.end) });
-        self.recorder.load_end = self.end.min(finished);
-        finished
-    }
-
     /// The loop, to the end of the drain. `cpu_at_end` takes the thread's CPU time
     /// when the load (before the drain) ends.
     fn work(&mut self, cpu_at_end: &mut Option<u64>) -> io::Result<()> {
@@ -247,6 +230,7 @@ impl<P: Protocol> Worker<P> {
                 && self.sessions_are_through(s)
             {
                 self.end = self.end.min(now);
+                self.recorder.load_end = self.end;
             }
             if now >= self.end {
                 if cpu_at_end.is_none() {
@@ -283,13 +267,6 @@ impl<P: Protocol> Worker<P> {
     fn outstanding(&self) -> u64 {
         let of = |s: &StreamState| u64::from(s.in_flight()) + s.waiting();
         self.streams.iter().map(of).sum()
-    }
-
-    /// The load has ended: counts those that still wait for a connection.
-    fn count_waiting(&mut self) {
-        let waiting = self.streams.iter().map(|s| s.due.len() as u64).sum();
-        self.recorder.waiting_at_end = waiting;
-        self.recorder.own_waiting_at_end(self.looks.catch_up().explains_waiting(waiting));
     }
 
     /// The users of closed loops are there from the first moment on.
@@ -415,34 +392,6 @@ impl<P: Protocol> Worker<P> {
         }
         let published: &Published = &self.shared.published[self.shard as usize];
         published.publish(&self.recorder.totals, in_flight, p99);
-    }
-
-    /// What is still open or waiting at the end is counted, not dropped.
-    fn give_up_the_rest(&mut self, now: Nanos) {
-        self.keep_open_ones(now);
-        for s in 0..self.streams.len() {
-            for _ in 0..MOST_NEVER_TAKEN_UP {
-                let Some(intended) = self.streams[s].next_start(self.end) else { break };
-                self.streams[s].advance();
-                self.streams[s].number_arrival();
-                self.recorder.never_taken_up(self.streams[s].population, intended);
-            }
-            while let Some(Waiting { intended, .. }) = self.streams[s].due.pop_front() {
-                self.shed(s, intended, true);
-            }
-            self.abandon_sessions(s, now);
-            let open = |stream: &StreamState| stream.connecting.first().or(stream.active.first());
-            while let Some(index) = open(&self.streams[s]) {
-                if self.slab[index].has_call && !self.slab[index].call.given_up {
-                    self.record(index, Outcome::Unfinished, now);
-                }
-                self.give_up_behind(index, now);
-                self.drop_connection(index);
-            }
-            while let Some(call) = self.streams[s].again.pop_front() {
-                self.record_call(s, &call, Outcome::Unfinished, now);
-            }
-        }
     }
 
     /// A connection that was to be warm could not be opened.

@@ -11,6 +11,7 @@ use loadgen_core::{Addresses, Engine, Plan, Population, Request, Schedule, Strea
 
 use super::{checked, connections, every, plan, run, scripted};
 use crate::common::{OK, OddServer, gated_server, target, wait_until};
+use crate::opening::full;
 use crate::places::serve;
 
 fn port(server: &loadgen_core::target_server::RunningTarget) -> u16 {
@@ -103,6 +104,17 @@ fn a_deadline_is_of_their_calls_too() {
     assert_eq!(report.errors["head-deadline"], 5, "{:?}", report.errors);
     assert_eq!((figures.failures.timeout, figures.connections.attempted), (5, 5));
     gate.open();
+}
+
+#[test]
+fn a_deadline_is_of_connecting_too() {
+    let (_socket, address) = full();
+    let plan = plan(address.port(), every(0.01), connections(5, 1))
+        .with_deadline(Duration::from_millis(200));
+    let (_, report) = run(plan);
+    let errors = &report.errors;
+    assert!(errors["connect-deadline"] > 0, "{errors:?}");
+    assert!(errors.keys().all(|class| class.ends_with("-deadline")), "{errors:?}");
 }
 
 #[test]

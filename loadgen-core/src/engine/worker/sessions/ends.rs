@@ -49,15 +49,17 @@ impl<P: Protocol> Worker<P> {
         let s = usize::from(self.slab[index].stream);
         let Some(session) = self.session_of(index) else { return };
         self.count_failed_connection(s, failure);
-        self.lost(index, failure.cause, 0);
+        let replies = self.slab[index].calls_done;
+        let Some(scripts) = self.scripts(s) else { return };
+        let is_retried = scripts.may_retry(failure, replies);
+        let again = if is_retried { self.slab[index].carries() as u32 } else { 0 };
+        self.lost(index, failure.cause, again);
         let connection = &mut self.slab[index];
-        let replies = connection.calls_done;
         let first = connection.has_call.then_some(connection.call);
         let behind = connection.pipe.as_mut().map(|pipe| pipe.behind.drain(..).collect::<Vec<_>>());
         let behind = behind.unwrap_or_default();
         self.streams[s].behind -= behind.len() as u32;
-        let Some(scripts) = self.scripts(s) else { return };
-        if scripts.may_retry(failure, replies) {
+        if is_retried {
             self.close_of_session(index, now);
             self.leave_session(s, session, index);
             let calls: Vec<Call> = first.into_iter().chain(behind).collect();

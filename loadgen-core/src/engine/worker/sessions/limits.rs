@@ -45,7 +45,8 @@ impl<P: Protocol> Worker<P> {
         let waits_since = self.waits_for_us_since(index);
         let own = waits_since.map_or(0, |since| self.looks.within(since, self.now()));
         let connection = &self.slab[index];
-        let by_deadline = match connection.has_call {
+        // One that is being opened has the intended start of the call that it is for.
+        let by_deadline = match connection.has_call || connection.state.is_opening() {
             true => self.deadline_without_us(&connection.call, waits_since),
             false => NEVER,
         };

@@ -1,0 +1,64 @@
+//! The end of a run: when it was, and what becomes of those who still wait or are under way.
+
+use super::Worker;
+use crate::clock::Nanos;
+use crate::engine::stream::{StreamState, Waiting};
+use crate::protocol::Protocol;
+use crate::record::Outcome;
+
+/// Arrivals of sessions that are counted although the worker never came to them: httperf
+/// takes any rate, and one that no machine can hold must not take its time after the run.
+const MOST_NEVER_TAKEN_UP: u64 = 10_000_000;
+
+impl<P: Protocol> Worker<P> {
+    /// The drain has ended: when this worker had done its part. One that had only sessions,
+    /// and was through with them, has waited for the others.
+    pub(super) fn finished(&mut self) -> Nanos {
+        let now = self.now();
+        let Some(scripts) = self.scripted.and_then(|s| self.streams[s].scripts.as_deref_mut())
+        else {
+            return now;
+        };
+        let now = if self.settings.drain > 0 { now } else { now.min(self.end) };
+        let through = scripts.are_through(now);
+        let finished = if self.streams.len() == 1 { through } else { now };
+        self.recorder.load_end = self.end.min(finished);
+        finished
+    }
+
+    /// The load has ended: counts those that still wait for a connection.
+    pub(super) fn count_waiting(&mut self) {
+        let waiting = self.streams.iter().map(|s| s.due.len() as u64).sum();
+        self.recorder.waiting_at_end = waiting;
+        self.recorder.own_waiting_at_end(self.looks.catch_up().explains_waiting(waiting));
+    }
+
+    /// What is still open or waiting at the end is counted, not dropped.
+    pub(super) fn give_up_the_rest(&mut self, now: Nanos) {
+        self.keep_open_ones(now);
+        for s in 0..self.streams.len() {
+            let is_scripted = self.streams[s].scripts.is_some();
+            for _ in 0..if is_scripted { MOST_NEVER_TAKEN_UP } else { u64::MAX } {
+                let Some(intended) = self.streams[s].next_start(self.end) else { break };
+                self.streams[s].advance();
+                self.streams[s].number_arrival();
+                self.recorder.never_taken_up(self.streams[s].population, intended);
+            }
+            while let Some(Waiting { intended, .. }) = self.streams[s].due.pop_front() {
+                self.shed(s, intended, true);
+            }
+            self.abandon_sessions(s, now);
+            let open = |stream: &StreamState| stream.connecting.first().or(stream.active.first());
+            while let Some(index) = open(&self.streams[s]) {
+                if self.slab[index].has_call && !self.slab[index].call.given_up {
+                    self.record(index, Outcome::Unfinished, now);
+                }
+                self.give_up_behind(index, now);
+                self.drop_connection(index);
+            }
+            while let Some(call) = self.streams[s].again.pop_front() {
+                self.record_call(s, &call, Outcome::Unfinished, now);
+            }
+        }
+    }
+}
