@@ -40,6 +40,7 @@ mod target;
 pub mod target_server;
 pub mod units;
 mod vm;
+pub mod workload_file;
 
 pub use engine::{Engine, RunHandle, Snapshot, Stopper};
 pub use error::{PlanError, RunError};

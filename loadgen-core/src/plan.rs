@@ -18,7 +18,7 @@ use crate::error::PlanError;
 pub use crate::net::Precision;
 use crate::net::tls::Tls;
 use crate::request::Request;
-use crate::session::Sessions;
+use crate::session::{Script, Sessions};
 use crate::target::Target;
 pub use stream::{CloseMode, Stream};
 
@@ -253,6 +253,16 @@ impl Plan {
         if self.sessions.is_some() { Duration::ZERO } else { seconds(self.timeout_s()) }
     }
 
+    /// Calls a second of the main load (`is_load`) or of the probe, as the schedule has them;
+    /// `None`: it does not say, be it that the server sets the rate, or that an arrival is
+    /// not one call.
+    pub(crate) fn calls_per_s(&self, stream: &Stream) -> Option<f64> {
+        let is_load = std::ptr::eq(stream, &raw const self.load);
+        let is_one_call = |s: &Sessions| matches!(s.script, Script::Connection { calls: 1, .. });
+        let are_calls = !is_load || self.sessions().is_none_or(is_one_call);
+        stream.schedule().rate_per_s().filter(|_| are_calls)
+    }
+
     /// How long replies under way are waited for after the last start; with sessions, how
     /// long these may go on (zero unless set).
     #[must_use]
@@ -325,6 +335,7 @@ mod tests {
     use super::*;
     use crate::schedule::Schedule;
     use crate::secret::Secret;
+    use crate::session::{Burst, ScriptedCall, ScriptedSession};
 
     fn plan() -> Plan {
         let target = Target::parse("http://127.0.0.1/").unwrap();
@@ -358,12 +369,18 @@ mod tests {
     fn a_plan_read_back_asks_for_its_secrets() {
         let mut sessions = Sessions::connections(1);
         sessions.head.after_host = "Cookie: hunter2\r\nX-A: 1\r\n".into();
+        let mine = Request::get().with_secret_header("X-Mine", "hunter2");
+        let call = ScriptedCall::new("GET", "/").with_header("X-Api-Key", "hunter2");
+        let burst = Burst { calls: vec![call], think_s: 0.0 };
+        let log = Script::Log { sessions: vec![ScriptedSession { bursts: vec![burst] }] };
         let target = Target::parse("http://u:hunter2@127.0.0.1/").unwrap();
         let given = Plan::new(target, Stream::established(Schedule::constant(100.0)));
         let request = Request::get().with_header("X-Api-Key", "hunter2");
         for (given, name) in [
             (given.clone().with_request(request), "X-Api-Key"),
-            (given.with_sessions(sessions), "Cookie"),
+            (given.clone().with_sessions(sessions), "Cookie"),
+            (given.clone().with_sessions(Sessions::connections(1).with_head_of(&mine)), "X-Mine"),
+            (given.with_sessions(Sessions::scripted(log)), "X-Api-Key"),
         ] {
             given.validate().unwrap();
             let json = serde_json::to_string(&given).unwrap();
@@ -396,6 +413,24 @@ mod tests {
         let given = of("https://h/").with_tls(Tls::unchecked());
         assert_eq!(given.encryption(), Some(Tls::unchecked()));
         assert_eq!(of("http://h/").encryption(), None);
+    }
+
+    /// Silences are measured by the time between calls, which arrivals do not tell that are
+    /// several.
+    #[test]
+    fn a_rate_is_one_of_calls_only_where_arrivals_are_calls() {
+        let with = |sessions| {
+            plan().with_probe(Stream::fresh(Schedule::constant(7.0))).with_sessions(sessions)
+        };
+        let per_s = |plan: &Plan| {
+            let rates: Vec<_> = plan.streams().map(|stream| plan.calls_per_s(stream)).collect();
+            rates
+        };
+        let rate = plan().load().schedule().rate_per_s();
+        assert!(rate.is_some());
+        assert_eq!(per_s(&plan()), [rate]);
+        assert_eq!(per_s(&with(Sessions::connections(1))), [rate, Some(7.0)]);
+        assert_eq!(per_s(&with(Sessions::connections(2))), [None, Some(7.0)]);
     }
 
     #[test]

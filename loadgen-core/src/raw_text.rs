@@ -19,6 +19,12 @@ impl From<&str> for RawText {
     }
 }
 
+impl From<Vec<u8>> for RawText {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
 impl TryFrom<String> for RawText {
     type Error = base64::DecodeError;
 

@@ -9,7 +9,10 @@ use crate::error::PlanError;
 use crate::protocol::http1::request::{self, RequestBytes};
 use crate::secret::Secret;
 use crate::target::Target;
-pub(crate) use header::Header;
+pub(crate) use header::{Header, is_token};
+
+/// What servers are told of the program unless the user says otherwise.
+pub(crate) const USER_AGENT: &str = concat!("loadgen/", env!("CARGO_PKG_VERSION"));
 
 /// Largest body that can be sent, in bytes.
 const MAX_BODY: usize = 1 << 30;
@@ -63,6 +66,11 @@ impl Request {
     pub fn with_secret_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push(Header::secret(name, Secret::new(value)));
         self
+    }
+
+    /// The headers, in order.
+    pub(crate) fn headers(&self) -> &[Header] {
+        &self.headers
     }
 
     /// Keeps the values of the headers of this name secret; whether there is one.
@@ -120,7 +128,7 @@ impl Request {
             what,
             value: value.escape_debug().to_string(),
         };
-        if self.method.is_empty() || !self.method.bytes().all(is_token) {
+        if !is_token(&self.method) {
             return Err(bad("method", &self.method));
         }
         if let Some(path) = &self.path
@@ -128,17 +136,7 @@ impl Request {
         {
             return Err(bad("path", path));
         }
-        for header in &self.headers {
-            let name = header.name();
-            if name.is_empty() || !name.bytes().all(is_token) {
-                return Err(bad("header name", name));
-            }
-            // A missing one is asked for by the plan.
-            let value = header.sent().unwrap_or_default();
-            if value.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
-                return Err(bad("header value", &header.shown()));
-            }
-        }
+        self.headers.iter().try_for_each(Header::validate)?;
         if self.body.len() > MAX_BODY {
             return Err(PlanError::Range {
                 what: "the request's body",
@@ -152,19 +150,14 @@ impl Request {
     /// The bytes on the wire. `close` asks the server to close after the reply.
     pub(crate) fn encode(&self, target: &Target, close: bool) -> RequestBytes {
         let path = self.path.as_deref().unwrap_or_else(|| target.path());
-        let mut head = String::new();
-        let mut line = |name: &str, value: &str| {
-            head.push_str(name);
-            head.push_str(": ");
-            head.push_str(value);
-            head.push_str("\r\n");
-        };
+        let mut head = Vec::new();
+        let mut line = |name: &str, value: &str| Header::plain(name, value).write(&mut head);
         let given = |name: &str| self.headers.iter().any(|header| header.is_named(name));
         if !given("host") {
             line("Host", &target.authority());
         }
         if !given("user-agent") {
-            line("User-Agent", concat!("loadgen/", env!("CARGO_PKG_VERSION")));
+            line("User-Agent", USER_AGENT);
         }
         if let Some(authorization) = target.authorization().and_then(Secret::reveal)
             && !given("authorization")
@@ -177,7 +170,6 @@ impl Request {
             line("Proxy-Authorization", authorization);
         }
         for header in &self.headers {
-            // A plan is not run while a value is missing.
             line(header.name(), header.sent().unwrap_or_default());
         }
         if close && !given("connection") {
@@ -189,13 +181,8 @@ impl Request {
         }
         let named = target.request_target(path);
         let (method, named) = (self.method.as_bytes(), named.as_bytes());
-        request::write(method, &[named], 1, &[head.as_bytes()], &self.body)
+        request::write(method, &[named], 1, &[&head], &self.body)
     }
-}
-
-/// A byte of an HTTP token (RFC 9110 §5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::note;
 use crate::options::{
-    ConnectionOptions, LoadOptions, MeasuringOptions, OutputOptions, TargetOptions,
+    ConnectionOptions, LoadOptions, MeasuringOptions, OutputOptions, SessionOptions, TargetOptions,
+    Workload,
 };
 use crate::output::Destination;
 use crate::progress::Progress;
@@ -58,7 +59,7 @@ pub(crate) struct Args {
           help_heading = "Migration")]
     migration_limit: Duration,
 
-    /// Calls a second of the load, in all threads together, such as 1000, 3k or 60/m
+    /// Calls (with --session: sessions) a second of the load, such as 1000, 3k or 60/m
     ///
     /// Open loop: the schedule alone says when a call starts, and no slow reply moves it.
     #[arg(long, short, value_name = "RATE", default_value = "100", value_parser = parse_rate,
@@ -93,6 +94,8 @@ pub(crate) struct Args {
     measuring: MeasuringOptions,
     #[command(flatten)]
     connections: ConnectionOptions,
+    #[command(flatten)]
+    sessions: SessionOptions,
     #[command(flatten)]
     target: TargetOptions,
     #[command(flatten)]
@@ -241,14 +244,15 @@ impl Args {
     }
 
     fn plan(&self, url: &str) -> Result<Plan, Failure> {
-        let (stream, probe) =
-            self.connections.warm_streams(self.load.schedule(self.rate), self.probe_rate());
-        let plan = self.target.plan(url, stream)?;
-        let plan = self.measuring.apply(self.load.apply(plan, WARM_UP));
-        Ok(match probe {
-            Some(probe) => plan.with_probe(probe),
-            None => plan,
-        })
+        let schedule = self.load.schedule(self.rate);
+        let streams = self.connections.warm_streams(schedule, self.probe_rate());
+        let workload = Workload {
+            target: &self.target,
+            connections: &self.connections,
+            sessions: &self.sessions,
+            load: &self.load,
+        };
+        Ok(self.measuring.apply(workload.plan(url, streams, WARM_UP)?))
     }
 }
 

@@ -12,7 +12,8 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::note;
 use crate::options::{
-    ConnectionOptions, Given, LoadOptions, MeasuringOptions, OutputOptions, TargetOptions,
+    ConnectionOptions, Given, LoadOptions, MeasuringOptions, OutputOptions, SessionOptions,
+    TargetOptions, Workload,
 };
 use crate::output::Destination;
 use crate::progress::Progress;
@@ -30,7 +31,7 @@ pub(crate) struct Args {
     #[arg(value_name = "URL|REPORT.json")]
     url: String,
 
-    /// Calls a second, in all threads together, such as 1000, 3k or 60/m
+    /// Calls (with --session: sessions) a second, in all threads together, such as 1000, 3k or 60/m
     ///
     /// Open loop: the schedule alone says when a call starts, and no slow reply moves it.
     #[arg(long, short, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
@@ -59,6 +60,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     connections: ConnectionOptions,
     #[command(flatten)]
+    sessions: SessionOptions,
+    #[command(flatten)]
     target: TargetOptions,
     #[command(flatten)]
     output: OutputOptions,
@@ -78,6 +81,7 @@ Examples:
   loadgen run http://10.0.0.5/api --rate 50 -H 'Authorization: Bearer env:TOKEN'
   loadgen run https://10.0.0.5/ --rate 200 --probe-rate 50 --ca our-ca.pem
   loadgen run unix:/run/app.sock:/status --rate 500
+  loadgen run http://10.0.0.5/ --session shop.toml --rate 20 --session-cookies
   loadgen run report.json -o again.json        the same again";
 
 /// Options that may stand beside the report of a run that is repeated.
@@ -112,13 +116,15 @@ impl Args {
                 ));
             }
         };
-        let (load, probe) = self.connections.streams(schedule, self.probe_rate);
-        let plan = self.target.plan(&self.url, load)?.with_duration(self.duration);
-        let plan = self.measuring.apply(self.load.apply(plan, Duration::ZERO));
-        Ok(match probe {
-            Some(probe) => plan.with_probe(probe),
-            None => plan,
-        })
+        let streams = self.connections.streams(schedule, self.probe_rate);
+        let workload = Workload {
+            target: &self.target,
+            connections: &self.connections,
+            sessions: &self.sessions,
+            load: &self.load,
+        };
+        let plan = workload.plan(&self.url, streams, Duration::ZERO)?;
+        Ok(self.measuring.apply(plan).with_duration(self.duration))
     }
 
     /// The plan of the report that stands in place of the URL.

@@ -8,25 +8,29 @@ use loadgen_core::{CloseMode, Population, Schedule, Stream};
 #[command(next_help_heading = "Connections")]
 pub(crate) struct ConnectionOptions {
     /// Most connections open at once [default: 64; 4096 in open loop with one call a connection]
+    ///
+    /// With --session: in all sessions together, and sessions that find as many open are shed
+    /// [default: no limit]; with --closed, too, the number of sessions at once [default: 64].
     #[arg(long, short, value_name = "N")]
     connections: Option<u32>,
 
     /// Connections opened before the load starts [default: 0; in `migrate`: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "session")]
     warm_connections: Option<u32>,
 
     /// Close a connection after this many calls; 0: when the server does
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "session")]
     calls_per_connection: u32,
 
     /// Arrivals that may wait for a connection; those beyond are shed (counted, never sent)
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", default_value_t = 100_000, conflicts_with = "session")]
     backlog: u32,
 
     /// Who closes a connection after its last call, and how
     ///
     /// For connections that have a last call: with --calls-per-connection, and those of
-    /// newcomers beside the load. The report names the choice.
+    /// newcomers beside the load. The report names the choice. Sessions close their connections
+    /// by themselves; 'reset' makes that an RST.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = CloseArg::Server)]
     close: CloseArg,
 
@@ -44,20 +48,20 @@ pub(crate) struct ConnectionOptions {
     /// Keeps the server's SYN backlog from overflowing. In open loop, arrivals that find no
     /// connection wait meanwhile in the queue (see --backlog), which is part of their response
     /// time, and the server sees them later than by schedule: hence no limit by default.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "session")]
     max_connecting: Option<u32>,
 
     /// Connections opened a second at most, before the load too [default: no limit]
     ///
     /// Arrivals wait as with --max-connecting.
-    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, conflicts_with = "session")]
     connect_rate: Option<f64>,
 
     /// Read no faster than this from each connection, such as 64KiB/s [default: no limit]
     ///
     /// A slow client with a small receive buffer: the server's writes block. A large reply takes
     /// its size by the rate, which is part of its response time and runs against --timeout.
-    #[arg(long, value_name = "RATE", value_parser = parse_byte_rate)]
+    #[arg(long, value_name = "RATE", value_parser = parse_byte_rate, conflicts_with = "session")]
     read_rate: Option<f64>,
 }
 
@@ -82,6 +86,21 @@ impl From<CloseArg> for CloseMode {
 }
 
 impl ConnectionOptions {
+    /// The number given of connections open at once.
+    pub(super) fn most_connections(&self) -> Option<u32> {
+        self.connections
+    }
+
+    /// Calls in flight on a connection.
+    pub(super) fn pipeline(&self) -> u32 {
+        self.pipeline
+    }
+
+    /// Whether we close by RST.
+    pub(super) fn resets(&self) -> bool {
+        self.close == CloseArg::Reset
+    }
+
     /// Whether every call of the load opens a connection.
     pub(crate) fn are_fresh(&self) -> bool {
         self.calls_per_connection == 1

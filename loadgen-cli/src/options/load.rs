@@ -72,9 +72,11 @@ impl LoadOptions {
     /// The plan with the settings of this group, and with this warm-up unless the
     /// user gives another.
     pub(crate) fn apply(&self, plan: Plan, warmup: Duration) -> Plan {
+        // Sessions have the timeout among their limits.
+        let has_calls = plan.sessions().is_none() || plan.probe().is_some();
+        let plan = if has_calls { plan.with_timeout(self.timeout) } else { plan };
         let plan = plan
             .with_warmup(self.warmup.unwrap_or(warmup))
-            .with_timeout(self.timeout)
             .with_threads(self.threads)
             .with_precision(self.precision.into())
             .with_seed(self.seed);
@@ -84,8 +86,15 @@ impl LoadOptions {
         };
         match self.drain {
             Some(drain) => plan.with_drain(drain),
+            // What users have begun, they bring to an end.
+            None if plan.sessions().is_some() => plan.with_drain(self.timeout),
             None => plan,
         }
+    }
+
+    /// When a call is given up.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 }
 

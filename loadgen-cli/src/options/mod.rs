@@ -8,6 +8,7 @@ mod load;
 mod measuring;
 mod output;
 mod place;
+mod sessions;
 mod target;
 mod tls;
 
@@ -18,6 +19,7 @@ pub(crate) use connections::ConnectionOptions;
 pub(crate) use load::{LoadOptions, PrecisionArg};
 pub(crate) use measuring::MeasuringOptions;
 pub(crate) use output::{Format, OutputOptions};
+pub(crate) use sessions::{SessionOptions, Workload};
 pub(crate) use target::TargetOptions;
 
 /// The options that stand on the command line, as opposed to defaults.

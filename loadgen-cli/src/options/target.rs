@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use loadgen_core::secret::Secret;
-use loadgen_core::{Plan, Request, Stream, Target};
+use loadgen_core::{Plan, Request, Target};
 
 use super::headers::{Header, HeaderOptions};
 use super::place::PlaceOptions;
@@ -42,17 +42,26 @@ pub(crate) struct TargetOptions {
 }
 
 impl TargetOptions {
-    /// A plan that puts this load on a URL.
-    pub(crate) fn plan(&self, url: &str, load: Stream) -> Result<Plan, Failure> {
-        let plan = Plan::new(self.target(url)?, load).with_request(self.request()?);
-        Ok(match self.tls.settings() {
+    /// The plan with the settings of TLS.
+    pub(super) fn encrypted(&self, plan: Plan) -> Plan {
+        match self.tls.settings() {
             Some(tls) => plan.with_tls(tls),
             None => plan,
-        })
+        }
+    }
+
+    /// An option that is given and says what single calls send.
+    pub(super) fn of_single_calls(&self) -> Option<&'static str> {
+        let given = [
+            (self.method.is_some(), "--method"),
+            (self.body.is_some(), "--body"),
+            (self.body_file.is_some(), "--body-file"),
+        ];
+        given.into_iter().find_map(|(is_given, option)| is_given.then_some(option))
     }
 
     /// Where to connect.
-    fn target(&self, url: &str) -> Result<Target, Failure> {
+    pub(super) fn target(&self, url: &str) -> Result<Target, Failure> {
         let target = Target::parse(url)?.with_source_addresses(self.source_address.clone());
         self.place.apply(target)
     }
@@ -93,7 +102,7 @@ impl TargetOptions {
     }
 
     /// What to send.
-    fn request(&self) -> Result<Request, Failure> {
+    pub(super) fn request(&self) -> Result<Request, Failure> {
         let body = match (&self.body, &self.body_file) {
             (Some(text), _) => Some(text.clone().into_bytes()),
             (None, Some(path)) => Some(std::fs::read(path).map_err(|error| {

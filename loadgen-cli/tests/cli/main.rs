@@ -14,6 +14,7 @@ mod reach;
 mod require;
 mod run;
 mod secrets;
+mod sessions;
 mod signals;
 mod stalls;
 mod strings;

@@ -151,14 +151,19 @@ impl Engine {
     }
 
     /// A plan with sessions: what its connections meet is the result, so none is
-    /// tried, and it may open as many as the process is allowed to.
+    /// tried unless the plan says so, and it may open as many as the process is allowed to.
     fn of_sessions(
         settings: script::ScriptSettings,
         tls: Vec<TlsSettings>,
         plan: Plan,
     ) -> Result<Self, RunError> {
         let lookup = lookup(&plan)?;
-        let servers = settings.servers.clone();
+        let mut servers = settings.servers.clone();
+        if settings.sessions.preflight {
+            let (address, endpoints) = reach(&plan, tls.first())?;
+            check_sources(&plan, &address)?;
+            servers = vec![endpoints];
+        }
         let address =
             servers.iter().flatten().next().cloned().ok_or_else(|| RunError::Resolve {
                 url: plan.target.url().to_owned(),

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use crate::clock::monotonic_ns;
 use crate::error::RunError;
@@ -14,6 +15,9 @@ use crate::net::{SocketOptions, socket};
 use crate::plan::{Plan, Precision, nanos};
 use crate::record::Cause;
 use crate::target::{Addresses, Proxy};
+
+/// How long a server is waited for where the load would wait for ever.
+const WITHOUT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Resolves the target, connects to it once, and agrees on TLS with it: a run against a
 /// server that is not there would only measure that. The first address that answers, and
@@ -63,12 +67,22 @@ fn shown(plan: &Plan) -> String {
 /// What else is wrong with the source addresses, [`check_sources`] tells.
 fn reach_from_any(plan: &Plan, address: &Endpoint) -> io::Result<Option<IpAddr>> {
     for &source in plan.target.source_addresses() {
-        match socket::reach(address, Some(source), plan.timeout()) {
+        match socket::reach(address, Some(source), patience(plan)) {
             Err(error) if Cause::of(&error) == Cause::AddressUnavailable => {}
             other => return other.map(|()| Some(source)),
         }
     }
-    socket::reach(address, None, plan.timeout()).map(|()| None)
+    socket::reach(address, None, patience(plan)).map(|()| None)
+}
+
+/// How long a server is waited for: as long as a call of the load would.
+fn patience(plan: &Plan) -> Duration {
+    let of_sessions = plan.sessions().map(|sessions| sessions.limits.timeout_s);
+    match of_sessions {
+        None => plan.timeout(),
+        Some(timeout_s) if timeout_s > 0.0 => Duration::from_secs_f64(timeout_s),
+        Some(_) => WITHOUT_LIMIT,
+    }
 }
 
 /// Starts to connect.
@@ -88,8 +102,8 @@ fn secure(
     source: Option<IpAddr>,
     tls: &TlsSettings,
 ) -> Result<(), HandshakeError> {
-    let limit = nanos(plan.timeout_s());
-    let end = monotonic_ns().saturating_add(limit);
+    let limit = patience(plan);
+    let end = monotonic_ns().saturating_add(nanos(limit.as_secs_f64()));
     let fits = |source: &IpAddr| address.tcp().is_some_and(|a| a.is_ipv4() == source.is_ipv4());
     let source = source.filter(fits);
     let fd = connect(address, source).map_err(HandshakeError::Socket)?;
@@ -103,7 +117,7 @@ fn secure(
     loop {
         let left = end.saturating_sub(monotonic_ns());
         if left == 0 {
-            let text = format!("the handshake was not through within {} s", plan.timeout_s());
+            let text = format!("the handshake was not through within {} s", limit.as_secs_f64());
             return Err(HandshakeError::Refused(text));
         }
         // Before the connect is through there is nothing to begin with.

@@ -45,6 +45,8 @@ pub enum FileError {
     Argument {
         /// The file.
         file: PathBuf,
+        /// Its line, from 1.
+        line: u64,
         /// The word.
         arg: String,
     },
@@ -53,12 +55,19 @@ pub enum FileError {
     Method {
         /// The file.
         file: PathBuf,
+        /// Its line, from 1.
+        line: u64,
         /// The method.
         method: String,
     },
     /// The file ends where a body was to go on.
-    #[error("premature EOF seen in '{}'", .0.display())]
-    EndOfFile(PathBuf),
+    #[error("premature EOF seen in '{}'", file.display())]
+    EndOfFile {
+        /// The file.
+        file: PathBuf,
+        /// The line on which the body begins, from 1.
+        line: u64,
+    },
     /// The file of `--add-header-file` cannot be read: the run goes on without it.
     #[error("failed to open header file {}", file.display())]
     Headers {

@@ -27,7 +27,7 @@ mod table;
 mod tests;
 mod usage;
 mod values;
-mod wsesslog;
+pub(crate) mod wsesslog;
 
 pub use entries::{read_servers, read_uris};
 pub use error::CommandLineError;

@@ -261,6 +261,7 @@ fn head(options: &Options, stderr: &mut Vec<u8>) -> Head {
         before_host: RawText(before_host),
         host: if options.no_host_header { HostLine::Omitted } else { HostLine::Named(host) },
         after_host: RawText(after_host),
+        headers: Vec::new(),
     }
 }
 

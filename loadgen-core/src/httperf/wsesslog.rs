@@ -31,11 +31,17 @@ pub const SESSION_METHODS: [&str; 9] =
 /// [`FileError`] if the file cannot be read, has no session, more than 1000 of
 /// them, or an argument that means nothing.
 pub fn read_sessions(file: &Path, think_s: f64) -> Result<Vec<ScriptedSession>, FileError> {
-    parse(&read(file)?, file, think_s)
+    parse(&read(file)?, file, think_s, MOST_SESSIONS)
 }
 
-fn parse(bytes: &[u8], file: &Path, think_s: f64) -> Result<Vec<ScriptedSession>, FileError> {
-    let mut lines = Lines { rest: bytes };
+/// The sessions in these bytes of a file, which may have `most` of them.
+pub(crate) fn parse(
+    bytes: &[u8],
+    file: &Path,
+    think_s: f64,
+    most: usize,
+) -> Result<Vec<ScriptedSession>, FileError> {
+    let mut lines = Lines { whole: bytes, rest: bytes };
     let mut sessions: Vec<ScriptedSession> = Vec::new();
     // Whether the next call belongs to the last session of the list.
     let mut within = false;
@@ -53,7 +59,7 @@ fn parse(bytes: &[u8], file: &Path, think_s: f64) -> Result<Vec<ScriptedSession>
             within = true;
         }
         let count = sessions.len();
-        if count > MOST_SESSIONS {
+        if count > most {
             return Err(FileError::TooManySessions { file: file.to_owned(), count });
         }
         let Some(session) = sessions.last_mut() else { continue };
@@ -76,11 +82,8 @@ fn arguments<'a>(
     burst: &mut Burst,
     file: &Path,
 ) -> Result<ScriptedCall, FileError> {
-    let mut call = ScriptedCall {
-        method: "GET".to_owned(),
-        uri: RawText(uri.to_vec()),
-        body: RawText::default(),
-    };
+    let begin = lines.taken();
+    let mut call = ScriptedCall::new("GET", RawText(uri.to_vec()));
     loop {
         let (arg, after) = word(rest);
         if arg.is_empty() {
@@ -89,7 +92,11 @@ fn arguments<'a>(
         if let Some(name) = value(arg, "method=") {
             let known = SESSION_METHODS.iter().find(|method| name.starts_with(method.as_bytes()));
             let Some(known) = known else {
-                return Err(FileError::Method { file: file.to_owned(), method: text(name) });
+                return Err(FileError::Method {
+                    file: file.to_owned(),
+                    line: lines.number(lines.taken()),
+                    method: text(name),
+                });
             };
             call.method = (*known).to_owned();
             rest = after;
@@ -102,10 +109,14 @@ fn arguments<'a>(
             // The body may go on beyond this word and this line.
             let offset = rest.len() - after.len() - start.len();
             let body = rest.get(offset..).unwrap_or_default();
-            (call.body.0, rest) =
-                contents(body, lines).ok_or_else(|| FileError::EndOfFile(file.to_owned()))?;
+            let Some(found) = contents(body, lines) else {
+                let (file, line) = (file.to_owned(), lines.number(begin));
+                return Err(FileError::EndOfFile { file, line });
+            };
+            (call.body.0, rest) = found;
         } else {
-            return Err(FileError::Argument { file: file.to_owned(), arg: text(arg) });
+            let line = lines.number(lines.taken());
+            return Err(FileError::Argument { file: file.to_owned(), line, arg: text(arg) });
         }
     }
 }
@@ -143,7 +154,21 @@ fn contents<'a>(mut rest: &'a [u8], lines: &mut Lines<'a>) -> Option<(Vec<u8>, &
 /// The lines with their line ends, cut where they are too long. A line ends for
 /// its reader at a NUL byte.
 struct Lines<'a> {
+    whole: &'a [u8],
     rest: &'a [u8],
+}
+
+impl Lines<'_> {
+    /// How many bytes were given.
+    fn taken(&self) -> usize {
+        self.whole.len() - self.rest.len()
+    }
+
+    /// The number of the line, from 1, that ends after so many bytes.
+    fn number(&self, end: usize) -> u64 {
+        let before = self.whole[..end].strip_suffix(b"\n").unwrap_or(&self.whole[..end]);
+        before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1
+    }
 }
 
 impl<'a> Iterator for Lines<'a> {

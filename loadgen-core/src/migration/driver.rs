@@ -226,13 +226,9 @@ impl MigrationRun {
     fn add_impact(&self, finished: &mut Finished, course: &Course, vm: VmFacts, reach: &ReachLog) {
         let Finished { report, log, slow, connections, dates, pauses, load_end } = finished;
         let rate = |population| {
-            let rates: Vec<f64> = self
-                .plan
-                .streams()
-                .filter(|stream| stream.population() == population)
-                .filter_map(|stream: &Stream| stream.schedule().rate_per_s())
-                .collect();
-            (!rates.is_empty()).then(|| rates.iter().sum())
+            let of = |stream: &&Stream| stream.population() == population;
+            let rates = self.plan.streams().filter(of).filter_map(|s| self.plan.calls_per_s(s));
+            rates.reduce(|all: f64, rate| all + rate)
         };
         let load_end = (*load_end).min(self.last_arrival().unwrap_or(Nanos::MAX));
         let mut input = ImpactInput::new(self.trigger.name(), log, &course.events, load_end);

@@ -62,6 +62,11 @@ impl Plan {
                  leave out SocketOptions::sources, choose_ports and close_with_reset",
             ),
             (
+                sessions.preflight && several,
+                "sessions with several servers connect to none of them before the load: leave \
+                 out Sessions::preflight",
+            ),
+            (
                 sessions.open_connections.is_some_and(|most| (1..self.threads).contains(&most)),
                 "every thread needs a connection of its own: allow more open connections \
                  (Sessions::open_connections, --max-connections), or lower --threads",
@@ -128,6 +133,14 @@ mod tests {
             (several(target().with_proxy("127.0.0.1:1".parse().unwrap())), "proxy"),
             (several(target().with_addresses(Addresses::All)), "--addresses"),
             (several(target().with_resolve_again()), "--resolve-again"),
+            (
+                to(target()).with_sessions(Sessions {
+                    preflight: true,
+                    servers: vec!["a".to_owned()],
+                    ..Sessions::connections(2)
+                }),
+                "preflight",
+            ),
             (to(unix()).with_sessions(socket(choosing())), "choose_ports"),
             (at(stream()).with_sessions(few).with_threads(2), "open_connections"),
         ];

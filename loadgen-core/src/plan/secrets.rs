@@ -2,7 +2,7 @@
 //! repeats its plan has to give the values again.
 
 use super::Plan;
-use crate::request::Request;
+use crate::request::{Header, Request};
 use crate::secret::{Secret, lines};
 
 impl Plan {
@@ -14,7 +14,9 @@ impl Plan {
         let own = request.flat_map(Request::missing_secrets).map(str::to_owned);
         let heads = self.sessions().into_iter().flat_map(|sessions| {
             let head = &sessions.head;
-            [&head.before_host, &head.after_host].map(|lines| lines::missing(lines)).concat()
+            let lines = [&head.before_host, &head.after_host].map(|lines| lines::missing(lines));
+            let headers = sessions.headers().filter(|header| header.is_missing());
+            lines.into_iter().flatten().chain(headers.map(|header| header.name().to_owned()))
         });
         let target = self.target.missing_secrets().map(str::to_owned);
         own.chain(heads).chain(target).collect()
@@ -32,6 +34,11 @@ impl Plan {
                 if let Some(stood) = lines::supply(&mut lines.0, name, value) {
                     return Some(stood);
                 }
+            }
+            let mut headers = sessions.headers_mut();
+            let missing = headers.find(|header| header.is_missing() && header.is_named(name));
+            if let Some(stood) = missing.and_then(|header| header.supply(value)) {
+                return Some(stood);
             }
         }
         self.target.supply_secret(name, value)
@@ -53,6 +60,7 @@ impl Plan {
             for lines in [&mut head.before_host, &mut head.after_host] {
                 lines.0 = lines::without_values(&lines.0);
             }
+            sessions.headers_mut().for_each(Header::forget);
         }
         self
     }

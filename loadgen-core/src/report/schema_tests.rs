@@ -111,7 +111,7 @@ fn samples() -> Vec<Value> {
 fn with_sessions() -> Vec<Report> {
     let step = GapStep { gap_s: 0.1, duration_s: 1.0 };
     let steps = GapSteps::new(&[step]).unwrap();
-    let call = ScriptedCall { method: "GET".to_owned(), uri: "/".into(), body: "a=b".into() };
+    let call = ScriptedCall::new("GET", "/").with_body("a=b").with_header("X-A", "b");
     let session = ScriptedSession { bursts: vec![Burst { calls: vec![call], think_s: 0.1 }] };
     let cases = [
         (

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::PlanError;
 use crate::secret::{Secret, is_credential};
 
 /// A header, whose value may be secret.
@@ -27,6 +28,11 @@ impl Header {
         if is_credential(name) {
             return Self::secret(name, Secret::new(value));
         }
+        Self { name: name.to_owned(), value: Value::Plain(value.to_owned()) }
+    }
+
+    /// A header to be written to the wire at once, which is secret to nobody.
+    pub(crate) fn plain(name: &str, value: &str) -> Self {
         Self { name: name.to_owned(), value: Value::Plain(value.to_owned()) }
     }
 
@@ -77,12 +83,43 @@ impl Header {
         }
     }
 
+    /// Checks that it is one line, and its name a name.
+    pub(crate) fn validate(&self) -> Result<(), PlanError> {
+        let bad = |what: &'static str, value: &str| PlanError::Request {
+            what,
+            value: value.escape_debug().to_string(),
+        };
+        if !is_token(&self.name) {
+            return Err(bad("header name", &self.name));
+        }
+        // A missing one is asked for by the plan.
+        let value = self.sent().unwrap_or_default();
+        if value.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+            return Err(bad("header value", &self.shown()));
+        }
+        Ok(())
+    }
+
+    /// Writes its line.
+    pub(crate) fn write(&self, head: &mut Vec<u8>) {
+        // A plan is not run while a value is missing.
+        for part in [&self.name, ": ", self.sent().unwrap_or_default(), "\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
+    }
+
     /// Leaves nothing of a secret value.
     pub(crate) fn forget(&mut self) {
         if let Value::Secret(secret) = &mut self.value {
             *secret = Secret::new("");
         }
     }
+}
+
+/// Whether a text is an HTTP token (RFC 9110 §5.6.2), as methods and names of headers are.
+pub(crate) fn is_token(text: &str) -> bool {
+    let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(of_token)
 }
 
 impl From<(String, String)> for Header {

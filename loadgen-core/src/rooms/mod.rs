@@ -42,7 +42,7 @@ const ROOMS: [&str; 26] = [
 ];
 
 /// Those that only the command lines use, and nobody in the house.
-const TOP: [&str; 2] = ["httperf", "fuzzing"];
+const TOP: [&str; 3] = ["httperf", "workload_file", "fuzzing"];
 
 /// Imports upwards that there still are, and why: the one below first.
 const UPWARDS: &[(&str, &str, &str)] = &[];

@@ -29,6 +29,7 @@ pub use crate::net::SocketOptions;
 use crate::net::tls::Tls;
 pub use crate::protocol::{Notice, ReplySizes};
 pub use crate::raw_text::RawText;
+use crate::request::{Header, Request, USER_AGENT};
 use crate::secret::lines;
 
 /// What every arrival of the load does, and how its connections behave.
@@ -72,6 +73,11 @@ pub struct Sessions {
     pub(crate) old_tls: Option<Tls>,
     /// When rates are sampled.
     pub sampling: Sampling,
+    /// Connects to the target once before the load, and agrees on TLS with it, as a load of
+    /// single calls does: a server that is not there is an error then. Without it, what the
+    /// connections of sessions meet is the result, as with httperf.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preflight: bool,
 }
 
 /// What stands around method and URI in each request. Values of headers that carry
@@ -93,6 +99,9 @@ pub struct Head {
     /// Lines after the `Host` line, verbatim, each with its line end.
     #[serde(serialize_with = "crate::secret::lines::serialize")]
     pub after_host: RawText,
+    /// Headers after these lines; see [`Sessions::with_head_of`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) headers: Vec<Header>,
 }
 
 impl fmt::Debug for Head {
@@ -104,6 +113,7 @@ impl fmt::Debug for Head {
             .field("before_host", &lines(&self.before_host))
             .field("host", &self.host)
             .field("after_host", &lines(&self.after_host))
+            .field("headers", &self.headers)
             .finish()
     }
 }
@@ -162,6 +172,7 @@ impl Sessions {
                 before_host: RawText::default(),
                 host: HostLine::OfTarget,
                 after_host: RawText::default(),
+                headers: Vec::new(),
             },
             connections: 1,
             calls_in_flight: Self::MOST_IN_FLIGHT,
@@ -174,6 +185,7 @@ impl Sessions {
             servers: Vec::new(),
             old_tls: None,
             sampling: Sampling { first_s: 5.0, every_s: 5.0 },
+            preflight: false,
         }
     }
 
@@ -188,6 +200,39 @@ impl Sessions {
             retry: Retry::AfterReply,
             ..Self::connections(1)
         }
+    }
+
+    /// The same sessions, whose calls have the method (unless the script gives one) and the
+    /// headers of this request: what its calls send when it is that of a plan without
+    /// sessions. Its path and body are not looked at.
+    #[must_use]
+    pub fn with_head_of(mut self, request: &Request) -> Self {
+        self.head.method = request.method().into();
+        self.head.headers = request.headers().to_vec();
+        if !self.head.headers.iter().any(|header| header.is_named("user-agent")) {
+            self.head.headers.insert(0, Header::new("User-Agent", USER_AGENT));
+        }
+        self
+    }
+
+    /// All headers whose values may be secret.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &Header> {
+        let calls = match &self.script {
+            Script::Log { sessions } => sessions.as_slice(),
+            _ => &[],
+        };
+        let calls = calls.iter().flat_map(|s| &s.bursts).flat_map(|burst| &burst.calls);
+        self.head.headers.iter().chain(calls.flat_map(|call| &call.headers))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn headers_mut(&mut self) -> impl Iterator<Item = &mut Header> {
+        let calls = match &mut self.script {
+            Script::Log { sessions } => sessions.as_mut_slice(),
+            _ => &mut [],
+        };
+        let calls = calls.iter_mut().flat_map(|s| &mut s.bursts).flat_map(|b| &mut b.calls);
+        self.head.headers.iter_mut().chain(calls.flat_map(|call| &mut call.headers))
     }
 
     /// Whether arrivals are sessions in httperf's sense, not mere connections.
@@ -225,6 +270,7 @@ impl Sessions {
             let value = format!("1.{}", self.head.minor_version);
             return range("the HTTP version", "1.0 or 1.1", value);
         }
+        self.headers().try_for_each(Header::validate)?;
         self.script.validate()?;
         self.uris.validate()
     }

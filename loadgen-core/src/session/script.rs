@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RawText;
 use crate::error::PlanError;
+use crate::request::Header;
 
 /// The calls of a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +66,7 @@ pub struct Burst {
 /// A call of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ScriptedCall {
     /// The method.
     pub method: String,
@@ -73,6 +75,38 @@ pub struct ScriptedCall {
     /// Sent with a `Content-length` line of its own if not empty.
     #[serde(default)]
     pub body: RawText,
+    /// Stand in place of those of the same name of all calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) headers: Vec<Header>,
+}
+
+impl ScriptedCall {
+    /// A call without a body and without headers of its own.
+    #[must_use]
+    pub fn new(method: &str, uri: impl Into<RawText>) -> Self {
+        Self {
+            method: method.to_owned(),
+            uri: uri.into(),
+            body: RawText::default(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<RawText>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Adds a header, in place of those of its name that all calls of the sessions have.
+    /// The value of one that [carries credentials](crate::secret::is_credential) is sent,
+    /// but never written.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push(Header::new(name, value));
+        self
+    }
 }
 
 impl Script {

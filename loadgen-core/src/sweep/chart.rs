@@ -67,8 +67,13 @@ fn draw_all(
     points: &[&SweepPoint],
     x: Range<f64>,
 ) -> Drawn {
+    let is_of_sessions = sweep.is_of_sessions();
     let answered = points.iter().filter_map(|p| p.rates.answered_per_s);
-    let rates_top = answered.fold(x.end / 1.04, f64::max) * 1.08;
+    let asked = match is_of_sessions {
+        true => points.iter().filter_map(|p| p.rates.offered_per_s).fold(1.0, f64::max),
+        false => x.end / 1.04,
+    };
+    let rates_top = answered.fold(asked, f64::max) * 1.08;
     let shares = points.iter().flat_map(|p| [lost(p), left_over(p)]).flatten();
     let lost_top = (shares.fold(0.0, f64::max) * 1.08).max(1.0);
     let mut top = STRIP + TITLE;
@@ -88,7 +93,7 @@ fn draw_all(
     let x_ticks = ticks(&x, 10);
     band(canvas, sweep, &panels)?;
     draw_times(canvas, response, points, &x_ticks)?;
-    draw_rates(canvas, rates, points, &x_ticks)?;
+    draw_rates(canvas, rates, points, &x_ticks, is_of_sessions)?;
     draw_losses(canvas, losses, points, &x_ticks)?;
     for panel in below {
         draw_migrations(canvas, panel, points, &x_ticks)?;
@@ -97,7 +102,9 @@ fn draw_all(
     for panel in &panels {
         panel.frame(canvas)?;
     }
-    x_axis(canvas, panels.last().unwrap_or(losses), &x_ticks)
+    let what = if is_of_sessions { "sessions" } else { "calls" };
+    let words = format!("demanded rate ({what} per second)");
+    x_axis(canvas, panels.last().unwrap_or(losses), &x_ticks, &words)
 }
 
 /// A time as a height on a logarithmic axis.
@@ -151,13 +158,20 @@ fn draw_rates(
     panel: &Panel,
     points: &[&SweepPoint],
     x_ticks: &[f64],
+    is_of_sessions: bool,
 ) -> Drawn {
-    let keys =
-        [key("demanded", DEMANDED, Shape::Line(2)), key("answered", ANSWERED, Shape::Line(4))];
+    // How many calls a session makes is the server's to say, too.
+    let asked = if is_of_sessions { "offered" } else { "demanded" };
+    let keys = [key(asked, DEMANDED, Shape::Line(2)), key("answered", ANSWERED, Shape::Line(4))];
     panel.header(canvas, "Answered rate (calls per second)", &keys)?;
     panel.grid(canvas, &counts(panel, 5, ""), x_ticks)?;
-    let ideal = [0.0, panel.x.end / 1.04].map(|rate| (rate, Some(rate)));
-    panel.curve(canvas, ideal.into_iter(), DEMANDED, 2)?;
+    if is_of_sessions {
+        let offered = points.iter().map(|p| (p.demanded_per_s, p.rates.offered_per_s));
+        panel.curve(canvas, offered, DEMANDED, 2)?;
+    } else {
+        let ideal = [0.0, panel.x.end / 1.04].map(|rate| (rate, Some(rate)));
+        panel.curve(canvas, ideal.into_iter(), DEMANDED, 2)?;
+    }
     let values: Vec<_> =
         points.iter().map(|p| (p.demanded_per_s, p.rates.answered_per_s)).collect();
     panel.curve(canvas, values.iter().copied(), ANSWERED, 4)?;
@@ -288,7 +302,7 @@ fn mark(canvas: &Canvas<'_>, sweep: &SweepReport, panels: &[Panel]) -> Drawn {
     text(canvas, &words, at, HPos::Center, MARK, size)
 }
 
-fn x_axis(canvas: &Canvas<'_>, panel: &Panel, x_ticks: &[f64]) -> Drawn {
+fn x_axis(canvas: &Canvas<'_>, panel: &Panel, x_ticks: &[f64], words: &str) -> Drawn {
     for x in x_ticks {
         let at = panel.px(*x);
         line(canvas, &[(at, panel.bottom), (at, panel.bottom + 8)], INK, 2)?;
@@ -296,6 +310,5 @@ fn x_axis(canvas: &Canvas<'_>, panel: &Panel, x_ticks: &[f64]) -> Drawn {
         text(canvas, &label, (at, panel.bottom + 24), HPos::Center, INK, FONT - 2.0)?;
     }
     let middle = i32::midpoint(panel.left, panel.right);
-    let words = "demanded rate (calls per second)";
     text(canvas, words, (middle, panel.bottom + 56), HPos::Center, INK, FONT)
 }

@@ -56,7 +56,7 @@ impl PointKind {
 pub struct SweepPoint {
     /// What the run was for.
     pub kind: PointKind,
-    /// Calls a second that were asked for.
+    /// Arrivals a second that were asked for: calls, or with sessions these.
     pub demanded_per_s: f64,
     /// Start of the load, RFC 3339, UTC.
     pub started_at: String,

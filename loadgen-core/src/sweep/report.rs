@@ -7,6 +7,7 @@ use super::point::SweepPoint;
 use super::search::{Search, SearchEnding, SearchSettings};
 use crate::plan::Plan;
 use crate::report::{Environment, Report, Tool};
+use crate::session::Sessions;
 
 /// The schema of the sweeps that this version writes.
 pub const SCHEMA: &str = "loadgen-sweep/1";
@@ -103,6 +104,11 @@ impl SweepReport {
         self.environment.get_or_insert_with(|| environment.clone());
         self.points.push(point);
         self.conclude();
+    }
+
+    /// Whether the demanded rate is one of sessions, of which each is several calls.
+    pub(super) fn is_of_sessions(&self) -> bool {
+        self.plan.sessions().is_some_and(Sessions::are_scripted)
     }
 
     /// Adds the run of a report at this demanded rate (calls a second).

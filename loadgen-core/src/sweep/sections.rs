@@ -193,12 +193,21 @@ fn steps(sweep: &SweepReport) -> Section {
         points.sort_by(|a, b| a.demanded_per_s.total_cmp(&b.demanded_per_s));
     }
     let rows = points.into_iter().map(|point| row(point, is_search)).collect();
-    let mut columns = vec!["demanded"];
+    let is_of_sessions = sweep.is_of_sessions();
+    let mut columns = vec![if is_of_sessions { "sessions demanded" } else { "demanded" }];
     if is_search {
         columns.extend(["run", "length"]);
     }
     columns.extend(["answered", "p50", "p90", "p99", "p99.9", "max", "lost", "left over"]);
     columns.extend(["held", "verdict"]);
+    let mut notes = vec![
+        "lost: failed, shed or unfinished; left over: calls that the server was behind with \
+         when the load ended, of those offered; – too few calls to say"
+            .to_owned(),
+    ];
+    if is_of_sessions {
+        notes.push("demanded: sessions a second; all other figures are of calls".to_owned());
+    }
     Section {
         title: if is_search { "Runs, in their order" } else { "Steps" }.to_owned(),
         scope:
@@ -208,11 +217,7 @@ fn steps(sweep: &SweepReport) -> Section {
         columns,
         rows,
         text_columns: 2,
-        notes: vec![
-            "lost: failed, shed or unfinished; left over: calls that the server was behind with \
-             when the load ended, of those offered; – too few calls to say"
-                .to_owned(),
-        ],
+        notes,
     }
 }
 

@@ -9,7 +9,7 @@ use loadgen_core::units::parse_duration;
 use loadgen_core::{Plan, Slo};
 
 use crate::exit::Failure;
-use crate::options::{ConnectionOptions, LoadOptions, TargetOptions};
+use crate::options::{ConnectionOptions, LoadOptions, SessionOptions, TargetOptions, Workload};
 
 /// Put a load on a URL at many rates: response time over rate, knee, capacity
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// http://, https:// or unix: URL to load
     url: String,
 
-    /// Rates to run, calls a second: LOW..HIGH/STEP, or a list
+    /// Rates to run, calls (with --session: sessions) a second: LOW..HIGH/STEP, or a list
     #[arg(long, short, value_name = "RATES", help_heading = "Sweep")]
     rates: Option<Steps>,
 
@@ -69,6 +69,8 @@ pub(crate) struct Args {
     load: LoadOptions,
     #[command(flatten)]
     connections: ConnectionOptions,
+    #[command(flatten)]
+    sessions: SessionOptions,
     #[command(flatten)]
     target: TargetOptions,
 
@@ -167,9 +169,14 @@ impl Args {
 
     /// The plan of a step, at any rate.
     pub(super) fn base_plan(&self) -> Result<Plan, Failure> {
-        let (stream, _) = self.connections.streams(self.load.schedule(1.0), None);
-        let plan = self.target.plan(&self.url, stream)?.with_duration(self.duration);
-        Ok(self.load.apply(plan, Duration::ZERO))
+        let streams = self.connections.streams(self.load.schedule(1.0), None);
+        let workload = Workload {
+            target: &self.target,
+            connections: &self.connections,
+            sessions: &self.sessions,
+            load: &self.load,
+        };
+        Ok(workload.plan(&self.url, streams, Duration::ZERO)?.with_duration(self.duration))
     }
 
     pub(super) fn objectives(&self) -> &[Slo] {

@@ -12,7 +12,8 @@ fn read(bytes: &[u8]) -> Result<Vec<Brief>, String> {
         let gap = if body.is_empty() { "" } else { " " };
         format!("{} {}{gap}{body}", call.method, text(&call.uri))
     };
-    let sessions = parse(bytes, Path::new("f"), 0.1).map_err(|error| error.to_string())?;
+    let sessions =
+        parse(bytes, Path::new("f"), 0.1, MOST_SESSIONS).map_err(|error| error.to_string())?;
     let bursts = |session: &ScriptedSession| {
         let calls = |burst: &Burst| (burst.think_s, burst.calls.iter().map(brief).collect());
         session.bursts.iter().map(calls).collect()
@@ -157,7 +158,8 @@ fn a_long_line_is_several() {
     assert_eq!(read(&fits_not).unwrap().len(), 2);
     // A body that goes on is longer than any line.
     let goes_on = [line("/a contents=", 9_000, "\\\n"), line("", 9_000, "\n")].concat();
-    let body = &parse(&goes_on, Path::new("f"), 0.0).unwrap()[0].bursts[0].calls[0].body;
+    let body =
+        &parse(&goes_on, Path::new("f"), 0.0, MOST_SESSIONS).unwrap()[0].bursts[0].calls[0].body;
     assert_eq!(body.len(), 9_000 - "/a contents=".len() - 1 + 8_999);
 }
 
@@ -184,7 +186,7 @@ proptest! {
 
 /// Whatever comes out can be carried out.
 fn sound(bytes: &[u8]) -> Result<(), TestCaseError> {
-    if let Ok(sessions) = parse(bytes, Path::new("f"), 0.0) {
+    if let Ok(sessions) = parse(bytes, Path::new("f"), 0.0, MOST_SESSIONS) {
         let script = crate::session::Script::Log { sessions: sessions.clone() };
         prop_assert!(script.validate().is_ok());
         for call in sessions.iter().flat_map(|s| &s.bursts).flat_map(|b| &b.calls) {
@@ -192,4 +194,19 @@ fn sound(bytes: &[u8]) -> Result<(), TestCaseError> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn errors_know_their_line() {
+    let line = |text: &[u8]| match parse(text, Path::new("f"), 0.0, 10).unwrap_err() {
+        FileError::Argument { line, .. }
+        | FileError::Method { line, .. }
+        | FileError::EndOfFile { line, .. } => line,
+        other => panic!("{other}"),
+    };
+    assert_eq!(line(b"/ what=1"), 1);
+    assert_eq!(line(b"# c\n\n/\n /b method=BREW\n/\n"), 4);
+    // Of a body, the line on which it begins; behind one, the line of the word.
+    assert_eq!(line(b"/\n/ contents=a\\\nb\\\n"), 2);
+    assert_eq!(line(b"/\n/ contents=a\\\nb what\n"), 3);
 }

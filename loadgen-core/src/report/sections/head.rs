@@ -108,7 +108,14 @@ fn arriving(stream: &Stream, sessions: &Sessions) -> String {
         }
     };
     let number = sessions.count.map_or("no end of".to_owned(), cell::count);
-    format!("{number} {what}; {}", arrivals(stream))
+    let shared = match stream.population() {
+        Population::Established if sessions.are_scripted() => {
+            "; their calls are the established population, though every session opens connections \
+             of its own"
+        }
+        _ => "",
+    };
+    format!("{number} {what}; {}{shared}", arrivals(stream))
 }
 
 fn stream(stream: &Stream) -> String {

@@ -17,6 +17,7 @@ mod impact;
 mod load;
 pub(super) mod losses;
 mod phases;
+mod sessions;
 
 pub(crate) use darks::{Dark, darks};
 pub(crate) use head::{Head, head};
@@ -61,6 +62,7 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
         sections.push(phases::events(report, events));
     }
     sections.push(load::calls(report));
+    sections.extend(sessions::section(report));
     sections.push(load::times(report));
     sections.extend(connecting::section(report));
     sections.extend(causes::section(report));

@@ -151,11 +151,7 @@ fn they_go_through_a_proxy() {
             talk.answer(1);
         }
     });
-    let call = |uri: &str| ScriptedCall {
-        method: "GET".to_owned(),
-        uri: uri.into(),
-        body: Default::default(),
-    };
+    let call = |uri: &str| ScriptedCall::new("GET", uri);
     let burst = Burst { calls: vec![call("/a?b"), call("http://other/c")], think_s: 0.0 };
     let log = Script::Log { sessions: vec![ScriptedSession { bursts: vec![burst] }] };
     let given = format!("http://user:secret@{}", proxy.address);

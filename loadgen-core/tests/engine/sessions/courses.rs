@@ -113,11 +113,7 @@ fn a_log_is_followed_and_begins_again() {
             conversation.stream.write_all(body).unwrap();
         }
     });
-    let call = |method: &str, uri: &str, body: &str| ScriptedCall {
-        method: method.to_owned(),
-        uri: uri.into(),
-        body: body.into(),
-    };
+    let call = |method: &str, uri: &str, body: &str| ScriptedCall::new(method, uri).with_body(body);
     let session = |calls: Vec<ScriptedCall>| ScriptedSession {
         bursts: calls.into_iter().map(|c| Burst { calls: vec![c], think_s: 0.0 }).collect(),
     };

@@ -191,7 +191,8 @@ fn authorized(plan: &Plan, sessions: &Sessions) -> Sessions {
             .into_iter()
             .flat_map(|lines| lines.split(|byte| *byte == b'\n'))
             .filter_map(|line| line.split(|byte| *byte == b':').next())
-            .any(|given| given.trim_ascii().eq_ignore_ascii_case(name.as_bytes()));
+            .any(|given| given.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
+            || head.headers.iter().any(|header| header.is_named(name));
         if let Some(value) = value.and_then(Secret::reveal)
             && !is_given
         {

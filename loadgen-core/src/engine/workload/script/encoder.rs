@@ -3,7 +3,8 @@
 
 use crate::engine::workload::requests::Prepared;
 use crate::protocol::http1::request;
-use crate::session::{Head, HostLine, Script, Sessions, Uris};
+use crate::request::Header;
+use crate::session::{Head, HostLine, Script, ScriptedCall, Sessions, Uris};
 use crate::target::Target;
 
 /// Encodes requests.
@@ -28,7 +29,7 @@ impl Encoder {
         let scripted = matches!(sessions.script, Script::Log { .. } | Script::Pages { .. });
         if let (Uris::Fixed { uri }, false, false) = (&sessions.uris, scripted, sessions.cookies) {
             encoder.fixed = (0..encoder.hosts.len())
-                .map(|server| encoder.encode(server, None, uri, None, b""))
+                .map(|server| encoder.encode(server, uri, None, None))
                 .collect();
         }
         encoder
@@ -39,25 +40,28 @@ impl Encoder {
         self.fixed.get(server)
     }
 
-    /// `method` of `None` is the plan's; `cookie` is a whole line.
+    /// A call of a log has a method, a body and headers of its own; `cookie` is a whole line.
     pub(super) fn encode(
         &self,
         server: usize,
-        method: Option<&str>,
         uri: &[u8],
+        call: Option<&ScriptedCall>,
         cookie: Option<&[u8]>,
-        body: &[u8],
     ) -> Prepared {
-        let method = method.map_or(&*self.head.method, str::as_bytes);
+        let method = call.map_or(&*self.head.method, |call| call.method.as_bytes());
+        let body = call.map_or(&b""[..], |call| &call.body);
+        let headers = self.headers(call.map_or(&[], |call| &call.headers));
         let before_path: &[u8] = if uri.starts_with(b"/") { &self.before_path } else { b"" };
         let length = match body.len() {
             0 => String::new(),
+            _ if has(&headers, b"transfer-encoding:") => String::new(),
             length => format!("Content-length: {length}\r\n"),
         };
         let lines = [
             &*self.head.before_host,
             self.hosts.get(server).map_or(b"", |line| line.as_slice()),
             &self.head.after_host,
+            &headers,
             length.as_bytes(),
             cookie.unwrap_or_default(),
         ];
@@ -65,13 +69,24 @@ impl Encoder {
         let request = request::write(method, &target, self.head.minor_version, &lines, body);
         Prepared::alike(request, method == b"HEAD")
     }
+
+    /// The lines of the headers that all calls have, and of a call's own, which go before
+    /// those of the same name.
+    fn headers(&self, own: &[Header]) -> Vec<u8> {
+        let mut lines = Vec::new();
+        let is_replaced = |header: &&Header| !own.iter().any(|own| own.is_named(header.name()));
+        let all = self.head.headers.iter().filter(is_replaced);
+        all.chain(own).for_each(|header| header.write(&mut lines));
+        lines
+    }
 }
 
 /// The `Host` line of each server; empty: none.
 fn host_lines(target: &Target, sessions: &Sessions) -> Vec<Vec<u8>> {
     let line = |name: &[u8]| [b"Host: ", name, b"\r\n"].concat();
     let head = &sessions.head;
-    let given = has_host(&head.before_host) || has_host(&head.after_host);
+    let given = [&head.before_host, &head.after_host].iter().any(|lines| has(lines, b"host:"))
+        || head.headers.iter().any(|header| header.is_named("host"));
     match (&head.host, sessions.servers.as_slice()) {
         (HostLine::OfTarget, servers) if given => vec![Vec::new(); servers.len().max(1)],
         (HostLine::OfTarget, []) => vec![line(target.authority().as_bytes())],
@@ -84,15 +99,17 @@ fn host_lines(target: &Target, sessions: &Sessions) -> Vec<Vec<u8>> {
     }
 }
 
-/// Whether there is a `Host` line among these.
-fn has_host(lines: &[u8]) -> bool {
-    let name = |line: &[u8]| line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"host:"));
-    lines.split(|byte| *byte == b'\n').any(name)
+/// Whether there is a line among these that begins so.
+fn has(lines: &[u8], name: &[u8]) -> bool {
+    let begins =
+        |line: &[u8]| line.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name));
+    lines.split(|byte| *byte == b'\n').any(begins)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::{Request, USER_AGENT};
 
     fn target() -> Target {
         Target::parse("http://h:81/p").unwrap()
@@ -128,13 +145,39 @@ mod tests {
         let plain = encoder.fixed(0).unwrap();
         assert_eq!(&*plain.keep, b"GET / HTTP/1.1\r\nUser-Agent: x\r\nHost: h\r\nX-A: 1\r\n\r\n");
         assert_eq!(plain.head, plain.keep.len());
-        let full = encoder.encode(0, Some("POST"), b"/p", Some(b"Cookie: c=1\r\n"), b"abc");
+        let call = ScriptedCall::new("POST", "/p").with_body("abc");
+        let full = encoder.encode(0, b"/p", Some(&call), Some(b"Cookie: c=1\r\n"));
         assert_eq!(
             &*full.keep,
             b"POST /p HTTP/1.1\r\nUser-Agent: x\r\nHost: h\r\nX-A: 1\r\n\
               Content-length: 3\r\nCookie: c=1\r\n\r\nabc"
         );
         assert_eq!(full.keep.len() - full.head, 3);
+    }
+
+    #[test]
+    fn a_call_has_the_headers_of_the_request_and_its_own_before_them() {
+        let request = Request::get()
+            .with_method("HEAD")
+            .with_header("Accept", "a")
+            .with_header("User-Agent", "x")
+            .with_header("host", "other");
+        let sessions = Sessions::connections(1).with_head_of(&request);
+        let encoder = Encoder::new(&target(), &sessions);
+        let sent = |call: Option<&ScriptedCall>| {
+            String::from_utf8(encoder.encode(0, b"/", call, None).keep.to_vec()).unwrap()
+        };
+        let all = "Accept: a\r\nUser-Agent: x\r\nhost: other\r\n";
+        assert_eq!(sent(None), format!("HEAD / HTTP/1.1\r\n{all}\r\n"));
+        let call = ScriptedCall::new("GET", "/").with_header("accept", "b");
+        let own = "User-Agent: x\r\nhost: other\r\naccept: b\r\n";
+        assert_eq!(sent(Some(&call)), format!("GET / HTTP/1.1\r\n{own}\r\n"));
+        let chunked = ScriptedCall::new("PUT", "/").with_body("0\r\n\r\n");
+        let chunked = sent(Some(&chunked.with_header("Transfer-Encoding", "chunked")));
+        assert!(!chunked.contains("Content-length"), "{chunked}");
+        let plain = Sessions::connections(1).with_head_of(&Request::get());
+        let agent = &plain.head.headers[0];
+        assert_eq!((agent.name(), agent.sent()), ("User-Agent", Some(USER_AGENT)));
     }
 
     #[test]

@@ -260,11 +260,11 @@ impl Scripts {
         let encoder = &common.settings.encoder;
         if let Script::Log { sessions } = script {
             let call = call_of(log_of(sessions, session), session, number)?;
-            return Some(encoder.encode(server, Some(&call.method), &call.uri, cookie, &call.body));
+            return Some(encoder.encode(server, &call.uri, Some(call), cookie));
         }
         if let Some(uri) = object {
             common.tell(|observer| observer.fetching(&uri));
-            return Some(encoder.encode(server, None, &uri, cookie, b""));
+            return Some(encoder.encode(server, &uri, None, cookie));
         }
         let mut uri = Vec::new();
         let turn = self.stripe.0 + self.asked * self.stripe.1;
@@ -278,7 +278,7 @@ impl Scripts {
             (_, Uris::Fixed { .. }) => {}
             _ => observer.uri(&uri),
         });
-        Some(encoder.encode(server, None, &uri, cookie, b""))
+        Some(encoder.encode(server, &uri, None, cookie))
     }
 
     /// Whether the list of URIs has come to its end, and a call needed one more.
