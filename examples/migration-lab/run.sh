@@ -51,6 +51,8 @@ those about migrations then have no effect.
   --rebuild               build the guest anew
   --build-only            build the guest and stop
   --install               first install the Debian packages of packages.txt (root)
+  -- OPTIONS              all that follows goes to loadgen as it is, such as
+                          -- --session shop.toml --session-cookies
 
 Exit status: 0 all measured, 4 a run was not valid, 1 a run failed, 2 usage.
 TEXT
@@ -65,8 +67,10 @@ LAB_MAX_TIME=600 LAB_BOOT_TIMEOUT=180 LAB_WARM_UP=5 LAB_OUT='' LAB_LOADGEN=${LOA
 cache=${MIGRATION_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/loadgen-migration-lab}
 rebuild=no build_only=no install=no
 
+LAB_OPTIONS=''
 while (($#)); do
     case $1 in
+        --) (($# == 1)) || printf -v LAB_OPTIONS '%q ' "${@:2}"; break ;;
         --help | -h) help; exit 0 ;;
         --rebuild) rebuild=yes; shift; continue ;;
         --build-only) build_only=yes; shift; continue ;;
@@ -253,7 +257,7 @@ check_host
 mkdir -p "$LAB_OUT" || die "cannot create $LAB_OUT"
 LAB_OUT=$(realpath "$LAB_OUT")
 LAB_GUEST=$GUEST
-export LAB_TLS LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_REACH_CHECK LAB_REACH_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
+export LAB_OPTIONS LAB_TLS LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_REACH_CHECK LAB_REACH_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
     LAB_BANDWIDTH LAB_DOWNTIME_LIMIT LAB_FILL LAB_DIRTY_MB LAB_DIRTY_RATE LAB_ACCEL \
     LAB_MAX_TIME LAB_BOOT_TIMEOUT LAB_WARM_UP LAB_LOADGEN
 if [[ $LAB_STRESS == yes ]]; then what="stress test at $LAB_RATES calls/s"; else what="strategy $LAB_STRATEGY"; fi

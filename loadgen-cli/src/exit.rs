@@ -99,6 +99,7 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Plan(error) => error.into(),
+            RunError::Workload(error) => Self::usage(error),
             error => Self::Run(error.into()),
         }
     }

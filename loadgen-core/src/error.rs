@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use crate::net::endpoint::Endpoint;
 use crate::net::tls::TlsError;
@@ -75,6 +76,36 @@ pub enum PlanError {
     Conflict(&'static str),
 }
 
+/// A file that says what a load asks for, and cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkloadFileError {
+    /// It cannot be read.
+    #[error("cannot read {}: {source}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{}{}: {reason}", file.display(), line.map_or(String::new(), |n| format!(":{n}")))]
+    Content {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1; `None`: it is the whole file.
+        line: Option<u64>,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+}
+
+impl WorkloadFileError {
+    pub(crate) fn content(file: &Path, line: Option<u64>, reason: impl Into<String>) -> Self {
+        Self::Content { file: file.to_owned(), line, reason: reason.into() }
+    }
+}
+
 /// A run that could not start, or whose worker broke.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -82,6 +113,9 @@ pub enum RunError {
     /// The plan is not sound.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The file of its requests cannot be used.
+    #[error(transparent)]
+    Workload(#[from] WorkloadFileError),
     /// The target's name has no address.
     #[error("cannot resolve the host of '{url}': {source}")]
     Resolve {

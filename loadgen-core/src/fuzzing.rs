@@ -89,6 +89,8 @@ impl Recording {
             bytes: 350,
             outcome: Outcome::Answered(200),
             population,
+            tag: 0,
+            request: 0,
             reused: true,
             retried: false,
             queued: false,

@@ -12,6 +12,7 @@ pub mod clock;
 mod engine;
 mod error;
 mod event;
+mod expectation;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -32,6 +33,7 @@ mod rooms;
 mod schedule;
 pub mod secret;
 pub mod session;
+pub mod session_file;
 #[doc(hidden)]
 pub mod shell_words;
 mod slo;
@@ -40,11 +42,12 @@ mod target;
 pub mod target_server;
 pub mod units;
 mod vm;
-pub mod workload_file;
+mod workload_file;
 
 pub use engine::{Engine, RunHandle, Snapshot, Stopper};
-pub use error::{PlanError, RunError};
+pub use error::{PlanError, RunError, WorkloadFileError};
 pub use event::{Event, EventKind, EventReport};
+pub use expectation::{Expectation, ExpectationError, Miss};
 pub use net::endpoint::Endpoint;
 pub use net::tls::{ServerName, Tls, TlsError, TlsVersion};
 pub use plan::{CloseMode, Plan, Precision, Stream};
@@ -54,7 +57,10 @@ pub use record::{
 };
 pub use report::Report;
 pub use request::Request;
-pub use schedule::{GapLaw, GapStep, GapSteps, Gaps, Schedule};
+pub use schedule::{
+    GapLaw, GapStep, GapSteps, Gaps, Profile, ProfileError, Schedule, Stage, Stages,
+};
 pub use session::Sessions;
 pub use slo::{Slo, SloError, SloJudgement, SloMetric, SloOutcome};
 pub use target::{Addresses, ConnectTo, Proxy, Target};
+pub use workload_file::{ListedRequest, RequestFormat, RequestList, RequestOrder};

@@ -15,11 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
+use crate::expectation::Expectation;
 pub use crate::net::Precision;
 use crate::net::tls::Tls;
 use crate::request::Request;
+use crate::schedule::Schedule;
 use crate::session::{Script, Sessions};
 use crate::target::Target;
+use crate::workload_file::RequestList;
 pub use stream::{CloseMode, Stream};
 
 /// Time limit of a call unless another is set, in seconds.
@@ -42,6 +45,8 @@ pub struct Plan {
     pub(crate) probe: Option<Stream>,
     /// What an arrival of the main load does; `None`: one call of `request`.
     pub(crate) sessions: Option<Box<Sessions>>,
+    pub(crate) requests: Option<RequestList>,
+    pub(crate) expect: Vec<Expectation>,
     /// How long calls are started; `None`: until stopped.
     pub(crate) duration_s: Option<f64>,
     /// Calls with an intended start before this are sent but left out of the
@@ -76,6 +81,8 @@ impl Plan {
             load,
             probe: None,
             sessions: None,
+            requests: None,
+            expect: Vec::new(),
             duration_s: None,
             warmup_s: 0.0,
             timeout_s: None,
@@ -106,6 +113,24 @@ impl Plan {
         self
     }
 
+    /// Lets the calls make the requests of a list. Of the plan's own request, method and
+    /// headers stand where those of the list say nothing. The file of a list is read when a
+    /// run is prepared.
+    #[must_use]
+    pub fn with_requests(mut self, requests: RequestList) -> Self {
+        self.requests = Some(requests);
+        self
+    }
+
+    /// Expects this of all replies, beside what else is expected. A reply that is not so is
+    /// counted as [`Outcome::Wrong`](crate::Outcome::Wrong). Where anything is expected, a
+    /// status of 400 and above is wrong, too, unless it is what is expected.
+    #[must_use]
+    pub fn with_expectation(mut self, expectation: Expectation) -> Self {
+        self.expect.push(expectation);
+        self
+    }
+
     /// Adds a second stream beside the main load. Its schedule begins half a mean
     /// interval later, so that streams of equal rates do not start in pairs. The two
     /// are of different [populations](Stream::population), or the plan is refused:
@@ -120,7 +145,8 @@ impl Plan {
     /// plan's request. Sessions have connections, requests and time limits of their
     /// own; the plan's request and timeout are those of the probe, and a plan without one
     /// that sets them is refused. Warm-up, deadline and drain are the plan's; without a
-    /// drain, sessions end where the run does.
+    /// drain, sessions end where the run does. In a closed loop as many sessions are under way
+    /// as the main load may have connections.
     #[must_use]
     pub fn with_sessions(mut self, sessions: Sessions) -> Self {
         self.sessions = Some(Box::new(sessions));
@@ -228,6 +254,24 @@ impl Plan {
         self.probe.as_ref()
     }
 
+    /// What calls ask for, if they do not all make the same request.
+    #[must_use]
+    pub fn requests(&self) -> Option<&RequestList> {
+        self.requests.as_ref()
+    }
+
+    /// What is expected of all replies.
+    #[must_use]
+    pub fn expectations(&self) -> &[Expectation] {
+        &self.expect
+    }
+
+    /// Whether anything is expected of replies, of all or of those to single requests.
+    #[must_use]
+    pub fn expects(&self) -> bool {
+        !self.expect.is_empty() || self.requests.as_ref().is_some_and(RequestList::expects)
+    }
+
     /// What an arrival does, if it is more than one call.
     #[must_use]
     pub fn sessions(&self) -> Option<&Sessions> {
@@ -260,7 +304,9 @@ impl Plan {
         let is_load = std::ptr::eq(stream, &raw const self.load);
         let is_one_call = |s: &Sessions| matches!(s.script, Script::Connection { calls: 1, .. });
         let are_calls = !is_load || self.sessions().is_none_or(is_one_call);
-        stream.schedule().rate_per_s().filter(|_| are_calls)
+        // A rate that changes is no time between two calls.
+        let is_steady = !matches!(stream.schedule(), Schedule::Profile(_));
+        stream.schedule().rate_per_s().filter(|_| are_calls && is_steady)
     }
 
     /// How long replies under way are waited for after the last start; with sessions, how
@@ -333,7 +379,6 @@ pub(crate) fn nanos(seconds: f64) -> Nanos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Schedule;
     use crate::secret::Secret;
     use crate::session::{Burst, ScriptedCall, ScriptedSession};
 

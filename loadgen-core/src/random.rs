@@ -40,9 +40,14 @@ impl SplitMix64 {
     }
 }
 
+/// The `k`-th number of a seed.
+pub(crate) fn number(seed: u64, k: u64) -> u64 {
+    mixed(seed.wrapping_add(k.wrapping_add(1).wrapping_mul(STEP)))
+}
+
 /// The `k`-th number of a seed, uniform in [0, 1).
 pub(crate) fn unit(seed: u64, k: u64) -> f64 {
-    fraction(mixed(seed.wrapping_add((k + 1).wrapping_mul(STEP))))
+    fraction(number(seed, k))
 }
 
 fn mixed(mut z: u64) -> u64 {

@@ -51,6 +51,13 @@ impl Request {
         self
     }
 
+    /// Sets path and query, in place of those of the target's URL.
+    #[must_use]
+    pub fn with_path(mut self, path: &str) -> Self {
+        self.path = Some(path.to_owned());
+        self
+    }
+
     /// Adds a header. A header that the request has by itself (`Host`,
     /// `User-Agent`, `Connection`, `Content-Length`) is replaced by it. The value of
     /// one that [carries credentials](crate::secret::is_credential) is sent, but
@@ -66,6 +73,35 @@ impl Request {
     pub fn with_secret_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push(Header::secret(name, Secret::new(value)));
         self
+    }
+
+    /// The same request with the headers of another one before its own, but for those that
+    /// it has itself.
+    pub(crate) fn over(&self, base: &Self) -> Self {
+        let is_own = |header: &&Header| !self.headers.iter().any(|own| own.is_named(header.name()));
+        let headers = base.headers.iter().filter(is_own).chain(&self.headers).cloned().collect();
+        Self { headers, ..self.clone() }
+    }
+
+    /// Replaces the text of its path, of the values of its headers and of its body, if that is
+    /// text.
+    pub(crate) fn fill(
+        &mut self,
+        filled: &mut dyn FnMut(&str) -> Result<String, String>,
+    ) -> Result<(), String> {
+        if let Some(path) = &mut self.path {
+            *path = filled(path)?;
+        }
+        self.headers.iter_mut().try_for_each(|header| header.fill(filled))?;
+        if let Ok(text) = std::str::from_utf8(&self.body) {
+            self.body = filled(text)?.into_bytes();
+        }
+        Ok(())
+    }
+
+    /// Whether it has a path or a body of its own.
+    pub(crate) fn has_content(&self) -> bool {
+        self.path.is_some() || !self.body.is_empty()
     }
 
     /// The headers, in order.

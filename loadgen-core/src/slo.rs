@@ -248,7 +248,7 @@ impl Slo {
 /// What a report tells of all calls.
 struct Figures<'a> {
     offered: u64,
-    /// Calls without a reply.
+    /// Calls without a reply, or with a wrong one.
     lost: u64,
     /// Calls without a reply that are not among them.
     lost_by_us: u64,
@@ -263,9 +263,14 @@ impl<'a> Figures<'a> {
         let offered = counts.offered.max(counts.started + counts.shed);
         Self {
             offered,
-            lost: offered.saturating_sub(counts.answered),
+            // A wrong reply is none.
+            lost: offered.saturating_sub(counts.answered) + counts.wrong,
             lost_by_us: 0,
-            bad_status: ["4xx", "5xx"].iter().filter_map(|class| report.status.get(*class)).sum(),
+            // Where anything is expected, those of them that are wrong are counted already.
+            bad_status: match report.plan.expects() {
+                true => 0,
+                false => ["4xx", "5xx"].iter().filter_map(|class| report.status.get(*class)).sum(),
+            },
             times: &report.response_time,
         }
     }

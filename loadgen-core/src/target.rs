@@ -255,6 +255,16 @@ impl Target {
         self.parts().is_ok_and(|parts| parts.tls)
     }
 
+    /// Whether a URL of it is one of the other's server: the same scheme, host and port.
+    pub(crate) fn is_at_the_server_of(&self, other: &Self) -> bool {
+        let parts = |target: &Self| {
+            let parts = target.parts().ok()?;
+            let host = parts.host.to_ascii_lowercase();
+            Some((parts.tls, host, parts.port, parts.unix.map(str::to_owned)))
+        };
+        parts(self) == parts(other)
+    }
+
     /// The host of the URL, an IPv6 address without its brackets and its zone.
     pub(crate) fn host(&self) -> &str {
         self.parts().map_or("", |parts| parts.host)

@@ -15,6 +15,9 @@ service=("http://$GUEST_ADDRESS/")
 if [[ $LAB_TLS == yes ]]; then
     service=("https://$GUEST_ADDRESS/" --ca "$LAB_GUEST/certificate.pem")
 fi
+# Options for loadgen that the user gave, quoted for a shell.
+declare -a options
+eval "options=(${LAB_OPTIONS:-})"
 
 src='' dst='' loadgen='' # process ids, empty when not running
 
@@ -82,7 +85,7 @@ measure() {
         --reach-check "$LAB_REACH_CHECK" --reach-rate "$LAB_REACH_RATE" \
         --before "${LAB_BEFORE}s" --after "${LAB_AFTER}s" \
         --migration-limit "${LAB_MAX_TIME}s" \
-        --trigger "$trigger" --format json -o "$out/report.json" &
+        --trigger "$trigger" "${options[@]}" --format json -o "$out/report.json" &
     loadgen=$!
     wait "$loadgen" 2>/dev/null
     status=$?
@@ -105,7 +108,8 @@ measure() {
 stress() {
     local size=$1 out=$LAB_OUT/$1 started status form
     local -a sweep=("$LAB_LOADGEN" sweep "${service[@]}" --rates "$LAB_RATES"
-        --duration "${LAB_STEP_TIME}s" --pause 3s --connections 200 --timeout 10s --drain 10s)
+        --duration "${LAB_STEP_TIME}s" --pause 3s --connections 200 --timeout 10s --drain 10s
+        "${options[@]}")
     mkdir -p "$out" || return 1
     rm -f -- "$out"/stress.* "$out"/*.log
 

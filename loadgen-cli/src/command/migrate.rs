@@ -16,8 +16,8 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::note;
 use crate::options::{
-    ConnectionOptions, LoadOptions, MeasuringOptions, OutputOptions, SessionOptions, TargetOptions,
-    Workload,
+    CheckOptions, ConnectionOptions, LoadOptions, MeasuringOptions, OutputOptions, RequestOptions,
+    SessionOptions, TargetOptions, Workload,
 };
 use crate::output::Destination;
 use crate::progress::Progress;
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     ///
     /// Open loop: the schedule alone says when a call starts, and no slow reply moves it.
     #[arg(long, short, value_name = "RATE", default_value = "100", value_parser = parse_rate,
-          help_heading = "Load")]
+          help_heading = "Load", conflicts_with = "stages")]
     rate: f64,
 
     /// Second stream beside the load: calls a second, each over a fresh connection; 0: none
@@ -94,6 +94,10 @@ pub(crate) struct Args {
     measuring: MeasuringOptions,
     #[command(flatten)]
     connections: ConnectionOptions,
+    #[command(flatten)]
+    requests: RequestOptions,
+    #[command(flatten)]
+    checks: CheckOptions,
     #[command(flatten)]
     sessions: SessionOptions,
     #[command(flatten)]
@@ -249,7 +253,9 @@ impl Args {
         let workload = Workload {
             target: &self.target,
             connections: &self.connections,
+            requests: &self.requests,
             sessions: &self.sessions,
+            checks: &self.checks,
             load: &self.load,
         };
         Ok(self.measuring.apply(workload.plan(url, streams, WARM_UP)?))

@@ -12,8 +12,8 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::note;
 use crate::options::{
-    ConnectionOptions, Given, LoadOptions, MeasuringOptions, OutputOptions, SessionOptions,
-    TargetOptions, Workload,
+    CheckOptions, ConnectionOptions, Given, LoadOptions, MeasuringOptions, OutputOptions,
+    RequestOptions, SessionOptions, TargetOptions, Workload,
 };
 use crate::output::Destination;
 use crate::progress::Progress;
@@ -34,20 +34,20 @@ pub(crate) struct Args {
     /// Calls (with --session: sessions) a second, in all threads together, such as 1000, 3k or 60/m
     ///
     /// Open loop: the schedule alone says when a call starts, and no slow reply moves it.
-    #[arg(long, short, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
+    #[arg(long, short, value_name = "RATE", value_parser = parse_rate, help_heading = "Load",
+          conflicts_with = "stages")]
     rate: Option<f64>,
 
     /// Closed loop: each connection starts its next call when its last one has ended
     ///
     /// A slow server then lowers the load instead of showing as response time: use it to find
     /// out how much a server can do, not what its users feel.
-    #[arg(long, conflicts_with_all = ["rate", "arrival"], help_heading = "Load")]
+    #[arg(long, conflicts_with_all = ["rate", "arrival", "stages"], help_heading = "Load")]
     closed: bool,
 
-    /// How long calls are started
-    #[arg(long, short, value_name = "TIME", default_value = "10s", value_parser = parse_duration,
-          help_heading = "Load")]
-    duration: Duration,
+    /// How long calls are started [default: 10s; with --stages: as long as they last]
+    #[arg(long, short, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
+    duration: Option<Duration>,
 
     /// Second stream beside the load: calls a second, each over a fresh connection [default: none]
     #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
@@ -59,6 +59,10 @@ pub(crate) struct Args {
     measuring: MeasuringOptions,
     #[command(flatten)]
     connections: ConnectionOptions,
+    #[command(flatten)]
+    requests: RequestOptions,
+    #[command(flatten)]
+    checks: CheckOptions,
     #[command(flatten)]
     sessions: SessionOptions,
     #[command(flatten)]
@@ -81,8 +85,14 @@ Examples:
   loadgen run http://10.0.0.5/api --rate 50 -H 'Authorization: Bearer env:TOKEN'
   loadgen run https://10.0.0.5/ --rate 200 --probe-rate 50 --ca our-ca.pem
   loadgen run unix:/run/app.sock:/status --rate 500
+  loadgen run http://10.0.0.5/ --stages 0..1000/30s,1000/5m,1000..0/10s
+  loadgen run http://10.0.0.5/ --rate 500 --requests urls.txt --requests-order shuffled
+  loadgen run 'http://10.0.0.5/item/{{id}}' --rate 500 --data items.csv
   loadgen run http://10.0.0.5/ --session shop.toml --rate 20 --session-cookies
   loadgen run report.json -o again.json        the same again";
+
+/// How long a load lasts unless the user says otherwise.
+const DURATION: Duration = Duration::from_secs(10);
 
 /// Options that may stand beside the report of a run that is repeated.
 const WITH_REPORT: [&str; 7] =
@@ -106,13 +116,14 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
 
 impl Args {
     fn plan(&self) -> Result<Plan, Failure> {
-        let schedule = match (self.rate, self.closed) {
+        let schedule = match (self.rate, self.load.stages) {
             (Some(rate), _) => self.load.schedule(rate),
-            (None, true) => Schedule::Closed,
-            (None, false) => {
+            (None, Some(profile)) => Schedule::Profile(profile),
+            (None, None) if self.closed => Schedule::Closed,
+            (None, None) => {
                 return Err(Failure::usage(
-                    "the load needs a rate: give --rate RATE (calls a second), or --closed for as \
-                     many calls as the connections carry",
+                    "the load needs a rate: give --rate RATE (calls a second), --stages for one \
+                     that changes, or --closed for as many calls as the connections carry",
                 ));
             }
         };
@@ -120,11 +131,20 @@ impl Args {
         let workload = Workload {
             target: &self.target,
             connections: &self.connections,
+            requests: &self.requests,
             sessions: &self.sessions,
+            checks: &self.checks,
             load: &self.load,
         };
         let plan = workload.plan(&self.url, streams, Duration::ZERO)?;
-        Ok(self.measuring.apply(plan).with_duration(self.duration))
+        Ok(self.measuring.apply(plan).with_duration(self.duration()))
+    }
+
+    /// How long the load lasts.
+    fn duration(&self) -> Duration {
+        let of_stages = self.load.stages.and_then(|profile| profile.length_s());
+        let default = of_stages.map_or(DURATION, Duration::from_secs_f64);
+        self.duration.unwrap_or(default)
     }
 
     /// The plan of the report that stands in place of the URL.
@@ -158,7 +178,7 @@ impl Args {
                     self.url
                 )));
             }
-            plan = plan.with_duration(self.duration);
+            plan = plan.with_duration(self.duration());
         }
         for told in self.target.supply_secrets(&mut plan)? {
             if !self.output.quiet {

@@ -11,7 +11,7 @@ use loadgen_core::sweep::{
     Probe, SearchEnding, Sweep, SweepError, SweepObserver, SweepPoint, SweepReport,
 };
 use loadgen_core::units::{format_duration, format_duration_us, format_rate};
-use loadgen_core::{Plan, Snapshot};
+use loadgen_core::{Plan, RunError, Snapshot};
 
 pub(crate) use options::Args;
 use options::Way;
@@ -125,6 +125,7 @@ fn judge(report: &SweepReport) -> Exit {
 fn as_failure(error: SweepError) -> Failure {
     match error {
         SweepError::Plan(error) => error.into(),
+        SweepError::Run { source: RunError::Workload(error), .. } => Failure::usage(error),
         SweepError::Run { .. } => Failure::Run(error.into()),
         other => Failure::usage(other),
     }

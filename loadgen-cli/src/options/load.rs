@@ -4,11 +4,20 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use loadgen_core::units::parse_duration;
-use loadgen_core::{Plan, Precision, Schedule, Slo};
+use loadgen_core::{Plan, Precision, Profile, Schedule, Slo};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadOptions {
+    /// A rate that changes over time: FROM..TO/TIME or RATE/TIME, one after the other, or a sine
+    ///
+    /// Such as 0..1000/30s,1000/5m,1000..0/10s, or sine:100..900/1m (between these rates, with this
+    /// period). Starts are evenly spaced: between two of them the rate adds up to one call. With
+    /// --session, sessions. The load ends with the last stage unless --duration says otherwise; beyond
+    /// it the last rate goes on.
+    #[arg(long, value_name = "STAGES", conflicts_with = "arrival")]
+    pub(crate) stages: Option<Profile>,
+
     /// Gaps between starts: all equal, exponential (mean 1/rate), or uniform (0 to 2/rate)
     #[arg(long, value_enum, default_value_t = Arrival::Constant)]
     arrival: Arrival,
@@ -60,8 +69,11 @@ pub(crate) struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// The open-loop schedule of this rate.
+    /// The open-loop schedule of the stages, or of this rate.
     pub(crate) fn schedule(&self, rate_per_s: f64) -> Schedule {
+        if let Some(profile) = self.stages {
+            return Schedule::Profile(profile);
+        }
         match self.arrival {
             Arrival::Constant => Schedule::constant(rate_per_s),
             Arrival::Poisson => Schedule::poisson(rate_per_s),

@@ -2,12 +2,14 @@
 //! help. Quantities are parsed by `loadgen_core::units`, so that they are
 //! written the same way everywhere.
 
+mod checks;
 mod connections;
 mod headers;
 mod load;
 mod measuring;
 mod output;
 mod place;
+mod requests;
 mod sessions;
 mod target;
 mod tls;
@@ -15,10 +17,12 @@ mod tls;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
+pub(crate) use checks::CheckOptions;
 pub(crate) use connections::ConnectionOptions;
 pub(crate) use load::{LoadOptions, PrecisionArg};
 pub(crate) use measuring::MeasuringOptions;
 pub(crate) use output::{Format, OutputOptions};
+pub(crate) use requests::RequestOptions;
 pub(crate) use sessions::{SessionOptions, Workload};
 pub(crate) use target::TargetOptions;
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use loadgen_core::session::{Retry, Script, Sessions, SocketOptions};
+use loadgen_core::session_file::read_sessions;
 use loadgen_core::units::parse_duration;
-use loadgen_core::workload_file::read_sessions;
 use loadgen_core::{Plan, Request, Schedule, Stream};
 
-use super::{ConnectionOptions, LoadOptions, TargetOptions};
+use super::{CheckOptions, ConnectionOptions, LoadOptions, RequestOptions, TargetOptions};
 use crate::exit::Failure;
 
 #[derive(Debug, Args)]
@@ -75,7 +75,9 @@ impl From<RetryArg> for Retry {
 pub(crate) struct Workload<'a> {
     pub(crate) target: &'a TargetOptions,
     pub(crate) connections: &'a ConnectionOptions,
+    pub(crate) requests: &'a RequestOptions,
     pub(crate) sessions: &'a SessionOptions,
+    pub(crate) checks: &'a CheckOptions,
     pub(crate) load: &'a LoadOptions,
 }
 
@@ -97,10 +99,20 @@ impl Workload<'_> {
         (stream, probe): Streams,
         warmup: Duration,
     ) -> Result<Plan, Failure> {
+        if self.requests.orders_nothing() {
+            return Err(Failure::usage(
+                "--requests-order says in which order requests are made: give them with --requests \
+                 FILE or --data FILE.csv",
+            ));
+        }
         let Some(file) = &self.sessions.session else {
             let plan = Plan::new(self.target.target(url)?, stream);
             let plan = self.target.encrypted(plan.with_request(self.target.request()?));
-            let plan = self.load.apply(plan, warmup);
+            let plan = match self.requests.list() {
+                Some(list) => plan.with_requests(list),
+                None => plan,
+            };
+            let plan = self.checks.apply(self.load.apply(plan, warmup));
             return Ok(match probe {
                 Some(probe) => plan.with_probe(probe),
                 None => plan,
@@ -123,7 +135,7 @@ impl Workload<'_> {
         };
         let stream = Stream::established(stream.schedule()).with_connections(at_once);
         let plan = Plan::new(self.target.target(url)?, stream).with_sessions(sessions);
-        let plan = self.target.encrypted(plan);
+        let plan = self.checks.apply(self.target.encrypted(plan));
         Ok(self.load.apply(
             match probe {
                 Some(probe) => plan.with_request(request).with_probe(probe),

@@ -208,3 +208,21 @@ fn objectives_decide_the_exit_code() {
         .says(&["warning: objective p50<4ms: breached, p50 was "]);
     judged(&["p99.99<10s"]).exits_with(3).says(&["cannot be judged", "200 calls are too few"]);
 }
+
+/// As many calls as the rate adds up to, in as long as the stages last.
+#[test]
+fn stages_are_a_rate_that_changes() {
+    let target = Target::start(&[]);
+    let args = ["run", &target.url, "--stages", "0..200/300ms,200/200ms,200..0/100ms"];
+    let report = run(args.iter().chain(&["--format", "json"])).ran().json();
+    assert_eq!(report["counts"]["offered"], 30 + 40 + 10);
+    assert_eq!(report["plan"]["duration_s"], 0.6);
+    let text = run(args).ran().stdout;
+    assert!(text.contains("calls a second: 0..200/0.3s,200/0.2s,200..0/0.1s"), "{text}");
+    run(args.iter().chain(&["--rate", "5"])).exits_with(2).says(&["--stages", "--rate"]);
+    run(args.iter().chain(&["--arrival", "poisson"])).exits_with(2).says(&["--arrival"]);
+    let wrong = ["run", &target.url, "--stages", "10.."];
+    run(wrong).exits_with(2).says(&["'10..' is no course of rates", "FROM..TO/TIME"]);
+    let sweep = ["sweep", &target.url, "--rates", "10,20", "--stages", "5/1s"];
+    run(sweep).exits_with(2).says(&["leave out --stages"]);
+}

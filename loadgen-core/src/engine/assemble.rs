@@ -13,18 +13,19 @@ use super::worker::Harvest;
 use crate::clock::{Clock, Nanos, as_millis, as_seconds};
 use crate::error::RunError;
 use crate::event::{EventReport, KeptEvents};
+use crate::expectation::Miss;
 use crate::plan::{Plan, nanos};
 use crate::record::connections::by_name;
 use crate::record::kernel::SlowCall;
 use crate::record::{
     CallLog, CallRecord, Cause, ConnectionLog, DateSample, Histogram, Outcome, PauseLog, Phase,
-    Population, PopulationRecord, Recorder, STEPS_PER_WINDOW, SessionRecord, Tally, Timeline,
+    Population, PopulationRecord, Recorder, STEPS_PER_WINDOW, SessionRecord, TagRecord, Timeline,
     TlsRecord,
 };
 use crate::report::{
     Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, PopulationReport,
-    PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TimelineCounters, TimelineReport,
-    TlsReport, Tool, Traffic, WindowReport, latency,
+    PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TagReport, TimelineCounters,
+    TimelineReport, TlsReport, Tool, Traffic, WindowReport, latency,
 };
 
 /// A report, and the calls that it was made of.
@@ -45,6 +46,7 @@ pub(super) fn assemble(
     mut harvests: Vec<Harvest>,
     panicked: u32,
     marks: &KeptEvents,
+    tags: &[String],
 ) -> Result<Finished, RunError> {
     let load_end = harvests.iter().map(|h| h.load_end).max().unwrap_or(0);
     let finished = harvests.iter().map(|h| h.finished).max().unwrap_or(0);
@@ -85,7 +87,7 @@ pub(super) fn assemble(
         panicked,
         broken: &broken,
     });
-    let counts = counts(&whole.tally);
+    let counts = counts(&whole);
     let run_delay = learnt.as_ref().and_then(|learnt| learnt.run_delay);
     let per_second = |n: u64| (measured > 0).then(|| n as f64 / as_seconds(measured));
     let populations = Population::ALL
@@ -121,6 +123,8 @@ pub(super) fn assemble(
         connect_time: Some(latency(&whole.connect, true)),
         tls: tls(&plan, &recorder.tls, &whole),
         status: status_counts(&whole.status),
+        wrong: wrong_counts(&whole.wrong),
+        response_time_wrong: whole.response_wrong.as_deref().map(|h| latency(h, true)),
         errors: error_counts(&whole.errors),
         connections_lost: by_name(&whole.lost),
         error_examples: recorder.bad_calls.examples.iter().map(example).collect(),
@@ -131,6 +135,7 @@ pub(super) fn assemble(
             run_delay_s: run_delay.map(|delay| as_seconds(delay.waited)),
         },
         populations,
+        tags: tags.iter().zip(&recorder.tags).map(|(tag, r)| tag_report(tag, r)).collect(),
         timeline,
         slow_calls: learnt.as_ref().map(kernel::slow_calls),
         kernel_timestamps: learnt.as_ref().and_then(kernel::timestamps),
@@ -226,8 +231,10 @@ fn whole(recorder: &Recorder) -> PopulationRecord {
     whole
 }
 
-fn counts(tally: &Tally) -> Counts {
+fn counts(record: &PopulationRecord) -> Counts {
+    let tally = &record.tally;
     Counts {
+        wrong: record.wrong.iter().sum(),
         offered: tally.offered,
         started: tally.started,
         answered: tally.answered,
@@ -244,7 +251,7 @@ fn counts(tally: &Tally) -> Counts {
 fn population_report(plan: &Plan, record: &PopulationRecord) -> PopulationReport {
     let plain = |histogram: &Histogram| latency(histogram, false);
     PopulationReport {
-        counts: counts(&record.tally),
+        counts: counts(record),
         response_time: latency(&record.response, true),
         service_time: plain(&record.service),
         response_time_error_status: plain(&record.response_error_status),
@@ -254,6 +261,25 @@ fn population_report(plan: &Plan, record: &PopulationRecord) -> PopulationReport
         tls_handshake_time: plan.target.is_tls().then(|| plain(&record.tls_handshake)),
         errors: error_counts(&record.errors),
         connections_lost: by_name(&record.lost),
+    }
+}
+
+fn tag_report(tag: &str, record: &TagRecord) -> TagReport {
+    let TagRecord { answered, wrong, failed, unfinished, shed, timed_out, .. } = *record;
+    let started = answered + failed + unfinished;
+    TagReport {
+        tag: tag.to_owned(),
+        offered: started + shed,
+        started,
+        answered,
+        wrong,
+        failed,
+        unfinished,
+        shed,
+        censored: timed_out + unfinished + shed,
+        response_time: latency(&record.response, false),
+        status: status_counts(&record.status),
+        errors: error_counts(&record.errors),
     }
 }
 
@@ -271,6 +297,12 @@ pub(crate) fn error_counts(
         }
     }
     counts
+}
+
+/// Wrong replies by the first thing that was wrong, without what did not occur.
+fn wrong_counts(wrong: &[u64; Miss::ALL.len()]) -> BTreeMap<String, u64> {
+    let all = Miss::ALL.into_iter().zip(wrong).filter(|(_, n)| **n > 0);
+    all.map(|(miss, n)| (miss.name().to_owned(), *n)).collect()
 }
 
 fn status_counts(status: &[u64; 6]) -> BTreeMap<String, u64> {
@@ -357,7 +389,8 @@ fn failed_call(call: &CallRecord) -> FailedCall {
             Outcome::Failed(failure) => failure.class(),
             Outcome::Shed => "shed".to_owned(),
             Outcome::Unfinished => "unfinished".to_owned(),
-            Outcome::Answered(status) => format!("status-{status}"),
+            Outcome::Wrong(_, miss) => format!("wrong-{}", miss.name()),
+            Outcome::Answered(status) | Outcome::AsExpected(status) => format!("status-{status}"),
         },
     }
 }

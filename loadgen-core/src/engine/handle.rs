@@ -49,6 +49,8 @@ pub struct RunHandle {
     pub(super) workers: Vec<JoinHandle<std::io::Result<Option<Harvest>>>>,
     pub(super) marks: Mutex<KeptEvents>,
     pub(super) resolver: Option<Resolver>,
+    /// Names of tags by their numbers.
+    pub(super) tags: Vec<String>,
 }
 
 /// Ends a run before its time, from another thread than the one that waits for it.
@@ -157,8 +159,15 @@ impl RunHandle {
         let origin = self.line.known_origin();
         let clock = origin.map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
         let marks = self.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut finished =
-            assemble::assemble(self.plan, self.environment, clock, harvests, panicked, &marks)?;
+        let mut finished = assemble::assemble(
+            self.plan,
+            self.environment,
+            clock,
+            harvests,
+            panicked,
+            &marks,
+            &self.tags,
+        )?;
         if let (Some(resolver), Some(to)) = (self.resolver, &mut finished.report.connected_to) {
             addresses::add_lookups(to, resolver.lookups());
         }

@@ -12,9 +12,9 @@ use super::connection::{Connection, State};
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::stamps::Stamps;
 use crate::net::tcp_info::TcpInfo;
+use crate::record::CallRecord;
 use crate::record::causes::{Evidence, SLOW_AFTER};
 use crate::record::kernel::{KernelRecord, Turns};
-use crate::record::{CallRecord, Outcome};
 
 /// Slow calls whose connections are looked at in a row, and how many more in each
 /// tenth of a second: at about a µs each, a few ms at the end of an outage.
@@ -134,7 +134,7 @@ impl KernelView {
 /// How long the last bytes of a reply that has just been read lay unread.
 fn unread(stamps: &Stamps, call: &CallRecord) -> Option<Nanos> {
     let unread = stamps.last().0?;
-    let answered = matches!(call.outcome, Outcome::Answered(_));
+    let answered = call.outcome.is_answered();
     // Longer than the call: the clock was set.
     (answered && unread <= call.done.saturating_sub(call.sent)).then_some(unread)
 }

@@ -88,6 +88,8 @@ pub struct Engine {
     /// Of each server; none: connections are not encrypted.
     tls: Arc<[TlsSettings]>,
     descriptor_limit: u64,
+    /// What calls ask for that are no part of sessions.
+    requests: Requests,
     /// For a plan with sessions.
     sessions: Option<script::ScriptSettings>,
 }
@@ -97,13 +99,15 @@ impl Engine {
     /// of an `https` target), and makes sure that descriptors and ports suffice.
     ///
     /// # Errors
-    /// [`RunError`] with the cause and what to do about it. Nothing has been sent
-    /// to the target but one connect and one handshake.
-    pub fn new(plan: Plan) -> Result<Self, RunError> {
+    /// [`RunError`] with the cause and what to do about it, be it a line of the file of its
+    /// requests. Nothing has been sent to the target but one connect and one handshake.
+    pub fn new(mut plan: Plan) -> Result<Self, RunError> {
         plan.validate()?;
+        let requests = Requests::of(&mut plan)?;
         if let Some(sessions) = plan.sessions() {
             let tls = script::encryption(&plan, sessions)?;
-            return Self::of_sessions(script::ScriptSettings::new(&plan, sessions)?, tls, plan);
+            let settings = script::ScriptSettings::new(&plan, sessions)?;
+            return Self::of_sessions(settings, tls, requests, plan);
         }
         let sum = |count: fn(&crate::Stream) -> u32| -> u64 {
             plan.streams().map(|stream| u64::from(count(stream))).sum()
@@ -138,7 +142,8 @@ impl Engine {
         let lookup = lookup(&plan)?;
         let tls = tls.into_iter().collect();
         let servers = vec![endpoints];
-        Ok(Self { plan, address, servers, lookup, tls, descriptor_limit, sessions: None })
+        let sessions = None;
+        Ok(Self { plan, address, servers, lookup, tls, descriptor_limit, requests, sessions })
     }
 
     /// As [`Self::new`], which may take as long as the plan's timeout, until `stop` is
@@ -155,6 +160,7 @@ impl Engine {
     fn of_sessions(
         settings: script::ScriptSettings,
         tls: Vec<TlsSettings>,
+        requests: Requests,
         plan: Plan,
     ) -> Result<Self, RunError> {
         let lookup = lookup(&plan)?;
@@ -177,6 +183,7 @@ impl Engine {
             lookup,
             tls: tls.into(),
             descriptor_limit,
+            requests,
             sessions: Some(settings),
         })
     }
@@ -238,8 +245,9 @@ impl Engine {
     ) -> Result<RunHandle, RunError> {
         let setup = |source| RunError::Setup { what: "a resolver thread", source };
         let resolver = self.lookup.take().map(Resolver::start).transpose().map_err(setup)?;
+        let requests = std::mem::take(&mut self.requests);
+        let settings = Arc::new(self.settings(requests));
         let plan = &self.plan;
-        let settings = Arc::new(self.settings());
         let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
         let shared = Arc::new(Shared::new(plan.threads));
         let line = Arc::new(StartingLine::new(plan.threads));
@@ -266,7 +274,7 @@ impl Engine {
                     poll,
                     self.streams(shard, common.as_ref()),
                     destination,
-                    self.recorder(),
+                    self.recorder(settings.requests.tags().len()),
                 );
                 let line = Arc::clone(&line);
                 let shared = Arc::clone(&shared);
@@ -283,10 +291,11 @@ impl Engine {
             }
         }
         let marks = Mutex::default();
-        Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks, resolver })
+        let tags = settings.requests.tags().to_vec();
+        Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks, resolver, tags })
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self, requests: Requests) -> Settings {
         let plan = &self.plan;
         Settings {
             tls: Arc::clone(&self.tls),
@@ -295,11 +304,7 @@ impl Engine {
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain().as_secs_f64()),
             end: plan.duration_s.map_or(Nanos::MAX, nanos),
-            requests: Requests::one(
-                &plan.request(),
-                &plan.target,
-                plan.streams().map(|stream| stream.pipeline).max().unwrap_or(1),
-            ),
+            requests,
             kernel_timestamps: plan.kernel_timestamps,
             is_unix: plan.target.is_unix(),
         }
@@ -334,13 +339,15 @@ impl Engine {
         streams
     }
 
-    fn recorder(&self) -> Recorder {
+    fn recorder(&self, tags: usize) -> Recorder {
         let plan = &self.plan;
-        Recorder::new(
+        let mut recorder = Recorder::new(
             plan.streams().map(crate::Stream::population),
             nanos(plan.warmup_s),
             plan.duration_s.map_or(0, |d| nanos(d + plan.drain().as_secs_f64())),
             CallLog::with_limit(plan.call_log / u64::from(plan.threads)),
-        )
+        );
+        recorder.keep_tags(tags);
+        recorder
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct StreamState {
     arrived: u64,
     /// How many there are to be; `None`: as many as the schedule has.
     share: Option<u64>,
+    /// Of all that is random about it.
+    seed: u64,
     /// Every so many arrivals of the run one is this worker's, from this one on.
     stripe: (u64, u64),
     /// Arrivals waiting for a connection, in order.
@@ -102,6 +104,7 @@ impl StreamState {
             next,
             arrived: 0,
             share: None,
+            seed,
             stripe: (shard.into(), shards.into()),
             due: VecDeque::with_capacity(share(stream.backlog).min(4096) as usize),
             backlog: share(stream.backlog) as usize,
@@ -149,12 +152,11 @@ impl StreamState {
         self.share.is_some_and(|share| self.arrived >= share)
     }
 
-    /// Whether an arrival of a session is to begin, in closed loop: when the one before is
-    /// through.
+    /// Whether an arrival of a session is to begin, in closed loop: when one before is
+    /// through. As many are under way as the stream may have connections.
     pub(crate) fn begins_session(&self) -> bool {
-        self.closed_loop
-            && !self.is_exhausted()
-            && self.scripts.as_ref().is_some_and(|scripts| scripts.is_empty())
+        let has_room = |scripts: &Scripts| scripts.len() < self.limit as usize;
+        self.closed_loop && !self.is_exhausted() && self.scripts.as_deref().is_some_and(has_room)
     }
 
     /// The next intended start, unless it is at or past `end`.
@@ -178,7 +180,7 @@ impl StreamState {
         let arrived = self.arrived;
         self.arrived += 1;
         let (first, step) = self.stripe;
-        requests.of_arrival(|| first + arrived * step)
+        requests.of_arrival(self.seed, || first + arrived * step)
     }
 
     /// An arrival is taken up that begins a session: its number in the run.

@@ -160,7 +160,7 @@ impl MigrationRun {
             limit: self.limit,
         };
         let handle = start(self.plan.clone())?;
-        reach.start(self.descriptors());
+        reach.start(descriptors(&self.plan));
         let watch = Watch { handle: &handle, interrupt, observe };
         let mut course = Course::default();
         course.follow(watch, self.trigger.as_mut(), &context, times);
@@ -176,13 +176,6 @@ impl MigrationRun {
         }
         self.add_impact(&mut finished, &course, vm, &reach);
         Ok(finished.report)
-    }
-
-    /// Descriptors that the load may have open: its connections, as many more that
-    /// close, and what the process has beside them.
-    fn descriptors(&self) -> u64 {
-        let connections: u64 = self.plan.streams().map(|s| u64::from(s.connections)).sum();
-        2 * connections + u64::from(self.plan.threads) + crate::net::limits::SPARE_DESCRIPTORS
     }
 
     fn check(&self) -> Result<(), PlanError> {
@@ -235,6 +228,8 @@ impl MigrationRun {
         input.slow = slow;
         input.connections = Some(connections);
         input.dates = dates;
+        let tags: Vec<String> = report.tags.iter().map(|tag| tag.tag.clone()).collect();
+        input.tags = &tags;
         input.pauses = Some(pauses);
         input.reach = Some(reach);
         input.settled = course.settled.as_ref();
@@ -262,5 +257,35 @@ impl MigrationRun {
         if course.interrupted {
             report.set_interrupted();
         }
+    }
+}
+
+/// Descriptors that a load may have open: its connections, as many more that close, and
+/// what the process has beside them. Sessions without a limit of their own have as many as
+/// they can get: of those the few of a reach check are no matter.
+fn descriptors(plan: &Plan) -> u64 {
+    let load = match plan.sessions() {
+        None => plan.load.connections,
+        Some(sessions) => sessions.open_connections.unwrap_or(0),
+    };
+    let probe = plan.probe.as_ref().map_or(0, |probe| probe.connections);
+    let connections = u64::from(load) + u64::from(probe);
+    2 * connections + u64::from(plan.threads) + crate::net::limits::SPARE_DESCRIPTORS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Schedule, Sessions, Target};
+
+    #[test]
+    fn sessions_leave_descriptors_for_the_reach_check() {
+        let load = Stream::established(Schedule::constant(1.0)).with_connections(1_000_000);
+        let plan = Plan::new(Target::parse("http://h/").unwrap(), load);
+        let sessions = Sessions::connections(2);
+        assert!(descriptors(&plan) > 2_000_000);
+        assert!(descriptors(&plan.clone().with_sessions(sessions.clone())) < 1_000);
+        let limited = Sessions { open_connections: Some(5_000), ..sessions };
+        assert!((10_000..11_000).contains(&descriptors(&plan.with_sessions(limited))));
     }
 }

@@ -4,10 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DEFAULT_TIMEOUT_S, Plan, Precision, Stream};
+use crate::expectation::Expectation;
 use crate::net::tls::Tls;
 use crate::request::Request;
 use crate::session::Sessions;
 use crate::target::Target;
+use crate::workload_file::RequestList;
 
 /// The JSON of a [`Plan`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,10 @@ pub(super) struct Document {
     probe: Option<Stream>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sessions: Option<Box<Sessions>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requests: Option<RequestList>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    expect: Vec<Expectation>,
     duration_s: Option<f64>,
     warmup_s: f64,
     timeout_s: Option<f64>,
@@ -53,6 +59,8 @@ impl From<Plan> for Document {
             load: plan.load,
             probe: plan.probe,
             sessions: plan.sessions,
+            requests: plan.requests,
+            expect: plan.expect,
             duration_s: plan.duration_s,
             warmup_s: plan.warmup_s,
             deadline_s: plan.deadline_s,
@@ -76,6 +84,8 @@ impl TryFrom<Document> for Plan {
             load: told.load,
             probe: told.probe,
             sessions: told.sessions,
+            requests: told.requests,
+            expect: told.expect,
             duration_s: told.duration_s,
             warmup_s: told.warmup_s,
             timeout_s: told.timeout_s,

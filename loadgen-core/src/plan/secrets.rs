@@ -10,8 +10,9 @@ impl Plan {
     /// secret as a fingerprint only.
     #[must_use]
     pub fn missing_secrets(&self) -> Vec<String> {
-        let request = self.request.iter();
-        let own = request.flat_map(Request::missing_secrets).map(str::to_owned);
+        let listed = self.requests.iter().flat_map(|list| list.given_requests());
+        let requests = self.request.iter().chain(listed.map(|listed| &listed.request));
+        let own = requests.flat_map(Request::missing_secrets).map(str::to_owned);
         let heads = self.sessions().into_iter().flat_map(|sessions| {
             let head = &sessions.head;
             let lines = [&head.before_host, &head.after_host].map(|lines| lines::missing(lines));
@@ -26,6 +27,10 @@ impl Plan {
     /// what the report has in its place; `None` if none of this name is.
     pub fn supply_secret(&mut self, name: &str, value: &str) -> Option<Secret> {
         if let Some(stood) = self.request.as_mut().and_then(|r| r.supply_secret(name, value)) {
+            return Some(stood);
+        }
+        let listed = self.requests.iter_mut().flat_map(|list| list.given_requests_mut());
+        if let Some(stood) = listed.filter_map(|l| l.request.supply_secret(name, value)).next() {
             return Some(stood);
         }
         if let Some(sessions) = &mut self.sessions {
@@ -55,6 +60,9 @@ impl Plan {
     pub(crate) fn without_secrets(mut self) -> Self {
         self.target = self.target.without_secrets();
         self.request = self.request.map(Request::without_secrets);
+        for listed in self.requests.iter_mut().flat_map(|list| list.given_requests_mut()) {
+            listed.request = listed.request.clone().without_secrets();
+        }
         if let Some(sessions) = &mut self.sessions {
             let head = &mut sessions.head;
             for lines in [&mut head.before_host, &mut head.after_host] {

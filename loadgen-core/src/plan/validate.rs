@@ -3,6 +3,7 @@
 use super::{CloseMode, Plan};
 use crate::error::PlanError;
 use crate::record::Population;
+use crate::workload_file::RequestList;
 
 impl Plan {
     /// Checks that the plan can be carried out.
@@ -75,6 +76,9 @@ impl Plan {
         if let Some(sessions) = &self.sessions {
             self.validate_sessions(sessions)?;
         }
+        if let Some(requests) = &self.requests {
+            self.validate_requests(requests)?;
+        }
         if self.kernel_timestamps && self.streams().any(|stream| stream.pipeline > 1) {
             return Err(PlanError::Conflict(
                 "with pipelining several replies share a kernel timestamp: leave out \
@@ -93,6 +97,22 @@ impl Plan {
             ));
         }
         Ok(())
+    }
+
+    fn validate_requests(&self, requests: &RequestList) -> Result<(), PlanError> {
+        if self.sessions.is_some() {
+            return Err(PlanError::Conflict(
+                "the calls of sessions ask for what their script says: leave out the list of \
+                 requests, or the sessions",
+            ));
+        }
+        if !requests.is_of_the_request() && self.request().has_content() {
+            return Err(PlanError::Conflict(
+                "the requests of a list have paths and bodies of their own: of the request beside \
+                 it only method and headers are looked at, so leave out its path and body",
+            ));
+        }
+        requests.validate()
     }
 
     /// What TCP has and unix sockets have not.

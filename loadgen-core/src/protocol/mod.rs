@@ -36,6 +36,9 @@ pub(crate) struct NotAReply;
 /// Takes what a reply consists of. Every method does nothing unless implemented.
 #[allow(unused_variables)]
 pub(crate) trait Sink {
+    /// Whether the body is to be handed out, of a protocol that may leave it out.
+    const TAKES_BODY: bool = false;
+
     /// Whether lines are handed out as long as they are: for printing. Otherwise they may
     /// be cut.
     fn takes_whole_lines(&self) -> bool {

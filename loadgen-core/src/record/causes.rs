@@ -5,7 +5,7 @@
 //! response time. What nobody can tell is not guessed: see the comments of
 //! [`SlowCause`].
 
-use super::{CallRecord, Outcome};
+use super::CallRecord;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::tcp_info::TcpInfo;
 
@@ -253,7 +253,7 @@ pub(crate) fn classify(call: &CallRecord, evidence: &Evidence) -> TimeByCause {
 
 /// How long received bytes lay unread.
 fn read_late(call: &CallRecord, evidence: &Evidence, info: &TcpInfo) -> Nanos {
-    if matches!(call.outcome, Outcome::Answered(_)) {
+    if call.outcome.is_answered() {
         return evidence.read_late.unwrap_or_else(|| whole_ticks(info.since_received));
     }
     // Given up, although more of the reply was there.

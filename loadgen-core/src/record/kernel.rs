@@ -4,7 +4,7 @@
 
 use super::causes::{Evidence, SlowCause, TimeByCause, classify};
 use super::population::histogram;
-use super::{CallRecord, Histogram, Outcome, Population};
+use super::{CallRecord, Histogram, Population};
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::spin_window;
 use crate::net::tcp_info::TcpInfo;
@@ -196,7 +196,7 @@ impl KernelRecord {
     /// Takes how long the reply of a call lay unread, where timestamps are read.
     pub(crate) fn received(&mut self, call: &CallRecord, unread: Option<Nanos>) {
         let Some(receipts) = &mut self.receipts else { return };
-        if !matches!(call.outcome, Outcome::Answered(_)) || call.intended < self.warmup_end {
+        if !call.outcome.is_answered() || call.intended < self.warmup_end {
             return;
         }
         match unread {
@@ -316,6 +316,8 @@ mod tests {
             bytes: 1,
             outcome: Outcome::Answered(200),
             population: Population::Fresh,
+            tag: 0,
+            request: 0,
             reused: false,
             retried: false,
             queued: false,

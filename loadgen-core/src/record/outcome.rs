@@ -4,6 +4,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::expectation::Miss;
+
 /// Calls that share a way of connecting, and so feel the same outage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -215,8 +217,13 @@ impl Failure {
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The reply is complete; its status code.
+    /// The reply is complete, and nothing was expected of it; its status code.
     Answered(u16),
+    /// The reply is complete and as expected; its status code, whatever that is.
+    AsExpected(u16),
+    /// The reply is complete and not as expected; its status code, and the first thing that
+    /// was wrong.
+    Wrong(u16, Miss),
     /// The call was started and failed.
     Failed(Failure),
     /// The arrival was never started: the backlog was full, its deadline passed
@@ -227,9 +234,31 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the reply is complete and its status is below 400.
+    /// Whether the reply is complete and good: as expected or, where nothing was, with a
+    /// status below 400.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        matches!(self, Self::Answered(status) if *status < 400)
+        match self {
+            Self::Answered(status) => *status < 400,
+            Self::AsExpected(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The status, if the reply is complete.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answered(status) | Self::AsExpected(status) | Self::Wrong(status, _) => {
+                Some(*status)
+            }
+            Self::Failed(_) | Self::Shed | Self::Unfinished => None,
+        }
+    }
+
+    /// Whether the reply is complete.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.status().is_some()
     }
 }

@@ -3,12 +3,13 @@
 
 use super::connections::Losses;
 use super::{Cause, Phase};
+use crate::expectation::Miss;
 
 /// Times in ns, 1 ns to an hour, 3 significant digits (HdrHistogram).
 pub(crate) type Histogram = hdrhistogram::Histogram<u64>;
 
 /// Longest time that a histogram takes: an hour. Longer ones count as this long.
-const LONGEST: u64 = 3_600_000_000_000;
+pub(super) const LONGEST: u64 = 3_600_000_000_000;
 
 pub(super) fn histogram() -> Histogram {
     Histogram::new_with_bounds(1, LONGEST, 3)
@@ -60,6 +61,10 @@ pub(crate) struct PopulationRecord {
     pub(crate) response: Histogram,
     /// Response time of answered calls with a status of 400 and above.
     pub(crate) response_error_status: Histogram,
+    /// Response time of replies that were not as expected; `None` while there are none.
+    pub(crate) response_wrong: Option<Box<Histogram>>,
+    /// Those replies by the first thing that was wrong.
+    pub(crate) wrong: [u64; Miss::ALL.len()],
     /// Service time of answered calls.
     pub(crate) service: Histogram,
     /// Intended start to giving up, of failed calls.
@@ -85,6 +90,8 @@ impl PopulationRecord {
             tally: Tally::default(),
             response: histogram(),
             response_error_status: histogram(),
+            response_wrong: None,
+            wrong: [0; Miss::ALL.len()],
             service: histogram(),
             time_to_failure: histogram(),
             lag: histogram(),
@@ -96,8 +103,20 @@ impl PopulationRecord {
         }
     }
 
+    /// A reply is not as expected: where its response time goes to.
+    #[cold]
+    pub(super) fn wrong(&mut self, miss: Miss) -> &mut Histogram {
+        self.wrong[miss as usize] += 1;
+        self.response_wrong.get_or_insert_with(|| Box::new(histogram()))
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         self.tally.add(&other.tally);
+        if let Some(theirs) = &other.response_wrong {
+            let mine = self.response_wrong.get_or_insert_with(|| Box::new(histogram()));
+            add(mine, theirs);
+        }
+        self.wrong.iter_mut().zip(other.wrong).for_each(|(mine, theirs)| *mine += theirs);
         for (mine, theirs) in [
             (&mut self.response, &other.response),
             (&mut self.response_error_status, &other.response_error_status),
@@ -126,4 +145,12 @@ impl PopulationRecord {
 /// Adds a histogram to another of the same bounds.
 pub(crate) fn add(into: &mut Histogram, other: &Histogram) {
     into.add(other).unwrap_or_else(|_| unreachable!("all histograms have the same bounds"));
+}
+
+/// Index of a status in the counts by hundreds.
+pub(super) fn hundreds(status: u16) -> usize {
+    match status {
+        100..=599 => usize::from(status / 100),
+        _ => 0,
+    }
 }

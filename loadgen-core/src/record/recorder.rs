@@ -3,7 +3,8 @@
 
 use super::bad_calls::BadCalls;
 use super::connections::{ConnectionEnd, ConnectionLog};
-use super::population::{PopulationRecord, Tally};
+use super::population::{PopulationRecord, Tally, hundreds};
+use super::tags::TagRecord;
 use super::visits::Visits;
 use super::{
     CallLog, CallRecord, DateLog, Failure, Outcome, OwnRecord, PauseLog, PauseRecord, Population,
@@ -28,6 +29,8 @@ pub(crate) struct Recorder {
     pub(crate) bad_calls: BadCalls,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
+    /// By the numbers of tags; empty unless requests have some.
+    pub(crate) tags: Vec<TagRecord>,
     /// To which endpoints connections went.
     pub(crate) visits: Visits,
     /// Warm connections that could not be opened, and why the first one failed.
@@ -70,6 +73,7 @@ impl Recorder {
             bad_calls: BadCalls::default(),
             bytes_sent: 0,
             bytes_received: 0,
+            tags: Vec::new(),
             visits: Visits::default(),
             warm_failures: (0, None),
             waiting_at_end: 0,
@@ -80,6 +84,11 @@ impl Recorder {
             warmup_end,
             load_end: Nanos::MAX,
         }
+    }
+
+    /// Keeps figures of so many tags, too.
+    pub(crate) fn keep_tags(&mut self, tags: usize) {
+        self.tags = vec![TagRecord::new(); tags];
     }
 
     /// Calls with an earlier intended start are left out of the summary.
@@ -144,7 +153,7 @@ impl Recorder {
         let in_time = call.done.saturating_sub(own) < self.load_end;
         let left_over = u64::from(in_time && !self.in_span(call.done));
         match call.outcome {
-            Outcome::Answered(_) => {
+            Outcome::Answered(_) | Outcome::AsExpected(_) | Outcome::Wrong(..) => {
                 let record = self.own_mut();
                 record.answered(call.done.saturating_sub(call.intended), own);
                 record.left_over += left_over;
@@ -180,7 +189,7 @@ impl Recorder {
 
     /// An arrival that the worker never came to: it was behind its schedule when
     /// the run was cut short. Counted, not kept one by one.
-    pub(crate) fn never_taken_up(&mut self, population: Population, intended: Nanos) {
+    pub(crate) fn never_taken_up(&mut self, population: Population, intended: Nanos, tag: u8) {
         let step = self.timeline.at(intended);
         step.offered += 1;
         step.shed += 1;
@@ -194,6 +203,9 @@ impl Recorder {
             own.lost += 1;
             own.shed += 1;
             own.left_over += 1;
+            if let Some(record) = self.tags.get_mut(usize::from(tag)) {
+                record.shed += 1;
+            }
         }
     }
 
@@ -286,9 +298,12 @@ impl Recorder {
     #[inline]
     pub(crate) fn ended(&mut self, call: CallRecord) {
         self.log.push(call);
+        if !self.tags.is_empty() {
+            self.ended_of_tag(&call);
+        }
         let population = call.population;
         let response = call.done.saturating_sub(call.intended);
-        if let Outcome::Answered(status) = call.outcome {
+        if let Some(status) = call.outcome.status() {
             self.timeline.at(call.done).answered += 1;
             self.totals.answered += 1;
             let in_span = self.in_span(call.done);
@@ -300,16 +315,25 @@ impl Recorder {
                 record.tally.answered += 1;
                 record.status[hundreds(status)] += 1;
                 record.service.saturating_record(call.done.saturating_sub(call.sent));
-                let responses = if call.outcome.is_good() {
-                    &mut record.response
-                } else {
-                    &mut record.response_error_status
+                let responses = match call.outcome {
+                    Outcome::Wrong(_, miss) => record.wrong(miss),
+                    good if good.is_good() => &mut record.response,
+                    _ => &mut record.response_error_status,
                 };
                 responses.saturating_record(response);
             }
             return;
         }
         self.ended_badly(call, response);
+    }
+
+    #[inline(never)]
+    fn ended_of_tag(&mut self, call: &CallRecord) {
+        if call.intended >= self.warmup_end
+            && let Some(record) = self.tags.get_mut(usize::from(call.tag))
+        {
+            record.ended(call);
+        }
     }
 
     fn ended_badly(&mut self, call: CallRecord, waited: Nanos) {
@@ -336,7 +360,7 @@ impl Recorder {
                     record.tally.shed += 1;
                 }
             }
-            Outcome::Unfinished | Outcome::Answered(_) => {
+            _ => {
                 self.totals.unfinished += 1;
                 if let Some(record) = self.record(call.population, call.intended) {
                     record.tally.unfinished += 1;
@@ -354,6 +378,7 @@ impl Recorder {
                 (Some(_), None) => {}
             }
         }
+        self.tags.iter_mut().zip(&other.tags).for_each(|(mine, theirs)| mine.merge(theirs));
         self.totals.add(&other.totals);
         self.timeline.merge(other.timeline);
         self.log.merge(other.log);
@@ -378,14 +403,6 @@ impl Recorder {
     }
 }
 
-/// Index of a status in the counts by hundreds.
-fn hundreds(status: u16) -> usize {
-    match status {
-        100..=599 => usize::from(status / 100),
-        _ => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,6 +417,8 @@ mod tests {
             bytes: 0,
             outcome,
             population: Population::Established,
+            tag: 0,
+            request: 0,
             reused: true,
             retried: false,
             queued: false,

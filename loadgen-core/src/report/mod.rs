@@ -36,7 +36,8 @@ pub use latency::Latency;
 pub(crate) use latency::latency;
 pub use model::{
     Cpu, Environment, ErrorExample, FailedCall, PopulationReport, PopulationWindow, Rates, Report,
-    SCHEMA, TimelineCounters, TimelineReport, Tool, Traffic, Verdict, VerdictStatus, WindowReport,
+    SCHEMA, TagReport, TimelineCounters, TimelineReport, Tool, Traffic, Verdict, VerdictStatus,
+    WindowReport,
 };
 pub use model_addresses::{AddressReport, ConnectedTo};
 pub use model_connections::TlsReport;
@@ -47,7 +48,7 @@ pub use model_kernel::{
 };
 pub use model_migration::{
     ConnectionsLost, Downtime, GapOf, GapWhen, LostConnections, Migration, OtherGap, OutageReport,
-    Outages, PausedTime, PhaseReport, Throttle, TotalTime,
+    Outages, PausedTime, PhaseReport, TagImpact, TagSpan, Throttle, TotalTime,
 };
 pub use model_reach::{Silent, Unreachable};
 pub use model_sessions::{

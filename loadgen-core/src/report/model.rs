@@ -62,6 +62,14 @@ pub struct Report {
     pub tls: Option<TlsReport>,
     /// Replies by class of status.
     pub status: BTreeMap<String, u64>,
+    /// Replies that are not as expected, by the first thing that was wrong: `status`, `size`
+    /// or `body`. They are among the answered, and no good replies.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wrong: BTreeMap<String, u64>,
+    /// Response time of these, which are in no other distribution of response times; `None`:
+    /// there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time_wrong: Option<Latency>,
     /// Failed calls by class, `phase-cause`.
     pub errors: BTreeMap<String, u64>,
     /// Connections that ended without being planned, or announced by the server, after
@@ -79,6 +87,10 @@ pub struct Report {
     pub cpu: Cpu,
     /// The same by way of connecting.
     pub populations: BTreeMap<String, PopulationReport>,
+    /// The same by the tags of requests, in the order in which the list has them: they add
+    /// up to the whole. Empty unless requests have tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<TagReport>,
     /// How the run went over time.
     pub timeline: TimelineReport,
     /// Why calls were slow; `None` in older reports of sessions.
@@ -248,6 +260,37 @@ pub struct PopulationReport {
     /// Connections lost, by cause.
     #[serde(default)]
     pub connections_lost: BTreeMap<String, u64>,
+}
+
+/// The figures of the calls of one tag, with an intended start after the warm-up.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TagReport {
+    /// Its name; `untagged` are requests without one, `other` those of tags beyond the first 64.
+    pub tag: String,
+    /// Arrivals by the schedule.
+    pub offered: u64,
+    /// Those of them that were started.
+    pub started: u64,
+    /// Replies completed.
+    pub answered: u64,
+    /// Those of them that are not as expected.
+    pub wrong: u64,
+    /// Calls failed.
+    pub failed: u64,
+    /// Calls under way when the drain ended.
+    pub unfinished: u64,
+    /// Arrivals never started.
+    pub shed: u64,
+    /// Calls of which only a lower bound of the response time is known.
+    pub censored: u64,
+    /// Reply complete − intended start, of answered calls with a status below 400 (2
+    /// significant digits).
+    pub response_time: Latency,
+    /// Answered calls by class of status.
+    pub status: BTreeMap<String, u64>,
+    /// Failed calls by class.
+    pub errors: BTreeMap<String, u64>,
 }
 
 /// The run over time, on a grid from the start of the load. It holds the warm-up

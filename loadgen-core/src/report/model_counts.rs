@@ -14,6 +14,9 @@ pub struct Counts {
     pub started: u64,
     /// Calls whose reply is complete, whatever its status.
     pub answered: u64,
+    /// Those of them whose reply is not as expected.
+    #[serde(default)]
+    pub wrong: u64,
     /// Calls that ended without a complete reply.
     pub failed: u64,
     /// Arrivals that were never started.

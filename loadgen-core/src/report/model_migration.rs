@@ -104,6 +104,10 @@ pub struct Migration {
     pub rounds: Option<u32>,
     /// The run cut at the events of the migration, by intended start.
     pub phases: Vec<PhaseReport>,
+    /// The calls before, during and after the migration by the tags of their requests. Empty
+    /// unless they have tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<TagImpact>,
     /// Ground truth (simulations only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truth: Option<Truth>,
@@ -406,4 +410,33 @@ pub struct PhaseReport {
     /// Bytes received per second: those of each call count in the phase in which
     /// the call ended.
     pub bytes_per_s: Option<f64>,
+}
+
+/// The calls of one tag, by intended start: before the firing (after the warm-up), between the
+/// firing and the end of the migration, and after that to the end of the load.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TagImpact {
+    /// Its name.
+    pub tag: String,
+    /// Before it.
+    pub before: TagSpan,
+    /// In it.
+    pub during: TagSpan,
+    /// After it.
+    pub after: TagSpan,
+}
+
+/// The calls of one tag in a span.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TagSpan {
+    /// Arrivals by the schedule.
+    pub offered: u64,
+    /// Those without a complete reply: failed, unfinished or shed.
+    pub lost: u64,
+    /// Answered with a status of 400 and above.
+    pub error_replies: u64,
+    /// Reply complete − intended start, of answered calls with a status below 400.
+    pub response_time: Latency,
 }

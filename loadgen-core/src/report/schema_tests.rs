@@ -4,10 +4,14 @@ use serde_json::{Value, json};
 
 pub(crate) use super::schema_check::Schema;
 use super::schema_check::leads;
-use super::{Moments, Report, SessionOutcomes, SessionsReport, sample};
+use super::{
+    Moments, Report, SessionOutcomes, SessionsReport, TagImpact, TagReport, TagSpan, sample,
+};
 use crate::net::tls::{Tls, TlsVersion};
+use crate::request::Request;
 use crate::schedule::{GapLaw, GapStep, GapSteps, Gaps, Schedule};
 use crate::session::{Burst, Script, ScriptedCall, ScriptedSession, Sessions, Uris};
+use crate::workload_file::{ListedRequest, RequestFormat, RequestList};
 
 fn schema() -> Schema {
     Schema::read("report.schema.json")
@@ -22,10 +26,7 @@ pub(crate) fn plans() -> Vec<crate::Plan> {
 fn samples() -> Vec<Value> {
     let mut deadline = sample::plain();
     deadline.plan = deadline.plan.with_deadline(std::time::Duration::from_secs(2)).with_request(
-        crate::Request::get()
-            .with_method("POST")
-            .with_header("X-A", "b")
-            .with_body(b"abc".to_vec()),
+        Request::get().with_method("POST").with_header("X-A", "b").with_body(b"abc".to_vec()),
     );
     let times = deadline.response_time.clone();
     if let Some(fresh) = deadline.populations.get_mut("fresh") {
@@ -102,8 +103,40 @@ fn samples() -> Vec<Value> {
         deadline,
         closed,
     ];
-    let reports = reports.into_iter().chain(with_sessions());
+    let reports = reports.into_iter().chain(with_sessions()).chain(with_requests());
     reports.map(|report| serde_json::to_value(report).unwrap()).collect()
+}
+
+/// Reports of several requests, from wherever they come, with tags.
+fn with_requests() -> Vec<Report> {
+    let request = Request::get().with_header("A", "b").with_body(vec![1]).with_path("/b");
+    let listed = ListedRequest::new(request, "/a").with_tag("t").with_weight(2.0);
+    let listed = listed.with_expectation("size=1".parse().unwrap());
+    let file = RequestList::file("f").with_format(RequestFormat::Urls).with_data("d.csv");
+    let lists = [RequestList::given([listed]), file, RequestList::of_data("d.csv")];
+    let reports = lists.map(|list| {
+        let mut report = sample::pre_copy();
+        report.plan = report.plan.with_requests(list.found_for_tests());
+        report.plan = report.plan.with_expectation("status=200".parse().unwrap());
+        report.wrong = [("body".to_owned(), 1)].into();
+        report.response_time_wrong = Some(report.response_time.clone());
+        report.tags = vec![TagReport {
+            status: [("2xx".to_owned(), 1)].into(),
+            errors: [("head-timeout".to_owned(), 1)].into(),
+            response_time: report.response_time.clone(),
+            ..TagReport::default()
+        }];
+        let response_time = report.response_time.clone();
+        let span = TagSpan { response_time, ..TagSpan::default() };
+        report.migration.as_mut().unwrap().tags = vec![TagImpact {
+            before: span.clone(),
+            during: span.clone(),
+            after: span,
+            ..TagImpact::default()
+        }];
+        report
+    });
+    reports.into()
 }
 
 /// Reports of sessions, with every script, source of URIs and law of gaps; every law
@@ -157,11 +190,21 @@ fn with_sessions() -> Vec<Report> {
         let mut probed = sample::plain();
         probed.plan = probed.plan.with_probe(stream.clone());
         let mut report = sample::plain();
+        sessions.preflight = true;
+        sessions = sessions.with_head_of(&Request::get().with_header("A", "b"));
         report.plan = crate::Plan::new(target, stream).with_sessions(sessions);
         report.sessions = Some(figures);
         [probed, report]
     };
-    cases.into_iter().flat_map(reports).collect()
+    let profiles = ["0..10/1s,10/2s", "sine:1..9/1s"].map(|text| {
+        let mut report = sample::plain();
+        let schedule = Schedule::Profile(text.parse().unwrap());
+        let target = crate::Target::parse("http://127.0.0.1/").unwrap();
+        let stream = crate::Stream::established(schedule);
+        report.plan = crate::Plan::new(target, stream.clone()).with_probe(stream);
+        report
+    });
+    cases.into_iter().flat_map(reports).chain(profiles).collect()
 }
 
 #[test]

@@ -108,6 +108,22 @@ impl Header {
         }
     }
 
+    /// Replaces the value, which stays secret if it was.
+    pub(crate) fn fill(
+        &mut self,
+        filled: &mut dyn FnMut(&str) -> Result<String, String>,
+    ) -> Result<(), String> {
+        match &mut self.value {
+            Value::Plain(value) => *value = filled(value)?,
+            Value::Secret(secret) => {
+                if let Some(value) = secret.reveal() {
+                    *secret = Secret::new(filled(value)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Leaves nothing of a secret value.
     pub(crate) fn forget(&mut self) {
         if let Value::Secret(secret) = &mut self.value {

@@ -12,7 +12,7 @@ use source::{Imports, imports};
 
 /// The rooms, from the lowest up: each may import from those before it alone.
 /// `net/sys` is by itself: it knows the kernel and nothing of ours.
-const ROOMS: [&str; 26] = [
+const ROOMS: [&str; 28] = [
     "net/sys",
     "base64_bytes",
     "printable",
@@ -25,11 +25,13 @@ const ROOMS: [&str; 26] = [
     "vm",
     "secret",
     "protocol",
+    "expectation",
     "net",
     "error",
     "schedule",
     "target",
     "request",
+    "workload_file",
     "session",
     "record",
     "plan",
@@ -42,7 +44,7 @@ const ROOMS: [&str; 26] = [
 ];
 
 /// Those that only the command lines use, and nobody in the house.
-const TOP: [&str; 3] = ["httperf", "workload_file", "fuzzing"];
+const TOP: [&str; 3] = ["httperf", "session_file", "fuzzing"];
 
 /// Imports upwards that there still are, and why: the one below first.
 const UPWARDS: &[(&str, &str, &str)] = &[];

@@ -6,10 +6,12 @@
 //! big machine would.
 
 mod gaps;
+mod profile;
 
 use serde::{Deserialize, Serialize};
 
 pub use gaps::{GapLaw, GapStep, GapSteps, Gaps};
+pub use profile::{Profile, ProfileError, Stage, Stages};
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
@@ -38,6 +40,9 @@ pub enum Schedule {
     },
     /// Open loop, gaps as httperf draws them.
     Drawn(Gaps),
+    /// Open loop at a rate that changes over time, evenly spaced: between two starts the rate
+    /// adds up to one call.
+    Profile(Profile),
     /// Closed loop: every connection starts its next call when the last one has
     /// ended. The intended start of a call is then the moment of its sending, so
     /// a stalled server lowers the load instead of showing as a response time.
@@ -63,7 +68,8 @@ impl Schedule {
         Self::Uniform { rate_per_s }
     }
 
-    /// Mean calls a second; `None` in closed loop, where the server decides.
+    /// Mean calls a second (of a [`Profile`], over its stages or a period); `None` in closed
+    /// loop, where the server decides.
     #[must_use]
     pub fn rate_per_s(&self) -> Option<f64> {
         match *self {
@@ -71,6 +77,7 @@ impl Schedule {
             | Self::Poisson { rate_per_s }
             | Self::Uniform { rate_per_s } => Some(rate_per_s),
             Self::Drawn(gaps) => Some(1.0 / gaps.mean_s()),
+            Self::Profile(profile) => Some(profile.mean_per_s()),
             Self::Closed => None,
         }
     }
@@ -84,6 +91,9 @@ impl Schedule {
             Self::Poisson { .. } => Self::Poisson { rate_per_s },
             Self::Uniform { .. } => Self::Uniform { rate_per_s },
             Self::Drawn(gaps) => Self::Drawn(gaps.stretched(1.0 / (rate_per_s * gaps.mean_s()))),
+            Self::Profile(profile) => {
+                Self::Profile(profile.scaled(rate_per_s / profile.mean_per_s()))
+            }
             Self::Closed => return None,
         })
     }
@@ -101,6 +111,9 @@ impl Schedule {
 
     pub(crate) fn validate(&self) -> Result<(), PlanError> {
         match self.rate_per_s() {
+            Some(rate_per_s) if matches!(self, Self::Profile(profile) if !profile.is_sound()) => {
+                Err(PlanError::Rate { rate_per_s })
+            }
             Some(rate) if matches!(self, Self::Drawn(gaps) if !gaps.is_sound()) => {
                 Err(PlanError::Rate { rate_per_s: rate })
             }
@@ -133,6 +146,11 @@ impl Iterator for Starts {
         match self.schedule {
             Schedule::Closed => None,
             Schedule::Drawn(_) => self.drawn(),
+            Schedule::Profile(profile) => {
+                let k = self.next + self.shard;
+                self.next += self.shards;
+                profile.start(k)
+            }
             Schedule::Constant { rate_per_s } => {
                 let k = self.next + self.shard;
                 self.next += self.shards;
@@ -177,7 +195,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_open() -> impl Strategy<Value = Schedule> {
-        (0..4, 1.0..1e6_f64).prop_map(|(kind, rate)| match kind {
+        (0..5, 1.0..1e6_f64).prop_map(|(kind, rate)| match kind {
+            4 => Schedule::Profile(Profile::Sine {
+                low_per_s: 0.5 * rate,
+                high_per_s: 1.5 * rate,
+                period_s: 1.0,
+            }),
             0 => Schedule::constant(rate),
             1 => Schedule::poisson(rate),
             2 => {
@@ -200,6 +223,8 @@ mod tests {
 
         #[test]
         fn a_rate_is_changed_and_the_law_kept(schedule in any_open(), rate in 1.0..1e6_f64) {
+            // The course of a profile stays as long as it was.
+            prop_assume!(!matches!(schedule, Schedule::Profile(_)));
             let changed = schedule.with_rate(rate).unwrap();
             let was = schedule.rate_per_s().unwrap();
             prop_assert!((changed.rate_per_s().unwrap() / rate - 1.0).abs() < 1e-9);

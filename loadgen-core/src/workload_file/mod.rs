@@ -1,124 +1,364 @@
-//! Files that say what a load asks for.
+//! More requests than one: a list of them, or a file that is read when a run is prepared.
 //!
-//! **Sessions** ([`read_sessions`]): a file whose name ends in `.toml` is TOML of our own,
-//!
-//! ```toml
-//! think = "1s"                        # after bursts that give no time of their own
-//!
-//! [[session]]                         # arrivals of the load take the sessions in turn
-//! [[session.burst]]                   # the first call alone, its reply releases the others
-//! calls = ["/", "/style.css", "/logo.png"]
-//! think = "2.5s"                      # from the end of this burst to the next one
-//! [[session.burst]]
-//! calls = [{ method = "POST", path = "/cart", body = "item=1",
-//!            headers = { Content-Type = "application/x-www-form-urlencoded" } }]
-//! ```
-//!
-//! and any other is httperf's `--wsesslog`: a line a call (`URI method=… think=…
-//! contents=…`), indented where it belongs to the burst before it; a blank line ends the
-//! session.
+//! Which request a call makes is a pure function of the plan, its seed and the number of the
+//! call ([`RequestOrder`]), so that threads and repeated runs ask the same.
 
-mod sessions_toml;
+mod entry;
+mod json_lines;
+mod order;
+mod template;
+mod urls;
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use crate::httperf::{self, FileError};
-use crate::session::ScriptedSession;
+use serde::{Deserialize, Serialize};
+
+pub use entry::ListedRequest;
+pub use order::RequestOrder;
+pub(crate) use order::Turns;
+
+use crate::error::{PlanError, WorkloadFileError};
+use crate::request::Request;
+use crate::target::Target;
+use entry::Base;
+use template::Table;
 
 /// Most bytes of a file.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
+const MOST_BYTES: u64 = 2 << 30;
 
-/// A file that cannot be used.
-#[derive(Debug, thiserror::Error)]
+/// Most requests of a list.
+pub(crate) const MOST_REQUESTS: usize = 1_000_000;
+
+/// The requests of a load whose calls do not all make the same one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestList {
+    source: Source,
+    /// A CSV file whose first row names the columns: each request is made once for each
+    /// further row, with `{{column}}` replaced in path, headers and body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<PathBuf>,
+    order: RequestOrder,
+    /// What was read, once it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<Found>,
+}
+
+/// Where requests come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+enum Source {
+    /// The plan's one request, with data.
+    Request,
+    /// They are here.
+    Given { requests: Vec<ListedRequest> },
+    /// A file.
+    File { file: PathBuf, format: Option<RequestFormat> },
+}
+
+/// How a file of requests is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum WorkloadFileError {
-    /// It cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
-    Read {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Something in it is wrong.
-    #[error("{}{}: {reason}", file.display(), line.map_or(String::new(), |n| format!(":{n}")))]
-    Content {
-        /// The file.
-        file: PathBuf,
-        /// The line, from 1; `None`: it is the whole file.
-        line: Option<u64>,
-        /// What is wrong, and what would be right.
-        reason: String,
-    },
+pub enum RequestFormat {
+    /// A URL or a path a line, a method before it if it is not GET; `#` begins a comment.
+    Urls,
+    /// A JSON object a line; see [`ListedRequest`] for its keys.
+    JsonLines,
+    /// Paths that end with a NUL byte each, as httperf's `--wlog` has them.
+    Wlog,
 }
 
-impl WorkloadFileError {
-    fn content(file: &Path, line: Option<u64>, reason: impl Into<String>) -> Self {
-        Self::Content { file: file.to_owned(), line, reason: reason.into() }
+/// What a list came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Found {
+    /// Requests, each as often as there are rows of data.
+    pub(crate) count: u64,
+    /// Of the files, to tell whether they are the same again: FNV-1a, 64 bits.
+    pub(crate) fingerprint: String,
+    /// Something is expected of the replies to some.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) expects: bool,
+}
+
+impl RequestList {
+    /// These requests, in their order.
+    #[must_use]
+    pub fn given(requests: impl IntoIterator<Item = ListedRequest>) -> Self {
+        Self::of(Source::Given { requests: requests.into_iter().collect() })
+    }
+
+    /// Those of a file, which is read when the run is prepared. What it says of a request
+    /// goes before what the plan's request says (method, headers).
+    #[must_use]
+    pub fn file(file: impl Into<PathBuf>) -> Self {
+        Self::of(Source::File { file: file.into(), format: None })
+    }
+
+    /// The plan's own request, once for each row of a CSV file: see [`Self::with_data`].
+    #[must_use]
+    pub fn of_data(data: impl Into<PathBuf>) -> Self {
+        Self::of(Source::Request).with_data(data)
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, data: None, order: RequestOrder::Sequential, found: None }
+    }
+
+    /// Says how the file is written, which is told by its content otherwise.
+    #[must_use]
+    pub fn with_format(mut self, as_given: RequestFormat) -> Self {
+        if let Source::File { format, .. } = &mut self.source {
+            *format = Some(as_given);
+        }
+        self
+    }
+
+    /// Makes each request once for each row of a CSV file, whose first row names the columns:
+    /// `{{column}}` in path, values of headers and text of the body is replaced by what the
+    /// row has there. All requests of a row come before those of the next one.
+    #[must_use]
+    pub fn with_data(mut self, file: impl Into<PathBuf>) -> Self {
+        self.data = Some(file.into());
+        self
+    }
+
+    /// Sets the order, which is [`RequestOrder::Sequential`] otherwise.
+    #[must_use]
+    pub fn with_order(mut self, order: RequestOrder) -> Self {
+        self.order = order;
+        self
+    }
+
+    pub(crate) fn order(&self) -> RequestOrder {
+        self.order
+    }
+
+    /// Whether something is expected of the replies to some, once they were read.
+    pub(crate) fn expects(&self) -> bool {
+        self.found.as_ref().is_some_and(|found| found.expects)
+    }
+
+    /// How many there are, once they were read.
+    pub(crate) fn count(&self) -> Option<u64> {
+        self.found.as_ref().map(|found| found.count)
+    }
+
+    /// As if it had been read.
+    #[cfg(test)]
+    pub(crate) fn found_for_tests(mut self) -> Self {
+        self.found = Some(Found { count: 1, fingerprint: "0".to_owned(), expects: true });
+        self
+    }
+
+    /// Where they come from, for a person.
+    pub(crate) fn told(&self) -> String {
+        let of = match &self.source {
+            Source::Request => "the request".to_owned(),
+            Source::Given { .. } => "a list".to_owned(),
+            Source::File { file, .. } => file.display().to_string(),
+        };
+        match &self.data {
+            Some(data) => format!("{of} with the rows of {}", data.display()),
+            None => of,
+        }
+    }
+
+    /// That something is wrong with all of it.
+    pub(crate) fn content(&self, reason: String) -> WorkloadFileError {
+        WorkloadFileError::content(&self.name(), None, reason)
+    }
+
+    /// The file that its requests come from, or their data.
+    fn name(&self) -> PathBuf {
+        match &self.source {
+            Source::File { file, .. } => file.clone(),
+            _ => self.data.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Checks what can be checked without reading.
+    pub(crate) fn validate(&self) -> Result<(), PlanError> {
+        if let Source::Given { requests } = &self.source {
+            if requests.is_empty() || requests.len() > MOST_REQUESTS {
+                return Err(PlanError::Range {
+                    what: "the requests of a list",
+                    range: "from 1 to 1,000,000",
+                    value: requests.len().to_string(),
+                });
+            }
+            for listed in requests {
+                listed.validate()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the plan's request has a say in more than method and headers.
+    pub(crate) fn is_of_the_request(&self) -> bool {
+        self.source == Source::Request
+    }
+
+    /// The requests that stand in the plan itself.
+    pub(crate) fn given_requests(&self) -> &[ListedRequest] {
+        match &self.source {
+            Source::Given { requests } => requests,
+            _ => &[],
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn given_requests_mut(&mut self) -> &mut [ListedRequest] {
+        match &mut self.source {
+            Source::Given { requests } => requests,
+            _ => &mut [],
+        }
+    }
+
+    /// Reads the list and hands out its requests, one after the other, in the order of the
+    /// file. `request` is the plan's.
+    ///
+    /// # Errors
+    /// [`WorkloadFileError`] if a file cannot be read, or says something wrong, or is another
+    /// than the one that the plan was run with.
+    pub(crate) fn read(
+        &mut self,
+        request: &Request,
+        target: &Target,
+        each: &mut dyn FnMut(ListedRequest),
+    ) -> Result<(), WorkloadFileError> {
+        let mut hash = Fnv::default();
+        let data = match &self.data {
+            None => Table::none(),
+            Some(file) => {
+                let bytes = read(file)?;
+                hash.add(&bytes);
+                Table::read(&bytes, file)?
+            }
+        };
+        let base = Base { request, target };
+        let name = self.name();
+        let wrong = |line, reason: String| WorkloadFileError::content(&name, line, reason);
+        let too_many = || wrong(None, "a load has at most 1,000,000 requests".to_owned());
+        let (mut count, mut expects) = (0_usize, false);
+        let mut fill = |line: u64, entry: &ListedRequest, row: usize| {
+            count += 1;
+            if count > MOST_REQUESTS {
+                return Err(too_many());
+            }
+            let entry = data.fill(entry, row).map_err(|reason| wrong(Some(line), reason))?;
+            entry.validate().map_err(|error| wrong(Some(line), error.to_string()))?;
+            expects |= !entry.expect.is_empty();
+            each(entry);
+            Ok(())
+        };
+        // With several rows the entries are needed again and again, else one by one.
+        let mut entries = Vec::new();
+        let mut take = |line: u64, entry: ListedRequest| {
+            if data.rows() == 1 {
+                return fill(line, &entry, 0);
+            }
+            if entries.len() >= MOST_REQUESTS {
+                return Err(too_many());
+            }
+            entries.push((line, entry));
+            Ok(())
+        };
+        match &self.source {
+            Source::Request => take(1, ListedRequest::new(request.clone(), target.path()))?,
+            Source::Given { requests } => {
+                (1..).zip(requests).try_for_each(|(n, listed)| take(n, base.under(listed)))?;
+            }
+            Source::File { file, format } => {
+                let bytes = read(file)?;
+                hash.add(&bytes);
+                match format.unwrap_or_else(|| RequestFormat::of(&bytes)) {
+                    RequestFormat::Urls => urls::lines(&bytes, file, &base, &mut take)?,
+                    RequestFormat::Wlog => urls::wlog(&bytes, &base, &mut take)?,
+                    RequestFormat::JsonLines => json_lines::read(&bytes, file, &base, &mut take)?,
+                }
+            }
+        }
+        for row in 0..data.rows() {
+            entries.iter().try_for_each(|(line, entry)| fill(*line, entry, row))?;
+        }
+        if count == 0 {
+            return Err(wrong(None, "there is no request in it".to_owned()));
+        }
+        let fingerprint = format!("{:016x}", hash.finish());
+        let found = Found { count: count as u64, fingerprint, expects };
+        if let Some(before) = self.found.as_ref().filter(|before| **before != found) {
+            let reason = format!(
+                "this is not what the report was made with: it has {} requests (fingerprint {}), \
+                 and had {} ({})",
+                found.count, found.fingerprint, before.count, before.fingerprint
+            );
+            return Err(wrong(None, reason));
+        }
+        self.found = Some(found);
+        Ok(())
     }
 }
 
-/// Reads a file of sessions, for [`Script::Log`](crate::session::Script::Log). `think`
-/// stands in for the think times that the file does not give.
-///
-/// # Errors
-/// [`WorkloadFileError`] if it cannot be read or is larger than 64 MiB, or has something that
-/// means nothing, or no session.
-pub fn read_sessions(
-    file: &Path,
-    think: Duration,
-) -> Result<Vec<ScriptedSession>, WorkloadFileError> {
-    let bytes = read(file)?;
-    if file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
-        return sessions_toml::parse(&bytes, file, think);
+/// Takes a request and its line; an error ends the reading.
+type Take<'a> = &'a mut dyn FnMut(u64, ListedRequest) -> Result<(), WorkloadFileError>;
+
+impl RequestFormat {
+    /// By the content.
+    fn of(bytes: &[u8]) -> Self {
+        if bytes.contains(&0) {
+            Self::Wlog
+        } else if bytes.trim_ascii_start().starts_with(b"{")
+            // What data will fill in is the beginning of a URL.
+            && !bytes.trim_ascii_start().starts_with(b"{{")
+        {
+            Self::JsonLines
+        } else {
+            Self::Urls
+        }
     }
-    let sessions = httperf::wsesslog::parse(&bytes, file, think.as_secs_f64(), usize::MAX);
-    sessions.map_err(|error| of_wsesslog(file, &error))
 }
 
 /// The bytes of a file.
-fn read(file: &Path) -> Result<Vec<u8>, WorkloadFileError> {
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, WorkloadFileError> {
     let failed = |source| WorkloadFileError::Read { file: file.to_owned(), source };
     let mut bytes = Vec::new();
     let mut reader = File::open(file).map_err(failed)?.take(MOST_BYTES + 1);
     reader.read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(failed(io::Error::other("it has more than 64 MiB")));
+        return Err(failed(io::Error::other("it has more than 2 GiB")));
     }
     Ok(bytes)
 }
 
-/// What httperf says, with the line and the mend.
-fn of_wsesslog(file: &Path, error: &FileError) -> WorkloadFileError {
-    let (line, reason) = match error {
-        FileError::Argument { line, arg, .. } => (
-            Some(*line),
-            format!(
-                "'{arg}' is no argument of a call: after its URI stand method=METHOD, \
-                 think=SECONDS and contents='BODY' (or is the file TOML? Its name would have to \
-                 end in .toml)"
-            ),
-        ),
-        FileError::Method { line, method, .. } => {
-            let known = httperf::SESSION_METHODS.join(", ");
-            let reason = format!(
-                "'{method}' is no method of this format, which knows {known}: a TOML file takes any"
-            );
-            (Some(*line), reason)
+/// The line, from 1, of a byte.
+pub(crate) fn line_of(bytes: &[u8], at: usize) -> u64 {
+    let before = &bytes[..at.min(bytes.len())];
+    before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1
+}
+
+/// FNV-1a (Fowler, Noll & Vo; draft-eastlake-fnv), which tells files apart, not forgeries.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        FileError::EndOfFile { line, .. } => {
-            (Some(*line), "the file ends in the body that begins here".to_owned())
-        }
-        FileError::NoSessions(_) => (
-            None,
-            "there is no session: a session is one or more lines that begin with a URI".to_owned(),
-        ),
-        other => (None, other.to_string()),
-    };
-    WorkloadFileError::content(file, line, reason)
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod opening;
 mod own_process;
 mod pipelining;
 mod places;
+mod requests;
 #[path = "../../../tests/require.rs"]
 mod require;
 #[cfg(feature = "tls")]

@@ -9,7 +9,10 @@ use loadgen_core::units::parse_duration;
 use loadgen_core::{Plan, Slo};
 
 use crate::exit::Failure;
-use crate::options::{ConnectionOptions, LoadOptions, SessionOptions, TargetOptions, Workload};
+use crate::options::{
+    CheckOptions, ConnectionOptions, LoadOptions, RequestOptions, SessionOptions, TargetOptions,
+    Workload,
+};
 
 /// Put a load on a URL at many rates: response time over rate, knee, capacity
 #[derive(Debug, clap::Args)]
@@ -69,6 +72,10 @@ pub(crate) struct Args {
     load: LoadOptions,
     #[command(flatten)]
     connections: ConnectionOptions,
+    #[command(flatten)]
+    requests: RequestOptions,
+    #[command(flatten)]
+    checks: CheckOptions,
     #[command(flatten)]
     sessions: SessionOptions,
     #[command(flatten)]
@@ -169,11 +176,19 @@ impl Args {
 
     /// The plan of a step, at any rate.
     pub(super) fn base_plan(&self) -> Result<Plan, Failure> {
+        if self.load.stages.is_some() {
+            return Err(Failure::usage(
+                "a sweep sets the rate of each of its steps itself (--rates): leave out --stages, \
+                 or use 'loadgen run'",
+            ));
+        }
         let streams = self.connections.streams(self.load.schedule(1.0), None);
         let workload = Workload {
             target: &self.target,
             connections: &self.connections,
+            requests: &self.requests,
             sessions: &self.sessions,
+            checks: &self.checks,
             load: &self.load,
         };
         Ok(workload.plan(&self.url, streams, Duration::ZERO)?.with_duration(self.duration))

@@ -54,6 +54,7 @@ impl Call {
     pub(crate) fn record(
         &self,
         population: Population,
+        tag: u8,
         outcome: Outcome,
         done: Nanos,
     ) -> CallRecord {
@@ -64,6 +65,8 @@ impl Call {
             bytes: self.received,
             outcome,
             population,
+            tag,
+            request: self.request,
             reused: self.reused,
             retried: self.retried,
             queued: self.queued,

@@ -6,6 +6,8 @@ use std::io;
 use super::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::engine::connection::{Call, State};
+use crate::engine::stream::StreamState;
+use crate::engine::workload::requests::RequestId;
 use crate::net::poll::Readiness;
 use crate::plan::CloseMode;
 use crate::protocol::Protocol;
@@ -100,8 +102,8 @@ impl<P: Protocol> Worker<P> {
         connection.last_call = limit != 0 && connection.calls_done + 1 >= limit;
         let request = self.settings.requests.get(connection.call.request);
         let bytes = match (connection.last_call, stream.close) {
-            (true, CloseMode::Server) => request.last(),
-            _ => &request.keep,
+            (true, CloseMode::Server) => request.last(&mut self.scratch),
+            _ => request.keep,
         };
         connection.state = State::Sending;
         let mut failed = None;
@@ -169,7 +171,8 @@ impl<P: Protocol> Worker<P> {
         let keep = connection.reply.keep_alive();
         let asked_to_close = connection.last_call;
         let status = status_of(&connection.reply);
-        self.record(index, Outcome::Answered(status), now);
+        let outcome = self.outcome_of(index, status);
+        self.record(index, outcome, now);
         if keep && clean && all_sent && !asked_to_close {
             let stream = &mut self.streams[s];
             stream.active.remove(&mut self.slab, index);
@@ -286,13 +289,22 @@ impl<P: Protocol> Worker<P> {
     pub(super) fn call_record(&self, index: u32, outcome: Outcome, now: Nanos) -> CallRecord {
         let connection = &self.slab[index];
         let stream = &self.streams[usize::from(connection.stream)];
-        connection.call.record(stream.population, outcome, now)
+        let tag = self.tag_of(stream, connection.call.request);
+        connection.call.record(stream.population, tag, outcome, now)
+    }
+
+    /// The number of the tag of a request of a stream.
+    #[inline]
+    pub(super) fn tag_of(&self, stream: &StreamState, request: RequestId) -> u8 {
+        // Calls of sessions have numbers of another kind.
+        if stream.scripts.is_some() { 0 } else { self.settings.requests.tag(request) }
     }
 
     /// Records the end of a call that is not the first of a connection.
     pub(super) fn record_call(&mut self, s: usize, call: &Call, outcome: Outcome, now: Nanos) {
         let lag = call.lag();
-        let call = call.record(self.streams[s].population, outcome, now);
+        let stream = &self.streams[s];
+        let call = call.record(stream.population, self.tag_of(stream, call.request), outcome, now);
         self.count_own(&call, lag);
         self.recorder.ended(call);
         self.look_into_unconnected(s, &call);

@@ -6,6 +6,7 @@ use crate::clock::Nanos;
 use crate::engine::connection::Call;
 use crate::engine::looks::NOTABLE;
 use crate::engine::stream::Waiting;
+use crate::engine::workload::requests::RequestId;
 use crate::protocol::Protocol;
 use crate::record::{CallRecord, Outcome};
 
@@ -62,7 +63,7 @@ impl<P: Protocol> Worker<P> {
         self.recorder.offered(stream.population, intended, lag);
         self.took_up(intended, lag);
         if self.is_past_deadline(intended) {
-            return self.shed(s, intended, false);
+            return self.shed(s, intended, request, false);
         }
         // Who came earlier is served earlier.
         if self.streams[s].nobody_waits() && self.can_start(s) {
@@ -73,7 +74,7 @@ impl<P: Protocol> Worker<P> {
             self.recorder.queued(stream.population, intended);
             self.kernel.queued(s, intended, lag);
         } else {
-            self.shed(s, intended, false);
+            self.shed(s, intended, request, false);
         }
     }
 
@@ -108,7 +109,7 @@ impl<P: Protocol> Worker<P> {
                 }
             } else if let Some(Waiting { intended, request }) = stream.due.pop_front() {
                 if self.is_past_deadline(intended) {
-                    self.shed(s, intended, true);
+                    self.shed(s, intended, request, true);
                 } else {
                     self.start(s, Call { intended, request, queued: true, ..Call::default() });
                 }
@@ -153,15 +154,19 @@ impl<P: Protocol> Worker<P> {
         self.streams[s].may_open(|| self.now())
     }
 
-    pub(super) fn shed(&mut self, s: usize, intended: Nanos, queued: bool) {
+    pub(super) fn shed(&mut self, s: usize, intended: Nanos, request: RequestId, queued: bool) {
         let now = self.now();
+        let stream = &self.streams[s];
+        let tag = self.tag_of(stream, request);
         let call = CallRecord {
             intended,
             sent: now,
             done: now,
             bytes: 0,
             outcome: Outcome::Shed,
-            population: self.streams[s].population,
+            population: stream.population,
+            tag,
+            request,
             reused: false,
             retried: false,
             queued,

@@ -41,11 +41,12 @@ impl<P: Protocol> Worker<P> {
             for _ in 0..if is_scripted { MOST_NEVER_TAKEN_UP } else { u64::MAX } {
                 let Some(intended) = self.streams[s].next_start(self.end) else { break };
                 self.streams[s].advance();
-                self.streams[s].number_arrival();
-                self.recorder.never_taken_up(self.streams[s].population, intended);
+                let request = self.streams[s].next_request(&self.settings.requests);
+                let tag = self.tag_of(&self.streams[s], request);
+                self.recorder.never_taken_up(self.streams[s].population, intended, tag);
             }
-            while let Some(Waiting { intended, .. }) = self.streams[s].due.pop_front() {
-                self.shed(s, intended, true);
+            while let Some(Waiting { intended, request }) = self.streams[s].due.pop_front() {
+                self.shed(s, intended, request, true);
             }
             self.abandon_sessions(s, now);
             let open = |stream: &StreamState| stream.connecting.first().or(stream.active.first());

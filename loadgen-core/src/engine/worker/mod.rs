@@ -10,6 +10,7 @@ mod closing;
 mod dating;
 mod dispatch;
 mod ending;
+mod expecting;
 mod lifecycle;
 mod own;
 mod pacing;
@@ -23,6 +24,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
+
+use expecting::Scans;
 
 use crate::clock::{MILLISECOND, Nanos};
 use crate::engine::connection::Slab;
@@ -53,6 +56,11 @@ pub(crate) struct Worker<P: Protocol> {
     pub(super) looks: Looks,
     pub(super) kernel: KernelView,
     pub(super) buffer: Box<[u8]>,
+    /// Bodies are looked at for what is expected of them.
+    pub(super) scanning: bool,
+    scans: Scans,
+    /// Where a request is put together that does not lie ready.
+    pub(super) scratch: Vec<u8>,
     pub(super) heads: P::Heads,
     /// `CLOCK_MONOTONIC` at time 0 of the run.
     pub(super) origin: u64,
@@ -104,6 +112,7 @@ impl<P: Protocol> Worker<P> {
         recorder: Recorder,
     ) -> Self {
         let connections = streams.iter().map(|s| s.warm.max(64) as usize).sum();
+        let scanning = settings.requests.scans();
         let paced = streams.iter().any(|stream| stream.pace.is_some());
         let scripted = streams.iter().position(|stream| stream.scripts.is_some());
         Self {
@@ -118,6 +127,9 @@ impl<P: Protocol> Worker<P> {
             streams,
             recorder,
             buffer: vec![0; BUFFER].into_boxed_slice(),
+            scanning,
+            scans: Scans::default(),
+            scratch: Vec::new(),
             heads: P::Heads::default(),
             origin: sys::monotonic_ns(),
             destination,
@@ -312,12 +324,12 @@ impl<P: Protocol> Worker<P> {
                 self.serve(s);
             }
             let Some(deadline) = self.settings.deadline else { continue };
-            while let Some(&Waiting { intended, .. }) = self.streams[s].due.front() {
+            while let Some(&Waiting { intended, request }) = self.streams[s].due.front() {
                 if intended + deadline > looked {
                     break;
                 }
                 self.streams[s].due.pop_front();
-                self.shed(s, intended, true);
+                self.shed(s, intended, request, true);
             }
         }
     }

@@ -30,7 +30,7 @@ use crate::net::sys;
 use crate::net::transport::Transport;
 use crate::plan::CloseMode;
 use crate::protocol::{Heads, Progress, Protocol};
-use crate::record::{Cause, Failure, Outcome, Phase};
+use crate::record::{Cause, Failure, Phase};
 
 /// What follows on the first call of a connection.
 enum Next {
@@ -156,11 +156,14 @@ impl<P: Protocol> Worker<P> {
             let written = pipe.first_unsent(&mut connection.call).written as usize;
             let request = settings.requests.get(pipe.first_unsent(&mut connection.call).request);
             let alike = pipe.unsent.saturating_sub(other_last);
-            let (bytes, length) = if alike > 0 {
+            let (bytes, length) = if alike == 0 {
+                let last = request.last(&mut self.scratch);
+                (&last[written..], last.len())
+            } else if request.many.is_empty() {
+                (&request.keep[written..], request.keep.len())
+            } else {
                 let wanted = request.many.len().min(alike as usize * request.keep.len());
                 (&request.many[written..wanted], request.keep.len())
-            } else {
-                (&request.last()[written..], request.last().len())
             };
             match transport.send(bytes) {
                 Ok(n) => {
@@ -241,9 +244,8 @@ impl<P: Protocol> Worker<P> {
             if at == filled {
                 break true;
             }
+            let outcome = self.advance_reply(index, at, filled);
             let connection = &mut self.slab[index];
-            let bytes = &self.buffer[at..filled];
-            let outcome = connection.reply.advance(&mut self.heads, bytes, &mut ());
             if self.heads.is_new() {
                 let (sent, now) =
                     (connection.call.sent, sys::monotonic_ns().saturating_sub(self.origin));
@@ -302,7 +304,8 @@ impl<P: Protocol> Worker<P> {
                 pipe.given_up -= 1;
             }
         } else {
-            self.record(index, Outcome::Answered(status), now);
+            let outcome = self.outcome_of(index, status);
+            self.record(index, outcome, now);
         }
         let connection = &mut self.slab[index];
         let Some(pipe) = &mut connection.pipe else { return Next::Ended };

@@ -65,6 +65,7 @@ impl<P: Protocol> Worker<P> {
             let Some(transport) = &mut connection.transport else { return false };
             let droppable = connection.reply.droppable();
             if droppable >= DISCARD_FROM
+                && !self.scanning
                 && nobody_wants(&connection.session, &self.streams[usize::from(connection.stream)])
                 && let asked = droppable.min(DISCARD_AT_ONCE).min(most as u64) as usize
                 && let Some(result) = transport.discard(asked, self.kernel.stamps.as_mut())
@@ -131,8 +132,8 @@ impl<P: Protocol> Worker<P> {
                 }
                 continue;
             }
-            let bytes = &self.buffer[..filled];
-            let outcome = connection.reply.advance(&mut self.heads, bytes, &mut ());
+            let outcome = self.advance_reply(index, 0, filled);
+            let connection = &mut self.slab[index];
             if self.heads.is_new() {
                 take_date(&mut self.recorder, &self.heads, connection.call.sent, now);
             }

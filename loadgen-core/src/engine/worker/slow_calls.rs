@@ -24,11 +24,10 @@ impl<P: Protocol> Worker<P> {
         let connection = &self.slab[index];
         let s = usize::from(connection.stream);
         let request = connection.call.request;
-        let request = match &self.streams[s].scripts {
-            Some(scripts) => scripts.request(request),
-            None => Some(self.settings.requests.get(request)),
+        let request_bytes = match &self.streams[s].scripts {
+            Some(scripts) => scripts.request(request).map_or(0, |request| request.keep.len()),
+            None => self.settings.requests.get(request).keep.len(),
         };
-        let request_bytes = request.map_or(0, |request| request.keep.len());
         self.kernel.look_into(s, &call, Some(connection), request_bytes);
     }
 

@@ -17,7 +17,7 @@ pub(super) fn response(call: &CallRecord) -> Nanos {
 /// Whether the response time is only known to be longer than [`response`].
 pub(super) fn is_censored(call: &CallRecord) -> bool {
     match call.outcome {
-        Outcome::Answered(_) => false,
+        Outcome::Answered(_) | Outcome::AsExpected(_) | Outcome::Wrong(..) => false,
         Outcome::Failed(failure) => failure.is_censored(),
         Outcome::Shed | Outcome::Unfinished => true,
     }
@@ -43,6 +43,7 @@ pub(super) fn never_sent(call: &CallRecord) -> bool {
     match call.outcome {
         Outcome::Shed => true,
         Outcome::Failed(failure) => failure.is_client_side(),
-        Outcome::Answered(_) | Outcome::Unfinished => false,
+        Outcome::Unfinished => false,
+        Outcome::Answered(_) | Outcome::AsExpected(_) | Outcome::Wrong(..) => false,
     }
 }

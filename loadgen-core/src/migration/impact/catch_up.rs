@@ -13,7 +13,7 @@
 //! time again.
 
 use crate::clock::{MILLISECOND, Nanos};
-use crate::record::{CallRecord, Outcome, Population};
+use crate::record::{CallRecord, Population};
 
 use super::calls::{CALLS_BEFORE, generous, need, never_sent};
 use super::gap::Gap;
@@ -65,7 +65,7 @@ impl CatchUp {
         let answered = view
             .calls
             .iter()
-            .filter(|call| matches!(call.outcome, Outcome::Answered(_)))
+            .filter(|call| call.outcome.is_answered())
             .map(|call| (view.left(call).0, call))
             .filter(|(left, call)| *left < first && (first..=idle).contains(&call.done))
             .filter(|(left, call)| {

@@ -14,7 +14,7 @@
 use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
 use crate::migration::reach::readings::{Span, between, dark, longest, silences};
 use crate::migration::reach::{Check, Fate, ReachLog};
-use crate::record::{Outcome, Population};
+use crate::record::Population;
 use crate::report::{OutageReport, Silent, Unreachable};
 
 use super::calls::LOST_SYN;
@@ -210,7 +210,7 @@ fn newcomers(view: &View<'_>) -> Vec<(Nanos, Nanos)> {
         .iter()
         .filter(|call| call.population == Population::Fresh && !call.reused)
         .filter(|call| !call.retried && !call.queued)
-        .filter(|call| matches!(call.outcome, Outcome::Answered(_)))
+        .filter(|call| call.outcome.is_answered())
         .filter(|call| call.sent.saturating_sub(call.intended) < LOST_SYN)
         .map(|call| (call.intended, call.sent))
         .collect()

@@ -42,7 +42,7 @@ pub(super) fn of_checks(view: &View<'_>, checks: &[Check]) -> Option<String> {
 /// a little off.
 pub(super) fn of_calls(view: &View<'_>, outages: &[&Outage]) -> Option<(VerdictStatus, String)> {
     let blackouts = &view.marks.blackouts;
-    let answered = |outcome| matches!(outcome, Outcome::Answered(_));
+    let answered = |outcome: Outcome| outcome.is_answered();
     let count = view
         .calls
         .iter()

@@ -35,6 +35,7 @@ mod simulated_outage;
 mod simulated_pauses;
 #[cfg(test)]
 mod simulated_pile_up;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod untimed;
@@ -94,6 +95,8 @@ pub struct ImpactInput<'a> {
     pub pauses: Option<&'a PauseLog>,
     /// Slow calls and their causes, as far as they are known.
     pub(crate) slow: &'a [SlowCall],
+    /// Names of the tags of requests, by their numbers in the calls.
+    pub tags: &'a [String],
     /// What the reach check saw; `None`: there was none.
     pub(crate) reach: Option<&'a ReachLog>,
 }
@@ -118,6 +121,7 @@ impl<'a> ImpactInput<'a> {
             dates: &[],
             pauses: None,
             slow: &[],
+            tags: &[],
             reach: None,
         }
     }
@@ -205,6 +209,7 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
         transferred_bytes: settled.and_then(|s| s.transferred_bytes),
         rounds: marks.rounds,
         phases: phases::phases(&view),
+        tags: tags::tags(&view),
         truth: settled.and_then(|s| s.truth),
         details: settled.map(|s| s.details.clone()).unwrap_or_default(),
     };

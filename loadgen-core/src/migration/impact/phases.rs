@@ -62,21 +62,25 @@ fn slow_calls(slow: &[SlowCall], cut: &Cut) -> BTreeMap<String, u64> {
     causes
 }
 
-/// A complete reply with a status of 400 and above.
+/// A complete reply that is not good: of status 400 and above, or not as expected.
 pub(super) fn is_error_reply(call: &CallRecord) -> bool {
-    matches!(call.outcome, Outcome::Answered(_)) && !call.outcome.is_good()
+    call.outcome.is_answered() && !call.outcome.is_good()
 }
 
 /// Whether the call has no complete reply.
 pub(super) fn is_lost(call: &CallRecord) -> bool {
-    !matches!(call.outcome, Outcome::Answered(_))
+    !call.outcome.is_answered()
 }
 
 fn counts(calls: &[CallRecord]) -> Counts {
     let mut counts = Counts { offered: calls.len() as u64, ..Counts::default() };
     for call in calls {
         match call.outcome {
-            Outcome::Answered(_) => counts.answered += 1,
+            Outcome::Answered(_) | Outcome::AsExpected(_) => counts.answered += 1,
+            Outcome::Wrong(..) => {
+                counts.answered += 1;
+                counts.wrong += 1;
+            }
             Outcome::Failed(_) => counts.failed += 1,
             Outcome::Shed => counts.shed += 1,
             Outcome::Unfinished => counts.unfinished += 1,
@@ -93,13 +97,13 @@ fn counts(calls: &[CallRecord]) -> Counts {
 /// Whether the log shows that the call had a connection.
 fn connected(call: &CallRecord) -> bool {
     match call.outcome {
-        Outcome::Answered(_) => true,
+        Outcome::Answered(_) | Outcome::AsExpected(_) | Outcome::Wrong(..) => true,
         Outcome::Failed(failure) => failure.phase != Phase::Connect,
         Outcome::Shed | Outcome::Unfinished => false,
     }
 }
 
-fn histogram(calls: &[CallRecord]) -> Option<Histogram<u64>> {
+pub(super) fn histogram(calls: &[CallRecord]) -> Option<Histogram<u64>> {
     // Auto-resizing with 3 digits: neither making it nor recording can fail.
     let mut histogram = Histogram::new(3).ok()?;
     for call in calls.iter().filter(|call| call.outcome.is_good()) {

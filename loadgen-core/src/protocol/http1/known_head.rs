@@ -103,14 +103,17 @@ impl Protocol for ReplyParser {
         Self::new(is_head)
     }
 
-    /// Lines and bodies are not handed out.
+    /// Lines are not handed out, and bodies only where they are wanted.
     #[inline]
     fn advance<S: Sink>(
         &mut self,
         heads: &mut KnownHead,
         bytes: &[u8],
-        _: &mut S,
+        sink: &mut S,
     ) -> Result<(usize, Progress), NotAReply> {
+        if S::TAKES_BODY {
+            return self.advance_telling(bytes, sink).map_err(|_| NotAReply);
+        }
         heads.advance(self, bytes).map_err(|_| NotAReply)
     }
 

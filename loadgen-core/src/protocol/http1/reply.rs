@@ -22,7 +22,7 @@ use super::error::ProtocolError;
 use super::framing::{Body, Framing};
 use super::lines::{Line, Looked};
 use super::scan;
-use crate::protocol::{Progress, Truncated};
+use crate::protocol::{Progress, Sink, Truncated};
 
 /// Most bytes of one head, from the status line to the empty line; also of all
 /// trailers of one reply.
@@ -92,14 +92,35 @@ impl ReplyParser {
     /// The bytes are no HTTP/1.x reply; no further call makes sense.
     #[inline]
     pub(crate) fn advance(&mut self, buffer: &[u8]) -> Result<(usize, Progress), ProtocolError> {
+        self.advance_telling(buffer, &mut ())
+    }
+
+    /// The same, and hands out the bytes of the body, without the framing of chunks.
+    ///
+    /// # Errors
+    ///
+    /// As [`advance`](Self::advance).
+    #[inline]
+    pub(super) fn advance_telling<S: Sink>(
+        &mut self,
+        buffer: &[u8],
+        sink: &mut S,
+    ) -> Result<(usize, Progress), ProtocolError> {
         let mut taken = if self.in_head() { self.advance_head(buffer)? } else { 0 };
         loop {
             let rest = buffer.get(taken..).unwrap_or_default();
             let step = match self.state {
                 // The head takes what it can use.
                 State::StatusLine | State::Fields => None,
-                State::Fixed | State::ChunkData => self.data(rest),
-                State::UntilClose => return Ok((buffer.len(), Progress::More)),
+                State::Fixed | State::ChunkData => {
+                    let length = self.data(rest);
+                    sink.body(&rest[..length.unwrap_or(0)]);
+                    length
+                }
+                State::UntilClose => {
+                    sink.body(rest);
+                    return Ok((buffer.len(), Progress::More));
+                }
                 State::ChunkLine => self.chunk_line(rest)?,
                 State::ChunkEnd => self.chunk_end(rest)?,
                 State::Trailers => self.trailers(rest)?,

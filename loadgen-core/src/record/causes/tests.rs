@@ -1,4 +1,5 @@
 use super::*;
+use crate::Outcome;
 use crate::clock::SECOND;
 use crate::record::{Cause, Failure, Phase, Population};
 use SlowCause::{
@@ -16,6 +17,8 @@ fn call(intended: Nanos, sent: Nanos, done: Nanos) -> CallRecord {
         bytes: 100,
         outcome: Outcome::Answered(200),
         population: Population::Established,
+        tag: 0,
+        request: 0,
         reused: true,
         retried: false,
         queued: false,

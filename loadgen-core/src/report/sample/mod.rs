@@ -134,6 +134,7 @@ pub(crate) fn pre_copy() -> Report {
         transferred_bytes: Some(244 << 20),
         rounds: Some(7),
         phases,
+        tags: Vec::new(),
         truth: None,
         details: serde_json::Map::from_iter([(
             "ram".to_owned(),
@@ -243,6 +244,7 @@ pub(crate) fn stop_and_copy() -> Report {
         transferred_bytes: Some(96 << 20),
         rounds: Some(1),
         phases,
+        tags: Vec::new(),
         truth: Some(Truth {
             downtime_ms: 2980.0,
             stop_s: stop,
@@ -320,6 +322,7 @@ pub(crate) fn empty() -> Report {
         transferred_bytes: None,
         rounds: None,
         phases: Vec::new(),
+        tags: Vec::new(),
         truth: None,
         details: serde_json::Map::new(),
     });

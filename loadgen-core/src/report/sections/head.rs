@@ -7,6 +7,7 @@ use crate::record::Population;
 use crate::schedule::{GapLaw, Schedule};
 use crate::session::{Script, Sessions};
 use crate::target::Target;
+use crate::workload_file::{RequestList, RequestOrder};
 
 /// What stands above all tables.
 pub(crate) struct Head {
@@ -36,6 +37,9 @@ pub(crate) fn head(report: &Report) -> Head {
     match plan.sessions() {
         None => lines.push(("load", stream(&plan.load))),
         Some(sessions) => lines.push(("load", arriving(&plan.load, sessions))),
+    }
+    if let Some(requests) = plan.requests() {
+        lines.push(("requests", requested(requests)));
     }
     match &plan.probe {
         Some(probe) => lines.push(("probe", stream(probe))),
@@ -80,6 +84,17 @@ fn target(target: &Target) -> String {
         None => target.url().to_owned(),
         Some(way) => format!("{} ({way})", target.url()),
     }
+}
+
+/// What calls ask for, where they do not all ask for the same.
+fn requested(requests: &RequestList) -> String {
+    let count = requests.count().map_or_else(|| "those".to_owned(), cell::count);
+    let order = match requests.order() {
+        RequestOrder::Sequential => "in their order, and again from the first",
+        RequestOrder::Shuffled => "all in a random order, then in another one",
+        RequestOrder::Weighted => "drawn by their weights",
+    };
+    format!("{count} of {}, {order}", requests.told())
 }
 
 /// What arrives in place of calls, and how much of it.
@@ -170,6 +185,7 @@ fn arrivals(stream: &Stream) -> String {
             };
             format!("{} on average, {law}", cell::rate(1.0 / gaps.mean_s()))
         }
+        Schedule::Profile(profile) => format!("calls a second: {profile}"),
         Schedule::Closed => "closed loop (the server sets the rate)".to_owned(),
     }
 }

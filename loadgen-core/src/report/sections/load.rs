@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::{Counts, GeneratorReport, Latency, Report};
 use super::{Section, cell};
+use crate::plan::Plan;
 
 /// The span and the calls that the summary figures cover.
 pub(super) fn measured(report: &Report) -> String {
@@ -263,6 +264,11 @@ pub(super) fn errors(report: &Report) -> Option<Section> {
             String::new(),
         ]);
     }
+    for (what, n) in &report.wrong {
+        let of = cell::share(*n, report.counts.answered);
+        let row = [format!("wrong: {what}"), cell::count(*n), format!("{of} of answered")];
+        rows.push([&row[..], &[String::new()]].concat());
+    }
     for (class, n) in &report.errors {
         let of = cell::share(*n, report.counts.started);
         let first = report.error_examples.iter().find(|e| e.class == *class);
@@ -278,6 +284,22 @@ pub(super) fn errors(report: &Report) -> Option<Section> {
         rows.push(vec![class.clone(), cell::count(*n), format!("{of} of started"), example]);
     }
     let mut notes = Vec::new();
+    if report.plan.expects() {
+        let told = match report.counts.wrong {
+            0 => "every reply was as expected".to_owned(),
+            n => format!(
+                "wrong: {} not as expected ({}), by the first thing that was wrong; they are among \
+                 the answered, but no good replies, and in no distribution of response times",
+                if n == 1 {
+                    "1 reply was".to_owned()
+                } else {
+                    format!("{} replies were", cell::count(n))
+                },
+                expected(&report.plan),
+            ),
+        };
+        notes.push(told);
+    }
     if report.errors.is_empty() {
         notes.push("no call failed".to_owned());
     } else if report.populations.len() > 1 {
@@ -293,6 +315,12 @@ pub(super) fn errors(report: &Report) -> Option<Section> {
         text_columns: 1,
         notes,
     })
+}
+
+/// What is expected of all replies, in a line.
+fn expected(plan: &Plan) -> String {
+    let all: Vec<String> = plan.expectations().iter().map(ToString::to_string).collect();
+    if all.is_empty() { "by the list of requests".to_owned() } else { all.join("; ") }
 }
 
 /// Classes and their counts in one line.

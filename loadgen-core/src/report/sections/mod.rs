@@ -18,6 +18,7 @@ mod load;
 pub(super) mod losses;
 mod phases;
 mod sessions;
+mod tags;
 
 pub(crate) use darks::{Dark, darks};
 pub(crate) use head::{Head, head};
@@ -55,6 +56,7 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
     if let Some(migration) = &report.migration {
         sections.push(impact::answer(report, migration));
         sections.push(phases::response(report, migration));
+        sections.extend(tags::of_migration(migration));
         sections.extend(impact::truth(migration));
         sections.push(phases::table(migration));
     }
@@ -63,6 +65,7 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
     }
     sections.push(load::calls(report));
     sections.extend(sessions::section(report));
+    sections.extend(tags::section(report));
     sections.push(load::times(report));
     sections.extend(connecting::section(report));
     sections.extend(causes::section(report));

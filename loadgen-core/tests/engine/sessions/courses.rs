@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use loadgen_core::Schedule;
 use loadgen_core::session::{Burst, Retry, Script, ScriptedCall, ScriptedSession};
 use loadgen_core::target_server::TargetOptions;
+use loadgen_core::{Engine, Plan, Schedule, Stream, Target};
 
 use super::{BUSY, connections, every, plan, run, scripted};
-use crate::common::{OK, OddServer, millis, target};
+use crate::common::{OK, OddServer, gated_server, millis, target, wait_until};
 
 #[test]
 fn connections_of_several_calls() {
@@ -55,6 +55,22 @@ fn one_after_the_other() {
     assert!(figures.replies.response_mean_ms.unwrap() >= 5.0);
     assert!(figures.test_duration_s >= 0.05);
     server.stop().unwrap();
+}
+
+#[test]
+fn a_closed_loop_holds_as_many_sessions_as_it_may() {
+    let (gate, server) = gated_server();
+    let stream = Stream::established(Schedule::Closed).with_connections(5);
+    let target = Target::parse(&server.url()).unwrap();
+    let sessions = connections(20, 1);
+    let plan = Plan::new(target, stream).with_sessions(sessions).with_threads(2);
+    let handle = Engine::new(plan).unwrap().start().unwrap();
+    wait_until("five are asked for", || server.asked() == 5);
+    thread::sleep(millis(20));
+    assert_eq!(server.asked(), 5);
+    gate.open();
+    let report = handle.join().unwrap();
+    assert_eq!((report.counts.answered, report.sessions.unwrap().connections.attempted), (20, 20));
 }
 
 /// The server answers a burst when it has all of it, and looks whether there is more.

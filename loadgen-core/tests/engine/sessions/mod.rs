@@ -22,7 +22,10 @@ fn every(gap_s: f64) -> Schedule {
 
 fn plan(port: u16, schedule: Schedule, sessions: Sessions) -> Plan {
     let target = Target::host_port("127.0.0.1", port, false).unwrap();
-    Plan::new(target, Stream::established(schedule)).with_sessions(sessions)
+    let stream = Stream::established(schedule);
+    // One after the other.
+    let at_once = if schedule == Schedule::Closed { 1 } else { stream.connections() };
+    Plan::new(target, stream.with_connections(at_once)).with_sessions(sessions)
 }
 
 fn run(plan: Plan) -> (SessionsReport, Report) {

@@ -47,7 +47,7 @@ impl<P: Protocol> Worker<P> {
         let Some(scripts) = self.scripts(s) else { return };
         if !scripts.may_open() {
             scripts.record.arrivals_shed += 1;
-            return self.shed(s, intended, false);
+            return self.shed(s, intended, 0, false);
         }
         let session = scripts.begin(number, intended, lag.unwrap_or(0), now);
         if scripts.connects_first() {

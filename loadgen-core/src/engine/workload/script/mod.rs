@@ -141,6 +141,11 @@ impl Scripts {
         Some((self.sessions.named_mut(session)?, self.calls.get_mut(call)?))
     }
 
+    /// How many sessions are under way.
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }

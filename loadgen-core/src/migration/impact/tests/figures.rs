@@ -153,6 +153,8 @@ fn populations_have_outages_of_their_own() {
                 done: sent + MS,
                 outcome: Outcome::Answered(200),
                 population: Population::Fresh,
+                tag: 0,
+                request: 0,
                 reused: false,
                 ..*c
             }

@@ -38,6 +38,8 @@ fn call(intended: Nanos, done: Nanos) -> CallRecord {
         bytes: 100,
         outcome: Outcome::Answered(200),
         population: Population::Established,
+        tag: 0,
+        request: 0,
         reused: true,
         retried: false,
         queued: false,

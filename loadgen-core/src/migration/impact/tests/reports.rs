@@ -29,6 +29,8 @@ fn both(dark: (Nanos, Nanos)) -> Run {
     run.calls = (0..1000).map(call_at).collect();
     let fresh = run.calls.clone().into_iter().map(|c| CallRecord {
         population: Population::Fresh,
+        tag: 0,
+        request: 0,
         reused: false,
         ..c
     });

@@ -9,10 +9,11 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::{WorkloadFileError, read};
+use crate::error::WorkloadFileError;
 use crate::request::is_token;
 use crate::session::{Burst, ScriptedCall, ScriptedSession};
 use crate::units::parse_duration;
+use crate::workload_file::{line_of, read};
 
 /// The file.
 #[derive(Deserialize)]
@@ -145,7 +146,7 @@ pub(super) fn parse(
         let line = line_of(bytes, error.valid_up_to());
         wrong(Some(line), "TOML is UTF-8, and this is not")
     })?;
-    let sessions: Sessions = toml::from_str(text).map_err(|error| {
+    let sessions: Sessions = ::toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| line_of(bytes, span.start));
         wrong(line, error.message())
     })?;
@@ -171,10 +172,4 @@ pub(super) fn parse(
         Ok(ScriptedSession { bursts: bursts.collect::<Result<_, _>>()? })
     };
     sessions.session.into_iter().map(session).collect()
-}
-
-/// The line, from 1, of a byte.
-fn line_of(bytes: &[u8], at: usize) -> u64 {
-    let before = &bytes[..at.min(bytes.len())];
-    before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1
 }
