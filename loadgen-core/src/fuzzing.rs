@@ -90,7 +90,6 @@ impl Recording {
             outcome: Outcome::Answered(200),
             population,
             tag: 0,
-            request: 0,
             reused: true,
             retried: false,
             queued: false,

@@ -15,10 +15,7 @@ use super::conclude::conclude;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::note;
-use crate::options::{
-    CheckOptions, ConnectionOptions, LoadOptions, MeasuringOptions, OutputOptions, RequestOptions,
-    SessionOptions, TargetOptions, Workload,
-};
+use crate::options::{MeasuringOptions, OutputOptions, Workload};
 use crate::output::Destination;
 use crate::progress::Progress;
 
@@ -89,19 +86,9 @@ pub(crate) struct Args {
     reach_rate: f64,
 
     #[command(flatten)]
-    load: LoadOptions,
+    workload: Workload,
     #[command(flatten)]
     measuring: MeasuringOptions,
-    #[command(flatten)]
-    connections: ConnectionOptions,
-    #[command(flatten)]
-    requests: RequestOptions,
-    #[command(flatten)]
-    checks: CheckOptions,
-    #[command(flatten)]
-    sessions: SessionOptions,
-    #[command(flatten)]
-    target: TargetOptions,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -179,7 +166,7 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
         Err(MigrationError::Run(error)) => return Err(error.into()),
         Err(error) => return Err(Failure::Run(error.into())),
     };
-    conclude(&report, &args.load.slo, &destination, &interrupt, quiet)
+    conclude(&report, &args.workload.load.slo, &destination, &interrupt, quiet)
 }
 
 impl Args {
@@ -199,7 +186,7 @@ impl Args {
                      own server"
                 )));
             }
-            if self.target.connects_elsewhere() {
+            if self.workload.target.connects_elsewhere() {
                 return Err(Failure::usage(
                     "--connect-to leads away from the server of the simulated migration: leave it \
                      out, or give another --trigger",
@@ -211,7 +198,7 @@ impl Args {
             let own_seed = settings.iter().any(|(key, _)| key == "seed");
             let vm = SimulatedVm::from_pairs(settings.iter().map(|(key, value)| (key, value)));
             let vm = vm.map_err(as_failure)?;
-            let vm = if own_seed { vm } else { vm.with_seed(self.load.seed) };
+            let vm = if own_seed { vm } else { vm.with_seed(self.workload.load.seed) };
             let simulated = SimulatedTrigger::start(child, vm).map_err(as_failure)?;
             let url = simulated.url().to_owned();
             return Ok((Box::new(simulated), url));
@@ -238,7 +225,7 @@ impl Args {
 
     /// Whether there is no probe only because the load is one of newcomers already.
     fn is_without_probe(&self) -> bool {
-        self.probe_rate.is_none() && self.connections.are_fresh()
+        self.probe_rate.is_none() && self.workload.connections.are_fresh()
     }
 
     /// The rate of the newcomers beside the load, if there are any.
@@ -248,17 +235,9 @@ impl Args {
     }
 
     fn plan(&self, url: &str) -> Result<Plan, Failure> {
-        let schedule = self.load.schedule(self.rate);
-        let streams = self.connections.warm_streams(schedule, self.probe_rate());
-        let workload = Workload {
-            target: &self.target,
-            connections: &self.connections,
-            requests: &self.requests,
-            sessions: &self.sessions,
-            checks: &self.checks,
-            load: &self.load,
-        };
-        Ok(self.measuring.apply(workload.plan(url, streams, WARM_UP)?))
+        let schedule = self.workload.load.schedule(self.rate);
+        let streams = self.workload.connections.warm_streams(schedule, self.probe_rate());
+        Ok(self.measuring.apply(self.workload.plan(url, streams, WARM_UP)?))
     }
 }
 

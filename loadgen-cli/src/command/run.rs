@@ -11,10 +11,7 @@ use super::read_report;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::note;
-use crate::options::{
-    CheckOptions, ConnectionOptions, Given, LoadOptions, MeasuringOptions, OutputOptions,
-    RequestOptions, SessionOptions, TargetOptions, Workload,
-};
+use crate::options::{Given, MeasuringOptions, OutputOptions, Workload};
 use crate::output::Destination;
 use crate::progress::Progress;
 
@@ -54,19 +51,9 @@ pub(crate) struct Args {
     probe_rate: Option<f64>,
 
     #[command(flatten)]
-    load: LoadOptions,
+    workload: Workload,
     #[command(flatten)]
     measuring: MeasuringOptions,
-    #[command(flatten)]
-    connections: ConnectionOptions,
-    #[command(flatten)]
-    requests: RequestOptions,
-    #[command(flatten)]
-    checks: CheckOptions,
-    #[command(flatten)]
-    sessions: SessionOptions,
-    #[command(flatten)]
-    target: TargetOptions,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -111,13 +98,13 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     };
     let progress = Progress::new(args.output.quiet, length);
     let report = watch(handle, progress, warmup, length, interrupt)?;
-    conclude(&report, &args.load.slo, &destination, interrupt, args.output.quiet)
+    conclude(&report, &args.workload.load.slo, &destination, interrupt, args.output.quiet)
 }
 
 impl Args {
     fn plan(&self) -> Result<Plan, Failure> {
-        let schedule = match (self.rate, self.load.stages) {
-            (Some(rate), _) => self.load.schedule(rate),
+        let schedule = match (self.rate, self.workload.load.stages) {
+            (Some(rate), _) => self.workload.load.schedule(rate),
             (None, Some(profile)) => Schedule::Profile(profile),
             (None, None) if self.closed => Schedule::Closed,
             (None, None) => {
@@ -127,22 +114,14 @@ impl Args {
                 ));
             }
         };
-        let streams = self.connections.streams(schedule, self.probe_rate);
-        let workload = Workload {
-            target: &self.target,
-            connections: &self.connections,
-            requests: &self.requests,
-            sessions: &self.sessions,
-            checks: &self.checks,
-            load: &self.load,
-        };
-        let plan = workload.plan(&self.url, streams, Duration::ZERO)?;
+        let streams = self.workload.connections.streams(schedule, self.probe_rate);
+        let plan = self.workload.plan(&self.url, streams, Duration::ZERO)?;
         Ok(self.measuring.apply(plan).with_duration(self.duration()))
     }
 
     /// How long the load lasts.
     fn duration(&self) -> Duration {
-        let of_stages = self.load.stages.and_then(|profile| profile.length_s());
+        let of_stages = self.workload.load.stages.and_then(|profile| profile.length_s());
         let default = of_stages.map_or(DURATION, Duration::from_secs_f64);
         self.duration.unwrap_or(default)
     }
@@ -180,7 +159,7 @@ impl Args {
             }
             plan = plan.with_duration(self.duration());
         }
-        for told in self.target.supply_secrets(&mut plan)? {
+        for told in self.workload.target.supply_secrets(&mut plan)? {
             if !self.output.quiet {
                 note(&told);
             }

@@ -13,6 +13,7 @@ mod requests;
 mod sessions;
 mod target;
 mod tls;
+mod workload;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -23,8 +24,9 @@ pub(crate) use load::{LoadOptions, PrecisionArg};
 pub(crate) use measuring::MeasuringOptions;
 pub(crate) use output::{Format, OutputOptions};
 pub(crate) use requests::RequestOptions;
-pub(crate) use sessions::{SessionOptions, Workload};
+pub(crate) use sessions::SessionOptions;
 pub(crate) use target::TargetOptions;
+pub(crate) use workload::Workload;
 
 /// The options that stand on the command line, as opposed to defaults.
 #[derive(Debug)]

@@ -1,15 +1,14 @@
 //! Sessions in place of single calls.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use loadgen_core::session::{Retry, Script, Sessions, SocketOptions};
+use loadgen_core::Request;
+use loadgen_core::session::{Retry, Script, Sessions};
 use loadgen_core::session_file::read_sessions;
 use loadgen_core::units::parse_duration;
-use loadgen_core::{Plan, Request, Schedule, Stream};
 
-use super::{CheckOptions, ConnectionOptions, LoadOptions, RequestOptions, TargetOptions};
 use crate::exit::Failure;
 
 #[derive(Debug, Args)]
@@ -70,96 +69,23 @@ impl From<RetryArg> for Retry {
     }
 }
 
-/// What a load is made of, by all options that have a say in it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Workload<'a> {
-    pub(crate) target: &'a TargetOptions,
-    pub(crate) connections: &'a ConnectionOptions,
-    pub(crate) requests: &'a RequestOptions,
-    pub(crate) sessions: &'a SessionOptions,
-    pub(crate) checks: &'a CheckOptions,
-    pub(crate) load: &'a LoadOptions,
-}
-
-/// The streams of a load: the main one, and the probe beside it.
-pub(crate) type Streams = (Stream, Option<Stream>);
-
-/// Most connections of a stream of sessions, whose number is theirs to say.
-const NO_LIMIT: u32 = 1_000_000;
-
-/// Sessions at once in closed loop, unless the user says otherwise.
-const AT_ONCE: u32 = 64;
-
-impl Workload<'_> {
-    /// The plan of this load on a URL, with this warm-up unless the user gives another.
-    /// `streams` are those of a load of single calls.
-    pub(crate) fn plan(
-        &self,
-        url: &str,
-        (stream, probe): Streams,
-        warmup: Duration,
-    ) -> Result<Plan, Failure> {
-        if self.requests.orders_nothing() {
-            return Err(Failure::usage(
-                "--requests-order says in which order requests are made: give them with --requests \
-                 FILE or --data FILE.csv",
-            ));
-        }
-        let Some(file) = &self.sessions.session else {
-            let plan = Plan::new(self.target.target(url)?, stream);
-            let plan = self.target.encrypted(plan.with_request(self.target.request()?));
-            let plan = match self.requests.list() {
-                Some(list) => plan.with_requests(list),
-                None => plan,
-            };
-            let plan = self.checks.apply(self.load.apply(plan, warmup));
-            return Ok(match probe {
-                Some(probe) => plan.with_probe(probe),
-                None => plan,
-            });
-        };
-        let request = self.target.request()?;
-        if probe.is_none()
-            && let Some(option) = self.target.of_single_calls()
-        {
-            return Err(Failure::usage(format!(
-                "the calls of sessions have methods and bodies of their own, in the file: leave \
-                 out {option}, or add --probe-rate, whose calls it is meant for"
-            )));
-        }
-        let script = read_sessions(file, self.sessions.session_think).map_err(Failure::usage)?;
-        let sessions = self.sessions(Script::Log { sessions: script }, &request, stream.schedule());
-        let at_once = match stream.schedule() {
-            Schedule::Closed => self.connections.most_connections().unwrap_or(AT_ONCE),
-            _ => NO_LIMIT,
-        };
-        let stream = Stream::established(stream.schedule()).with_connections(at_once);
-        let plan = Plan::new(self.target.target(url)?, stream).with_sessions(sessions);
-        let plan = self.checks.apply(self.target.encrypted(plan));
-        Ok(self.load.apply(
-            match probe {
-                Some(probe) => plan.with_request(request).with_probe(probe),
-                None => plan,
-            },
-            warmup,
-        ))
+impl SessionOptions {
+    /// The file of sessions, if arrivals are such.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.session.as_deref()
     }
 
-    fn sessions(&self, script: Script, request: &Request, schedule: Schedule) -> Sessions {
-        let options = self.sessions;
-        let mut sessions = Sessions::scripted(script).with_head_of(request);
-        sessions.connections = options.session_connections;
-        sessions.calls_in_flight = self.connections.pipeline();
-        // Of a closed loop they limit the sessions.
-        sessions.open_connections =
-            self.connections.most_connections().filter(|_| schedule != Schedule::Closed);
-        sessions.retry = options.session_retry.into();
-        sessions.failure_status = options.session_failure_status;
-        sessions.cookies = options.session_cookies;
-        sessions.limits.timeout_s = self.load.timeout().as_secs_f64();
-        let close_with_reset = self.connections.resets();
-        sessions.socket = SocketOptions { close_with_reset, ..SocketOptions::default() };
+    /// The sessions of the file, as far as these options say how they go. `request` has the
+    /// headers of their calls.
+    pub(super) fn read(&self, file: &Path, request: &Request) -> Result<Sessions, Failure> {
+        let script = read_sessions(file, self.session_think).map_err(Failure::usage)?;
+        let mut sessions =
+            Sessions::scripted(Script::Log { sessions: script }).with_head_of(request);
+        sessions.connections = self.session_connections;
+        sessions.retry = self.session_retry.into();
+        sessions.failure_status = self.session_failure_status;
+        sessions.cookies = self.session_cookies;
         sessions.preflight = true;
-        sessions
+        Ok(sessions)
     }
 }

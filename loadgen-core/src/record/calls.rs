@@ -26,8 +26,6 @@ pub struct CallRecord {
     /// Of its request's tag the place among the report's [`tags`](crate::Report::tags); 0
     /// where there are none.
     pub tag: u8,
-    /// The number of its request in the list of the plan; 0 where there is none.
-    pub request: u32,
     /// Whether the connection had been open before this call.
     pub reused: bool,
     /// Whether it was sent again, since its first connection was found closed.

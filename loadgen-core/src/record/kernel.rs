@@ -317,7 +317,6 @@ mod tests {
             outcome: Outcome::Answered(200),
             population: Population::Fresh,
             tag: 0,
-            request: 0,
             reused: false,
             retried: false,
             queued: false,

@@ -2,7 +2,7 @@
 //! histograms of their times. It only adds up; who counts what is the recorder's.
 
 use super::connections::Losses;
-use super::{Cause, Phase};
+use super::{Cause, Outcome, Phase};
 use crate::expectation::Miss;
 
 /// Times in ns, 1 ns to an hour, 3 significant digits (HdrHistogram).
@@ -103,11 +103,18 @@ impl PopulationRecord {
         }
     }
 
-    /// A reply is not as expected: where its response time goes to.
-    #[cold]
-    pub(super) fn wrong(&mut self, miss: Miss) -> &mut Histogram {
-        self.wrong[miss as usize] += 1;
-        self.response_wrong.get_or_insert_with(|| Box::new(histogram()))
+    /// Where the response time of a reply goes to of which anything was expected, or whose
+    /// status is one of errors.
+    #[inline(never)]
+    pub(super) fn not_plainly_good(&mut self, outcome: Outcome) -> &mut Histogram {
+        match outcome {
+            Outcome::Wrong(_, miss) => {
+                self.wrong[miss as usize] += 1;
+                self.response_wrong.get_or_insert_with(|| Box::new(histogram()))
+            }
+            good if good.is_good() => &mut self.response,
+            _ => &mut self.response_error_status,
+        }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {

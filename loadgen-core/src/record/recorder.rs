@@ -29,6 +29,8 @@ pub(crate) struct Recorder {
     pub(crate) bad_calls: BadCalls,
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
+    /// Calls are logged, or have tags.
+    keeps_each: bool,
     /// By the numbers of tags; empty unless requests have some.
     pub(crate) tags: Vec<TagRecord>,
     /// To which endpoints connections went.
@@ -68,6 +70,7 @@ impl Recorder {
             timeline: Timeline::new(expected),
             connections: ConnectionLog::new(log.keeps()),
             dates: DateLog::new(log.keeps()),
+            keeps_each: log.keeps(),
             log,
             tls: TlsRecord::default(),
             bad_calls: BadCalls::default(),
@@ -89,6 +92,7 @@ impl Recorder {
     /// Keeps figures of so many tags, too.
     pub(crate) fn keep_tags(&mut self, tags: usize) {
         self.tags = vec![TagRecord::new(); tags];
+        self.keeps_each |= tags > 0;
     }
 
     /// Calls with an earlier intended start are left out of the summary.
@@ -297,9 +301,8 @@ impl Recorder {
     /// The end of a call, whatever it was.
     #[inline]
     pub(crate) fn ended(&mut self, call: CallRecord) {
-        self.log.push(call);
-        if !self.tags.is_empty() {
-            self.ended_of_tag(&call);
+        if self.keeps_each {
+            self.keep(call);
         }
         let population = call.population;
         let response = call.done.saturating_sub(call.intended);
@@ -316,9 +319,8 @@ impl Recorder {
                 record.status[hundreds(status)] += 1;
                 record.service.saturating_record(call.done.saturating_sub(call.sent));
                 let responses = match call.outcome {
-                    Outcome::Wrong(_, miss) => record.wrong(miss),
-                    good if good.is_good() => &mut record.response,
-                    _ => &mut record.response_error_status,
+                    Outcome::Answered(status) if status < 400 => &mut record.response,
+                    other => record.not_plainly_good(other),
                 };
                 responses.saturating_record(response);
             }
@@ -327,12 +329,14 @@ impl Recorder {
         self.ended_badly(call, response);
     }
 
+    /// What is kept of a call by itself, or by its tag.
     #[inline(never)]
-    fn ended_of_tag(&mut self, call: &CallRecord) {
+    fn keep(&mut self, call: CallRecord) {
+        self.log.push(call);
         if call.intended >= self.warmup_end
             && let Some(record) = self.tags.get_mut(usize::from(call.tag))
         {
-            record.ended(call);
+            record.ended(&call);
         }
     }
 
@@ -418,7 +422,6 @@ mod tests {
             outcome,
             population: Population::Established,
             tag: 0,
-            request: 0,
             reused: true,
             retried: false,
             queued: false,

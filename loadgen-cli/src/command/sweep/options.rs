@@ -9,10 +9,7 @@ use loadgen_core::units::parse_duration;
 use loadgen_core::{Plan, Slo};
 
 use crate::exit::Failure;
-use crate::options::{
-    CheckOptions, ConnectionOptions, LoadOptions, RequestOptions, SessionOptions, TargetOptions,
-    Workload,
-};
+use crate::options::Workload;
 
 /// Put a load on a URL at many rates: response time over rate, knee, capacity
 #[derive(Debug, clap::Args)]
@@ -69,17 +66,7 @@ pub(crate) struct Args {
     pub(super) resume: Option<PathBuf>,
 
     #[command(flatten)]
-    load: LoadOptions,
-    #[command(flatten)]
-    connections: ConnectionOptions,
-    #[command(flatten)]
-    requests: RequestOptions,
-    #[command(flatten)]
-    checks: CheckOptions,
-    #[command(flatten)]
-    sessions: SessionOptions,
-    #[command(flatten)]
-    target: TargetOptions,
+    workload: Workload,
 
     /// Form of the result [default: by the name of FILE, else text]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
@@ -176,26 +163,18 @@ impl Args {
 
     /// The plan of a step, at any rate.
     pub(super) fn base_plan(&self) -> Result<Plan, Failure> {
-        if self.load.stages.is_some() {
+        if self.workload.load.stages.is_some() {
             return Err(Failure::usage(
                 "a sweep sets the rate of each of its steps itself (--rates): leave out --stages, \
                  or use 'loadgen run'",
             ));
         }
-        let streams = self.connections.streams(self.load.schedule(1.0), None);
-        let workload = Workload {
-            target: &self.target,
-            connections: &self.connections,
-            requests: &self.requests,
-            sessions: &self.sessions,
-            checks: &self.checks,
-            load: &self.load,
-        };
-        Ok(workload.plan(&self.url, streams, Duration::ZERO)?.with_duration(self.duration))
+        let streams = self.workload.connections.streams(self.workload.load.schedule(1.0), None);
+        Ok(self.workload.plan(&self.url, streams, Duration::ZERO)?.with_duration(self.duration))
     }
 
     pub(super) fn objectives(&self) -> &[Slo] {
-        &self.load.slo
+        &self.workload.load.slo
     }
 
     pub(super) fn is_quiet(&self) -> bool {

@@ -66,7 +66,6 @@ impl Call {
             outcome,
             population,
             tag,
-            request: self.request,
             reused: self.reused,
             retried: self.retried,
             queued: self.queued,

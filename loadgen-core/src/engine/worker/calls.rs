@@ -50,7 +50,7 @@ impl<P: Protocol> Worker<P> {
         connection.alive = connection.call.sent;
         connection.call = Call { sent: now, expires, reused: true, ..call };
         connection.has_call = true;
-        connection.reply = P::reply_to(self.settings.requests.get(call.request).is_head);
+        connection.reply = P::reply_to(self.settings.requests.is_head(call.request));
         let stream = &mut self.streams[s];
         if !call.retried {
             self.recorder.started(stream.population, call.intended, now);
@@ -100,10 +100,10 @@ impl<P: Protocol> Worker<P> {
         let stream = &self.streams[s];
         let limit = stream.calls_per_connection;
         connection.last_call = limit != 0 && connection.calls_done + 1 >= limit;
-        let request = self.settings.requests.get(connection.call.request);
+        let (requests, request) = (&self.settings.requests, connection.call.request);
         let bytes = match (connection.last_call, stream.close) {
-            (true, CloseMode::Server) => request.last(&mut self.scratch),
-            _ => request.keep,
+            (true, CloseMode::Server) => requests.get(request).last(&mut self.scratch),
+            _ => requests.keep(request),
         };
         connection.state = State::Sending;
         let mut failed = None;
@@ -297,7 +297,11 @@ impl<P: Protocol> Worker<P> {
     #[inline]
     pub(super) fn tag_of(&self, stream: &StreamState, request: RequestId) -> u8 {
         // Calls of sessions have numbers of another kind.
-        if stream.scripts.is_some() { 0 } else { self.settings.requests.tag(request) }
+        if self.tagged && stream.scripts.is_none() {
+            self.settings.requests.tag(request)
+        } else {
+            0
+        }
     }
 
     /// Records the end of a call that is not the first of a connection.

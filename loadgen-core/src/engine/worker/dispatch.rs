@@ -166,7 +166,6 @@ impl<P: Protocol> Worker<P> {
             outcome: Outcome::Shed,
             population: stream.population,
             tag,
-            request,
             reused: false,
             retried: false,
             queued,

@@ -24,10 +24,10 @@ impl<P: Protocol> Worker<P> {
                 self.recorder.started(population, call.intended, now);
             }
         }
-        let request = self.settings.requests.get(call.map_or(0, |call| call.request));
+        let is_head = self.settings.requests.is_head(call.map_or(0, |call| call.request));
         // The clock of a load that has not begun is another.
         let begun = if call.is_some() { now } else { 0 };
-        let index = self.begin_opening(s, request.is_head, begun);
+        let index = self.begin_opening(s, is_head, begun);
         let connection = &mut self.slab[index];
         connection.has_call = call.is_some();
         connection.call = Call { sent: now, received: 0, ..call.unwrap_or_default() };

@@ -56,9 +56,13 @@ pub(crate) struct Worker<P: Protocol> {
     pub(super) looks: Looks,
     pub(super) kernel: KernelView,
     pub(super) buffer: Box<[u8]>,
+    /// Requests have tags.
+    pub(super) tagged: bool,
+    /// Something is expected of replies.
+    pub(super) expecting: bool,
     /// Bodies are looked at for what is expected of them.
     pub(super) scanning: bool,
-    scans: Scans,
+    pub(super) scans: Scans,
     /// Where a request is put together that does not lie ready.
     pub(super) scratch: Vec<u8>,
     pub(super) heads: P::Heads,
@@ -112,6 +116,7 @@ impl<P: Protocol> Worker<P> {
         recorder: Recorder,
     ) -> Self {
         let connections = streams.iter().map(|s| s.warm.max(64) as usize).sum();
+        let (tagged, expecting) = (settings.requests.are_tagged(), settings.requests.expect());
         let scanning = settings.requests.scans();
         let paced = streams.iter().any(|stream| stream.pace.is_some());
         let scripted = streams.iter().position(|stream| stream.scripts.is_some());
@@ -127,6 +132,8 @@ impl<P: Protocol> Worker<P> {
             streams,
             recorder,
             buffer: vec![0; BUFFER].into_boxed_slice(),
+            tagged,
+            expecting,
             scanning,
             scans: Scans::default(),
             scratch: Vec::new(),

@@ -244,8 +244,14 @@ impl<P: Protocol> Worker<P> {
             if at == filled {
                 break true;
             }
-            let outcome = self.advance_reply(index, at, filled);
             let connection = &mut self.slab[index];
+            let bytes = &self.buffer[at..filled];
+            let outcome = if self.scanning {
+                let requests = &self.settings.requests;
+                self.scans.advance(index, connection, &mut self.heads, bytes, requests)
+            } else {
+                connection.reply.advance(&mut self.heads, bytes, &mut ())
+            };
             if self.heads.is_new() {
                 let (sent, now) =
                     (connection.call.sent, sys::monotonic_ns().saturating_sub(self.origin));
@@ -335,7 +341,7 @@ impl<P: Protocol> Worker<P> {
         let key = if last { next.expires } else { connection.call.expires };
         connection.alive = connection.call.sent;
         connection.call = Call { received: surplus as u64, expires: key, ..next };
-        connection.reply = P::reply_to(self.settings.requests.get(next.request).is_head);
+        connection.reply = P::reply_to(self.settings.requests.is_head(next.request));
         let limit = self.streams[s].calls_per_connection;
         connection.last_call = last && limit != 0 && connection.calls_done + 1 >= limit;
         self.streams[s].behind -= 1;

@@ -132,8 +132,13 @@ impl<P: Protocol> Worker<P> {
                 }
                 continue;
             }
-            let outcome = self.advance_reply(index, 0, filled);
-            let connection = &mut self.slab[index];
+            let bytes = &self.buffer[..filled];
+            let outcome = if self.scanning {
+                let requests = &self.settings.requests;
+                self.scans.advance(index, connection, &mut self.heads, bytes, requests)
+            } else {
+                connection.reply.advance(&mut self.heads, bytes, &mut ())
+            };
             if self.heads.is_new() {
                 take_date(&mut self.recorder, &self.heads, connection.call.sent, now);
             }

@@ -26,7 +26,7 @@ impl<P: Protocol> Worker<P> {
         let request = connection.call.request;
         let request_bytes = match &self.streams[s].scripts {
             Some(scripts) => scripts.request(request).map_or(0, |request| request.keep.len()),
-            None => self.settings.requests.get(request).keep.len(),
+            None => self.settings.requests.keep(request).len(),
         };
         self.kernel.look_into(s, &call, Some(connection), request_bytes);
     }

@@ -3,6 +3,8 @@
 //! Nothing here knows of sockets. A worker tells what became of a call, and is told what
 //! comes next; it calls, and is never called back.
 
+mod many;
+mod prepared;
 pub(super) mod requests;
 pub(super) mod script;
 mod slots;

@@ -1,118 +1,14 @@
 //! The requests of a run: their bytes are encoded once, and shared by all workers and
 //! connections. A call names its request by its number.
 
-use std::collections::HashMap;
 use std::iter;
 
+use super::many::{Builder, Many};
+pub(crate) use super::prepared::{Prepared, RequestId, Sent};
 use crate::error::WorkloadFileError;
-use crate::expectation::{Expectation, Expected};
+use crate::expectation::Expected;
 use crate::plan::Plan;
-use crate::protocol::http1::request::RequestBytes;
-use crate::request::Request;
-use crate::target::Target;
-use crate::workload_file::{ListedRequest, RequestOrder, Turns};
-
-/// Requests that leave in one piece have at most this many bytes, if there are
-/// more than one.
-const MANY: usize = 16 * 1024;
-
-/// A request by its number in [`Requests`].
-pub(crate) type RequestId = u32;
-
-/// One request, ready to be sent.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    /// As sent in mid-connection.
-    pub(crate) keep: Box<[u8]>,
-    /// As the last one of a connection that the server is to close, if that is another.
-    last: Option<Box<[u8]>>,
-    /// How many bytes of it are the head.
-    pub(crate) head: usize,
-    /// Several in mid-connection, to leave in one piece; empty unless calls are pipelined.
-    many: Box<[u8]>,
-    /// Its reply has no body.
-    pub(crate) is_head: bool,
-    /// It may be sent again without asking (RFC 9110 §9.2.2).
-    is_idempotent: bool,
-}
-
-impl Prepared {
-    /// The same bytes wherever it stands on a connection; it is not sent again unasked.
-    pub(crate) fn alike(request: RequestBytes, is_head: bool) -> Self {
-        let RequestBytes { bytes, head } = request;
-        let keep = bytes.into();
-        Self { keep, last: None, head, many: Box::default(), is_head, is_idempotent: false }
-    }
-
-    #[inline]
-    fn sent(&self) -> Sent<'_> {
-        Sent {
-            keep: &self.keep,
-            head: self.head as u32,
-            many: &self.many,
-            last: Some(self.last.as_deref().unwrap_or(&self.keep)),
-            is_head: self.is_head,
-            is_idempotent: self.is_idempotent,
-        }
-    }
-
-    /// `pipeline` calls of it may be in flight on a connection.
-    fn new(request: &Request, target: &Target, pipeline: u32) -> Self {
-        let RequestBytes { bytes: keep, head } = request.encode(target, false);
-        let together = (MANY / keep.len().max(1)).clamp(1, pipeline as usize);
-        let many = if pipeline > 1 { keep.repeat(together) } else { Vec::new() };
-        Self {
-            head,
-            keep: keep.into(),
-            last: Some(request.encode(target, true).bytes.into()),
-            many: many.into(),
-            is_head: request.is_head(),
-            is_idempotent: request.is_idempotent(),
-        }
-    }
-}
-
-/// One request, as a worker sends it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sent<'a> {
-    /// As sent in mid-connection.
-    pub(crate) keep: &'a [u8],
-    /// How many bytes of it are the head.
-    head: u32,
-    /// See [`Prepared`].
-    pub(crate) many: &'a [u8],
-    last: Option<&'a [u8]>,
-    pub(crate) is_head: bool,
-    pub(crate) is_idempotent: bool,
-}
-
-impl<'a> Sent<'a> {
-    /// As the last one of a connection that the server is to close. Of many requests it is
-    /// put together in `room`.
-    #[inline]
-    pub(crate) fn last(&self, room: &'a mut Vec<u8>) -> &'a [u8] {
-        match self.last {
-            Some(last) => last,
-            None => self.put_together(room),
-        }
-    }
-
-    #[inline(never)]
-    fn put_together(&self, room: &'a mut Vec<u8>) -> &'a [u8] {
-        let (lines, rest) = self.keep.split_at(self.head as usize - END_OF_HEAD);
-        room.clear();
-        for part in [lines, CLOSE, rest] {
-            room.extend_from_slice(part);
-        }
-        room
-    }
-}
-
-/// What asks the server to close, in the last request of a connection.
-const CLOSE: &[u8] = b"Connection: close\r\n";
-
-/// The empty line that ends a head.
-const END_OF_HEAD: usize = 2;
+use crate::workload_file::RequestOrder;
 
 /// The requests of a run; never empty.
 #[derive(Debug, Default)]
@@ -133,159 +29,10 @@ enum Table {
     Many(Box<Many>),
 }
 
-/// Many requests: their bytes one behind the other, and 16 bytes to find each.
-#[derive(Debug)]
-pub(crate) struct Many {
-    chunks: Vec<Box<[u8]>>,
-    places: Box<[PlaceOf]>,
-    turns: Turns,
-    /// Names of tags by their numbers; empty if no request has one.
-    tags: Vec<String>,
-}
-
-/// Where a request is.
-#[derive(Debug, Clone, Copy)]
-struct PlaceOf {
-    offset: u32,
-    length: u32,
-    head: u32,
-    chunk: u16,
-    flags: u8,
-    tag: u8,
-}
-
-const IS_HEAD: u8 = 1;
-const IS_IDEMPOTENT: u8 = 2;
-/// It has a `Connection` header of its own, which says what becomes of the connection.
-const HAS_CONNECTION: u8 = 4;
-
-/// Bytes of a chunk; a larger request has one for itself.
-const CHUNK: usize = 1 << 20;
-
-/// Most different things that single requests of a list may expect.
-const MOST_EXPECTATIONS: usize = 1_000;
-
-/// Puts requests one behind the other.
-#[derive(Debug, Default)]
-struct Builder {
-    full: Vec<Box<[u8]>>,
-    chunk: Vec<u8>,
-    places: Vec<PlaceOf>,
-    weights: Vec<f32>,
-    tags: Tags,
-    /// Of the requests that have any: the texts of what is expected, by their number.
-    expectations: Vec<Vec<Expectation>>,
-    expected_of: Vec<u16>,
-    too_large: bool,
-    too_many_expectations: bool,
-}
-
-/// Numbers of tags: 0 of requests without one, then as they come, and one of all beyond
-/// [`MOST_TAGS`].
-#[derive(Debug, Default)]
-struct Tags {
-    names: Vec<String>,
-    numbers: HashMap<String, u8>,
-}
-
-/// Most tags that have figures of their own.
-const MOST_TAGS: usize = 64;
-
-/// What requests without a tag stand under where others have one.
-const UNTAGGED: &str = "untagged";
-
-/// What those of tags beyond [`MOST_TAGS`] stand under.
-const OTHER: &str = "other";
-
-impl Tags {
-    fn number(&mut self, tag: Option<&str>) -> u8 {
-        let Some(tag) = tag else { return 0 };
-        if self.names.is_empty() {
-            self.names.push(UNTAGGED.to_owned());
-            self.numbers.insert(UNTAGGED.to_owned(), 0);
-        }
-        if let Some(number) = self.numbers.get(tag) {
-            return *number;
-        }
-        let others = MOST_TAGS + 1;
-        let number = self.names.len().min(others);
-        if number == self.names.len() {
-            self.names.push(if number == others { OTHER } else { tag }.to_owned());
-        }
-        if number < others {
-            self.numbers.insert(tag.to_owned(), number as u8);
-        }
-        number as u8
-    }
-}
-
-impl Builder {
-    fn add(&mut self, listed: &ListedRequest, target: &Target) {
-        let request = listed.request.clone().with_path(&listed.path);
-        let RequestBytes { bytes, head } = request.encode(target, false);
-        if self.chunk.len() + bytes.len() > CHUNK && !self.chunk.is_empty() {
-            self.full.push(std::mem::take(&mut self.chunk).into());
-        }
-        let (Ok(chunk), Ok(length), Ok(head)) =
-            (u16::try_from(self.full.len()), u32::try_from(bytes.len()), u32::try_from(head))
-        else {
-            self.too_large = true;
-            return;
-        };
-        if self.chunk.capacity() == 0 {
-            self.chunk.reserve_exact(CHUNK.max(bytes.len()));
-        }
-        let flag = |is_so: bool, flag: u8| if is_so { flag } else { 0 };
-        self.places.push(PlaceOf {
-            offset: self.chunk.len() as u32,
-            length,
-            head,
-            chunk,
-            flags: flag(request.is_head(), IS_HEAD)
-                | flag(request.is_idempotent(), IS_IDEMPOTENT)
-                | flag(request.headers().iter().any(|h| h.is_named("connection")), HAS_CONNECTION),
-            tag: self.tags.number(listed.tag.as_deref()),
-        });
-        self.chunk.extend_from_slice(&bytes);
-        self.weights.push(listed.weight as f32);
-        let number = self.number_of(&listed.expect);
-        self.expected_of.push(number);
-    }
-
-    /// The number of what is expected of a request beside what is of all: 0 of nothing.
-    fn number_of(&mut self, expect: &[Expectation]) -> u16 {
-        if expect.is_empty() {
-            return 0;
-        }
-        // Requests alike often follow each other.
-        let known = self.expectations.iter().rposition(|known| known == expect);
-        let place = known.unwrap_or_else(|| {
-            self.too_many_expectations |= self.expectations.len() == MOST_EXPECTATIONS;
-            if !self.too_many_expectations {
-                self.expectations.push(expect.to_vec());
-            }
-            self.expectations.len() - 1
-        });
-        place as u16 + 1
-    }
-
-    fn many(mut self, order: RequestOrder) -> Option<Many> {
-        self.full.push(self.chunk.into());
-        let turns = Turns::new(order, self.places.len() as u64, &self.weights);
-        let (chunks, places, tags) = (self.full, self.places.into(), self.tags.names);
-        (!self.too_large).then_some(Many { chunks, places, turns, tags })
-    }
-}
-
 /// None yet.
 impl Default for Table {
     fn default() -> Self {
-        Self::Many(Box::new(Many {
-            chunks: Vec::new(),
-            places: Box::default(),
-            turns: Turns::Sequential { n: 1 },
-            tags: Vec::new(),
-        }))
+        Self::Many(Box::new(Many::none()))
     }
 }
 
@@ -372,7 +119,30 @@ impl Requests {
     pub(crate) fn tag(&self, id: RequestId) -> u8 {
         match &self.table {
             Table::One(_) => 0,
-            Table::Many(many) => many.places[id as usize].tag,
+            Table::Many(many) => many.tag(id),
+        }
+    }
+
+    /// Whether any request has a tag.
+    pub(crate) fn are_tagged(&self) -> bool {
+        !self.tags().is_empty()
+    }
+
+    /// Whether the reply to a request has no body.
+    #[inline]
+    pub(crate) fn is_head(&self, id: RequestId) -> bool {
+        match &self.table {
+            Table::One(one) => one.is_head,
+            Table::Many(many) => many.is_head(id),
+        }
+    }
+
+    /// A request as sent in mid-connection.
+    #[inline]
+    pub(crate) fn keep(&self, id: RequestId) -> &[u8] {
+        match &self.table {
+            Table::One(one) => &one.keep,
+            Table::Many(many) => many.keep(id),
         }
     }
 
@@ -385,26 +155,13 @@ impl Requests {
     }
 }
 
-impl Many {
-    #[inline]
-    fn get(&self, id: RequestId) -> Sent<'_> {
-        let place = &self.places[id as usize];
-        let (start, end) = (place.offset as usize, place.offset as usize + place.length as usize);
-        let keep = &self.chunks[usize::from(place.chunk)][start..end];
-        Sent {
-            keep,
-            head: place.head,
-            many: &[],
-            last: (place.flags & HAS_CONNECTION != 0).then_some(keep),
-            is_head: place.flags & IS_HEAD != 0,
-            is_idempotent: place.flags & IS_IDEMPOTENT != 0,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::workload::many::{CHUNK, PlaceOf};
+    use crate::request::Request;
+    use crate::target::Target;
+    use crate::workload_file::ListedRequest;
     use crate::{RequestList, Schedule, Stream};
 
     fn target() -> Target {
@@ -423,7 +180,7 @@ mod tests {
         let requests = Requests::of(&mut plan).unwrap();
         let turns: Vec<RequestId> = (0..5).map(|k| requests.of_arrival(1, || k)).collect();
         assert_eq!(turns, [0, 1, 2, 0, 1]);
-        let kinds = |id| (requests.get(id).is_head, requests.get(id).is_idempotent);
+        let kinds = |id| (requests.is_head(id), requests.get(id).is_idempotent);
         assert_eq!([0, 1, 2].map(kinds), [(false, true), (true, true), (false, false)]);
         assert_eq!(plan.requests.unwrap().count(), Some(3));
     }
@@ -450,7 +207,7 @@ mod tests {
         }
         let Table::Many(many) = requests.table else { unreachable!() };
         assert_eq!(size_of::<PlaceOf>(), 16);
-        assert!(many.chunks.len() < 10, "{}", many.chunks.len());
+        assert!(many.chunks() < 10, "{}", many.chunks());
     }
 
     /// A request with its headers sorted: where `Connection` stands does not matter.
@@ -485,7 +242,10 @@ mod tests {
         assert!(alone.many.is_empty());
         for pipeline in [2, 1024] {
             let many = Prepared::new(&request, &target, pipeline).many;
-            assert!(many.len().is_multiple_of(alone.keep.len()) && many.len() <= MANY);
+            assert!(
+                many.len().is_multiple_of(alone.keep.len())
+                    && many.len() <= super::super::prepared::MANY
+            );
             assert!(many.chunks(alone.keep.len()).all(|one| *one == *alone.keep));
         }
     }

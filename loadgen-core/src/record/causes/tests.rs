@@ -18,7 +18,6 @@ fn call(intended: Nanos, sent: Nanos, done: Nanos) -> CallRecord {
         outcome: Outcome::Answered(200),
         population: Population::Established,
         tag: 0,
-        request: 0,
         reused: true,
         retried: false,
         queued: false,

@@ -1,6 +1,6 @@
 //! The calls by the tags of their requests.
 
-use super::super::{Migration, Report, TagSpan};
+use super::super::{Migration, Report, TagImpact, TagSpan};
 use super::load::{measured, time_row};
 use super::{Section, cell};
 
@@ -9,7 +9,8 @@ pub(super) fn section(report: &Report) -> Option<Section> {
     if report.tags.is_empty() {
         return None;
     }
-    let rows = report.tags.iter().map(|tag| {
+    // Where every request has a tag, none is untagged.
+    let rows = report.tags.iter().filter(|tag| tag.offered > 0).map(|tag| {
         let [_, _, mean, p50, p90, p99, .., max] =
             &time_row("", &tag.response_time, tag.censored)[..]
         else {
@@ -45,7 +46,10 @@ pub(super) fn of_migration(migration: &Migration) -> Option<Section> {
         return None;
     }
     let mut rows = Vec::new();
-    for tag in &migration.tags {
+    let is_made = |tag: &&TagImpact| {
+        [&tag.before, &tag.during, &tag.after].into_iter().any(|span| span.offered > 0)
+    };
+    for tag in migration.tags.iter().filter(is_made) {
         for (name, span) in
             [("before", &tag.before), ("during", &tag.during), ("after", &tag.after)]
         {
@@ -80,7 +84,7 @@ fn row(tag: &str, name: &str, span: &TagSpan) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Latency, TagImpact, TagReport, sample};
+    use crate::report::{Latency, TagReport, sample};
 
     fn latency() -> Latency {
         Latency {

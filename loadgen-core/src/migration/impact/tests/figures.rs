@@ -154,7 +154,6 @@ fn populations_have_outages_of_their_own() {
                 outcome: Outcome::Answered(200),
                 population: Population::Fresh,
                 tag: 0,
-                request: 0,
                 reused: false,
                 ..*c
             }

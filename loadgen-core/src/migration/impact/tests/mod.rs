@@ -39,7 +39,6 @@ fn call(intended: Nanos, done: Nanos) -> CallRecord {
         outcome: Outcome::Answered(200),
         population: Population::Established,
         tag: 0,
-        request: 0,
         reused: true,
         retried: false,
         queued: false,

@@ -30,7 +30,6 @@ fn both(dark: (Nanos, Nanos)) -> Run {
     let fresh = run.calls.clone().into_iter().map(|c| CallRecord {
         population: Population::Fresh,
         tag: 0,
-        request: 0,
         reused: false,
         ..c
     });
