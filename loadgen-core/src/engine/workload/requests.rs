@@ -192,7 +192,8 @@ mod tests {
             let body = vec![b'x'; if k == 700 { 3 * CHUNK } else { k * 7 }];
             let request = Request::get().with_method("PUT").with_body(body);
             let close = ("Connection", "keep-alive");
-            let request = if k % 3 == 0 { request.with_header(close.0, close.1) } else { request };
+            let request =
+                if k.is_multiple_of(3) { request.with_header(close.0, close.1) } else { request };
             ListedRequest::new(request, &format!("/{k}"))
         };
         let all: Vec<ListedRequest> = (0..1_000).map(of).collect();
