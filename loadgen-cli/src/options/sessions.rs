@@ -11,18 +11,22 @@ use loadgen_core::units::parse_duration;
 
 use crate::exit::Failure;
 
+// Not a comment of its field: documentation would take the tables of TOML for links.
+const SESSION: &str = "\
+Every arrival of the load is a session of this file: bursts of calls with think times
+
+A file whose name ends in .toml is TOML: [[session]] with [[session.burst]], each with \
+calls = [\"/path\", { method, path, headers, body, body_file }] and think = \"1s\" after it (see \
+docs/sessions.md). Any other file is httperf's --wsesslog: a line a call, indented where it belongs \
+to the burst before it; a blank line ends the session. Arrivals take the sessions of the file in \
+turn. The first call of a burst goes alone; its reply releases the others. --rate is in sessions a \
+second; calls have the headers of -H.";
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sessions")]
 pub(crate) struct SessionOptions {
     /// Every arrival of the load is a session of this file: bursts of calls with think times
-    ///
-    /// A file whose name ends in .toml is TOML: [[session]] with [[session.burst]], each with
-    /// calls = ["/path", { method, path, headers, body, body_file }] and think = "1s" after it
-    /// (see docs/sessions.md). Any other file is httperf's --wsesslog: a line a call, indented where
-    /// it belongs to the burst before it; a blank line ends the session. Arrivals take the
-    /// sessions of the file in turn. The first call of a burst goes alone; its reply releases
-    /// the others. --rate is in sessions a second; calls have the headers of -H.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", long_help = SESSION)]
     session: Option<PathBuf>,
 
     /// Think time after bursts to which the file gives none
