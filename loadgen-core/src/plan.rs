@@ -116,6 +116,20 @@ impl Plan {
     /// Lets the calls make the requests of a list. Of the plan's own request, method and
     /// headers stand where those of the list say nothing. The file of a list is read when a
     /// run is prepared.
+    ///
+    /// ```
+    /// use loadgen_core::{ListedRequest, Plan, Request, RequestList, Schedule, Stream, Target};
+    ///
+    /// let buy = Request::get().with_method("POST").with_body(b"item=7".to_vec());
+    /// let list = RequestList::given([
+    ///     ListedRequest::new(Request::get(), "/").with_tag("page"),
+    ///     ListedRequest::new(buy, "/cart").with_tag("cart").with_expectation("status=201".parse()?),
+    /// ]);
+    /// let target = Target::parse("http://127.0.0.1:8080/")?;
+    /// let load = Stream::established(Schedule::Profile("0..100/10s,100/1m".parse()?));
+    /// Plan::new(target, load).with_requests(list).validate()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_requests(mut self, requests: RequestList) -> Self {
         self.requests = Some(requests);

@@ -157,7 +157,9 @@ impl Recorder {
         let in_time = call.done.saturating_sub(own) < self.load_end;
         let left_over = u64::from(in_time && !self.in_span(call.done));
         match call.outcome {
-            Outcome::Answered(_) | Outcome::AsExpected(_) | Outcome::Wrong(..) => {
+            // A wrong reply is in none of the times that own lateness is taken out of.
+            Outcome::Wrong(..) => self.own_mut().left_over += left_over,
+            Outcome::Answered(_) | Outcome::AsExpected(_) => {
                 let record = self.own_mut();
                 record.answered(call.done.saturating_sub(call.intended), own);
                 record.left_over += left_over;
@@ -410,6 +412,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Miss;
     use crate::clock::{MILLISECOND, SECOND};
     use crate::record::{Cause, Phase};
 
@@ -454,6 +457,26 @@ mod tests {
         recorder.owes(&call(0, 2 * SECOND, timeout), SECOND);
         let own = recorder.own().unwrap();
         assert_eq!((own.lost, own.timed_out, own.shed, own.left_over), (1, 1, 0, 0));
+    }
+
+    #[test]
+    fn replies_that_are_not_as_expected_are_in_times_of_their_own() {
+        let mut recorder = recorder(0);
+        recorder.load_end = SECOND;
+        let wrong = call(0, 3, Outcome::Wrong(200, Miss::Body));
+        for call in
+            [wrong, call(0, 5, Outcome::AsExpected(404)), call(0, 7, Outcome::Answered(200))]
+        {
+            recorder.ended(call);
+            recorder.owes(&call, 1);
+        }
+        let record = recorder.population(Population::Established).unwrap();
+        assert_eq!((record.tally.answered, record.wrong), (3, [0, 0, 1]));
+        assert_eq!((record.response.len(), record.response_error_status.len()), (2, 0));
+        assert_eq!(record.response_wrong.as_ref().unwrap().len(), 1);
+        assert_eq!(record.status, [0, 0, 2, 0, 1, 0]);
+        // Own lateness is taken out of what is in the response times alone.
+        assert_eq!(recorder.own().unwrap().as_measured.len(), 2);
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub struct Report {
     pub counts: Counts,
     /// The same per second of `measured_s`.
     pub rates: Rates,
-    /// Reply complete − intended start, of answered calls.
+    /// Reply complete − intended start, of answered calls, but for those that are
+    /// [wrong](Self::wrong).
     pub response_time: Latency,
     /// Reply complete − first byte sent, of answered calls.
     pub service_time: Latency,
@@ -238,7 +239,8 @@ pub struct Cpu {
 pub struct PopulationReport {
     /// Calls by their fate.
     pub counts: Counts,
-    /// Reply complete − intended start, of answered calls with a status below 400.
+    /// Reply complete − intended start, of good replies: with a status below 400, or as
+    /// expected.
     pub response_time: Latency,
     /// Reply complete − first byte sent, of all answered calls.
     pub service_time: Latency,
@@ -284,8 +286,7 @@ pub struct TagReport {
     pub shed: u64,
     /// Calls of which only a lower bound of the response time is known.
     pub censored: u64,
-    /// Reply complete − intended start, of answered calls with a status below 400 (2
-    /// significant digits).
+    /// Reply complete − intended start, of good replies (2 significant digits).
     pub response_time: Latency,
     /// Answered calls by class of status.
     pub status: BTreeMap<String, u64>,
