@@ -19,7 +19,6 @@ use crate::expectation::Expectation;
 pub use crate::net::Precision;
 use crate::net::tls::Tls;
 use crate::request::Request;
-use crate::schedule::Schedule;
 use crate::session::{Script, Sessions};
 use crate::target::Target;
 use crate::workload_file::RequestList;
@@ -318,9 +317,8 @@ impl Plan {
         let is_load = std::ptr::eq(stream, &raw const self.load);
         let is_one_call = |s: &Sessions| matches!(s.script, Script::Connection { calls: 1, .. });
         let are_calls = !is_load || self.sessions().is_none_or(is_one_call);
-        // A rate that changes is no time between two calls.
-        let is_steady = !matches!(stream.schedule(), Schedule::Profile(_));
-        stream.schedule().rate_per_s().filter(|_| are_calls && is_steady)
+        // Of a rate that changes, the lowest: silences are measured by it.
+        stream.schedule().lowest_per_s().filter(|_| are_calls)
     }
 
     /// How long replies under way are waited for after the last start; with sessions, how
@@ -393,6 +391,7 @@ pub(crate) fn nanos(seconds: f64) -> Nanos {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::Schedule;
     use crate::secret::Secret;
     use crate::session::{Burst, ScriptedCall, ScriptedSession};
 
@@ -490,6 +489,9 @@ mod tests {
         assert_eq!(per_s(&plan()), [rate]);
         assert_eq!(per_s(&with(Sessions::connections(1))), [rate, Some(7.0)]);
         assert_eq!(per_s(&with(Sessions::connections(2))), [None, Some(7.0)]);
+        // A rate that changes makes the longest gaps where it is lowest.
+        let stages = Schedule::Profile("100/1s,100..5/1s,50/1s".parse().unwrap());
+        assert_eq!(per_s(&Plan { load: Stream::established(stages), ..plan() }), [Some(5.0)]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub(crate) struct LoadOptions {
     ///
     /// Such as 0..1000/30s,1000/5m,1000..0/10s, or sine:100..900/1m (between these rates, with this
     /// period). Starts are evenly spaced: between two of them the rate adds up to one call. With
-    /// --session, sessions. The load ends with the last stage unless --duration says otherwise; beyond
+    /// --session, sessions. In `migrate` no rate may be 0. The load ends with the last stage unless --duration says otherwise; beyond
     /// it the last rate goes on.
     #[arg(long, value_name = "STAGES", conflicts_with = "arrival")]
     pub(crate) stages: Option<Profile>,

@@ -225,4 +225,7 @@ fn stages_are_a_rate_that_changes() {
     run(wrong).exits_with(2).says(&["'10..' is no course of rates", "FROM..TO/TIME"]);
     let sweep = ["sweep", &target.url, "--rates", "10,20", "--stages", "5/1s"];
     run(sweep).exits_with(2).says(&["leave out --stages"]);
+    // Silence would be told as an outage.
+    let migrate = ["migrate", "--stages", "50/1s,50..0/5s"];
+    run(migrate).exits_with(2).says(&["comes down to 0", "let no stage"]);
 }

@@ -193,6 +193,12 @@ impl MigrationRun {
                  number of sessions",
             ));
         }
+        if self.plan.streams().any(|stream| stream.schedule().lowest_per_s() == Some(0.0)) {
+            return Err(PlanError::Conflict(
+                "where the rate comes down to 0 nobody asks, and the silence could not be told \
+                 from an outage: let no stage of a load with a migration begin or end with 0",
+            ));
+        }
         if !reach::RATES.contains(&self.reach.1) {
             return Err(PlanError::Conflict(
                 "the rate of the reach check is from 1 to 1000 a second (or switch it off)",

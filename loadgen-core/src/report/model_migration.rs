@@ -71,7 +71,8 @@ pub struct Migration {
     /// Calls of the same span that were answered well, but above the band.
     #[serde(default)]
     pub calls_late: Option<u64>,
-    /// Calls of the same span that were answered with a status of 400 and above.
+    /// Calls of the same span whose reply is no good one: of a status of 400 and above or,
+    /// where anything is expected, not as expected.
     #[serde(default)]
     pub error_replies: Option<u64>,
     /// ∫ (offered − goodput) dt over the same span, in calls: how many good
@@ -399,7 +400,7 @@ pub struct PhaseReport {
     pub response_time: Latency,
     /// Its failed calls by class.
     pub errors: BTreeMap<String, u64>,
-    /// Its calls that were answered with a status of 400 and above.
+    /// Its calls whose reply is no good one: of a status of 400 and above, or not as expected.
     #[serde(default)]
     pub error_replies: u64,
     /// Its slow calls by cause, as in [`SlowCalls`](super::SlowCalls).
@@ -435,8 +436,8 @@ pub struct TagSpan {
     pub offered: u64,
     /// Those without a complete reply: failed, unfinished or shed.
     pub lost: u64,
-    /// Answered with a status of 400 and above.
+    /// Answered with a status of 400 and above, or not as expected.
     pub error_replies: u64,
-    /// Reply complete − intended start, of answered calls with a status below 400.
+    /// Reply complete − intended start, of good replies.
     pub response_time: Latency,
 }

@@ -82,6 +82,15 @@ impl Schedule {
         }
     }
 
+    /// Calls a second where they are fewest, as far as the schedule is one of steady rates;
+    /// `None` in closed loop.
+    pub(crate) fn lowest_per_s(&self) -> Option<f64> {
+        match self {
+            Self::Profile(profile) => Some(profile.lowest_per_s()),
+            _ => self.rate_per_s(),
+        }
+    }
+
     /// The same arrival process at another mean rate (calls a second); `None` in
     /// closed loop, which has no rate.
     #[must_use]

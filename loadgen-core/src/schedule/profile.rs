@@ -189,6 +189,17 @@ impl Profile {
         }
     }
 
+    /// The lowest rate.
+    pub(super) fn lowest_per_s(&self) -> f64 {
+        match self {
+            Self::Stages { stages } => {
+                let rates = stages.as_slice().iter().map(|s| s.from_per_s.min(s.to_per_s));
+                rates.fold(f64::INFINITY, f64::min)
+            }
+            Self::Sine { low_per_s, .. } => *low_per_s,
+        }
+    }
+
     /// The same course with all rates higher by this factor.
     pub(super) fn scaled(self, factor: f64) -> Self {
         match self {

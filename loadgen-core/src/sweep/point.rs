@@ -203,10 +203,11 @@ impl SweepPoint {
         self.left_over.map(|share| share <= KEEPS_UP_WITHIN)
     }
 
-    /// Calls without a reply (failed, shed, unfinished).
+    /// Calls without a reply (failed, shed, unfinished), or with one that is not as expected.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.counts.failed + self.counts.shed + self.counts.unfinished
+        let counts = &self.counts;
+        counts.failed + counts.shed + counts.unfinished + counts.wrong
     }
 
     /// Whether the run says nothing of the server: it is not valid for another reason
@@ -314,6 +315,17 @@ pub(super) mod tests {
         let mut failing = run(100.0, 90.0, 20.0);
         (failing.counts.failed, failing.counts.answered) = (100, 900);
         assert_eq!(SweepPoint::of(100.0, &failing).keeps_up(), Some(true));
+    }
+
+    /// A server that answers at once, with an apology, does not keep up.
+    #[test]
+    fn wrong_replies_are_lost() {
+        let mut report = run(100.0, 100.0, 20.0);
+        assert!(SweepPoint::of(100.0, &report).is_good());
+        report.counts.wrong = 50;
+        let point = SweepPoint::of(100.0, &report);
+        assert_eq!((point.lost(), point.is_good()), (50, false));
+        assert!(!point.is_generators_fault());
     }
 
     #[test]

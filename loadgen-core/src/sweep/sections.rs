@@ -201,7 +201,7 @@ fn steps(sweep: &SweepReport) -> Section {
     columns.extend(["answered", "p50", "p90", "p99", "p99.9", "max", "lost", "left over"]);
     columns.extend(["held", "verdict"]);
     let mut notes = vec![
-        "lost: failed, shed or unfinished; left over: calls that the server was behind with \
+        "lost: failed, shed, unfinished, or not as expected; left over: calls that the server was behind with \
          when the load ended, of those offered; – too few calls to say"
             .to_owned(),
     ];

@@ -250,7 +250,9 @@ impl RequestList {
                 return Err(too_many());
             }
             let entry = data.fill(entry, row).map_err(|reason| wrong(Some(line), reason))?;
-            entry.validate().map_err(|error| wrong(Some(line), error.to_string()))?;
+            entry
+                .validate()
+                .map_err(|error| wrong(Some(line), format!("{error}{}", data.told(row))))?;
             expects |= !entry.expect.is_empty();
             each(entry);
             Ok(())

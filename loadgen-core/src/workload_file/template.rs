@@ -55,6 +55,11 @@ impl Table {
         self.rows.as_ref().map_or(1, Vec::len)
     }
 
+    /// Which row it was, for the end of a message.
+    pub(super) fn told(&self, row: usize) -> String {
+        self.rows.as_ref().map_or(String::new(), |_| format!(" (with row {} of the data)", row + 1))
+    }
+
     /// A request with the values of a row.
     pub(super) fn fill(&self, entry: &ListedRequest, row: usize) -> Result<ListedRequest, String> {
         let Some(row) = self.rows.as_ref().and_then(|rows| rows.get(row)) else {

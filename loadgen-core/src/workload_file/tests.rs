@@ -192,7 +192,11 @@ fn wrong_files_are_told_with_their_line() {
 fn wrong_data_is_told_with_its_line() {
     let cases: [(&str, &str, &str); 9] = [
         ("/{{y}}", "x\n1\n", "f:1: there is no column 'y' for '{{y}}': the data has x"),
-        ("/a\n/{{x}}", "x\na b\n", "f:2: the request's path cannot be sent: '/a b'"),
+        (
+            "/a\n/{{x}}",
+            "x\na b\n",
+            "f:2: the request's path cannot be sent: '/a b' (with row 1 of the data)",
+        ),
         (
             "{\"path\": \"/\", \"headers\": {\"A\": \"{{x}}\"}}",
             "x\n\"a\nb\"\n",

@@ -74,8 +74,9 @@ pub(super) fn answer(report: &Report, migration: &Migration) -> Section {
         title: "What the users felt".to_owned(),
         scope: format!(
             "{}; from firing to the end of the load; a gap is the time between two successive good \
-             replies (status below 400) of one population; the outage is the gap of the migration",
-            ending(migration)
+             replies ({}) of one population; the outage is the gap of the migration",
+            ending(migration),
+            if report.plan.expects() { "as expected" } else { "status below 400" }
         ),
         columns: vec!["", "measured", "bound", "how"],
         rows,

@@ -33,7 +33,11 @@ pub(super) fn losses(report: &Report, migration: &Migration) -> Vec<Vec<String>>
         number(
             "error replies",
             count(migration.error_replies),
-            "of the same span, answered with a status of 400 and above",
+            if report.plan.expects() {
+                "of the same span, answered, but not as expected"
+            } else {
+                "of the same span, answered with a status of 400 and above"
+            },
         ),
         number(
             "replies outstanding",
