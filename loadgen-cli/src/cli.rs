@@ -31,7 +31,8 @@ Exit codes:
   0            done (a degraded run too: the reservations are on stderr)
   1            the run failed, or its report could not be written where it should
   2            usage: the command line or a file named by it makes no sense
-  3            an objective (--slo) was breached or could not be judged
+  3            an objective (--slo) was breached or could not be judged, or the run was given up
+               by --abort-if
   4            the run is not valid: its figures do not say what they seem to say
   129/130/143  interrupted by SIGHUP/SIGINT/SIGTERM; the partial report was written
 

@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Done,
     /// Measured, but the report is not where it should be.
     NotWritten,
-    /// An objective was breached or could not be judged.
+    /// An objective was breached or could not be judged, or the run was given up.
     Breached,
     /// The run is not valid.
     Invalid,

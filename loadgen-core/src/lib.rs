@@ -7,6 +7,7 @@
 //! migration is computed.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod abort;
 mod base64_bytes;
 pub mod clock;
 mod engine;
@@ -44,13 +45,14 @@ pub mod units;
 mod vm;
 mod workload_file;
 
+pub use abort::{AbortRule, AbortRuleError, Aborted};
 pub use engine::{Engine, RunHandle, Snapshot, Stopper};
 pub use error::{PlanError, RunError, WorkloadFileError};
 pub use event::{Event, EventKind, EventReport};
 pub use expectation::{Expectation, ExpectationError, Miss};
 pub use net::endpoint::Endpoint;
 pub use net::tls::{ServerName, Tls, TlsError, TlsVersion};
-pub use plan::{CloseMode, Plan, Precision, Stream};
+pub use plan::{CallLimit, CloseMode, Plan, Precision, Stream};
 pub use record::{
     CallLog, CallRecord, Cause, ConnectionEnd, ConnectionLog, DateSample, Failure, Outcome,
     PauseLog, Population,

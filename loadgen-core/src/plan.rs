@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::abort::AbortRule;
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
 use crate::expectation::Expectation;
@@ -48,6 +49,9 @@ pub struct Plan {
     pub(crate) expect: Vec<Expectation>,
     /// How long calls are started; `None`: until stopped.
     pub(crate) duration_s: Option<f64>,
+    /// Calls of the main load after which it ends.
+    pub(crate) calls: Option<CallLimit>,
+    pub(crate) abort_if: Vec<AbortRule>,
     /// Calls with an intended start before this are sent but left out of the
     /// summary figures (not of the timeline).
     pub(crate) warmup_s: f64,
@@ -68,6 +72,17 @@ pub struct Plan {
     pub(crate) kernel_timestamps: bool,
 }
 
+/// After how many calls a load ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CallLimit {
+    /// This many, 1 to 1,000,000,000,000.
+    Calls(u64),
+    /// As many as the plan's [list of requests](Plan::with_requests) has.
+    EachRequestOnce,
+}
+
 impl Plan {
     /// A load on a target: timeout 10 s, no deadline, no warm-up, one thread,
     /// until stopped.
@@ -83,6 +98,8 @@ impl Plan {
             requests: None,
             expect: Vec::new(),
             duration_s: None,
+            calls: None,
+            abort_if: Vec::new(),
             warmup_s: 0.0,
             timeout_s: None,
             deadline_s: None,
@@ -170,6 +187,27 @@ impl Plan {
     #[must_use]
     pub fn with_duration(mut self, duration: Duration) -> Self {
         self.duration_s = Some(duration.as_secs_f64());
+        self
+    }
+
+    /// Ends the run after so many calls of the main load, those of the warm-up among them, or
+    /// with the [duration](Self::with_duration), whichever comes first. In open loop it ends
+    /// when the next call would have come; in closed loop, where each thread has its share of
+    /// them, with the end of the last one. [Sessions](Self::with_sessions) have a number of
+    /// their own.
+    #[must_use]
+    pub fn with_calls(mut self, calls: CallLimit) -> Self {
+        self.calls = Some(calls);
+        self
+    }
+
+    /// Ends the run before its time when this is met (any of them, if there are several). It
+    /// is looked at ten times a second, from the start of the load, warm-up included. The
+    /// report then says so ([`Report::aborted`](crate::Report::aborted)), and that it was
+    /// interrupted; calls under way are awaited for the drain time.
+    #[must_use]
+    pub fn with_abort_if(mut self, rule: AbortRule) -> Self {
+        self.abort_if.push(rule);
         self
     }
 
@@ -297,6 +335,18 @@ impl Plan {
         self.duration_s.map(seconds)
     }
 
+    /// After how many calls of the main load it ends, if it is not for time alone.
+    #[must_use]
+    pub fn calls(&self) -> Option<CallLimit> {
+        self.calls
+    }
+
+    /// What ends the run before its time.
+    #[must_use]
+    pub fn abort_rules(&self) -> &[AbortRule] {
+        &self.abort_if
+    }
+
     /// How much of the beginning is left out of the summary.
     #[must_use]
     pub fn warmup(&self) -> Duration {
@@ -358,6 +408,15 @@ impl Plan {
         std::iter::once(&self.load).chain(&self.probe)
     }
 
+    /// How many calls the main load has, if a number of them ends it. Of
+    /// [`CallLimit::EachRequestOnce`] it is known when the list has been read.
+    pub(crate) fn call_limit(&self) -> Option<u64> {
+        match self.calls? {
+            CallLimit::Calls(calls) => Some(calls),
+            CallLimit::EachRequestOnce => self.requests.as_ref()?.count(),
+        }
+    }
+
     /// Calls a second that the schedules offer; `None` if one is a closed loop.
     #[must_use]
     pub fn offered_per_s(&self) -> Option<f64> {
@@ -413,7 +472,8 @@ mod tests {
             (&kept, &kept_for_two, "Stream::fresh"),
             (&kept_for_two, &kept, "Stream::fresh"),
             (&fresh, &fresh, "leave out the probe"),
-            (&kept.clone().with_calls_per_connection(1), &fresh, "leave out the probe"),
+            (&kept.clone().with_calls_per_connection(1), &fresh, "every user is a newcomer"),
+            (&kept, &fresh.clone().with_calls_per_connection(2), "have one call a connection"),
         ] {
             let error = plan(load, probe).validate().unwrap_err().to_string();
             assert!(error.contains(word), "{error}");
@@ -421,6 +481,19 @@ mod tests {
         plan(&kept, &fresh).validate().unwrap();
         plan(&fresh, &kept).validate().unwrap();
         plan(&kept_for_two, &fresh).validate().unwrap();
+    }
+
+    #[test]
+    fn a_plan_says_whose_calls_it_makes() {
+        for stream in [Stream::established(Schedule::Closed), Stream::fresh(Schedule::Closed)] {
+            let plan = Plan { load: stream.clone(), ..plan() };
+            let mut written = serde_json::to_value(&plan).unwrap();
+            assert_eq!(written["load"]["population"], stream.population().name());
+            // Plans of older versions did not.
+            written["load"].as_object_mut().unwrap().remove("population");
+            let read: Plan = serde_json::from_value(written).unwrap();
+            assert_eq!(read.load().population(), stream.population());
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 
 use crate::report::{Latency, Report};
-use crate::units::parse_duration;
+use crate::units::{parse_duration, plain_number, share_of};
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -339,26 +339,12 @@ fn metric_of(text: &str) -> Option<SloMetric> {
     }
 }
 
-fn share_of(text: &str) -> Option<f64> {
-    let share = match text.strip_suffix('%') {
-        Some(percent) => plain_number(percent.trim_end())? / 100.0,
-        None => plain_number(text)?,
-    };
-    (0.0..=1.0).contains(&share).then_some(share)
-}
-
 fn microseconds_of(text: &str) -> Option<f64> {
     // A plain number would be seconds elsewhere; a limit of latency without a
     // unit is more likely a slip.
     text.ends_with(char::is_alphabetic).then_some(())?;
     let limit = parse_duration(text).ok()?;
     (!limit.is_zero()).then_some(limit.as_secs_f64() * 1e6)
-}
-
-/// Digits with at most one point; no sign, exponent, `inf` or `nan`.
-fn plain_number(text: &str) -> Option<f64> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    plain.then(|| text.parse().ok()).flatten()
 }
 
 /// At most three decimals, without trailing zeros.

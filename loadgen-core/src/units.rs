@@ -162,6 +162,21 @@ pub fn format_duration(duration: Duration) -> String {
     format_duration_us(duration.as_secs_f64() * 1e6)
 }
 
+/// A share from 0 to 1, or a percentage: `0.5`, `50%`.
+pub(crate) fn share_of(text: &str) -> Option<f64> {
+    let share = match text.strip_suffix('%') {
+        Some(percent) => plain_number(percent.trim_end())? / 100.0,
+        None => plain_number(text)?,
+    };
+    (0.0..=1.0).contains(&share).then_some(share)
+}
+
+/// Digits with at most one point; no sign, exponent, `inf` or `nan`.
+pub(crate) fn plain_number(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    plain.then(|| text.parse().ok()).flatten()
+}
+
 const BYTE_UNITS: [(f64, &str); 5] = [
     (1.0, "B"),
     (1024.0, "KiB"),

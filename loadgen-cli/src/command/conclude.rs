@@ -14,6 +14,8 @@ use crate::output::{Delivery, Destination};
 struct End {
     delivery: Delivery,
     interrupted: Option<Exit>,
+    /// A rule of the run's own ended it.
+    given_up: bool,
     verdict: VerdictStatus,
     breached: bool,
 }
@@ -26,6 +28,8 @@ impl End {
             Exit::NotWritten
         } else if let Some(interrupted) = self.interrupted {
             interrupted
+        } else if self.given_up {
+            Exit::Breached
         } else if self.verdict == VerdictStatus::Invalid {
             Exit::Invalid
         } else if self.breached {
@@ -57,8 +61,9 @@ pub(super) fn conclude(
     }
     // A signal that came when the run was complete has cut nothing short.
     let interrupted = interrupt.exit().filter(|_| report.interrupted);
+    let given_up = report.aborted.is_some();
     let mut breached = false;
-    if interrupted.is_none() && verdict != VerdictStatus::Invalid {
+    if interrupted.is_none() && !given_up && verdict != VerdictStatus::Invalid {
         for judgement in slos.iter().map(|slo| slo.judge(report)) {
             if judgement.outcome != SloOutcome::Held {
                 breached = true;
@@ -68,10 +73,14 @@ pub(super) fn conclude(
             }
         }
     } else if !slos.is_empty() {
-        let why = if interrupted.is_some() { "interrupted" } else { "not valid" };
+        let why = match (interrupted, given_up) {
+            (Some(_), _) => "interrupted",
+            (None, true) => "given up",
+            (None, false) => "not valid",
+        };
         warning(&format!("the objectives were not judged: the run was {why}"));
     }
-    Ok(End { delivery, interrupted, verdict, breached }.exit())
+    Ok(End { delivery, interrupted, given_up, verdict, breached }.exit())
 }
 
 #[cfg(test)]
@@ -81,7 +90,8 @@ mod tests {
     #[test]
     fn exit_codes_by_precedence() {
         let end = |delivery, interrupted, verdict, breached| {
-            End { delivery, interrupted, verdict, breached }.exit().code()
+            let given_up = false;
+            End { delivery, interrupted, given_up, verdict, breached }.exit().code()
         };
         let signal = Some(Exit::Interrupted(2));
         use Delivery::{Elsewhere, InPlace};
@@ -93,5 +103,11 @@ mod tests {
         assert_eq!(end(InPlace, signal, Invalid, true), 130);
         assert_eq!(end(InPlace, Some(Exit::Interrupted(15)), Valid, false), 143);
         assert_eq!(end(Elsewhere, signal, Invalid, true), 1);
+        // What was given up is rarely valid, and not for that reason.
+        let given_up = |interrupted| {
+            let (verdict, breached) = (Invalid, false);
+            End { delivery: InPlace, interrupted, given_up: true, verdict, breached }.exit().code()
+        };
+        assert_eq!((given_up(None), given_up(signal)), (3, 130));
     }
 }

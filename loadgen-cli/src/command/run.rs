@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use loadgen_core::units::{parse_duration, parse_rate};
-use loadgen_core::{Engine, Plan, Report, RunHandle, Schedule};
+use loadgen_core::{CallLimit, Engine, Plan, Report, RunHandle, Schedule};
 
 use super::conclude::conclude;
 use super::read_report;
@@ -42,9 +42,22 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["rate", "arrival", "stages"], help_heading = "Load")]
     closed: bool,
 
-    /// How long calls are started [default: 10s; with --stages: as long as they last]
+    /// How long calls are started [default: 10s; with --stages: as long as they last; with --calls
+    /// or --once: until they are made]
     #[arg(long, short, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
     duration: Option<Duration>,
+
+    /// End after so many calls of the load (or after --duration, whichever comes first)
+    ///
+    /// Those of the warm-up are among them, those of the probe are not. In closed loop each thread
+    /// makes its share of them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load",
+          conflicts_with_all = ["once", "session"])]
+    calls: Option<u64>,
+
+    /// End when each request of --requests (and --data) was made once
+    #[arg(long, conflicts_with = "session", help_heading = "Load")]
+    once: bool,
 
     /// Second stream beside the load: calls a second, each over a fresh connection [default: none]
     #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "Load")]
@@ -74,6 +87,8 @@ Examples:
   loadgen run unix:/run/app.sock:/status --rate 500
   loadgen run http://10.0.0.5/ --stages 0..1000/30s,1000/5m,1000..0/10s
   loadgen run http://10.0.0.5/ --rate 500 --requests urls.txt --requests-order shuffled
+  loadgen run http://10.0.0.5/ --rate 500 --requests urls.txt --once --expect status=200
+  loadgen run http://10.0.0.5/ --rate 500 --abort-if 'error-rate>50% for 5s'
   loadgen run 'http://10.0.0.5/item/{{id}}' --rate 500 --data items.csv
   loadgen run http://10.0.0.5/ --session shop.toml --rate 20 --session-cookies
   loadgen run report.json -o again.json        the same again";
@@ -116,7 +131,23 @@ impl Args {
         };
         let streams = self.workload.connections.streams(schedule, self.probe_rate);
         let plan = self.workload.plan(&self.url, streams, Duration::ZERO)?;
-        Ok(self.measuring.apply(plan).with_duration(self.duration()))
+        let plan = match self.duration {
+            None if self.limit().is_some() => plan,
+            _ => plan.with_duration(self.duration()),
+        };
+        let plan = match self.limit() {
+            Some(limit) => plan.with_calls(limit),
+            None => plan,
+        };
+        Ok(self.measuring.apply(plan))
+    }
+
+    /// After how many calls the load ends.
+    fn limit(&self) -> Option<CallLimit> {
+        match self.calls {
+            Some(calls) => Some(CallLimit::Calls(calls)),
+            None => self.once.then_some(CallLimit::EachRequestOnce),
+        }
     }
 
     /// How long the load lasts.
@@ -170,7 +201,9 @@ impl Args {
 
 /// Whether nothing but its caller ends a plan's load.
 fn is_endless(plan: &Plan) -> bool {
-    plan.duration().is_none() && plan.sessions().is_none_or(|sessions| sessions.count.is_none())
+    plan.duration().is_none()
+        && plan.calls().is_none()
+        && plan.sessions().is_none_or(|sessions| sessions.count.is_none())
 }
 
 /// Whether the positional argument is a report, not a URL.

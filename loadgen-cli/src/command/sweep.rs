@@ -80,6 +80,12 @@ fn conclude(
 
 /// Validity first: figures that are not valid are not judged.
 fn judge(report: &SweepReport) -> Exit {
+    if let Some(given_up) = report.points.iter().find(|point| point.interrupted) {
+        let reasons = given_up.verdict.reasons.iter().map(|reason| format!("\n  {reason}"));
+        let rate = format_rate(given_up.demanded_per_s);
+        warning(&format!("the sweep ended at {rate}:{}", reasons.collect::<String>()));
+        return Exit::Breached;
+    }
     if let Some(search) = &report.search {
         return match &search.end {
             Some(SearchEnding::Found | SearchEnding::HoldsAtHighest) => Exit::Done,

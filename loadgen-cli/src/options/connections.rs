@@ -130,13 +130,13 @@ impl ConnectionOptions {
     }
 
     fn stream(&self, schedule: Schedule) -> Stream {
-        let open_loop = schedule != Schedule::Closed;
-        let stream = if self.calls_per_connection == 1 && open_loop {
-            Stream::fresh(schedule)
-        } else {
-            Stream::established(schedule).with_calls_per_connection(self.calls_per_connection)
-        };
-        let connections = self.connections.unwrap_or(stream.connections());
+        let kept =
+            Stream::established(schedule).with_calls_per_connection(self.calls_per_connection);
+        let stream = if self.are_fresh() { Stream::fresh(schedule) } else { kept.clone() };
+        // In a closed loop connections are users, whose number does not follow from how
+        // they connect.
+        let usual = if schedule == Schedule::Closed { kept } else { stream.clone() };
+        let connections = self.connections.unwrap_or(usual.connections());
         stream
             .with_connections(connections)
             .with_warm_connections(self.warm_connections.unwrap_or(0))

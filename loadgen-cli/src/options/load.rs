@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use loadgen_core::units::parse_duration;
-use loadgen_core::{Plan, Precision, Profile, Schedule, Slo};
+use loadgen_core::{AbortRule, Plan, Precision, Profile, Schedule, Slo};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
@@ -66,6 +66,18 @@ pub(crate) struct LoadOptions {
     /// Interrupted runs and runs that are not valid are not judged.
     #[arg(long, value_name = "OBJECTIVE")]
     pub(crate) slo: Vec<Slo>,
+
+    /// Give the run up when this is met, such as 'error-rate>50% for 5s' (repeatable); exit code 3
+    ///
+    /// error-rate>SHARE for TIME: of the calls that ended in the last second, more than this share
+    /// brought no good reply, at each of ten looks a second, for so long. p99>LIMIT for TIME: the
+    /// 99th percentile of the response times in the last 100 ms, likewise. failed>N: more than N
+    /// calls of the run have failed. wrong>N: more than N replies were not as expected (--expect);
+    /// wrong>0 stops at the first. Looked at from the start of the load, warm-up included; what was
+    /// measured so far is reported. In `migrate` a migration under way is cancelled (where its trigger
+    /// can), in `sweep` the steps that follow are not run.
+    #[arg(long, value_name = "RULE")]
+    abort_if: Vec<AbortRule>,
 }
 
 impl LoadOptions {
@@ -92,6 +104,7 @@ impl LoadOptions {
             .with_threads(self.threads)
             .with_precision(self.precision.into())
             .with_seed(self.seed);
+        let plan = self.abort_if.iter().cloned().fold(plan, Plan::with_abort_if);
         let plan = match self.deadline {
             Some(deadline) => plan.with_deadline(deadline),
             None => plan,

@@ -229,3 +229,69 @@ fn stages_are_a_rate_that_changes() {
     let migrate = ["migrate", "--stages", "50/1s,50..0/5s"];
     run(migrate).exits_with(2).says(&["comes down to 0", "let no stage"]);
 }
+
+#[test]
+fn a_number_of_calls_ends_a_run() {
+    let target = Target::start(&[]);
+    for how in [&["--rate", "1000"][..], &["--closed", "--connections", "3"]] {
+        let args = ["run", &target.url, "--calls", "70", "--threads", "2", "--format", "json"];
+        let report = run(args.iter().chain(how)).ran().json();
+        assert_eq!(report["counts"]["answered"], 70, "{how:?}");
+        assert_eq!(report["plan"]["duration_s"], Value::Null);
+        assert_eq!(report["plan"]["calls"]["calls"], 70);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("urls.txt");
+    std::fs::write(&list, "/a\n/b\n/c\n").unwrap();
+    let args =
+        ["run", &target.url, "--rate", "100", "--requests", list.to_str().unwrap(), "--once"];
+    let text = run(args).ran().stdout;
+    assert!(text.contains("(planned: each request once)"), "{text}");
+    assert!(text.contains("3 of "), "{text}");
+    run(["run", &target.url, "--rate", "1", "--once"]).exits_with(2).says(&["no list of requests"]);
+    run(["run", &target.url, "--rate", "1", "--calls", "0"]).exits_with(2).says(&["--calls"]);
+}
+
+#[test]
+fn a_run_that_is_given_up_says_so() {
+    let target = Target::start(&["--status", "503"]);
+    let folder = tempfile::tempdir().unwrap();
+    let saved_at = folder.path().join("report.json");
+    let args = ["run", &target.url, "--rate", "200", "-d", "60s", "-q", "--slo", "max<1s"];
+    let more = ["--abort-if", "error-rate>50% for 200ms", "-o", saved_at.to_str().unwrap()];
+    let ended = run(args.iter().chain(&more)).exits_with(3);
+    ended.says(&[
+        "given up: error-rate>50% for 200ms was met",
+        "brought no good reply",
+        "the objectives were not judged: the run was given up",
+    ]);
+    let report = saved(&saved_at);
+    assert_eq!(report["aborted"]["rule"], "error-rate>50% for 200ms");
+    assert_eq!(report["interrupted"], true);
+    assert!(report["counts"]["answered"].as_u64().unwrap() > 10);
+    let text = run(["report", saved_at.to_str().unwrap()]).exits_with(0).stdout;
+    assert!(text.contains("given up by error-rate>50% for 200ms"), "{text}");
+    let wrong = ["run", &target.url, "--rate", "1", "--abort-if", "error-rate>50%"];
+    run(wrong).exits_with(2).says(&["for how long"]);
+}
+
+#[test]
+fn a_sweep_and_a_migration_are_given_up_too() {
+    let target = Target::start(&["--status", "503"]);
+    let rule = ["--abort-if", "error-rate>50% for 200ms", "--format", "json"];
+    let args = ["sweep", &target.url, "--rates", "100,200,300", "-d", "60s"];
+    let ended = in_time(|| run(args.iter().chain(&rule))).exits_with(3);
+    let sweep = ended.says(&["the sweep ended at 100/s", "given up"]).json();
+    assert_eq!(
+        (sweep["points"].as_array().unwrap().len(), &sweep["interrupted"]),
+        (1, &true.into())
+    );
+    // While the machine is copied, its server is slower than anybody waits.
+    let trigger = "simulated:strategy=pre-copy,memory=64MiB,bandwidth=1MiB/s,brownout=10s";
+    let args =
+        ["migrate", "--rate", "50", "--probe-rate", "0", "--timeout", "2s", "--trigger", trigger];
+    let more = ["--before", "1s", "--abort-if", "failed>3", "--format", "json"];
+    let report = in_time(|| run(args.iter().chain(&more))).exits_with(3).json();
+    assert_eq!(report["aborted"]["rule"], "failed>3");
+    assert_eq!(report["migration"]["ending"], "cancelled");
+}

@@ -109,6 +109,7 @@ pub(super) fn assemble(
         duration_s: as_seconds(finished),
         measured_s: as_seconds(measured),
         interrupted: false,
+        aborted: None,
         verdict,
         workers_lost: panicked + broken.len() as u32,
         counts,

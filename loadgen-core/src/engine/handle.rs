@@ -8,12 +8,13 @@ use super::assemble::{self, Finished, addresses};
 use super::shared::Shared;
 use super::starting_line::StartingLine;
 use super::worker::Harvest;
+use crate::abort::Aborted;
 use crate::clock::Clock;
 use crate::error::RunError;
 use crate::event::{Event, EventKind, KeptEvents};
 use crate::net::lookups::Resolver;
 use crate::plan::Plan;
-use crate::report::{Environment, Report};
+use crate::report::{Environment, Report, VerdictStatus};
 
 /// Counters of a run under way, at most 100 ms old. They include the warm-up.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -116,6 +117,12 @@ impl RunHandle {
         self.line.known_origin().map(Clock::with_origin)
     }
 
+    /// What the run was given up for ([`Plan::with_abort_if`]), if it was.
+    #[must_use]
+    pub fn aborted(&self) -> Option<Aborted> {
+        self.shared.aborted()
+    }
+
     /// Whether the run has come to its end (of the drain, too).
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -171,7 +178,13 @@ impl RunHandle {
         if let (Some(resolver), Some(to)) = (self.resolver, &mut finished.report.connected_to) {
             addresses::add_lookups(to, resolver.lookups());
         }
-        finished.report.interrupted = self.shared.is_interrupted();
+        let report = &mut finished.report;
+        report.interrupted = self.shared.is_interrupted();
+        report.aborted = self.shared.aborted();
+        if let Some(aborted) = &report.aborted {
+            let why = format!("given up: {aborted}");
+            report.verdict.add([(VerdictStatus::Degraded, why)]);
+        }
         Ok(finished)
     }
 }

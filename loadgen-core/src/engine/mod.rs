@@ -75,6 +75,17 @@ fn lookup(plan: &Plan) -> Result<Option<Lookup>, RunError> {
     Ok(plan.target.resolves_again().then(|| Lookup::new(move || resolve(&place))))
 }
 
+/// When the schedules end. After a number of calls in open loop it is when the next one
+/// would have come, so that rates are those of the schedule.
+fn ends_at(plan: &Plan) -> Nanos {
+    let by_time = plan.duration_s.map_or(Nanos::MAX, nanos);
+    let last = plan.call_limit().and_then(|calls| calls.checked_sub(1));
+    let Some(last) = last.and_then(|last| usize::try_from(last).ok()) else { return by_time };
+    let mut starts = plan.load.schedule().starts(plan.seed, 0, 1);
+    let Some(last) = starts.nth(last) else { return by_time };
+    by_time.min(starts.next().unwrap_or(0).max(last + 1))
+}
+
 /// A plan that is ready to run: checked, its target resolved and reachable.
 #[derive(Debug)]
 pub struct Engine {
@@ -249,7 +260,7 @@ impl Engine {
         let settings = Arc::new(self.settings(requests));
         let plan = &self.plan;
         let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
-        let shared = Arc::new(Shared::new(plan.threads));
+        let shared = Arc::new(Shared::new(plan.threads, plan.abort_rules()));
         let line = Arc::new(StartingLine::new(plan.threads));
         let options = self.socket_options();
         let mut workers = Vec::new();
@@ -303,7 +314,7 @@ impl Engine {
             timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain().as_secs_f64()),
-            end: plan.duration_s.map_or(Nanos::MAX, nanos),
+            end: ends_at(plan),
             requests,
             kernel_timestamps: plan.kernel_timestamps,
             is_unix: plan.target.is_unix(),

@@ -2,12 +2,13 @@
 //! that workers publish ten times a second for whoever watches. Nothing here is
 //! touched on the way of a call.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::standstill::Standstill;
 use super::workload::requests::Requests;
-use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
+use crate::abort::{AbortRule, AbortWatch, Aborted, Sight};
+use crate::clock::{MILLISECOND, Nanos, as_seconds, monotonic_ns};
 use crate::net::tls::TlsSettings;
 use crate::record::Tally;
 
@@ -79,6 +80,8 @@ pub(crate) struct Published {
     offered: AtomicU64,
     started: AtomicU64,
     answered: AtomicU64,
+    not_good: AtomicU64,
+    wrong: AtomicU64,
     failed: AtomicU64,
     shed: AtomicU64,
     in_flight: AtomicU64,
@@ -91,6 +94,8 @@ impl Published {
         self.offered.store(totals.offered, Relaxed);
         self.started.store(totals.started, Relaxed);
         self.answered.store(totals.answered, Relaxed);
+        self.not_good.store(totals.not_good, Relaxed);
+        self.wrong.store(totals.wrong, Relaxed);
         self.failed.store(totals.failed, Relaxed);
         self.shed.store(totals.shed, Relaxed);
         self.in_flight.store(in_flight, Relaxed);
@@ -103,6 +108,8 @@ impl Published {
             offered: self.offered.load(Relaxed),
             started: self.started.load(Relaxed),
             answered: self.answered.load(Relaxed),
+            not_good: self.not_good.load(Relaxed),
+            wrong: self.wrong.load(Relaxed),
             failed: self.failed.load(Relaxed),
             shed: self.shed.load(Relaxed),
             ..Tally::default()
@@ -110,6 +117,20 @@ impl Published {
         let p99 = self.p99_ns.load(Relaxed);
         (totals, self.in_flight.load(Relaxed), (p99 > 0).then_some(p99))
     }
+}
+
+/// How often it is looked whether a run is to be given up: each time that counters are
+/// published, of whichever worker.
+const LOOK_TO_ABORT: Nanos = PUBLISH_EVERY - 10 * MILLISECOND;
+
+/// Whether the run is to be given up.
+#[derive(Debug)]
+struct Aborting {
+    /// `None` without rules.
+    watch: Option<AbortWatch>,
+    /// When it was last looked.
+    looked: Nanos,
+    aborted: Option<Aborted>,
 }
 
 /// What the threads of a run share while it runs.
@@ -121,18 +142,52 @@ pub(crate) struct Shared {
     /// When the schedules are to end, on `CLOCK_MONOTONIC`; `u64::MAX`: as planned.
     stop_at: AtomicU64,
     pub(crate) published: Vec<Published>,
+    /// The rules by which the run is given up, and the one that was met.
+    aborting: Mutex<Aborting>,
     pub(crate) standstill: Arc<Standstill>,
 }
 
 impl Shared {
-    pub(crate) fn new(workers: u32) -> Self {
+    pub(crate) fn new(workers: u32, abort_if: &[AbortRule]) -> Self {
+        let watch = (!abort_if.is_empty()).then(|| AbortWatch::new(abort_if));
         Self {
             stop: AtomicU8::new(Stop::No as u8),
             interrupted: AtomicBool::new(false),
             stop_at: AtomicU64::new(u64::MAX),
             published: (0..workers).map(|_| Published::default()).collect(),
+            aborting: Mutex::new(Aborting { watch, looked: 0, aborted: None }),
             standstill: Arc::default(),
         }
+    }
+
+    /// Looks whether the run is to be given up, at `now` from the start of the load. Any
+    /// worker does, since any may have ended; one of them each time.
+    pub(crate) fn look_whether_to_abort(&self, now: Nanos) {
+        let Ok(mut aborting) = self.aborting.try_lock() else { return };
+        let aborting = &mut *aborting;
+        let Some(watch) = &mut aborting.watch else { return };
+        if aborting.aborted.is_some() || now < aborting.looked + LOOK_TO_ABORT {
+            return;
+        }
+        aborting.looked = now;
+        let mut sight = Sight::default();
+        for worker in &self.published {
+            let (totals, _, p99_ns) = worker.read();
+            sight.good += totals.answered - totals.not_good;
+            sight.bad += totals.not_good + totals.failed + totals.shed;
+            sight.failed += totals.failed;
+            sight.wrong += totals.wrong;
+            sight.p99_ns = sight.p99_ns.max(p99_ns);
+        }
+        if let Some((rule, seen)) = watch.look(now, sight) {
+            aborting.aborted = Some(Aborted { rule, at_s: as_seconds(now), seen });
+            self.interrupt();
+        }
+    }
+
+    /// What the run was given up for, if it was.
+    pub(crate) fn aborted(&self) -> Option<Aborted> {
+        self.aborting.lock().unwrap_or_else(PoisonError::into_inner).aborted.clone()
     }
 
     /// Asks for more haste: the first call stops the schedules, the second cuts

@@ -26,6 +26,12 @@ fn shift(schedule: Schedule, index: u64) -> Nanos {
     if index == 0 { 0 } else { schedule.rate_per_s().map_or(0, half) }
 }
 
+/// Of `n` things in turns, how many are those of worker `shard` of `shards`.
+fn part(n: u64, shard: impl Into<u64>, shards: impl Into<u64>) -> u64 {
+    let (shard, shards) = (shard.into(), shards.into());
+    n / shards + u64::from(shard < n % shards)
+}
+
 /// An arrival that waits for a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waiting {
@@ -103,7 +109,11 @@ impl StreamState {
             shift,
             next,
             arrived: 0,
-            share: None,
+            share: if index == 0 {
+                plan.call_limit().map(|n| part(n, shard, shards))
+            } else {
+                None
+            },
             seed,
             stripe: (shard.into(), shards.into()),
             due: VecDeque::with_capacity(share(stream.backlog).min(4096) as usize),
@@ -133,7 +143,7 @@ impl StreamState {
     /// Makes its arrivals sessions: `count` in all workers, if that is limited.
     pub(crate) fn add_scripts(&mut self, scripts: Scripts, count: Option<u64>) {
         let (shard, shards) = self.stripe;
-        self.share = count.map(|count| count / shards + u64::from(shard < count % shards));
+        self.share = count.map(|count| part(count, shard, shards));
         self.scripts = Some(Box::new(scripts));
     }
 
@@ -150,6 +160,16 @@ impl StreamState {
     /// Whether all arrivals that there are to be have been taken up.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.share.is_some_and(|share| self.arrived >= share)
+    }
+
+    /// Whether the load ends when all that is to come is through, whenever that is.
+    pub(crate) fn ends_when_through(&self) -> bool {
+        self.scripts.is_some() || (self.closed_loop && self.share.is_some())
+    }
+
+    /// Whether all that is to come is through, where it is no sessions.
+    pub(crate) fn is_through(&self) -> bool {
+        self.is_exhausted() && self.is_idle()
     }
 
     /// Whether an arrival of a session is to begin, in closed loop: when one before is

@@ -53,7 +53,7 @@ impl Watch<'_> {
     }
 
     fn interrupted(&self) -> bool {
-        self.interrupt.load(Relaxed)
+        self.interrupt.load(Relaxed) || self.handle.aborted().is_some()
     }
 
     /// Waits for the start of the load: its clock, or `None` when interrupted, or

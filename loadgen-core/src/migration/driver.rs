@@ -164,7 +164,10 @@ impl MigrationRun {
         let watch = Watch { handle: &handle, interrupt, observe };
         let mut course = Course::default();
         course.follow(watch, self.trigger.as_mut(), &context, times);
-        handle.stop();
+        // Given up, it is stopped already.
+        if handle.aborted().is_none() {
+            handle.stop();
+        }
         let mut reach = reach.finish();
         drain(&handle, interrupt, observe);
         course.interrupted |= interrupt.load(Relaxed);
@@ -180,17 +183,18 @@ impl MigrationRun {
 
     fn check(&self) -> Result<(), PlanError> {
         let own_end = self.plan.duration_s.is_some()
+            || self.plan.calls().is_some()
             || self.plan.sessions().is_some_and(|sessions| sessions.count.is_some());
         if own_end && !self.within {
             return Err(PlanError::Conflict(
                 "the duration of a migration run follows from the migration: leave it (and a \
-                 number of sessions) unset",
+                 number of calls or sessions) unset",
             ));
         }
         if self.within && !own_end {
             return Err(PlanError::Conflict(
                 "a load with a migration within it needs an end of its own: a duration, or a \
-                 number of sessions",
+                 number of calls or sessions",
             ));
         }
         if self.plan.streams().any(|stream| stream.schedule().lowest_per_s() == Some(0.0)) {
@@ -213,10 +217,14 @@ impl MigrationRun {
         self.plan.validate()
     }
 
-    /// When the last of a number of sessions was to come. A run waits for the slowest
+    /// When the last of a number of calls or sessions was to come. A run waits for the slowest
     /// of them, but from then on nobody asks any more, and silence is no outage.
     fn last_arrival(&self) -> Option<Nanos> {
-        let last = self.plan.sessions()?.count?.checked_sub(1)?;
+        let arrivals = match self.plan.sessions() {
+            Some(sessions) => sessions.count,
+            None => self.plan.call_limit(),
+        };
+        let last = arrivals?.checked_sub(1)?;
         let mut starts = self.plan.load.schedule.starts(self.plan.seed, 0, 1);
         starts.nth(usize::try_from(last).ok()?)
     }

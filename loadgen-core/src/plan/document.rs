@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DEFAULT_TIMEOUT_S, Plan, Precision, Stream};
+use super::{CallLimit, DEFAULT_TIMEOUT_S, Plan, Precision, Stream};
+use crate::abort::AbortRule;
 use crate::expectation::Expectation;
 use crate::net::tls::Tls;
 use crate::request::Request;
@@ -31,6 +32,10 @@ pub(super) struct Document {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     expect: Vec<Expectation>,
     duration_s: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calls: Option<CallLimit>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    abort_if: Vec<AbortRule>,
     warmup_s: f64,
     timeout_s: Option<f64>,
     deadline_s: Option<f64>,
@@ -62,6 +67,8 @@ impl From<Plan> for Document {
             requests: plan.requests,
             expect: plan.expect,
             duration_s: plan.duration_s,
+            calls: plan.calls,
+            abort_if: plan.abort_if,
             warmup_s: plan.warmup_s,
             deadline_s: plan.deadline_s,
             threads: plan.threads,
@@ -87,6 +94,8 @@ impl TryFrom<Document> for Plan {
             requests: told.requests,
             expect: told.expect,
             duration_s: told.duration_s,
+            calls: told.calls,
+            abort_if: told.abort_if,
             warmup_s: told.warmup_s,
             timeout_s: told.timeout_s,
             deadline_s: told.deadline_s,

@@ -36,6 +36,10 @@ impl CloseMode {
 #[serde(deny_unknown_fields)]
 pub struct Stream {
     pub(crate) schedule: Schedule,
+    /// Whose calls they are. A plan of an older version does not say; then one call a
+    /// connection is how newcomers call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    population: Option<Population>,
     /// Most connections open at once.
     pub(crate) connections: u32,
     /// Connections opened before the load starts.
@@ -79,6 +83,7 @@ impl Stream {
     pub fn established(schedule: Schedule) -> Self {
         Self {
             schedule,
+            population: Some(Population::Established),
             connections: 64,
             warm_connections: 0,
             calls_per_connection: 0,
@@ -94,7 +99,12 @@ impl Stream {
     /// A stream that opens a connection for every call: at most 4096 at once.
     #[must_use]
     pub fn fresh(schedule: Schedule) -> Self {
-        Self { connections: 4096, calls_per_connection: 1, ..Self::established(schedule) }
+        Self {
+            population: Some(Population::Fresh),
+            connections: 4096,
+            calls_per_connection: 1,
+            ..Self::established(schedule)
+        }
     }
 
     /// Most connections open at once (1 to 1,000,000).
@@ -111,7 +121,8 @@ impl Stream {
         self
     }
 
-    /// Closes a connection after this many calls; 0: only when the server does.
+    /// Closes a connection after this many calls; 0: only when the server does. One call
+    /// a connection is how newcomers call: [`Self::fresh`], and no other stream.
     #[must_use]
     pub fn with_calls_per_connection(mut self, calls: u32) -> Self {
         self.calls_per_connection = calls;
@@ -185,7 +196,10 @@ impl Stream {
     /// Which population the calls of this stream belong to.
     #[must_use]
     pub fn population(&self) -> Population {
-        if self.calls_per_connection == 1 { Population::Fresh } else { Population::Established }
+        self.population.unwrap_or(match self.calls_per_connection {
+            1 => Population::Fresh,
+            _ => Population::Established,
+        })
     }
 
     /// Whether nothing is asked of its connections that sessions do not do.
@@ -199,6 +213,18 @@ impl Stream {
 
     pub(super) fn validate(&self) -> Result<(), PlanError> {
         self.schedule.validate()?;
+        if (self.population() == Population::Fresh) != (self.calls_per_connection == 1) {
+            return Err(PlanError::Conflict(match self.population() {
+                Population::Fresh => {
+                    "newcomers have one call a connection: make it Stream::established if \
+                     connections are to carry more"
+                }
+                Population::Established => {
+                    "with one call a connection every user is a newcomer, and is to be told as \
+                     one: make the stream one of Stream::fresh"
+                }
+            }));
+        }
         if !(1..=1_000_000).contains(&self.connections) {
             return Err(PlanError::Range {
                 what: "the number of connections",

@@ -1,9 +1,13 @@
 //! Whether a plan can be carried out as it is.
 
-use super::{CloseMode, Plan};
+use super::{CallLimit, CloseMode, Plan};
+use crate::abort::AbortRule;
 use crate::error::PlanError;
 use crate::record::Population;
 use crate::workload_file::RequestList;
+
+/// Most calls that a load can be limited to.
+const MOST_CALLS: u64 = 1_000_000_000_000;
 
 impl Plan {
     /// Checks that the plan can be carried out.
@@ -66,6 +70,15 @@ impl Plan {
         if let Some(deadline) = self.deadline_s {
             seconds("the deadline", deadline, 1e-9)?;
         }
+        if let Some(limit) = self.calls {
+            self.validate_calls(limit)?;
+        }
+        if self.abort_if.iter().any(AbortRule::is_of_wrong_replies) && !self.may_expect() {
+            return Err(PlanError::Conflict(
+                "no reply can be wrong, since nothing is expected of any: say what is expected \
+                 (--expect), or leave out the rule of wrong replies",
+            ));
+        }
         if !(1..=1024).contains(&self.threads) {
             return Err(PlanError::Range {
                 what: "the number of threads",
@@ -113,6 +126,36 @@ impl Plan {
             ));
         }
         requests.validate()
+    }
+
+    fn validate_calls(&self, limit: CallLimit) -> Result<(), PlanError> {
+        if self.sessions.is_some() {
+            return Err(PlanError::Conflict(
+                "the arrivals of this load are sessions, which are limited by their own number, \
+                 not by calls (--calls)",
+            ));
+        }
+        match limit {
+            CallLimit::Calls(calls) if !(1..=MOST_CALLS).contains(&calls) => {
+                Err(PlanError::Range {
+                    what: "the number of calls (--calls)",
+                    range: "from 1 to 1,000,000,000,000",
+                    value: calls.to_string(),
+                })
+            }
+            CallLimit::EachRequestOnce if self.requests.is_none() => Err(PlanError::Conflict(
+                "there is no list of requests that could be made once each: give --requests FILE, \
+                 or a number of calls (--calls)",
+            )),
+            CallLimit::EachRequestOnce | CallLimit::Calls(_) => Ok(()),
+        }
+    }
+
+    /// Whether something may be expected of replies: of a file it is known when it has been
+    /// read.
+    fn may_expect(&self) -> bool {
+        let listed = self.requests.as_ref().is_some_and(RequestList::may_expect);
+        self.sessions.is_none() && (!self.expect.is_empty() || listed)
     }
 
     /// What TCP has and unix sockets have not.

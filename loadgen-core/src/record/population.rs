@@ -22,6 +22,10 @@ pub(crate) struct Tally {
     pub(crate) offered: u64,
     pub(crate) started: u64,
     pub(crate) answered: u64,
+    /// Answered, but not with a good reply; counted in the totals alone.
+    pub(crate) not_good: u64,
+    /// Those of them that were not as expected; likewise.
+    pub(crate) wrong: u64,
     pub(crate) failed: u64,
     pub(crate) shed: u64,
     pub(crate) unfinished: u64,
@@ -41,6 +45,8 @@ impl Tally {
         self.offered += other.offered;
         self.started += other.started;
         self.answered += other.answered;
+        self.not_good += other.not_good;
+        self.wrong += other.wrong;
         self.failed += other.failed;
         self.shed += other.shed;
         self.unfinished += other.unfinished;

@@ -311,6 +311,11 @@ impl Recorder {
         if let Some(status) = call.outcome.status() {
             self.timeline.at(call.done).answered += 1;
             self.totals.answered += 1;
+            let plainly_good = matches!(call.outcome, Outcome::Answered(status) if status < 400);
+            if !plainly_good && !call.outcome.is_good() {
+                self.totals.not_good += 1;
+                self.totals.wrong += u64::from(matches!(call.outcome, Outcome::Wrong(..)));
+            }
             let in_span = self.in_span(call.done);
             if let Some(record) = &mut self.populations[population as usize] {
                 record.tally.answered_in_span += u64::from(in_span);
@@ -320,9 +325,9 @@ impl Recorder {
                 record.tally.answered += 1;
                 record.status[hundreds(status)] += 1;
                 record.service.saturating_record(call.done.saturating_sub(call.sent));
-                let responses = match call.outcome {
-                    Outcome::Answered(status) if status < 400 => &mut record.response,
-                    other => record.not_plainly_good(other),
+                let responses = match plainly_good {
+                    true => &mut record.response,
+                    false => record.not_plainly_good(call.outcome),
                 };
                 responses.saturating_record(response);
             }
@@ -472,6 +477,7 @@ mod tests {
         }
         let record = recorder.population(Population::Established).unwrap();
         assert_eq!((record.tally.answered, record.wrong), (3, [0, 0, 1]));
+        assert_eq!((recorder.totals.not_good, recorder.totals.wrong), (1, 1));
         assert_eq!((record.response.len(), record.response_error_status.len()), (2, 0));
         assert_eq!(record.response_wrong.as_ref().unwrap().len(), 1);
         assert_eq!(record.status, [0, 0, 2, 0, 1, 0]);

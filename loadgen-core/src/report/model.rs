@@ -9,6 +9,7 @@ use super::{
     ConnectedTo, Counts, GeneratorReport, KernelTimestamps, KernelWindow, Latency, Migration,
     SessionsReport, SlowCalls, TlsReport,
 };
+use crate::abort::Aborted;
 use crate::event::EventReport;
 use crate::plan::Plan;
 
@@ -37,6 +38,10 @@ pub struct Report {
     /// Someone ended the run before its time: it covers less than the plan.
     #[serde(default)]
     pub interrupted: bool,
+    /// What it was given up for, if that was a rule of the plan
+    /// ([`Plan::with_abort_if`]); it was interrupted then, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<Aborted>,
     /// Whether the figures can be trusted.
     pub verdict: Verdict,
     /// Worker threads that panicked or broke down: calls of theirs are missing.

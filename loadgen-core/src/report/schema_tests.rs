@@ -12,6 +12,7 @@ use crate::request::Request;
 use crate::schedule::{GapLaw, GapStep, GapSteps, Gaps, Schedule};
 use crate::session::{Burst, Script, ScriptedCall, ScriptedSession, Sessions, Uris};
 use crate::workload_file::{ListedRequest, RequestFormat, RequestList};
+use crate::{Aborted, CallLimit};
 
 fn schema() -> Schema {
     Schema::read("report.schema.json")
@@ -62,6 +63,7 @@ fn samples() -> Vec<Value> {
             .with_connect_rate(1.0)
             .with_read_rate(1.0),
     );
+    closed.plan = closed.plan.with_calls(CallLimit::Calls(9));
     closed.connected_to = Some(super::ConnectedTo {
         addresses: vec![super::AddressReport::default()],
         lookups: Some(2),
@@ -118,7 +120,11 @@ fn with_requests() -> Vec<Report> {
         let mut report = sample::pre_copy();
         report.plan = report.plan.with_requests(list.found_for_tests());
         report.plan = report.plan.with_expectation("status=200".parse().unwrap());
+        report.plan = report.plan.with_calls(CallLimit::EachRequestOnce);
+        report.plan = report.plan.with_abort_if("wrong>0".parse().unwrap());
         report.wrong = [("body".to_owned(), 1)].into();
+        let rule = "wrong>0".parse().unwrap();
+        report.aborted = Some(Aborted { rule, at_s: 1.5, seen: "1 reply".to_owned() });
         report.response_time_wrong = Some(report.response_time.clone());
         report.tags = vec![TagReport {
             status: [("2xx".to_owned(), 1)].into(),

@@ -12,7 +12,7 @@ use source::{Imports, imports};
 
 /// The rooms, from the lowest up: each may import from those before it alone.
 /// `net/sys` is by itself: it knows the kernel and nothing of ours.
-const ROOMS: [&str; 28] = [
+const ROOMS: [&str; 29] = [
     "net/sys",
     "base64_bytes",
     "printable",
@@ -21,6 +21,7 @@ const ROOMS: [&str; 28] = [
     "shell_words",
     "units",
     "clock",
+    "abort",
     "event",
     "vm",
     "secret",

@@ -170,6 +170,18 @@ impl Iterator for Starts {
             Schedule::Uniform { rate_per_s } => Some(self.walk(|u| 2.0 * u / rate_per_s)),
         }
     }
+
+    /// Where each start can be had alone, those before are passed over at once.
+    fn nth(&mut self, n: usize) -> Option<Nanos> {
+        if let Schedule::Constant { .. } | Schedule::Profile(_) = self.schedule {
+            self.next += self.shards * n as u64;
+        } else {
+            for _ in 0..n {
+                self.next()?;
+            }
+        }
+        self.next()
+    }
 }
 
 impl Starts {
@@ -242,6 +254,15 @@ mod tests {
                 prop_assert!((b as f64 - ideal).abs() < 200.0 + 1e-3 * ideal, "{} {}", a, b);
             }
             prop_assert_eq!(Schedule::Closed.with_rate(rate), None);
+        }
+
+        #[test]
+        fn the_nth_is_the_nth(schedule in any_open(), n in 0_usize..500, shards in 1_u64..4) {
+            let mut one_by_one = schedule.starts(3, shards - 1, shards);
+            (0..n).for_each(|_| { one_by_one.next(); });
+            let mut at_once = schedule.starts(3, shards - 1, shards);
+            prop_assert_eq!(at_once.nth(n), one_by_one.next());
+            prop_assert_eq!(at_once.next(), one_by_one.next());
         }
 
         #[test]

@@ -142,6 +142,18 @@ impl RequestList {
         self.found.as_ref().is_some_and(|found| found.expects)
     }
 
+    /// Whether something may be expected of the replies to some, as far as it is known
+    /// without reading.
+    pub(crate) fn may_expect(&self) -> bool {
+        match &self.source {
+            Source::Request => false,
+            Source::Given { requests } => requests.iter().any(|one| !one.expect.is_empty()),
+            Source::File { format, .. } => {
+                matches!(format, None | Some(RequestFormat::JsonLines))
+            }
+        }
+    }
+
     /// How many there are, once they were read.
     pub(crate) fn count(&self) -> Option<u64> {
         self.found.as_ref().map(|found| found.count)

@@ -6,6 +6,7 @@
 mod calls;
 mod closing;
 mod common;
+mod ends;
 mod failing;
 mod guest_clock;
 #[cfg(feature = "tls")]

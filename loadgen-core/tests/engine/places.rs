@@ -226,7 +226,7 @@ fn a_proxy_that_is_not_there_is_named() {
 #[test]
 fn what_unix_sockets_have_not_is_told() {
     let at_unix = |load: Stream| plan(parsed("unix:/run/app.sock"), load);
-    let closed = at(1.0).with_calls_per_connection(1).with_close(CloseMode::Reset);
+    let closed = at(1.0).with_calls_per_connection(2).with_close(CloseMode::Reset);
     for (plan, word) in [
         (at_unix(at(1.0)).with_kernel_timestamps(), "--kernel-timestamps"),
         (at_unix(closed), "cannot be reset"),

@@ -26,7 +26,7 @@ pub(super) fn status_of(reply: &impl Protocol) -> u16 {
 impl<P: Protocol> Worker<P> {
     /// Starts the call of an arrival; the caller has made sure that a connection
     /// is idle, may be opened, or takes one more call.
-    pub(super) fn start(&mut self, s: usize, call: Call) {
+    pub(super) fn start<const HELD_BACK: bool>(&mut self, s: usize, call: Call) {
         if let Some(index) = self.streams[s].idle.first() {
             self.streams[s].idle.remove(&mut self.slab, index);
             return self.begin(index, call);
@@ -35,7 +35,7 @@ impl<P: Protocol> Worker<P> {
             && !self.may_open(s)
             && let Some(index) = self.with_room(s)
         {
-            return self.enqueue(index, call);
+            return self.follow::<HELD_BACK>(index, call);
         }
         self.open(s, Some(call));
     }
@@ -178,7 +178,7 @@ impl<P: Protocol> Worker<P> {
             stream.active.remove(&mut self.slab, index);
             self.slab[index].has_call = false;
             self.slab[index].state = State::Idle;
-            if stream.closed_loop && now < self.end {
+            if stream.closed_loop && now < self.end && !stream.is_exhausted() {
                 let request = stream.next_request(&self.settings.requests);
                 self.recorder.offered(stream.population, now, None);
                 return self.begin(index, Call { intended: now, request, ..Call::default() });
@@ -187,7 +187,7 @@ impl<P: Protocol> Worker<P> {
         }
         self.end_connection(index, clean && all_sent, now);
         if self.streams[s].closed_loop {
-            self.come_back(s);
+            self.come_back::<false>(s);
         }
     }
 

@@ -36,7 +36,7 @@ impl<P: Protocol> Worker<P> {
                 at = self.now();
                 let lag = Some(at.saturating_sub(intended));
                 if self.streams[s].scripts.is_none() {
-                    self.arrive(s, intended, lag);
+                    self.arrive::<false>(s, intended, lag);
                 } else {
                     self.tell_gap(s, intended);
                     self.arrive_session(s, intended, lag);
@@ -49,15 +49,21 @@ impl<P: Protocol> Worker<P> {
             }
             while self.streams[s].next_return().is_some_and(|at| at <= now) {
                 self.streams[s].returned();
-                self.come_back(s);
+                self.come_back::<false>(s);
             }
         }
         behind
     }
 
     /// An arrival: to a free connection, else to a new one, else it waits, else
-    /// it is shed.
-    pub(super) fn arrive(&mut self, s: usize, intended: Nanos, lag: Option<Nanos>) {
+    /// it is shed. `HELD_BACK`: if it comes behind others of its connection, its request
+    /// is sent later ([`Self::follow`]).
+    pub(super) fn arrive<const HELD_BACK: bool>(
+        &mut self,
+        s: usize,
+        intended: Nanos,
+        lag: Option<Nanos>,
+    ) {
         let stream = &mut self.streams[s];
         let request = stream.next_request(&self.settings.requests);
         self.recorder.offered(stream.population, intended, lag);
@@ -67,7 +73,7 @@ impl<P: Protocol> Worker<P> {
         }
         // Who came earlier is served earlier.
         if self.streams[s].nobody_waits() && self.can_start(s) {
-            return self.start(s, Call::arriving(intended, lag.unwrap_or(0), request));
+            return self.start::<HELD_BACK>(s, Call::arriving(intended, lag.unwrap_or(0), request));
         }
         let stream = &mut self.streams[s];
         if stream.wait(intended, request) {
@@ -105,19 +111,20 @@ impl<P: Protocol> Worker<P> {
                 if self.may_open(s) {
                     self.open(s, Some(call));
                 } else {
-                    self.start(s, call);
+                    self.start::<false>(s, call);
                 }
             } else if let Some(Waiting { intended, request }) = stream.due.pop_front() {
                 if self.is_past_deadline(intended) {
                     self.shed(s, intended, request, true);
                 } else {
-                    self.start(s, Call { intended, request, queued: true, ..Call::default() });
+                    let waited = Call { intended, request, queued: true, ..Call::default() };
+                    self.start::<false>(s, waited);
                 }
             } else if stream.users > 0 {
                 stream.users -= 1;
                 let now = self.now();
-                if now < self.end {
-                    self.arrive(s, now, None);
+                if now < self.end && !self.streams[s].is_exhausted() {
+                    self.arrive::<false>(s, now, None);
                 }
             } else {
                 return;
@@ -128,13 +135,13 @@ impl<P: Protocol> Worker<P> {
     /// Closed loop: a user whose call has ended, or whose pause is over, starts the
     /// next one, or waits until a connection takes it. That wait is none of the
     /// call's: in a closed loop it is not intended before it can start.
-    pub(super) fn come_back(&mut self, s: usize) {
+    pub(super) fn come_back<const HELD_BACK: bool>(&mut self, s: usize) {
         let now = self.now();
-        if now >= self.end {
+        if now >= self.end || self.streams[s].is_exhausted() {
             return;
         }
         if self.streams[s].nobody_waits() && self.can_start(s) {
-            return self.arrive(s, now, None);
+            return self.arrive::<HELD_BACK>(s, now, None);
         }
         self.streams[s].users += 1;
     }

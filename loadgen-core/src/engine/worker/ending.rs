@@ -11,6 +11,14 @@ use crate::record::Outcome;
 const MOST_NEVER_TAKEN_UP: u64 = 10_000_000;
 
 impl<P: Protocol> Worker<P> {
+    /// Whether all that is to come has come and is through, of a load that ends by a number.
+    pub(super) fn is_through(&mut self) -> bool {
+        match self.scripted {
+            Some(s) => self.sessions_are_through(s),
+            None => self.streams.first().is_some_and(StreamState::is_through),
+        }
+    }
+
     /// The drain has ended: when this worker had done its part. One that had only sessions,
     /// and was through with them, has waited for the others.
     pub(super) fn finished(&mut self) -> Nanos {

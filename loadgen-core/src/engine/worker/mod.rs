@@ -74,14 +74,14 @@ pub(crate) struct Worker<P: Protocol> {
     pub(super) destination: Destination,
     /// Connections that are being opened before the load starts.
     pub(super) warming: u32,
-    /// Requests of pipelined calls are held back, to leave together.
-    pub(super) corked: bool,
-    /// The connections that they are for.
+    /// Connections whose requests are held back, to leave together.
     pub(super) unflushed: Vec<u64>,
     /// Some stream is read from slowly.
     pub(super) paced: bool,
     /// The stream whose arrivals are sessions.
     scripted: Option<usize>,
+    /// The load may end by a number, not a time.
+    counted: bool,
     /// When which connections are to be read from again.
     pub(super) resting: BinaryHeap<Reverse<(Nanos, u64)>>,
 }
@@ -120,6 +120,7 @@ impl<P: Protocol> Worker<P> {
         let scanning = settings.requests.scans();
         let paced = streams.iter().any(|stream| stream.pace.is_some());
         let scripted = streams.iter().position(|stream| stream.scripts.is_some());
+        let counted = streams.first().is_some_and(StreamState::ends_when_through);
         Self {
             end: settings.end,
             kernel: KernelView::new(recorder.warmup_end(), settings.kernel_timestamps),
@@ -141,10 +142,10 @@ impl<P: Protocol> Worker<P> {
             origin: sys::monotonic_ns(),
             destination,
             warming: 0,
-            corked: false,
             unflushed: Vec::new(),
             paced,
             scripted,
+            counted,
             resting: BinaryHeap::new(),
         }
     }
@@ -245,9 +246,7 @@ impl<P: Protocol> Worker<P> {
                 self.tenth_of_a_second(now);
                 publish_at = now + PUBLISH_EVERY;
             }
-            if let Some(s) = self.scripted
-                && self.sessions_are_through(s)
-            {
+            if self.counted && self.is_through() {
                 self.end = self.end.min(now);
                 self.recorder.load_end = self.end;
             }
@@ -396,6 +395,7 @@ impl<P: Protocol> Worker<P> {
     /// What is done ten times a second.
     fn tenth_of_a_second(&mut self, now: Nanos) {
         self.publish(now);
+        self.shared.look_whether_to_abort(now);
         self.looks.catch_up().tenth_of_a_second();
         self.look_at_dates();
         self.look_around(now);

@@ -83,8 +83,8 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
-    /// Starts a call behind those that a connection carries.
-    pub(super) fn enqueue(&mut self, index: u32, call: Call) {
+    /// Puts a call behind those that a connection carries; who calls this flushes it.
+    fn enqueue(&mut self, index: u32, call: Call) {
         let now = self.now();
         let expires = self.settings.expiry(now, call.intended);
         let s = usize::from(self.slab[index].stream);
@@ -112,7 +112,13 @@ impl<P: Protocol> Worker<P> {
             self.expire_at(index, expires);
         }
         self.offer_room(index);
-        if self.corked {
+    }
+
+    /// Starts a call behind those that a connection carries: at once, or, `HELD_BACK`, when
+    /// [`Self::return_together`] has brought all that return.
+    pub(super) fn follow<const HELD_BACK: bool>(&mut self, index: u32, call: Call) {
+        self.enqueue(index, call);
+        if HELD_BACK {
             self.unflushed.push(self.slab.token(index));
         } else {
             self.flush(index, false);
@@ -281,16 +287,12 @@ impl<P: Protocol> Worker<P> {
     /// Users of a closed loop whose calls were answered together start the next ones
     /// together: their requests leave in one piece.
     fn return_together(&mut self, s: usize, users: u32) {
-        let outermost = !std::mem::replace(&mut self.corked, true);
         for _ in 0..users {
-            self.come_back(s);
+            self.come_back::<true>(s);
         }
-        if outermost {
-            self.corked = false;
-            while let Some(token) = self.unflushed.pop() {
-                if let Some(index) = self.slab.find(token) {
-                    self.flush(index, false);
-                }
+        while let Some(token) = self.unflushed.pop() {
+            if let Some(index) = self.slab.find(token) {
+                self.flush(index, false);
             }
         }
     }

@@ -248,6 +248,7 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         duration_s: story.load_s + 0.012,
         measured_s,
         interrupted: false,
+        aborted: None,
         workers_lost: 0,
         verdict: Verdict { status: VerdictStatus::Valid, reasons: Vec::new() },
         counts: counts_,

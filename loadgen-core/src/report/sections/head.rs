@@ -2,7 +2,7 @@
 
 use super::super::{Report, VerdictStatus};
 use super::{addresses, cell};
-use crate::plan::{CloseMode, Stream};
+use crate::plan::{CallLimit, CloseMode, Stream};
 use crate::record::Population;
 use crate::schedule::{GapLaw, Schedule};
 use crate::session::{Script, Sessions};
@@ -191,8 +191,20 @@ fn arrivals(stream: &Stream) -> String {
 }
 
 fn duration(report: &Report) -> String {
-    let planned = report.plan.duration_s.map_or_else(|| "until stopped".to_owned(), cell::setting);
+    let plan = &report.plan;
+    let calls = plan.calls().map(|limit| match limit {
+        CallLimit::Calls(calls) => cell::counted(calls, "call"),
+        CallLimit::EachRequestOnce => "each request once".to_owned(),
+    });
+    let planned = match (plan.duration_s.map(cell::setting), calls) {
+        (Some(time), Some(calls)) => format!("{calls}, at most {time}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "until stopped".to_owned(),
+    };
     let mut text = format!("ran {} (planned: {planned})", cell::seconds(report.duration_s));
+    if let Some(aborted) = &report.aborted {
+        text.push_str(&format!(", given up by {}", aborted.rule));
+    }
     if report.plan.warmup_s > 0.0 {
         text.push_str(&format!(", of which {} warm-up", cell::setting(report.plan.warmup_s)));
     }
