@@ -9,6 +9,7 @@
 
 mod abort;
 mod base64_bytes;
+pub mod calls_file;
 pub mod clock;
 mod engine;
 mod error;
@@ -54,8 +55,8 @@ pub use net::endpoint::Endpoint;
 pub use net::tls::{ServerName, Tls, TlsError, TlsVersion};
 pub use plan::{CallLimit, CloseMode, Plan, Precision, Stream};
 pub use record::{
-    CallLog, CallRecord, Cause, ConnectionEnd, ConnectionLog, DateSample, Failure, Outcome,
-    PauseLog, Population,
+    CallLog, CallRecord, CallSink, Cause, ConnectionEnd, ConnectionId, ConnectionLog, DateSample,
+    EndedCall, Failure, Outcome, PauseLog, Population,
 };
 pub use report::Report;
 pub use request::Request;

@@ -48,7 +48,13 @@ pub(super) fn conclude(
     interrupt: &Interrupt,
     quiet: bool,
 ) -> Result<Exit, Failure> {
-    let delivery = destination.deliver(report)?;
+    let delivery = match destination.deliver(report)? {
+        // As much an output as the report, and not where it should be.
+        Delivery::InPlace if report.calls_file.as_ref().is_some_and(|f| f.error.is_some()) => {
+            Delivery::Elsewhere
+        }
+        delivery => delivery,
+    };
     let verdict = report.verdict.status;
     let heading = match verdict {
         VerdictStatus::Valid => None,

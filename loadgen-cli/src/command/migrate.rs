@@ -1,6 +1,7 @@
 //! `loadgen migrate`: one migration under load.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -145,6 +146,11 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
         .with_after(args.after)
         .with_limit(args.migration_limit)
         .with_reach_check(args.reach_check, args.reach_rate);
+    let calls = args.measuring.calls_file()?.map(Arc::new);
+    let run = match calls.clone() {
+        Some(calls) => run.with_call_sinks(move |_, tags| calls.sink(tags)),
+        None => run,
+    };
     let quiet = args.output.quiet;
     if args.is_without_probe() && !quiet {
         note(
@@ -160,12 +166,16 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
         progress.update(&now.snapshot, now.stage.name());
     });
     progress.finish();
-    let report = match outcome {
+    let mut report = match outcome {
         Ok(report) => report,
         Err(error) if interrupt.is_raised() => return Ok(interrupt.before_the_load(&error)),
         Err(MigrationError::Run(error)) => return Err(error.into()),
         Err(error) => return Err(Failure::Run(error.into())),
     };
+    // The run has let go of it by now.
+    if let Some(calls) = calls.and_then(Arc::into_inner) {
+        calls.finish(&mut report);
+    }
     conclude(&report, &args.workload.load.slo, &destination, &interrupt, quiet)
 }
 

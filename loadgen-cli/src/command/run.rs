@@ -23,7 +23,7 @@ pub(crate) struct Args {
     ///
     /// A name that ends in .json without a scheme, or an existing file, is a report: its plan
     /// (target, request, rate, seed and all) is repeated. Only --slo, the options of the output
-    /// and secret headers (-H), which a report does not hold, can stand beside it; and --duration
+    /// (--calls-log among them) and secret headers (-H), which a report does not hold, can stand beside it; and --duration
     /// must, if the plan has no end of its own.
     #[arg(value_name = "URL|REPORT.json")]
     url: String,
@@ -97,8 +97,17 @@ Examples:
 const DURATION: Duration = Duration::from_secs(10);
 
 /// Options that may stand beside the report of a run that is repeated.
-const WITH_REPORT: [&str; 7] =
-    ["url", "slo", "format", "output", "quiet", "header", "secret-header"];
+const WITH_REPORT: [&str; 9] = [
+    "url",
+    "slo",
+    "format",
+    "output",
+    "quiet",
+    "header",
+    "secret-header",
+    "calls-log",
+    "calls-log-format",
+];
 
 pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     let interrupt = &Interrupt::install("stopping: reporting what was measured so far")?;
@@ -106,13 +115,26 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     let plan = if is_report(&args.url) { args.repeated(given)? } else { args.plan()? };
     plan.validate()?;
     let (length, warmup) = (plan.duration(), plan.warmup());
-    let handle = match Engine::prepare(plan, interrupt.flag()).and_then(Engine::start) {
+    let prepared = Engine::prepare(plan, interrupt.flag());
+    // Once nothing but the load itself can go wrong: the file is emptied.
+    let calls = match &prepared {
+        Ok(_) => args.measuring.calls_file()?,
+        Err(_) => None,
+    };
+    let started = prepared.and_then(|engine| match &calls {
+        Some(calls) => engine.with_call_sinks(|_, tags| calls.sink(tags)).start(),
+        None => engine.start(),
+    });
+    let handle = match started {
         Ok(handle) => handle,
         Err(error) if interrupt.is_raised() => return Ok(interrupt.before_the_load(&error)),
         Err(error) => return Err(error.into()),
     };
     let progress = Progress::new(args.output.quiet, length);
-    let report = watch(handle, progress, warmup, length, interrupt)?;
+    let mut report = watch(handle, progress, warmup, length, interrupt)?;
+    if let Some(calls) = calls {
+        calls.finish(&mut report);
+    }
     conclude(&report, &args.workload.load.slo, &destination, interrupt, args.output.quiet)
 }
 

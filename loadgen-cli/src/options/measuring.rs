@@ -1,7 +1,12 @@
 //! What is measured beside the calls.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 use loadgen_core::Plan;
+use loadgen_core::calls_file::{CallsFile, CallsFormat};
+
+use crate::exit::Failure;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
@@ -13,11 +18,54 @@ pub(crate) struct MeasuringOptions {
     /// are. Costs some CPU with each read.
     #[arg(long)]
     kernel_timestamps: bool,
+
+    /// Write a line for each call to FILE: when it was intended, sent and done, and how it ended
+    ///
+    /// Columns: intended_s, started_s (for a connection that was opened: start of connecting),
+    /// sent_s and done_s, in seconds from the start of the load; outcome, status, bytes, tag,
+    /// population, connection (thread:place:use), request (its place in the list, from 0), reused,
+    /// retried, queued. Calls of the warm-up are in it. A thread of its own writes the file, which is
+    /// emptied first; when the disk is too slow, calls are left out, counted, and the run is degraded.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    calls_log: Option<PathBuf>,
+
+    /// How lines of --calls-log are written [default: json-lines if FILE ends in .jsonl, .ndjson or
+    /// .json, else csv]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        requires = "calls_log",
+        help_heading = "Output"
+    )]
+    calls_log_format: Option<CallsFormatArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CallsFormatArg {
+    /// A head line, then comma-separated values
+    Csv,
+    /// A JSON object a line
+    JsonLines,
 }
 
 impl MeasuringOptions {
     /// The plan with the settings of this group.
     pub(crate) fn apply(&self, plan: Plan) -> Plan {
         if self.kernel_timestamps { plan.with_kernel_timestamps() } else { plan }
+    }
+
+    /// The file of calls, created, if one is wanted.
+    pub(crate) fn calls_file(&self) -> Result<Option<CallsFile>, Failure> {
+        let Some(path) = &self.calls_log else { return Ok(None) };
+        let format = match self.calls_log_format {
+            Some(CallsFormatArg::Csv) => CallsFormat::Csv,
+            Some(CallsFormatArg::JsonLines) => CallsFormat::JsonLines,
+            None => CallsFormat::of(path),
+        };
+        let created = CallsFile::create(path, format);
+        created.map(Some).map_err(|error| {
+            Failure::usage(format!("cannot write --calls-log '{}': {error}", path.display()))
+        })
     }
 }

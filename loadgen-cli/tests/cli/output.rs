@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{self, Target, finish, loadgen, run};
+use crate::common::{self, Target, finish, in_time, loadgen, run};
 use crate::require::require;
 
 const LOAD: [&str; 6] = ["-r", "50", "-d", "500ms", "--format", "json"];
@@ -173,4 +173,50 @@ fn reports_are_rendered() {
     run(["report", dir.path().to_str().unwrap(), "--html", &html])
         .exits_with(2)
         .says(&["holds 2 reports", "one.json"]);
+}
+
+#[test]
+fn a_line_for_each_call() {
+    let target = Target::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (csv, lines) = (path("calls.csv"), path("calls.jsonl"));
+    let args = ["run", &target.url, "--rate", "300", "--calls", "90", "--threads", "2"];
+    let text = run(args.iter().copied().chain(["--calls-log", &csv])).ran().stdout;
+    assert!(text.contains("90 calls in "), "{text}");
+    let calls = std::fs::read_to_string(&csv).unwrap();
+    assert!(calls.starts_with("intended_s,started_s,sent_s,done_s,outcome,status,"), "{calls}");
+    assert_eq!(calls.lines().count(), 91);
+    assert_eq!(calls.matches(",answered,200,").count(), 90);
+    let trigger = "simulated:strategy=stop-and-copy,memory=16MiB,bandwidth=64MiB/s";
+    let args =
+        ["migrate", "--rate", "100", "--trigger", trigger, "--before", "1s", "--after", "1s"];
+    let more = ["--calls-log", lines.as_str(), "--format", "json"];
+    let report = in_time(|| run(args.iter().chain(&more))).ran().json();
+    assert_eq!(
+        (&report["calls_file"]["left_out"], &report["calls_file"]["error"]),
+        (&0.into(), &().into())
+    );
+    let written = report["calls_file"]["written"].as_u64().unwrap();
+    let calls = std::fs::read_to_string(&lines).unwrap();
+    assert_eq!(calls.lines().count() as u64, written);
+    assert!(written > 400, "{written}");
+    let call: Value = serde_json::from_str(calls.lines().next().unwrap()).unwrap();
+    assert_eq!(call["outcome"], "answered");
+}
+
+#[test]
+fn calls_that_cannot_be_written_are_told() {
+    let target = Target::start(&[]);
+    let args = ["run", &target.url, "--rate", "300", "--calls", "30", "-q", "--calls-log"];
+    let nowhere = run(args.iter().chain(&["/no/such/place.csv"])).exits_with(2);
+    nowhere.says(&["cannot write --calls-log '/no/such/place.csv'", "No such file"]);
+    let full = run(args.iter().chain(&["/dev/full", "--format", "json"])).exits_with(1);
+    let full = full.says(&["the file of calls could not be written", "No space left on device"]);
+    let report = full.json();
+    assert_eq!(
+        (&report["counts"]["answered"], &report["calls_file"]["written"]),
+        (&30.into(), &0.into())
+    );
+    assert_eq!(report["verdict"]["status"], "degraded");
 }

@@ -110,6 +110,7 @@ pub(super) fn assemble(
         measured_s: as_seconds(measured),
         interrupted: false,
         aborted: None,
+        calls_file: None,
         verdict,
         workers_lost: panicked + broken.len() as u32,
         counts,

@@ -29,6 +29,7 @@ mod verdict;
 mod worker;
 mod workload;
 
+use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread as os_thread;
@@ -58,7 +59,7 @@ use crate::net::{SocketOptions, limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
 use crate::protocol::Protocol;
 use crate::protocol::http1::{ReplyParser, TolerantReader};
-use crate::record::{CallLog, Recorder};
+use crate::record::{CallLog, CallSink, Recorder};
 use crate::report::Report;
 use crate::session::Observer;
 
@@ -86,6 +87,16 @@ fn ends_at(plan: &Plan) -> Nanos {
     by_time.min(starts.next().unwrap_or(0).max(last + 1))
 }
 
+/// What calls are handed out to.
+#[derive(Default)]
+struct Sinks(Vec<Box<dyn CallSink>>);
+
+impl fmt::Debug for Sinks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sinks", self.0.len())
+    }
+}
+
 /// A plan that is ready to run: checked, its target resolved and reachable.
 #[derive(Debug)]
 pub struct Engine {
@@ -103,6 +114,8 @@ pub struct Engine {
     requests: Requests,
     /// For a plan with sessions.
     sessions: Option<script::ScriptSettings>,
+    /// What calls are handed out to, of each worker; empty: to nobody.
+    sinks: Sinks,
 }
 
 impl Engine {
@@ -154,7 +167,18 @@ impl Engine {
         let tls = tls.into_iter().collect();
         let servers = vec![endpoints];
         let sessions = None;
-        Ok(Self { plan, address, servers, lookup, tls, descriptor_limit, requests, sessions })
+        let sinks = Sinks::default();
+        Ok(Self {
+            plan,
+            address,
+            servers,
+            lookup,
+            tls,
+            descriptor_limit,
+            requests,
+            sessions,
+            sinks,
+        })
     }
 
     /// As [`Self::new`], which may take as long as the plan's timeout, until `stop` is
@@ -196,7 +220,20 @@ impl Engine {
             descriptor_limit,
             requests,
             sessions: Some(settings),
+            sinks: Sinks::default(),
         })
+    }
+
+    /// Hands out each call as it ends: `sink` makes one for each worker, by its number from 0
+    /// and the names of the requests' tags by their numbers ([`CallRecord::tag`](crate::CallRecord::tag)).
+    #[must_use]
+    pub fn with_call_sinks(
+        mut self,
+        mut sink: impl FnMut(u32, &[String]) -> Box<dyn CallSink>,
+    ) -> Self {
+        let tags = self.requests.tags();
+        self.sinks = Sinks((0..self.plan.threads).map(|thread| sink(thread, tags)).collect());
+        self
     }
 
     /// The most files that this process may open, connections among them, after
@@ -258,6 +295,7 @@ impl Engine {
         let resolver = self.lookup.take().map(Resolver::start).transpose().map_err(setup)?;
         let requests = std::mem::take(&mut self.requests);
         let settings = Arc::new(self.settings(requests));
+        let mut sinks = std::mem::take(&mut self.sinks).0.into_iter();
         let plan = &self.plan;
         let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
         let shared = Arc::new(Shared::new(plan.threads, plan.abort_rules()));
@@ -287,6 +325,7 @@ impl Engine {
                     destination,
                     self.recorder(settings.requests.tags().len()),
                 );
+                let worker = worker.handing_out_to(sinks.next());
                 let line = Arc::clone(&line);
                 let shared = Arc::clone(&shared);
                 let thread = os_thread::Builder::new().name(format!("loadgen-{shard}"));

@@ -17,7 +17,7 @@ use crate::engine::{Engine, Finished, RunHandle, unless_stopped};
 use crate::error::{PlanError, RunError};
 use crate::event::EventReport;
 use crate::plan::{Plan, Stream, nanos};
-use crate::record::Population;
+use crate::record::{CallSink, Population};
 use crate::report::{Report, VerdictStatus};
 
 /// Calls that are kept one by one when the plan does not say: 400 MB at the most.
@@ -47,7 +47,12 @@ pub struct MigrationRun {
     run_id: String,
     trial: u32,
     reach: (ReachCheck, f64),
+    /// Makes what calls are handed out to.
+    sinks: Option<Box<SinkOf>>,
 }
+
+/// Makes a sink of a worker by its number and the names of tags.
+type SinkOf = dyn FnMut(u32, &[String]) -> Box<dyn CallSink>;
 
 impl MigrationRun {
     /// Puts `plan`'s load on its target and lets `trigger` migrate the machine:
@@ -68,6 +73,7 @@ impl MigrationRun {
             run_id: format!("{:016x}", crate::clock::monotonic_ns()),
             trial: 1,
             reach: (ReachCheck::Auto, reach::DEFAULT_RATE),
+            sinks: None,
         }
     }
 
@@ -110,6 +116,16 @@ impl MigrationRun {
         self
     }
 
+    /// Hands out each call as it ends: see [`Engine::with_call_sinks`].
+    #[must_use]
+    pub fn with_call_sinks(
+        mut self,
+        sinks: impl FnMut(u32, &[String]) -> Box<dyn CallSink> + 'static,
+    ) -> Self {
+        self.sinks = Some(Box::new(sinks));
+        self
+    }
+
     /// Names the run and its repetition to the trigger.
     #[must_use]
     pub fn with_run_id(mut self, run_id: impl Into<String>, trial: u32) -> Self {
@@ -126,11 +142,19 @@ impl MigrationRun {
     /// [`MigrationError`] if the migration could not be prepared or the load not
     /// be started; nothing is lost then, since nothing was measured.
     pub fn run(
-        self,
+        mut self,
         interrupt: &AtomicBool,
         observe: &mut dyn FnMut(MigrationProgress<'_>),
     ) -> Result<Report, MigrationError> {
-        self.run_started(|plan| Engine::prepare(plan, interrupt)?.start(), interrupt, observe)
+        let sinks = self.sinks.take();
+        let start = |plan| {
+            let engine = Engine::prepare(plan, interrupt)?;
+            match sinks {
+                Some(sinks) => engine.with_call_sinks(sinks).start(),
+                None => engine.start(),
+            }
+        };
+        self.run_started(start, interrupt, observe)
     }
 
     /// As [`Self::run`], with the load started by `start`.

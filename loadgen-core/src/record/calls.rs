@@ -34,6 +34,29 @@ pub struct CallRecord {
     pub queued: bool,
 }
 
+impl CallRecord {
+    /// An arrival that was never started, and given up at `now`.
+    pub(crate) fn never_taken_up(
+        population: Population,
+        intended: Nanos,
+        tag: u8,
+        now: Nanos,
+    ) -> Self {
+        Self {
+            intended,
+            sent: now,
+            done: now,
+            bytes: 0,
+            outcome: Outcome::Shed,
+            population,
+            tag,
+            reused: false,
+            retried: false,
+            queued: false,
+        }
+    }
+}
+
 /// Calls in the order of their ends, up to a limit.
 #[derive(Debug, Default)]
 pub struct CallLog {

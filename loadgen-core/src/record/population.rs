@@ -22,9 +22,9 @@ pub(crate) struct Tally {
     pub(crate) offered: u64,
     pub(crate) started: u64,
     pub(crate) answered: u64,
-    /// Answered, but not with a good reply; counted in the totals alone.
+    /// Answered, but not with a good reply.
     pub(crate) not_good: u64,
-    /// Those of them that were not as expected; likewise.
+    /// Those of them that were not as expected.
     pub(crate) wrong: u64,
     pub(crate) failed: u64,
     pub(crate) shed: u64,
@@ -41,6 +41,12 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Counts how good a reply was.
+    pub(super) fn count_quality(&mut self, outcome: Outcome) {
+        self.not_good += u64::from(!outcome.is_good());
+        self.wrong += u64::from(matches!(outcome, Outcome::Wrong(..)));
+    }
+
     pub(crate) fn add(&mut self, other: &Self) {
         self.offered += other.offered;
         self.started += other.started;
@@ -113,6 +119,7 @@ impl PopulationRecord {
     /// status is one of errors.
     #[inline(never)]
     pub(super) fn not_plainly_good(&mut self, outcome: Outcome) -> &mut Histogram {
+        self.tally.count_quality(outcome);
         match outcome {
             Outcome::Wrong(_, miss) => {
                 self.wrong[miss as usize] += 1;

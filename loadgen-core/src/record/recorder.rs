@@ -17,7 +17,7 @@ use crate::net::tls::Agreed;
 #[derive(Debug)]
 pub(crate) struct Recorder {
     /// Calls of the whole run, warm-up included, for the progress display.
-    pub(crate) totals: Tally,
+    totals: Tally,
     /// Allocated for the populations that the plan has.
     populations: [Option<Box<PopulationRecord>>; 2],
     pub(crate) timeline: Timeline,
@@ -93,6 +93,17 @@ impl Recorder {
     pub(crate) fn keep_tags(&mut self, tags: usize) {
         self.tags = vec![TagRecord::new(); tags];
         self.keeps_each |= tags > 0;
+    }
+
+    /// The totals as of now. How good replies were stands with the populations, but for the
+    /// warm-up, so that good ones need not be looked at for it.
+    pub(crate) fn totals(&self) -> Tally {
+        let mut totals = self.totals;
+        for record in self.populations.iter().flatten() {
+            totals.not_good += record.tally.not_good;
+            totals.wrong += record.tally.wrong;
+        }
+        totals
     }
 
     /// Calls with an earlier intended start are left out of the summary.
@@ -311,11 +322,6 @@ impl Recorder {
         if let Some(status) = call.outcome.status() {
             self.timeline.at(call.done).answered += 1;
             self.totals.answered += 1;
-            let plainly_good = matches!(call.outcome, Outcome::Answered(status) if status < 400);
-            if !plainly_good && !call.outcome.is_good() {
-                self.totals.not_good += 1;
-                self.totals.wrong += u64::from(matches!(call.outcome, Outcome::Wrong(..)));
-            }
             let in_span = self.in_span(call.done);
             if let Some(record) = &mut self.populations[population as usize] {
                 record.tally.answered_in_span += u64::from(in_span);
@@ -325,11 +331,13 @@ impl Recorder {
                 record.tally.answered += 1;
                 record.status[hundreds(status)] += 1;
                 record.service.saturating_record(call.done.saturating_sub(call.sent));
-                let responses = match plainly_good {
-                    true => &mut record.response,
-                    false => record.not_plainly_good(call.outcome),
+                let responses = match call.outcome {
+                    Outcome::Answered(status) if status < 400 => &mut record.response,
+                    other => record.not_plainly_good(other),
                 };
                 responses.saturating_record(response);
+            } else {
+                self.totals.count_quality(call.outcome);
             }
             return;
         }
@@ -452,6 +460,12 @@ mod tests {
         assert_eq!((record.tally.offered, record.tally.answered), (1, 1));
         assert_eq!((record.lag.len(), record.response.len(), record.service.len()), (1, 1, 1));
         assert_eq!(recorder.timeline.steps().iter().map(|c| c.answered).sum::<u32>(), 2);
+        // Whoever watches the run is told of all.
+        for at in [0, 2 * SECOND] {
+            recorder.ended(call(at, at + MILLISECOND, Outcome::Wrong(200, Miss::Status)));
+        }
+        let totals = recorder.totals();
+        assert_eq!((totals.answered, totals.not_good, totals.wrong), (4, 2, 2));
     }
 
     #[test]
@@ -477,7 +491,7 @@ mod tests {
         }
         let record = recorder.population(Population::Established).unwrap();
         assert_eq!((record.tally.answered, record.wrong), (3, [0, 0, 1]));
-        assert_eq!((recorder.totals.not_good, recorder.totals.wrong), (1, 1));
+        assert_eq!((recorder.totals().not_good, recorder.totals().wrong), (1, 1));
         assert_eq!((record.response.len(), record.response_error_status.len()), (2, 0));
         assert_eq!(record.response_wrong.as_ref().unwrap().len(), 1);
         assert_eq!(record.status, [0, 0, 2, 0, 1, 0]);

@@ -2,6 +2,7 @@
 //! none renamed or removed under the same schema number.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +123,9 @@ pub struct Report {
     /// What the migration did, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
+    /// The file with a line for each call, if one was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_file: Option<CallsFileReport>,
     /// What a plan with sessions measured of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<SessionsReport>,
@@ -134,6 +138,34 @@ impl Report {
         let reason = "interrupted: the run covers less than was planned".to_owned();
         self.verdict.add([(VerdictStatus::Degraded, reason)]);
     }
+}
+
+/// What became of a file with a line for each call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CallsFileReport {
+    /// Where it is.
+    pub file: PathBuf,
+    /// `csv` or `json-lines`.
+    pub format: CallsFormat,
+    /// Calls that are in it, those of the warm-up among them.
+    pub written: u64,
+    /// Calls that ended and are not in it: the disk was too slow, or it broke.
+    pub left_out: u64,
+    /// Why it broke; calls that ended later are not in it.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// How the lines of a file of calls are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CallsFormat {
+    /// A head line with the names of the columns, then comma-separated values (RFC 4180).
+    Csv,
+    /// A JSON object a line.
+    JsonLines,
 }
 
 /// The program that measured.

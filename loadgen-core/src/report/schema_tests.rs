@@ -123,6 +123,13 @@ fn with_requests() -> Vec<Report> {
         report.plan = report.plan.with_calls(CallLimit::EachRequestOnce);
         report.plan = report.plan.with_abort_if("wrong>0".parse().unwrap());
         report.wrong = [("body".to_owned(), 1)].into();
+        report.calls_file = Some(super::CallsFileReport {
+            file: "calls.csv".into(),
+            format: super::CallsFormat::Csv,
+            written: 9,
+            left_out: 1,
+            error: Some("full".to_owned()),
+        });
         let rule = "wrong>0".parse().unwrap();
         report.aborted = Some(Aborted { rule, at_s: 1.5, seen: "1 reply".to_owned() });
         report.response_time_wrong = Some(report.response_time.clone());

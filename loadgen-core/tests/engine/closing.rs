@@ -82,10 +82,12 @@ fn the_server_sees_the_close_that_the_plan_says() {
     for (close, expected) in cases {
         for calls in [1, 3] {
             let (address, seen) = server();
-            let stream = Stream::established(Schedule::constant(200.0))
-                .with_calls_per_connection(calls)
-                .with_connections(1)
-                .with_close(close);
+            let schedule = Schedule::constant(200.0);
+            let stream = match calls {
+                1 => Stream::fresh(schedule),
+                _ => Stream::established(schedule).with_calls_per_connection(calls),
+            };
+            let stream = stream.with_connections(1).with_close(close);
             let report = run(address, stream);
             assert_eq!((report.counts.answered, report.counts.failed), (60, 0), "{close:?}");
             assert_eq!(report.counts.connections_opened, 60 / u64::from(calls), "{close:?}");

@@ -9,6 +9,7 @@ mod common;
 mod ends;
 mod failing;
 mod guest_clock;
+mod handed_out;
 #[cfg(feature = "tls")]
 mod https;
 mod kernel_view;

@@ -306,11 +306,11 @@ impl<P: Protocol> Worker<P> {
 
     /// Records the end of a call that is not the first of a connection.
     pub(super) fn record_call(&mut self, s: usize, call: &Call, outcome: Outcome, now: Nanos) {
-        let lag = call.lag();
+        let (lag, request) = (call.lag(), call.request);
         let stream = &self.streams[s];
         let call = call.record(stream.population, self.tag_of(stream, call.request), outcome, now);
         self.count_own(&call, lag);
         self.recorder.ended(call);
-        self.look_into_unconnected(s, &call);
+        self.look_into_unconnected(s, &call, request);
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::looks::NOTABLE;
 use crate::engine::stream::Waiting;
 use crate::engine::workload::requests::RequestId;
 use crate::protocol::Protocol;
-use crate::record::{CallRecord, Outcome};
+use crate::record::CallRecord;
 
 /// Arrivals taken up before sockets are looked at again, so that catching up
 /// after a stall does not delay the reading of replies.
@@ -165,19 +165,9 @@ impl<P: Protocol> Worker<P> {
         let now = self.now();
         let stream = &self.streams[s];
         let tag = self.tag_of(stream, request);
-        let call = CallRecord {
-            intended,
-            sent: now,
-            done: now,
-            bytes: 0,
-            outcome: Outcome::Shed,
-            population: stream.population,
-            tag,
-            reused: false,
-            retried: false,
-            queued,
-        };
-        self.look_into_unconnected(s, &call);
+        let never = CallRecord::never_taken_up(stream.population, intended, tag, now);
+        let call = CallRecord { queued, ..never };
+        self.look_into_unconnected(s, &call, request);
         if self.looks.catch_up().explains_a_loss() {
             self.recorder.owes(&call, now.saturating_sub(intended));
         }

@@ -4,7 +4,7 @@ use super::Worker;
 use crate::clock::Nanos;
 use crate::engine::stream::{StreamState, Waiting};
 use crate::protocol::Protocol;
-use crate::record::Outcome;
+use crate::record::{CallRecord, Outcome};
 
 /// Arrivals of sessions that are counted although the worker never came to them: httperf
 /// takes any rate, and one that no machine can hold must not take its time after the run.
@@ -51,7 +51,12 @@ impl<P: Protocol> Worker<P> {
                 self.streams[s].advance();
                 let request = self.streams[s].next_request(&self.settings.requests);
                 let tag = self.tag_of(&self.streams[s], request);
-                self.recorder.never_taken_up(self.streams[s].population, intended, tag);
+                let population = self.streams[s].population;
+                self.recorder.never_taken_up(population, intended, tag);
+                if self.sink.is_some() {
+                    let call = CallRecord::never_taken_up(population, intended, tag, now);
+                    self.hand_out(s, &call, now, None, request);
+                }
             }
             while let Some(Waiting { intended, request }) = self.streams[s].due.pop_front() {
                 self.shed(s, intended, request, true);

@@ -38,6 +38,7 @@ use crate::engine::stream::{StreamState, Waiting};
 use crate::net::poll::Poll;
 use crate::net::sys;
 use crate::protocol::Protocol;
+use crate::record::CallSink;
 use crate::record::kernel::KernelRecord;
 use crate::record::{Failure, Recorder, SessionRecord};
 
@@ -76,6 +77,8 @@ pub(crate) struct Worker<P: Protocol> {
     pub(super) warming: u32,
     /// Connections whose requests are held back, to leave together.
     pub(super) unflushed: Vec<u64>,
+    /// What calls are handed out to.
+    pub(super) sink: Option<Box<dyn CallSink>>,
     /// Some stream is read from slowly.
     pub(super) paced: bool,
     /// The stream whose arrivals are sessions.
@@ -143,11 +146,21 @@ impl<P: Protocol> Worker<P> {
             destination,
             warming: 0,
             unflushed: Vec::new(),
+            sink: None,
             paced,
             scripted,
             counted,
             resting: BinaryHeap::new(),
         }
+    }
+
+    /// Hands out each call as it ends.
+    pub(crate) fn handing_out_to(mut self, sink: Option<Box<dyn CallSink>>) -> Self {
+        if sink.is_some() {
+            self.kernel.look_after = 0;
+        }
+        self.sink = sink;
+        self
     }
 
     /// Now, in ns from the start of the load.
@@ -192,6 +205,9 @@ impl<P: Protocol> Worker<P> {
         self.end = self.end.min(finished);
         self.give_up_the_rest(finished);
         self.publish(finished);
+        if let Some(mut sink) = self.sink.take() {
+            sink.flush();
+        }
         self.look_around(finished);
         let (user_end, system_end) = sys::thread_cpu_ns();
         let cpu = (user_end - user, system_end - system);
@@ -396,6 +412,9 @@ impl<P: Protocol> Worker<P> {
     fn tenth_of_a_second(&mut self, now: Nanos) {
         self.publish(now);
         self.shared.look_whether_to_abort(now);
+        if let Some(sink) = &mut self.sink {
+            sink.flush();
+        }
         self.looks.catch_up().tenth_of_a_second();
         self.look_at_dates();
         self.look_around(now);
@@ -410,7 +429,7 @@ impl<P: Protocol> Worker<P> {
             p99 = p99.max(window.and_then(|w| w.quantile_ns(0.99)));
         }
         let published: &Published = &self.shared.published[self.shard as usize];
-        published.publish(&self.recorder.totals, in_flight, p99);
+        published.publish(&self.recorder.totals(), in_flight, p99);
     }
 
     /// A connection that was to be warm could not be opened.

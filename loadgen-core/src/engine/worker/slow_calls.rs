@@ -1,13 +1,15 @@
-//! Slow calls, and a few connections ten times a second: the kernel is asked of them.
+//! A second look at calls that have ended: the slow ones, of which the kernel is asked, and all
+//! of them where they are handed out. And at a few connections, ten times a second.
 
 use super::Worker;
 use crate::clock::Nanos;
 use crate::engine::connection::State;
 use crate::engine::kernel_view::{BUDGET, BUDGET_BACK, LOOK_THROUGH, SAMPLES};
+use crate::engine::workload::requests::RequestId;
 use crate::net::tcp_info::TcpInfo;
 use crate::protocol::Protocol;
 use crate::record::causes::Connecting;
-use crate::record::{CallRecord, Outcome};
+use crate::record::{CallRecord, ConnectionId, EndedCall, Outcome};
 
 impl<P: Protocol> Worker<P> {
     /// Whether a call that ended at `now` is to be looked into.
@@ -29,13 +31,40 @@ impl<P: Protocol> Worker<P> {
             None => self.settings.requests.keep(request).len(),
         };
         self.kernel.look_into(s, &call, Some(connection), request_bytes);
+        if self.sink.is_some() {
+            let started = if call.reused { call.sent } else { connection.opened };
+            let connection =
+                ConnectionId { thread: self.shard, place: index, used: connection.generation };
+            self.hand_out(s, &call, started, Some(connection), request);
+        }
     }
 
     /// The same for a call that has no connection to be looked at: it never had one,
     /// or the connection is at another call.
-    pub(super) fn look_into_unconnected(&mut self, s: usize, call: &CallRecord) {
+    pub(super) fn look_into_unconnected(
+        &mut self,
+        s: usize,
+        call: &CallRecord,
+        request: RequestId,
+    ) {
         if self.is_worth_a_look(call.intended, call.done) {
             self.kernel.look_into::<P>(s, call, None, 0);
+            self.hand_out(s, call, call.sent, None, request);
+        }
+    }
+
+    /// Gives a call that has ended to whoever wants each of them.
+    pub(super) fn hand_out(
+        &mut self,
+        s: usize,
+        record: &CallRecord,
+        started: Nanos,
+        connection: Option<ConnectionId>,
+        request: RequestId,
+    ) {
+        if let Some(sink) = &mut self.sink {
+            let request = self.streams[s].scripts.is_none().then_some(request);
+            sink.call(&EndedCall { record: *record, started, connection, request });
         }
     }
 

@@ -249,6 +249,7 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         measured_s,
         interrupted: false,
         aborted: None,
+        calls_file: None,
         workers_lost: 0,
         verdict: Verdict { status: VerdictStatus::Valid, reasons: Vec::new() },
         counts: counts_,

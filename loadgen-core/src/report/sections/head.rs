@@ -1,6 +1,6 @@
 //! Title, plan in a few lines, and verdict.
 
-use super::super::{Report, VerdictStatus};
+use super::super::{CallsFileReport, Report, VerdictStatus};
 use super::{addresses, cell};
 use crate::plan::{CallLimit, CloseMode, Stream};
 use crate::record::Population;
@@ -51,6 +51,9 @@ pub(crate) fn head(report: &Report) -> Head {
     }
     lines.push(("duration", duration(report)));
     lines.push(("limits", limits(report)));
+    if let Some(file) = &report.calls_file {
+        lines.push(("calls", calls_file(file)));
+    }
     if let Some(migration) = &report.migration {
         lines.push(("machine", machine(report, migration)));
     }
@@ -209,6 +212,15 @@ fn duration(report: &Report) -> String {
         text.push_str(&format!(", of which {} warm-up", cell::setting(report.plan.warmup_s)));
     }
     text
+}
+
+fn calls_file(file: &CallsFileReport) -> String {
+    let written = cell::counted(file.written, "call");
+    let left_out = match file.left_out {
+        0 => String::new(),
+        n => format!("; {} are not in it", cell::count(n)),
+    };
+    format!("{written} in {}{left_out}", file.file.display())
 }
 
 fn limits(report: &Report) -> String {

@@ -1,0 +1,223 @@
+//! A file with a line for each call. Workers hand over batches of calls, and a thread of its
+//! own writes them, so that no worker waits for a disk: when the disk is too slow, and as many
+//! batches wait as there may, further calls are counted and left out.
+
+mod line;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+
+use crate::error::RunError;
+use crate::record::{CallSink, EndedCall};
+use crate::report::{CallsFileReport, Report, VerdictStatus};
+
+pub use crate::report::CallsFormat;
+
+/// Calls that are handed over together, at most: they come after a tenth of a second anyway.
+const BATCH: usize = 512;
+
+/// Batches that wait to be written, at most: 128 k calls, which are 12 MiB. A disk that stands
+/// still for a second is slower than 100,000 calls/s.
+const WAITING: usize = 256;
+
+impl CallsFormat {
+    /// By the ending of a file's name: `.jsonl`, `.ndjson` and `.json` are JSON lines, all
+    /// others CSV.
+    #[must_use]
+    pub fn of(file: &Path) -> Self {
+        match file.extension().and_then(|ending| ending.to_str()) {
+            Some("jsonl" | "ndjson" | "json") => Self::JsonLines,
+            _ => Self::Csv,
+        }
+    }
+}
+
+/// A file with a line for each call of a run: make its [sinks](Self::sink) those of an
+/// [`Engine`](crate::Engine), and [finish](Self::finish) it when the run is over.
+///
+/// ```
+/// use loadgen_core::calls_file::{CallsFile, CallsFormat};
+/// use loadgen_core::target_server::{TargetOptions, TargetServer};
+/// use loadgen_core::{CallLimit, Engine, Plan, Schedule, Stream, Target};
+///
+/// let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+/// let load = Stream::established(Schedule::constant(1000.0));
+/// let plan = Plan::new(Target::parse(&server.url())?, load).with_calls(CallLimit::Calls(100));
+/// let path = std::env::temp_dir().join(format!("calls-{}.csv", std::process::id()));
+///
+/// let calls = CallsFile::create(&path, CallsFormat::Csv)?;
+/// let engine = Engine::new(plan)?.with_call_sinks(|_, tags| calls.sink(tags));
+/// let mut report = engine.run()?;
+/// calls.finish(&mut report);
+///
+/// assert_eq!(std::fs::read_to_string(&path)?.lines().count(), 101);
+/// assert_eq!(report.calls_file.map(|file| file.written), Some(100));
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct CallsFile {
+    file: PathBuf,
+    format: CallsFormat,
+    shared: Arc<Shared>,
+    sender: SyncSender<Vec<EndedCall>>,
+    writer: JoinHandle<Written>,
+}
+
+/// What workers and the writer both know.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Names of tags by their numbers, once there is a run.
+    tags: OnceLock<Vec<String>>,
+    /// Calls that found no room.
+    dropped: AtomicU64,
+}
+
+/// What the writer came to.
+#[derive(Debug, Default)]
+struct Written {
+    lines: u64,
+    /// Calls that came after it broke, or with what broke it.
+    lost: u64,
+    error: Option<io::Error>,
+}
+
+impl CallsFile {
+    /// Creates the file, or empties the one that is there, and starts its thread.
+    ///
+    /// # Errors
+    /// [`RunError::Setup`] if the file cannot be created or written, or there is no thread for
+    /// it.
+    pub fn create(file: &Path, format: CallsFormat) -> Result<Self, RunError> {
+        let out =
+            File::create(file).map_err(|source| failed("creating the file of calls", source))?;
+        Self::start(file, format, Box::new(out))
+    }
+
+    /// As [`Self::create`], with anything that can be written to in place of a file.
+    pub(crate) fn start(
+        file: &Path,
+        format: CallsFormat,
+        out: Box<dyn Write + Send>,
+    ) -> Result<Self, RunError> {
+        let shared = Arc::new(Shared::default());
+        let (sender, batches) = sync_channel(WAITING);
+        let known = Arc::clone(&shared);
+        let writer = thread::Builder::new()
+            .name("calls-file".to_owned())
+            .spawn(move || write_all(out, format, &batches, &known))
+            .map_err(|source| failed("a thread for the file of calls", source))?;
+        Ok(Self { file: file.to_owned(), format, shared, sender, writer })
+    }
+
+    /// The sink of one worker, for calls whose tags have these names.
+    #[must_use]
+    pub fn sink(&self, tags: &[String]) -> Box<dyn CallSink> {
+        // All workers of a run, and all runs of a sweep, have the same tags.
+        self.shared.tags.get_or_init(|| tags.to_vec());
+        let (shared, sender) = (Arc::clone(&self.shared), self.sender.clone());
+        Box::new(Batches { batch: Vec::with_capacity(BATCH), sender, shared })
+    }
+
+    /// Waits until all is written that was handed over, and says in the report what became of
+    /// it. A run whose calls are not all in the file is degraded.
+    pub fn finish(self, report: &mut Report) {
+        drop(self.sender);
+        // A writer that panicked has written nobody knows what.
+        let written = self.writer.join().unwrap_or_else(|_| Written {
+            error: Some(io::Error::other("its writer broke down")),
+            ..Written::default()
+        });
+        let left_out = self.shared.dropped.load(Relaxed) + written.lost;
+        let error = written.error.map(|error| error.to_string());
+        let why = match &error {
+            Some(error) => Some(format!(
+                "the file of calls could not be written ({error}): {left_out} calls are not in it"
+            )),
+            None if left_out > 0 => Some(format!(
+                "the disk was too slow for the file of calls: {left_out} calls are not in it; \
+                 write it to a faster disk, or lower the rate"
+            )),
+            None => None,
+        };
+        report.verdict.add(why.map(|why| (VerdictStatus::Degraded, why)));
+        report.calls_file = Some(CallsFileReport {
+            file: self.file,
+            format: self.format,
+            written: written.lines,
+            left_out,
+            error,
+        });
+    }
+}
+
+fn failed(what: &'static str, source: io::Error) -> RunError {
+    RunError::Setup { what, source }
+}
+
+/// The sink of a worker.
+struct Batches {
+    batch: Vec<EndedCall>,
+    sender: SyncSender<Vec<EndedCall>>,
+    shared: Arc<Shared>,
+}
+
+impl CallSink for Batches {
+    fn call(&mut self, call: &EndedCall) {
+        self.batch.push(*call);
+        if self.batch.len() == BATCH {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) =
+            self.sender.try_send(batch)
+        {
+            self.shared.dropped.fetch_add(batch.len() as u64, Relaxed);
+        }
+    }
+}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// The life of the writer: each batch in one piece, so that the file grows as the run does.
+fn write_all(
+    mut out: Box<dyn Write + Send>,
+    format: CallsFormat,
+    batches: &Receiver<Vec<EndedCall>>,
+    shared: &Shared,
+) -> Written {
+    let mut written = Written::default();
+    let mut text = Vec::new();
+    if format == CallsFormat::Csv {
+        written.error = out.write_all(line::HEAD.as_bytes()).err();
+    }
+    for batch in batches {
+        let calls = batch.len() as u64;
+        if written.error.is_none() {
+            text.clear();
+            let tags = shared.tags.get().map_or(&[][..], Vec::as_slice);
+            batch.iter().for_each(|call| line::write(&mut text, format, call, tags));
+            written.error = out.write_all(&text).err();
+        }
+        *(if written.error.is_none() { &mut written.lines } else { &mut written.lost }) += calls;
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! Calls handed out one by one as they end, to whoever wants each of them.
+
+use std::fmt;
+
+use super::CallRecord;
+use crate::clock::Nanos;
+
+/// One call that has ended, with what is known of it beside its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndedCall {
+    /// Times and outcome.
+    pub record: CallRecord,
+    /// When it was begun, in ns from the start of the load: the start of connecting, of a call
+    /// that a connection was opened for, else the first byte sent. Before
+    /// [`sent`](CallRecord::sent) by the time that connecting took.
+    pub started: Nanos,
+    /// The connection that it was on; `None` if it had none when it ended.
+    pub connection: Option<ConnectionId>,
+    /// Of a list of requests, the place of the one that it made, from 0; of a plan with one
+    /// request, 0. `None` where calls belong to sessions.
+    pub request: Option<u32>,
+}
+
+/// Names a connection within a run. Text form: `THREAD:PLACE:USE`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ConnectionId {
+    /// The worker, from 0.
+    pub thread: u32,
+    /// Its place among the connections of that worker.
+    pub place: u32,
+    /// Connections that had the place before.
+    pub used: u32,
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.thread, self.place, self.used)
+    }
+}
+
+/// Takes calls as they end, warm-up included. Each worker has one of its own and calls it on
+/// its thread, between two calls: what it does there delays what comes next, so it hands on
+/// what takes long. Lateness that it makes is told as the generator's own.
+pub trait CallSink: Send {
+    /// Takes a call, in the order of their ends.
+    fn call(&mut self, call: &EndedCall);
+
+    /// Comes ten times a second, and when the worker's part of the run is over.
+    fn flush(&mut self) {}
+}

@@ -1,0 +1,125 @@
+//! Calls that are handed out as they end: each once, and with what its report counts.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use loadgen_core::target_server::TargetOptions;
+use loadgen_core::{
+    CallLimit, CallSink, ConnectionId, EndedCall, Engine, ListedRequest, Outcome, Plan, Report,
+    Request, RequestList, Schedule, Sessions, Stream, Target,
+};
+
+use crate::common::{gated_server, millis, target, wait_until};
+
+#[derive(Clone, Default)]
+struct All(Arc<Mutex<Vec<EndedCall>>>);
+
+impl CallSink for All {
+    fn call(&mut self, call: &EndedCall) {
+        self.0.lock().unwrap().push(*call);
+    }
+}
+
+impl All {
+    fn take(&self) -> Vec<EndedCall> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+fn run(plan: Plan) -> (Report, Vec<EndedCall>) {
+    let all = All::default();
+    let engine = Engine::new(plan).unwrap().with_call_sinks(|_, _| Box::new(all.clone()));
+    let report = engine.run().unwrap();
+    (report, all.take())
+}
+
+fn ended(calls: &[EndedCall], how: impl Fn(Outcome) -> bool) -> u64 {
+    calls.iter().filter(|call| how(call.record.outcome)).count() as u64
+}
+
+#[test]
+fn each_call_once() {
+    let server = target(TargetOptions::default());
+    let requests = ["/a", "/b", "/c"].map(|path| ListedRequest::new(Request::get(), path));
+    for load in [
+        Stream::established(Schedule::constant(1000.0)),
+        Stream::fresh(Schedule::poisson(1000.0)),
+        Stream::established(Schedule::Closed).with_connections(4),
+        Stream::established(Schedule::Closed).with_connections(2).with_pipeline(4),
+    ] {
+        for threads in [1, 2] {
+            let plan = Plan::new(Target::parse(&server.url()).unwrap(), load.clone());
+            let plan = plan.with_requests(RequestList::given(requests.clone()));
+            let plan = plan.with_calls(CallLimit::Calls(100)).with_threads(threads);
+            let (report, calls) = run(plan);
+            let case = format!("{load:?}, {threads}");
+            assert_eq!(calls.len(), 100, "{case}");
+            assert_eq!(report.counts.answered, 100, "{case}");
+            assert_eq!(ended(&calls, |how| how == Outcome::Answered(200)), 100, "{case}");
+            // Every third call of the run makes the same request.
+            let mut requests: HashMap<u32, u64> = HashMap::new();
+            calls.iter().for_each(|call| *requests.entry(call.request.unwrap()).or_default() += 1);
+            let counts = [requests[&0], requests[&1], requests[&2]];
+            assert_eq!(counts.iter().sum::<u64>(), 100, "{case}");
+            if load.schedule() != Schedule::Closed {
+                assert_eq!(counts, [34, 33, 33], "{case}");
+            }
+            let bytes: u64 = calls.iter().map(|call| call.record.bytes).sum();
+            assert_eq!(bytes, report.bytes.received, "{case}");
+            let connections: HashSet<ConnectionId> =
+                calls.iter().map(|call| call.connection.unwrap()).collect();
+            assert_eq!(connections.len() as u64, report.counts.connections_opened, "{case}");
+            for call in &calls {
+                let record = call.record;
+                let times = [record.intended, call.started, record.sent, record.done];
+                assert!(times.is_sorted(), "{case}: {call:?}");
+                assert_eq!(call.started == record.sent, record.reused, "{case}: {call:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn those_that_never_start_and_those_that_do_not_end_too() {
+    let (gate, server) = gated_server();
+    let load = Stream::established(Schedule::constant(500.0)).with_connections(2).with_backlog(3);
+    let plan = Plan::new(Target::parse(&server.url()).unwrap(), load).with_drain(millis(0));
+    let all = All::default();
+    let engine = Engine::new(plan).unwrap().with_call_sinks(|_, _| Box::new(all.clone()));
+    let handle = engine.start().unwrap();
+    handle.clock().unwrap();
+    wait_until("calls are shed", || handle.snapshot().shed > 10);
+    handle.stop();
+    let report = handle.join().unwrap();
+    gate.open();
+    let calls = all.take();
+    let counts = &report.counts;
+    assert_eq!(calls.len() as u64, counts.offered);
+    assert_eq!(ended(&calls, |how| how == Outcome::Shed), counts.shed);
+    assert_eq!(ended(&calls, |how| how == Outcome::Unfinished), counts.unfinished);
+    assert_eq!((counts.unfinished, counts.answered), (2, 0));
+    assert!(calls.iter().all(|c| (c.record.outcome == Outcome::Shed) == c.connection.is_none()));
+}
+
+#[test]
+fn failed_ones_and_those_of_sessions_too() {
+    let server = target(TargetOptions::default());
+    let url = server.url();
+    let load = Stream::established(Schedule::constant(50.0));
+    let mut sessions = Sessions::connections(3);
+    sessions.count = Some(20);
+    let plan = Plan::new(Target::parse(&url).unwrap(), load).with_sessions(sessions);
+    let (report, calls) = run(plan);
+    assert_eq!((calls.len() as u64, report.counts.answered), (60, 60));
+    assert!(calls.iter().all(|call| call.request.is_none()));
+
+    let load = Stream::fresh(Schedule::constant(200.0));
+    let plan = Plan::new(Target::parse(&url).unwrap(), load).with_calls(CallLimit::Calls(20));
+    let all = All::default();
+    let engine = Engine::new(plan).unwrap().with_call_sinks(|_, _| Box::new(all.clone()));
+    drop(server);
+    let report = engine.run().unwrap();
+    let calls = all.take();
+    assert_eq!(report.counts.failed, 20);
+    assert_eq!(ended(&calls, |how| matches!(how, Outcome::Failed(_))), 20);
+}
