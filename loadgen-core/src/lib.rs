@@ -61,7 +61,7 @@ pub use record::{
 pub use report::Report;
 pub use request::Request;
 pub use schedule::{
-    GapLaw, GapStep, GapSteps, Gaps, Profile, ProfileError, Schedule, Stage, Stages,
+    GapLaw, GapStep, GapSteps, Gaps, Profile, ProfileError, Recorded, Schedule, Stage, Stages,
 };
 pub use session::Sessions;
 pub use slo::{Slo, SloError, SloJudgement, SloMetric, SloOutcome};

@@ -429,9 +429,11 @@ impl Plan {
     /// # Errors
     /// [`PlanError::Conflict`] in closed loop, where the server decides the rate.
     pub fn with_rate(mut self, rate_per_s: f64) -> Result<Self, PlanError> {
-        self.load.schedule = self.load.schedule.with_rate(rate_per_s).ok_or(
-            PlanError::Conflict("a closed loop has no rate: the load needs an open-loop schedule"),
-        )?;
+        self.load.schedule =
+            self.load.schedule.with_rate(rate_per_s).ok_or(PlanError::Conflict(
+                "a closed loop has no rate, and a replay has its own: the load needs an open-loop \
+                 schedule of a rate",
+            ))?;
         Ok(self)
     }
 }

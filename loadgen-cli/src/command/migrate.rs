@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use loadgen_core::Plan;
 use loadgen_core::migration::{
     CommandTrigger, MigrationError, MigrationRun, QmpTrigger, ReachCheck, SimulatedTrigger,
     SimulatedVm, Strategy, Trigger, TriggerError, TriggerSpec,
 };
 use loadgen_core::units::{parse_duration, parse_rate};
+use loadgen_core::{Plan, Schedule};
 
 use super::conclude::conclude;
 use crate::exit::{Exit, Failure};
@@ -57,12 +57,12 @@ pub(crate) struct Args {
           help_heading = "Migration")]
     migration_limit: Duration,
 
-    /// Calls (with --session: sessions) a second of the load, such as 1000, 3k or 60/m
+    /// Calls (with --session: sessions) a second of the load, such as 1000, 3k or 60/m [default: 100]
     ///
     /// Open loop: the schedule alone says when a call starts, and no slow reply moves it.
-    #[arg(long, short, value_name = "RATE", default_value = "100", value_parser = parse_rate,
-          help_heading = "Load", conflicts_with = "stages")]
-    rate: f64,
+    #[arg(long, short, value_name = "RATE", value_parser = parse_rate, help_heading = "Load",
+          conflicts_with = "stages")]
+    rate: Option<f64>,
 
     /// Second stream beside the load: calls a second, each over a fresh connection; 0: none
     /// [default: 100; none with --calls-per-connection 1]
@@ -120,6 +120,9 @@ say remote when the path is forwarded from another host).";
 /// The first calls of a process meet cold caches and connections; they would make
 /// the baseline look unsteady.
 const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Calls a second unless the user says otherwise.
+const RATE: f64 = 100.0;
 
 /// Newcomers beside the load, a second, unless the user says otherwise.
 const PROBE_RATE: f64 = 100.0;
@@ -245,7 +248,12 @@ impl Args {
     }
 
     fn plan(&self, url: &str) -> Result<Plan, Failure> {
-        let schedule = self.workload.load.schedule(self.rate);
+        let load = &self.workload.load;
+        let schedule = match (self.rate, load.stages, self.workload.requests.recorded()) {
+            (None, Some(profile), _) => Schedule::Profile(profile),
+            (None, None, Some(recorded)) => recorded,
+            (rate, ..) => load.schedule(rate.unwrap_or(RATE)),
+        };
         let streams = self.workload.connections.warm_streams(schedule, self.probe_rate());
         Ok(self.measuring.apply(self.workload.plan(url, streams, WARM_UP)?))
     }

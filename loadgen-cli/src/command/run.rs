@@ -42,8 +42,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["rate", "arrival", "stages"], help_heading = "Load")]
     closed: bool,
 
-    /// How long calls are started [default: 10s; with --stages: as long as they last; with --calls
-    /// or --once: until they are made]
+    /// How long calls are started [default: 10s; with --stages: as long as they last; with --calls,
+    /// --once or --replay: until they are made]
     #[arg(long, short, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
     duration: Option<Duration>,
 
@@ -90,6 +90,7 @@ Examples:
   loadgen run http://10.0.0.5/ --rate 500 --requests urls.txt --once --expect status=200
   loadgen run http://10.0.0.5/ --rate 500 --abort-if 'error-rate>50% for 5s'
   loadgen run 'http://10.0.0.5/item/{{id}}' --rate 500 --data items.csv
+  loadgen run http://10.0.0.5/ --replay access.log --speed 2x
   loadgen run http://10.0.0.5/ --session shop.toml --rate 20 --session-cookies
   loadgen run report.json -o again.json        the same again";
 
@@ -140,17 +141,13 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
 
 impl Args {
     fn plan(&self) -> Result<Plan, Failure> {
-        let schedule = match (self.rate, self.workload.load.stages) {
-            (Some(rate), _) => self.workload.load.schedule(rate),
-            (None, Some(profile)) => Schedule::Profile(profile),
-            (None, None) if self.closed => Schedule::Closed,
-            (None, None) => {
-                return Err(Failure::usage(
-                    "the load needs a rate: give --rate RATE (calls a second), --stages for one \
-                     that changes, or --closed for as many calls as the connections carry",
-                ));
-            }
-        };
+        let schedule = self.schedule().ok_or_else(|| {
+            Failure::usage(
+                "the load needs a rate: give --rate RATE (calls a second), --stages for one that \
+                 changes, --replay LOG for what a log has, or --closed for as many calls as the \
+                 connections carry",
+            )
+        })?;
         let streams = self.workload.connections.streams(schedule, self.probe_rate);
         let plan = self.workload.plan(&self.url, streams, Duration::ZERO)?;
         let plan = match self.duration {
@@ -164,11 +161,27 @@ impl Args {
         Ok(self.measuring.apply(plan))
     }
 
-    /// After how many calls the load ends.
+    /// When calls come.
+    fn schedule(&self) -> Option<Schedule> {
+        let load = &self.workload.load;
+        match (self.rate, load.stages) {
+            (Some(rate), _) => Some(load.schedule(rate)),
+            (None, Some(profile)) => Some(Schedule::Profile(profile)),
+            (None, None) if self.closed => Some(Schedule::Closed),
+            (None, None) => self.workload.requests.recorded(),
+        }
+    }
+
+    /// After how many calls the load ends. A log that comes at its own times comes once, unless
+    /// something else is said.
     fn limit(&self) -> Option<CallLimit> {
+        let is_replay = matches!(self.schedule(), Some(Schedule::Recorded(_)));
         match self.calls {
             Some(calls) => Some(CallLimit::Calls(calls)),
-            None => self.once.then_some(CallLimit::EachRequestOnce),
+            None if self.once || (is_replay && self.duration.is_none()) => {
+                Some(CallLimit::EachRequestOnce)
+            }
+            None => None,
         }
     }
 

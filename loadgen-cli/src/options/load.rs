@@ -81,11 +81,8 @@ pub(crate) struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// The open-loop schedule of the stages, or of this rate.
+    /// The open-loop schedule of this rate.
     pub(crate) fn schedule(&self, rate_per_s: f64) -> Schedule {
-        if let Some(profile) = self.stages {
-            return Schedule::Profile(profile);
-        }
         match self.arrival {
             Arrival::Constant => Schedule::constant(rate_per_s),
             Arrival::Poisson => Schedule::poisson(rate_per_s),

@@ -21,7 +21,7 @@ pub(crate) struct Workload {
     #[command(flatten)]
     pub(crate) connections: ConnectionOptions,
     #[command(flatten)]
-    requests: RequestOptions,
+    pub(crate) requests: RequestOptions,
     #[command(flatten)]
     checks: CheckOptions,
     #[command(flatten)]
@@ -52,6 +52,12 @@ impl Workload {
             return Err(Failure::usage(
                 "--requests-order says in which order requests are made: give them with --requests \
                  FILE or --data FILE.csv",
+            ));
+        }
+        if self.requests.has_speed() && !matches!(stream.schedule(), Schedule::Recorded(_)) {
+            return Err(Failure::usage(
+                "--speed is for a log that comes at its own times: leave it out, or what says at \
+                 which rate it comes",
             ));
         }
         let Some(file) = self.sessions.file() else {

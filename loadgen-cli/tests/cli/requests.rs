@@ -129,3 +129,63 @@ fn wrong_replies_are_told_and_miss_objectives() {
     let refused = run(args.iter().chain(&["--expect", "time<3s"])).exits_with(2);
     refused.says(&["'time<3s' is no expectation", "body~TEXT"]);
 }
+
+const LOG: &str = r#"h - - [10/Oct/2000:13:55:36 +0000] "GET /a HTTP/1.1" 200 1
+h - - [10/Oct/2000:13:55:36 +0000] "POST /cart HTTP/1.1" 200 1
+h - - [10/Oct/2000:13:55:37 +0000] "GET /b HTTP/1.1" 200 1
+h - - [10/Oct/2000:13:55:37 +0000] "-" 408 0
+"#;
+
+#[test]
+fn a_log_is_replayed() {
+    let target = Target::start(&[]);
+    let (folder, paths) = files(&[("access.log", LOG)]);
+    let (log, saved_at) = (paths[0].to_str().unwrap(), folder.path().join("report.json"));
+    let args = ["run", &target.url, "--replay", log, "-o", saved_at.to_str().unwrap()];
+    run(args.iter().chain(&["--speed", "4x"])).ran();
+    let report = saved(&saved_at);
+    // 1.5 s from the first to the third, and as much behind it.
+    assert_eq!((&report["counts"]["answered"], &report["measured_s"]), (&2.into(), &0.5.into()));
+    let text = run(["report", saved_at.to_str().unwrap()]).exits_with(0).stdout;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("2 calls at the times of the log, 4 times as fast"), "{text}");
+    assert!(text.contains("lines left out: 1 (changes state), 1 (no request)"), "{text}");
+    let again = run(["run", saved_at.to_str().unwrap(), "--format", "json"]).ran().json();
+    assert_eq!(again["counts"]["answered"], 2);
+    // All methods, and at a rate.
+    let more = ["--replay-unsafe", "--rate", "100", "--once", "--format", "json"];
+    let report = run(["run", &target.url, "--replay", log].iter().chain(&more)).ran().json();
+    assert_eq!((&report["counts"]["answered"], &report["measured_s"]), (&3.into(), &0.03.into()));
+}
+
+#[test]
+fn a_log_is_replayed_while_a_machine_is_moved() {
+    let (_folder, paths) = files(&[("access.log", LOG)]);
+    let trigger = "simulated:strategy=stop-and-copy,memory=16MiB,bandwidth=64MiB/s";
+    let args = ["migrate", "--replay", paths[0].to_str().unwrap(), "--speed", "100x"];
+    let more = ["--before", "1s", "--after", "1s", "--format", "json", "--trigger", trigger];
+    let report = in_time(|| run(args.iter().chain(&more))).ran().json();
+    assert_eq!(report["plan"]["load"]["schedule"]["arrival"], "recorded");
+    // A hundred a second, again and again.
+    assert!(report["populations"]["established"]["counts"]["answered"].as_u64().unwrap() > 150);
+    assert!(report["migration"]["outage_ms"]["established"]["gap"].as_f64().unwrap() > 100.0);
+}
+
+#[test]
+fn what_does_not_go_with_a_replay_is_refused() {
+    let (_folder, paths) = files(&[("access.log", LOG)]);
+    let log = paths[0].to_str().unwrap();
+    let url = "http://127.0.0.1:1/";
+    for (args, word) in [
+        (&["--replay", log, "--speed", "0"][..], "such as 2x"),
+        (&["--replay", log, "--rate", "5", "--speed", "2x"], "--speed is for a log"),
+        (&["--rate", "5", "--speed", "2x"], "--replay"),
+        (&["--rate", "5", "--replay-unsafe"], "--replay"),
+        (&["--replay", log, "--requests", log], "cannot be used with"),
+        (&["--replay", log, "--data", log], "cannot be used with"),
+        (&["--replay", log, "--requests-order", "shuffled"], "in its own order"),
+        (&["--replay", "/no/such.log"], "/no/such.log"),
+    ] {
+        run(["run", url].iter().chain(args)).exits_with(2).says(&[word]);
+    }
+}

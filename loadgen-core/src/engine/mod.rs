@@ -61,6 +61,7 @@ use crate::protocol::Protocol;
 use crate::protocol::http1::{ReplyParser, TolerantReader};
 use crate::record::{CallLog, CallSink, Recorder};
 use crate::report::Report;
+use crate::schedule::Times;
 use crate::session::Observer;
 
 /// The protocol that a server of https is asked to speak (ALPN, RFC 7301 §6).
@@ -78,11 +79,11 @@ fn lookup(plan: &Plan) -> Result<Option<Lookup>, RunError> {
 
 /// When the schedules end. After a number of calls in open loop it is when the next one
 /// would have come, so that rates are those of the schedule.
-fn ends_at(plan: &Plan) -> Nanos {
+fn ends_at(plan: &Plan, times: &Times) -> Nanos {
     let by_time = plan.duration_s.map_or(Nanos::MAX, nanos);
     let last = plan.call_limit().and_then(|calls| calls.checked_sub(1));
     let Some(last) = last.and_then(|last| usize::try_from(last).ok()) else { return by_time };
-    let mut starts = plan.load.schedule().starts(plan.seed, 0, 1);
+    let mut starts = plan.load.schedule().starts_at(times, plan.seed, 0, 1);
     let Some(last) = starts.nth(last) else { return by_time };
     by_time.min(starts.next().unwrap_or(0).max(last + 1))
 }
@@ -321,7 +322,7 @@ impl Engine {
                     Arc::clone(&shared),
                     shard,
                     poll,
-                    self.streams(shard, common.as_ref()),
+                    self.streams(shard, settings.requests.times(), common.as_ref()),
                     destination,
                     self.recorder(settings.requests.tags().len()),
                 );
@@ -353,7 +354,7 @@ impl Engine {
             timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain().as_secs_f64()),
-            end: ends_at(plan),
+            end: ends_at(plan, requests.times()),
             requests,
             kernel_timestamps: plan.kernel_timestamps,
             is_unix: plan.target.is_unix(),
@@ -369,13 +370,18 @@ impl Engine {
 
     /// The streams of a worker. The arrivals of the load are sessions if there are `common`
     /// settings of such.
-    fn streams(&self, shard: u32, common: Option<&Arc<script::Common>>) -> Vec<StreamState> {
+    fn streams(
+        &self,
+        shard: u32,
+        times: &Times,
+        common: Option<&Arc<script::Common>>,
+    ) -> Vec<StreamState> {
         let plan = &self.plan;
         let threads = plan.threads;
         let mut streams: Vec<StreamState> = plan
             .streams()
             .zip(0..)
-            .map(|(stream, i)| StreamState::new(plan, stream, i, shard, threads))
+            .map(|(stream, i)| StreamState::new(plan, stream, i, (shard, threads), times))
             .collect();
         if let Some(common) = common
             && let Some(load) = streams.first_mut()

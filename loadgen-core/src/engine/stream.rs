@@ -12,7 +12,7 @@ use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::net::tls::TlsSessionCache;
 use crate::plan::{CloseMode, Plan, Stream};
 use crate::record::Population;
-use crate::schedule::{Schedule, Starts};
+use crate::schedule::{Schedule, Starts, Times};
 
 /// How long a closed-loop user waits after a failed call, so that a dead server
 /// is not called in a busy loop.
@@ -95,11 +95,17 @@ pub(crate) struct StreamState {
 
 impl StreamState {
     /// The share of worker `shard` of `shards`.
-    pub(crate) fn new(plan: &Plan, stream: &Stream, index: u64, shard: u32, shards: u32) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        stream: &Stream,
+        index: u64,
+        (shard, shards): (u32, u32),
+        times: &Times,
+    ) -> Self {
         let share = |whole: u32| whole / shards + u32::from(shard < whole % shards);
         // Streams of one plan must not share their random gaps.
         let seed = plan.seed.wrapping_add(index.wrapping_mul(0x9e37_79b9));
-        let mut starts = stream.schedule.starts(seed, u64::from(shard), u64::from(shards));
+        let mut starts = stream.schedule.starts_at(times, seed, shard.into(), shards.into());
         let shift = shift(stream.schedule, index);
         let next = starts.next().map(|at| at + shift);
         Self {

@@ -19,6 +19,7 @@ use crate::event::EventReport;
 use crate::plan::{Plan, Stream, nanos};
 use crate::record::{CallSink, Population};
 use crate::report::{Report, VerdictStatus};
+use crate::schedule::Schedule;
 
 /// Calls that are kept one by one when the plan does not say: 400 MB at the most.
 const CALL_LOG: u64 = 8_000_000;
@@ -232,7 +233,7 @@ impl MigrationRun {
                 "the rate of the reach check is from 1 to 1000 a second (or switch it off)",
             ));
         }
-        if self.plan.offered_per_s().is_none() {
+        if self.plan.streams().any(|stream| stream.schedule() == Schedule::Closed) {
             return Err(PlanError::Conflict(
                 "a migration needs an open loop (a rate): in a closed loop the clients wait \
                  together with the stopped server, and the outage hides itself",

@@ -1,9 +1,10 @@
 //! Whether a plan can be carried out as it is.
 
-use super::{CallLimit, CloseMode, Plan};
+use super::{CallLimit, CloseMode, Plan, Stream};
 use crate::abort::AbortRule;
 use crate::error::PlanError;
 use crate::record::Population;
+use crate::schedule::Schedule;
 use crate::workload_file::RequestList;
 
 /// Most calls that a load can be limited to.
@@ -70,6 +71,7 @@ impl Plan {
         if let Some(deadline) = self.deadline_s {
             seconds("the deadline", deadline, 1e-9)?;
         }
+        self.validate_replay()?;
         if let Some(limit) = self.calls {
             self.validate_calls(limit)?;
         }
@@ -126,6 +128,24 @@ impl Plan {
             ));
         }
         requests.validate()
+    }
+
+    /// What was recorded comes again with the requests that it was recorded of.
+    fn validate_replay(&self) -> Result<(), PlanError> {
+        let is_replay = |stream: &Stream| matches!(stream.schedule, Schedule::Recorded(_));
+        if self.probe.as_ref().is_some_and(is_replay) {
+            return Err(PlanError::Conflict(
+                "the times of an access log are those of the load, not of a probe beside it",
+            ));
+        }
+        let has_times = self.requests.as_ref().is_some_and(RequestList::has_times);
+        if is_replay(&self.load) && !has_times {
+            return Err(PlanError::Conflict(
+                "a replay needs the access log that has its times: a list of requests of that \
+                 format, in its own order and without data",
+            ));
+        }
+        Ok(())
     }
 
     fn validate_calls(&self, limit: CallLimit) -> Result<(), PlanError> {

@@ -12,7 +12,7 @@ use crate::request::Request;
 use crate::schedule::{GapLaw, GapStep, GapSteps, Gaps, Schedule};
 use crate::session::{Burst, Script, ScriptedCall, ScriptedSession, Sessions, Uris};
 use crate::workload_file::{ListedRequest, RequestFormat, RequestList};
-use crate::{Aborted, CallLimit};
+use crate::{Aborted, CallLimit, Recorded};
 
 fn schema() -> Schema {
     Schema::read("report.schema.json")
@@ -217,7 +217,14 @@ fn with_sessions() -> Vec<Report> {
         report.plan = crate::Plan::new(target, stream.clone()).with_probe(stream);
         report
     });
-    cases.into_iter().flat_map(reports).chain(profiles).collect()
+    let mut replayed = sample::plain();
+    let known = Recorded::at_speed(2.0).knowing(&[0, 1_000_000]);
+    let stream = crate::Stream::established(Schedule::Recorded(known));
+    let target = crate::Target::parse("http://127.0.0.1/").unwrap();
+    replayed.plan = crate::Plan::new(target, stream.clone()).with_probe(stream);
+    let log = RequestList::file("access.log").with_format(RequestFormat::AccessLog);
+    replayed.plan = replayed.plan.with_requests(log.with_methods_that_change_state());
+    cases.into_iter().flat_map(reports).chain(profiles).chain([replayed]).collect()
 }
 
 #[test]

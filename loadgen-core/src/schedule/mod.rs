@@ -7,11 +7,15 @@
 
 mod gaps;
 mod profile;
+mod recorded;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use gaps::{GapLaw, GapStep, GapSteps, Gaps};
 pub use profile::{Profile, ProfileError, Stage, Stages};
+pub use recorded::Recorded;
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
@@ -43,6 +47,9 @@ pub enum Schedule {
     /// Open loop at a rate that changes over time, evenly spaced: between two starts the rate
     /// adds up to one call.
     Profile(Profile),
+    /// Open loop at the times that the requests of an access log came at, and again from the
+    /// first after the last.
+    Recorded(Recorded),
     /// Closed loop: every connection starts its next call when the last one has
     /// ended. The intended start of a call is then the moment of its sending, so
     /// a stalled server lowers the load instead of showing as a response time.
@@ -69,7 +76,7 @@ impl Schedule {
     }
 
     /// Mean calls a second (of a [`Profile`], over its stages or a period); `None` in closed
-    /// loop, where the server decides.
+    /// loop, where the server decides, and of a log that has not been read yet.
     #[must_use]
     pub fn rate_per_s(&self) -> Option<f64> {
         match *self {
@@ -78,21 +85,23 @@ impl Schedule {
             | Self::Uniform { rate_per_s } => Some(rate_per_s),
             Self::Drawn(gaps) => Some(1.0 / gaps.mean_s()),
             Self::Profile(profile) => Some(profile.mean_per_s()),
+            Self::Recorded(recorded) => recorded.mean_per_s(),
             Self::Closed => None,
         }
     }
 
     /// Calls a second where they are fewest, as far as the schedule is one of steady rates;
-    /// `None` in closed loop.
+    /// `None` in closed loop, and where they came as they came.
     pub(crate) fn lowest_per_s(&self) -> Option<f64> {
         match self {
             Self::Profile(profile) => Some(profile.lowest_per_s()),
+            Self::Recorded(_) => None,
             _ => self.rate_per_s(),
         }
     }
 
     /// The same arrival process at another mean rate (calls a second); `None` in
-    /// closed loop, which has no rate.
+    /// closed loop, which has no rate, and of what was recorded at its own.
     #[must_use]
     pub fn with_rate(self, rate_per_s: f64) -> Option<Self> {
         Some(match self {
@@ -103,22 +112,32 @@ impl Schedule {
             Self::Profile(profile) => {
                 Self::Profile(profile.scaled(rate_per_s / profile.mean_per_s()))
             }
-            Self::Closed => return None,
+            Self::Recorded(_) | Self::Closed => return None,
         })
     }
 
     /// Intended starts of one shard, in ns from the start of the load, without
-    /// end. Empty for [`Schedule::Closed`].
+    /// end. Empty for [`Schedule::Closed`], and for [`Schedule::Recorded`], whose times are in
+    /// the log.
     #[must_use]
     pub fn starts(&self, seed: u64, shard: u64, shards: u64) -> Starts {
         let walk = match *self {
             Self::Drawn(gaps) => Some(Box::new(gaps::Walk::new(gaps))),
             _ => None,
         };
-        Starts { schedule: *self, seed, next: 0, at_s: 0.0, walk, shard, shards: shards.max(1) }
+        let (times, shards) = (Times::default(), shards.max(1));
+        Starts { schedule: *self, seed, next: 0, at_s: 0.0, walk, times, shard, shards }
+    }
+
+    /// The same, where those of a [`Schedule::Recorded`] are at these times.
+    pub(crate) fn starts_at(&self, times: &Times, seed: u64, shard: u64, shards: u64) -> Starts {
+        Starts { times: times.clone(), ..self.starts(seed, shard, shards) }
     }
 
     pub(crate) fn validate(&self) -> Result<(), PlanError> {
+        if let Self::Recorded(recorded) = self {
+            return recorded.validate();
+        }
         match self.rate_per_s() {
             Some(rate_per_s) if matches!(self, Self::Profile(profile) if !profile.is_sound()) => {
                 Err(PlanError::Rate { rate_per_s })
@@ -134,6 +153,9 @@ impl Schedule {
     }
 }
 
+/// When requests came, in ns from the first: shared, and in order.
+pub(crate) type Times = Arc<[Nanos]>;
+
 /// Iterator over the intended starts of one shard; see [`Schedule::starts`].
 #[derive(Debug, Clone)]
 pub struct Starts {
@@ -144,6 +166,8 @@ pub struct Starts {
     /// Sum of the gaps before `next`, in seconds (random schedules).
     at_s: f64,
     walk: Option<Box<gaps::Walk>>,
+    /// Of what was recorded.
+    times: Times,
     shard: u64,
     shards: u64,
 }
@@ -160,6 +184,11 @@ impl Iterator for Starts {
                 self.next += self.shards;
                 profile.start(k)
             }
+            Schedule::Recorded(recorded) => {
+                let k = self.next + self.shard;
+                self.next += self.shards;
+                recorded.start(&self.times, k)
+            }
             Schedule::Constant { rate_per_s } => {
                 let k = self.next + self.shard;
                 self.next += self.shards;
@@ -173,7 +202,9 @@ impl Iterator for Starts {
 
     /// Where each start can be had alone, those before are passed over at once.
     fn nth(&mut self, n: usize) -> Option<Nanos> {
-        if let Schedule::Constant { .. } | Schedule::Profile(_) = self.schedule {
+        if let Schedule::Constant { .. } | Schedule::Profile(_) | Schedule::Recorded(_) =
+            self.schedule
+        {
             self.next += self.shards * n as u64;
         } else {
             for _ in 0..n {

@@ -3,12 +3,14 @@
 //! Which request a call makes is a pure function of the plan, its seed and the number of the
 //! call ([`RequestOrder`]), so that threads and repeated runs ask the same.
 
+mod access_log;
 mod entry;
 mod json_lines;
 mod order;
 mod template;
 mod urls;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ pub use entry::ListedRequest;
 pub use order::RequestOrder;
 pub(crate) use order::Turns;
 
+use crate::clock::Nanos;
 use crate::error::{PlanError, WorkloadFileError};
 use crate::request::Request;
 use crate::target::Target;
@@ -41,6 +44,9 @@ pub struct RequestList {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
     order: RequestOrder,
+    /// Of an access log, those of methods that may change state, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    change_state: bool,
     /// What was read, once it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     found: Option<Found>,
@@ -69,6 +75,10 @@ pub enum RequestFormat {
     JsonLines,
     /// Paths that end with a NUL byte each, as httperf's `--wlog` has them.
     Wlog,
+    /// The access log of a server: the common, combined or vhost_combined format of Apache and
+    /// nginx, or a JSON object a line. Its requests are taken in the order of their times; those
+    /// that cannot be made again are left out and counted.
+    AccessLog,
 }
 
 /// What a list came to.
@@ -82,6 +92,9 @@ pub(crate) struct Found {
     /// Something is expected of the replies to some.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) expects: bool,
+    /// Lines of an access log that were left out, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) skipped: BTreeMap<String, u64>,
 }
 
 impl RequestList {
@@ -105,7 +118,8 @@ impl RequestList {
     }
 
     fn of(source: Source) -> Self {
-        Self { source, data: None, order: RequestOrder::Sequential, found: None }
+        let order = RequestOrder::Sequential;
+        Self { source, data: None, order, change_state: false, found: None }
     }
 
     /// Says how the file is written, which is told by its content otherwise.
@@ -114,6 +128,15 @@ impl RequestList {
         if let Source::File { format, .. } = &mut self.source {
             *format = Some(as_given);
         }
+        self
+    }
+
+    /// Takes from an [access log](RequestFormat::AccessLog) requests of all methods; otherwise
+    /// only those of GET, HEAD, OPTIONS and TRACE, which change nothing (RFC 9110 §9.2.1). They
+    /// have no body, since logs have none.
+    #[must_use]
+    pub fn with_methods_that_change_state(mut self) -> Self {
+        self.change_state = true;
         self
     }
 
@@ -162,8 +185,27 @@ impl RequestList {
     /// As if it had been read.
     #[cfg(test)]
     pub(crate) fn found_for_tests(mut self) -> Self {
-        self.found = Some(Found { count: 1, fingerprint: "0".to_owned(), expects: true });
+        self.found = Some(Found {
+            count: 1,
+            fingerprint: "0".to_owned(),
+            expects: true,
+            skipped: BTreeMap::from([("no-path".to_owned(), 1)]),
+        });
         self
+    }
+
+    /// Lines of an access log that were left out, by reason, once it was read.
+    pub(crate) fn skipped(&self) -> impl Iterator<Item = (&str, u64)> {
+        let skipped = self.found.iter().flat_map(|found| &found.skipped);
+        skipped.map(|(why, n)| (why.as_str(), *n))
+    }
+
+    /// Whether its requests come with times: of a file that is said to be an access log, and
+    /// is taken as it stands.
+    pub(crate) fn has_times(&self) -> bool {
+        let log = Some(RequestFormat::AccessLog);
+        let is_log = matches!(&self.source, Source::File { format, .. } if *format == log);
+        is_log && self.data.is_none() && self.order == RequestOrder::Sequential
     }
 
     /// Where they come from, for a person.
@@ -231,7 +273,8 @@ impl RequestList {
     }
 
     /// Reads the list and hands out its requests, one after the other, in the order of the
-    /// file. `request` is the plan's.
+    /// file. `request` is the plan's. Given back is when each came, in ns from the first: of an
+    /// access log; nothing otherwise.
     ///
     /// # Errors
     /// [`WorkloadFileError`] if a file cannot be read, or says something wrong, or is another
@@ -241,7 +284,7 @@ impl RequestList {
         request: &Request,
         target: &Target,
         each: &mut dyn FnMut(ListedRequest),
-    ) -> Result<(), WorkloadFileError> {
+    ) -> Result<Vec<Nanos>, WorkloadFileError> {
         let mut hash = Fnv::default();
         let data = match &self.data {
             None => Table::none(),
@@ -281,6 +324,7 @@ impl RequestList {
             entries.push((line, entry));
             Ok(())
         };
+        let mut replayed = access_log::Replayed::default();
         match &self.source {
             Source::Request => take(1, ListedRequest::new(request.clone(), target.path()))?,
             Source::Given { requests } => {
@@ -293,6 +337,15 @@ impl RequestList {
                     RequestFormat::Urls => urls::lines(&bytes, file, &base, &mut take)?,
                     RequestFormat::Wlog => urls::wlog(&bytes, &base, &mut take)?,
                     RequestFormat::JsonLines => json_lines::read(&bytes, file, &base, &mut take)?,
+                    RequestFormat::AccessLog if self.data.is_some() => {
+                        let reason = "an access log has no columns to be filled in: leave out the \
+                                      data";
+                        return Err(wrong(None, reason.to_owned()));
+                    }
+                    RequestFormat::AccessLog => {
+                        let change_state = self.change_state;
+                        replayed = access_log::read(&bytes, file, &base, change_state, &mut take)?;
+                    }
                 }
             }
         }
@@ -303,7 +356,8 @@ impl RequestList {
             return Err(wrong(None, "there is no request in it".to_owned()));
         }
         let fingerprint = format!("{:016x}", hash.finish());
-        let found = Found { count: count as u64, fingerprint, expects };
+        let skipped = replayed.skipped;
+        let found = Found { count: count as u64, fingerprint, expects, skipped };
         if let Some(before) = self.found.as_ref().filter(|before| **before != found) {
             let reason = format!(
                 "this is not what the report was made with: it has {} requests (fingerprint {}), \
@@ -313,7 +367,7 @@ impl RequestList {
             return Err(wrong(None, reason));
         }
         self.found = Some(found);
-        Ok(())
+        Ok(replayed.times)
     }
 }
 
@@ -330,6 +384,8 @@ impl RequestFormat {
             && !bytes.trim_ascii_start().starts_with(b"{{")
         {
             Self::JsonLines
+        } else if access_log::is_one(bytes) {
+            Self::AccessLog
         } else {
             Self::Urls
         }

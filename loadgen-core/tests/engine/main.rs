@@ -20,6 +20,7 @@ mod opening;
 mod own_process;
 mod pipelining;
 mod places;
+mod replay;
 mod requests;
 #[path = "../../../tests/require.rs"]
 mod require;

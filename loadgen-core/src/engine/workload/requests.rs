@@ -8,6 +8,7 @@ pub(crate) use super::prepared::{Prepared, RequestId, Sent};
 use crate::error::WorkloadFileError;
 use crate::expectation::Expected;
 use crate::plan::Plan;
+use crate::schedule::{Schedule, Times};
 use crate::workload_file::RequestOrder;
 
 /// The requests of a run; never empty.
@@ -19,6 +20,8 @@ pub(crate) struct Requests {
     expected: Vec<Expected>,
     /// Which of these, of each request; empty: the first of all.
     expected_of: Box<[u16]>,
+    /// When they came, of those of an access log.
+    times: Times,
 }
 
 #[derive(Debug)]
@@ -51,10 +54,12 @@ impl Requests {
                 false => vec![Expected::new(&plan.expect)],
             };
             let table = Table::One(Box::new(one));
-            return Ok(Self { table, expected, expected_of: Box::default() });
+            let (expected_of, times) = Default::default();
+            return Ok(Self { table, expected, expected_of, times });
         };
         let mut builder = Builder::default();
-        list.read(&request, &plan.target, &mut |listed| builder.add(&listed, &plan.target))?;
+        let times =
+            list.read(&request, &plan.target, &mut |listed| builder.add(&listed, &plan.target))?;
         let wrong = |reason: &str| list.content(reason.to_owned());
         if list.order() == RequestOrder::Weighted && builder.weights.iter().all(|w| *w == 0.0) {
             return Err(wrong("no request has a weight above 0, by which a weighted order draws"));
@@ -76,7 +81,16 @@ impl Requests {
         };
         let many = builder.many(list.order());
         let many = many.ok_or_else(|| wrong("its requests have more than 64 GiB"))?;
-        Ok(Self { table: Table::Many(Box::new(many)), expected, expected_of })
+        if let Schedule::Recorded(recorded) = &mut plan.load.schedule {
+            *recorded = recorded.knowing(&times);
+        }
+        let times = times.into();
+        Ok(Self { table: Table::Many(Box::new(many)), expected, expected_of, times })
+    }
+
+    /// When they came, in ns from the first, of those of an access log; empty otherwise.
+    pub(crate) fn times(&self) -> &Times {
+        &self.times
     }
 
     /// Whether anything is expected of replies.
@@ -162,7 +176,7 @@ mod tests {
     use crate::request::Request;
     use crate::target::Target;
     use crate::workload_file::ListedRequest;
-    use crate::{RequestList, Schedule, Stream};
+    use crate::{RequestList, Stream};
 
     fn target() -> Target {
         Target::parse("http://h/").unwrap()

@@ -93,11 +93,20 @@ fn target(target: &Target) -> String {
 fn requested(requests: &RequestList) -> String {
     let count = requests.count().map_or_else(|| "those".to_owned(), cell::count);
     let order = match requests.order() {
+        RequestOrder::Sequential if requests.has_times() => "in the order of their times",
         RequestOrder::Sequential => "in their order, and again from the first",
         RequestOrder::Shuffled => "all in a random order, then in another one",
         RequestOrder::Weighted => "drawn by their weights",
     };
-    format!("{count} of {}, {order}", requests.told())
+    let skipped: Vec<String> = requests
+        .skipped()
+        .map(|(why, n)| format!("{} ({})", cell::count(n), why.replace('-', " ")))
+        .collect();
+    let left_out = match skipped.is_empty() {
+        true => String::new(),
+        false => format!("; lines left out: {}", skipped.join(", ")),
+    };
+    format!("{count} of {}, {order}{left_out}", requests.told())
 }
 
 /// What arrives in place of calls, and how much of it.
@@ -189,6 +198,20 @@ fn arrivals(stream: &Stream) -> String {
             format!("{} on average, {law}", cell::rate(1.0 / gaps.mean_s()))
         }
         Schedule::Profile(profile) => format!("calls a second: {profile}"),
+        Schedule::Recorded(recorded) => {
+            let speed = match recorded.speed() {
+                1.0 => "the times of the log".to_owned(),
+                speed => format!("the times of the log, {speed} times as fast"),
+            };
+            match (recorded.calls(), recorded.lasts_s()) {
+                (Some(calls), Some(lasts)) => format!(
+                    "{} at {speed}, in {}",
+                    cell::counted(calls, "call"),
+                    cell::seconds(lasts)
+                ),
+                _ => speed,
+            }
+        }
         Schedule::Closed => "closed loop (the server sets the rate)".to_owned(),
     }
 }
