@@ -30,6 +30,16 @@ pub fn check_tolerant(data: &[u8]) {
     tolerant::harness::check_splits(reply, head_request, &lengths);
 }
 
+/// Checks the readers of lists of requests, logs and data.
+///
+/// # Panics
+///
+/// A reader broke a promise.
+pub fn check_requests(data: &[u8]) {
+    let Ok(target) = Target::parse("http://h/") else { return };
+    crate::workload_file::check_readers(data, &target);
+}
+
 /// The reply, whether it answers a HEAD, and the lengths of pieces.
 fn choices(data: &[u8]) -> Option<(&[u8], bool, Vec<usize>)> {
     let (choice, data) = data.split_first()?;

@@ -121,6 +121,7 @@ fn what_cannot_be_replayed_is_refused_before_anything_is_sent() {
     fs::write(&data, "a\n1\n").unwrap();
     let on = |stream| Plan::new(Target::parse("http://127.0.0.1:1/").unwrap(), stream);
     let rate = || Stream::established(Schedule::constant(1.0));
+    let fresh = Stream::fresh(Schedule::Recorded(Recorded::at_speed(1.0)));
     for (plan, word) in [
         (on(replay(1.0)), "needs the access log"),
         (on(replay(1.0)).with_requests(RequestList::file(&path)), "needs the access log"),
@@ -131,7 +132,7 @@ fn what_cannot_be_replayed_is_refused_before_anything_is_sent() {
         (on(replay(0.0)).with_requests(list(&path)), "the speed of a replay"),
         (on(replay(f64::NAN)).with_requests(list(&path)), "the speed of a replay"),
         (on(rate()).with_requests(list(&path).with_data(&data)), "no columns to be filled in"),
-        (on(rate()).with_requests(list(&path)).with_probe(replay(1.0)), "those of the load"),
+        (on(rate()).with_requests(list(&path)).with_probe(fresh), "those of the load"),
         (on(replay(1.0)).with_requests(list(&noise)), "no lines of an access log"),
         (on(replay(1.0)).with_requests(list(&unsafe_alone)), "--replay-unsafe"),
     ] {
