@@ -151,7 +151,8 @@ impl Args {
         let streams = self.workload.connections.streams(schedule, self.probe_rate);
         let plan = self.workload.plan(&self.url, streams, Duration::ZERO)?;
         let plan = match self.duration {
-            None if self.limit().is_some() => plan,
+            // Beyond their last stage there may be no more calls, however many are asked for.
+            None if self.limit().is_some() && self.workload.load.stages.is_none() => plan,
             _ => plan.with_duration(self.duration()),
         };
         let plan = match self.limit() {

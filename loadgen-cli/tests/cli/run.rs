@@ -240,6 +240,10 @@ fn a_number_of_calls_ends_a_run() {
         assert_eq!(report["plan"]["duration_s"], Value::Null);
         assert_eq!(report["plan"]["calls"]["calls"], 70);
     }
+    // Stages end where they end, however many calls are asked for.
+    let args = ["run", &target.url, "--stages", "100/200ms,100..0/200ms", "--calls", "1000000"];
+    let report = run(args.iter().chain(&["--format", "json"])).ran().json();
+    assert_eq!(report["counts"]["answered"], 30);
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("urls.txt");
     std::fs::write(&list, "/a\n/b\n/c\n").unwrap();

@@ -45,7 +45,9 @@ impl AbortWatch {
             self.past.pop_front();
         }
         let (_, before) = self.past.front().copied().unwrap_or_default();
-        let (bad, good) = (sight.bad - before.bad, sight.good - before.good);
+        // Counts of several workers are not of one moment: one may seem to fall for a look.
+        let since = |now: u64, before: u64| now.saturating_sub(before);
+        let (bad, good) = (since(sight.bad, before.bad), since(sight.good, before.good));
         let share = (bad + good > 0).then(|| bad as f64 / (bad + good) as f64);
         // Of a window that was told before nothing new is known.
         let ended_since = |past: &(Nanos, Sight)| past.1.good + past.1.bad < sight.good + sight.bad;
@@ -144,6 +146,15 @@ mod tests {
         let slow = [(0, 10, 0), (SECOND, 10, 30)];
         assert_eq!(met("p99>29ms for 2s", &slow, 60 * SECOND), Some(3 * SECOND + LOOK));
         assert_eq!(met("p99>30ms for 2s", &slow, 60 * SECOND), None);
+    }
+
+    #[test]
+    fn counts_that_seem_to_fall_are_borne() {
+        let mut watch = AbortWatch::new(&["error-rate>50% for 100ms".parse().unwrap()]);
+        for (now, good) in [(LOOK, 10), (2 * LOOK, 9), (30 * LOOK, 8)] {
+            let sight = Sight { good, bad: 1, ..Sight::default() };
+            assert_eq!(watch.look(now, sight), None);
+        }
     }
 
     proptest! {

@@ -173,7 +173,8 @@ impl Shared {
         let mut sight = Sight::default();
         for worker in &self.published {
             let (totals, _, p99_ns) = worker.read();
-            sight.good += totals.answered - totals.not_good;
+            // Read while they are published, they need not be of one moment.
+            sight.good += totals.answered.saturating_sub(totals.not_good);
             sight.bad += totals.not_good + totals.failed + totals.shed;
             sight.failed += totals.failed;
             sight.wrong += totals.wrong;

@@ -202,6 +202,12 @@ impl Stream {
         })
     }
 
+    /// Whether a start is known only from those before it.
+    pub(super) fn has_random_gaps(&self) -> bool {
+        use Schedule::{Drawn, Poisson, Uniform};
+        matches!(self.schedule, Poisson { .. } | Uniform { .. } | Drawn(_))
+    }
+
     /// Whether nothing is asked of its connections that sessions do not do.
     pub(super) fn connects_plainly(&self) -> bool {
         self.close == CloseMode::Server

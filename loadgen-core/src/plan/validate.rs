@@ -10,6 +10,9 @@ use crate::workload_file::RequestList;
 /// Most calls that a load can be limited to.
 const MOST_CALLS: u64 = 1_000_000_000_000;
 
+/// The same, where the time of the last is known only by walking all.
+const MOST_RANDOM_CALLS: u64 = 100_000_000;
+
 impl Plan {
     /// Checks that the plan can be carried out.
     ///
@@ -160,6 +163,14 @@ impl Plan {
                 Err(PlanError::Range {
                     what: "the number of calls (--calls)",
                     range: "from 1 to 1,000,000,000,000",
+                    value: calls.to_string(),
+                })
+            }
+            // They are walked before the load begins, to know when it ends.
+            CallLimit::Calls(calls) if calls > MOST_RANDOM_CALLS && self.load.has_random_gaps() => {
+                Err(PlanError::Range {
+                    what: "the number of calls (--calls) with random gaps",
+                    range: "at most 100,000,000",
                     value: calls.to_string(),
                 })
             }

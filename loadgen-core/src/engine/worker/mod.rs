@@ -411,7 +411,10 @@ impl<P: Protocol> Worker<P> {
     /// What is done ten times a second.
     fn tenth_of_a_second(&mut self, now: Nanos) {
         self.publish(now);
-        self.shared.look_whether_to_abort(now);
+        // When all has come, there is nothing to be given up.
+        if now < self.end {
+            self.shared.look_whether_to_abort(now);
+        }
         if let Some(sink) = &mut self.sink {
             sink.flush();
         }
