@@ -37,7 +37,7 @@ pub fn check_tolerant(data: &[u8]) {
 /// A reader broke a promise.
 pub fn check_requests(data: &[u8]) {
     let Ok(target) = Target::parse("http://h/") else { return };
-    crate::workload_file::check_readers(data, &target);
+    crate::workload_file::harness::check_readers(data, &target);
 }
 
 /// The reply, whether it answers a HEAD, and the lengths of pieces.
