@@ -30,6 +30,7 @@ mod raw_text;
 pub mod record;
 pub mod report;
 mod request;
+mod request_source;
 #[cfg(test)]
 mod rooms;
 mod schedule;
@@ -60,6 +61,7 @@ pub use record::{
 };
 pub use report::Report;
 pub use request::Request;
+pub use request_source::{Arrival, RequestBuf, RequestSource, SourceError};
 pub use schedule::{
     GapLaw, GapStep, GapSteps, Gaps, Profile, ProfileError, Recorded, Schedule, Stage, Stages,
 };

@@ -9,7 +9,7 @@ use crate::error::PlanError;
 use crate::protocol::http1::request::{self, RequestBytes};
 use crate::secret::Secret;
 use crate::target::Target;
-pub(crate) use header::{Header, is_token};
+pub(crate) use header::{Header, is_one_line, is_token};
 
 /// What servers are told of the program unless the user says otherwise.
 pub(crate) const USER_AGENT: &str = concat!("loadgen/", env!("CARGO_PKG_VERSION"));
@@ -143,6 +143,15 @@ impl Request {
         self
     }
 
+    /// Path and query, if they are not those of the target's URL.
+    pub(crate) fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// The method.
     #[must_use]
     pub fn method(&self) -> &str {
@@ -152,7 +161,7 @@ impl Request {
     /// Whether the method may be sent again when a kept-alive connection turns
     /// out to be closed (RFC 9110 §9.2.2).
     pub(crate) fn is_idempotent(&self) -> bool {
-        matches!(self.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
+        is_idempotent(&self.method)
     }
 
     pub(crate) fn is_head(&self) -> bool {
@@ -160,58 +169,47 @@ impl Request {
     }
 
     pub(crate) fn validate(&self) -> Result<(), PlanError> {
-        let bad = |what: &'static str, value: &str| PlanError::Request {
-            what,
-            value: value.escape_debug().to_string(),
-        };
-        if !is_token(&self.method) {
-            return Err(bad("method", &self.method));
-        }
-        if let Some(path) = &self.path
-            && (path.is_empty() || path.bytes().any(|b| b <= b' ' || b == 0x7f))
-        {
-            return Err(bad("path", path));
-        }
+        check_method(&self.method)?;
+        self.path.as_deref().map_or(Ok(()), check_path)?;
         self.headers.iter().try_for_each(Header::validate)?;
-        if self.body.len() > MAX_BODY {
-            return Err(PlanError::Range {
-                what: "the request's body",
-                range: "at most 1 GiB",
-                value: format!("{} bytes", self.body.len()),
-            });
-        }
-        Ok(())
+        check_body(&self.body)
+    }
+
+    /// The headers that it is sent with whatever its body is: what it has by itself, then its
+    /// own. Secret values are in clear.
+    pub(crate) fn lines(&self, target: &Target) -> Vec<Header> {
+        let given = |name: &str| self.headers.iter().any(|header| header.is_named(name));
+        let authority = target.authority();
+        let of_target =
+            |secret: Option<&'_ Secret>| secret.and_then(Secret::reveal).map(str::to_owned);
+        [
+            ("Host", Some(authority.to_string())),
+            ("User-Agent", Some(USER_AGENT.to_owned())),
+            ("Authorization", of_target(target.authorization())),
+            ("Proxy-Authorization", of_target(target.proxy_authorization())),
+        ]
+        .into_iter()
+        .filter(|(name, _)| !given(name))
+        .filter_map(|(name, value)| Some(Header::plain(name, &value?)))
+        .chain(
+            self.headers
+                .iter()
+                .map(|own| Header::plain(own.name(), own.sent().unwrap_or_default())),
+        )
+        .collect()
     }
 
     /// The bytes on the wire. `close` asks the server to close after the reply.
     pub(crate) fn encode(&self, target: &Target, close: bool) -> RequestBytes {
         let path = self.path.as_deref().unwrap_or_else(|| target.path());
         let mut head = Vec::new();
+        self.lines(target).iter().for_each(|header| header.write(&mut head));
         let mut line = |name: &str, value: &str| Header::plain(name, value).write(&mut head);
         let given = |name: &str| self.headers.iter().any(|header| header.is_named(name));
-        if !given("host") {
-            line("Host", &target.authority());
-        }
-        if !given("user-agent") {
-            line("User-Agent", USER_AGENT);
-        }
-        if let Some(authorization) = target.authorization().and_then(Secret::reveal)
-            && !given("authorization")
-        {
-            line("Authorization", authorization);
-        }
-        if let Some(authorization) = target.proxy_authorization().and_then(Secret::reveal)
-            && !given("proxy-authorization")
-        {
-            line("Proxy-Authorization", authorization);
-        }
-        for header in &self.headers {
-            line(header.name(), header.sent().unwrap_or_default());
-        }
         if close && !given("connection") {
             line("Connection", "close");
         }
-        let needs_length = !self.body.is_empty() || matches!(self.method.as_str(), "POST" | "PUT");
+        let needs_length = needs_length(&self.method, &self.body);
         if needs_length && !given("content-length") && !given("transfer-encoding") {
             line("Content-Length", &self.body.len().to_string());
         }
@@ -219,6 +217,43 @@ impl Request {
         let (method, named) = (self.method.as_bytes(), named.as_bytes());
         request::write(method, &[named], 1, &[&head], &self.body)
     }
+}
+
+/// Whether a method may be sent again unasked (RFC 9110 §9.2.2).
+pub(crate) fn is_idempotent(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE")
+}
+
+/// Whether a request says how long its body is (RFC 9110 §8.6).
+pub(crate) fn needs_length(method: &str, body: &[u8]) -> bool {
+    !body.is_empty() || matches!(method, "POST" | "PUT")
+}
+
+fn unfit(what: &'static str, value: &str) -> PlanError {
+    PlanError::Request { what, value: value.escape_debug().to_string() }
+}
+
+/// Checks that a method is one.
+pub(crate) fn check_method(method: &str) -> Result<(), PlanError> {
+    if is_token(method) { Ok(()) } else { Err(unfit("method", method)) }
+}
+
+/// Checks that path and query can stand in a request line.
+pub(crate) fn check_path(path: &str) -> Result<(), PlanError> {
+    let fits = !path.is_empty() && !path.bytes().any(|b| b <= b' ' || b == 0x7f);
+    if fits { Ok(()) } else { Err(unfit("path", path)) }
+}
+
+/// Checks that a body is no longer than can be sent.
+pub(crate) fn check_body(body: &[u8]) -> Result<(), PlanError> {
+    if body.len() <= MAX_BODY {
+        return Ok(());
+    }
+    Err(PlanError::Range {
+        what: "the request's body",
+        range: "at most 1 GiB",
+        value: format!("{} bytes", body.len()),
+    })
 }
 
 #[cfg(test)]

@@ -111,8 +111,8 @@ pub struct Engine {
     /// Of each server; none: connections are not encrypted.
     tls: Arc<[TlsSettings]>,
     descriptor_limit: u64,
-    /// What calls ask for that are no part of sessions.
-    requests: Requests,
+    /// What calls ask for that are no part of sessions, of each worker.
+    requests: Vec<Requests>,
     /// For a plan with sessions.
     sessions: Option<script::ScriptSettings>,
     /// What calls are handed out to, of each worker; empty: to nobody.
@@ -128,7 +128,7 @@ impl Engine {
     /// requests. Nothing has been sent to the target but one connect and one handshake.
     pub fn new(mut plan: Plan) -> Result<Self, RunError> {
         plan.validate()?;
-        let requests = Requests::of(&mut plan)?;
+        let requests = Requests::of_workers(&mut plan)?;
         if let Some(sessions) = plan.sessions() {
             let tls = script::encryption(&plan, sessions)?;
             let settings = script::ScriptSettings::new(&plan, sessions)?;
@@ -196,7 +196,7 @@ impl Engine {
     fn of_sessions(
         settings: script::ScriptSettings,
         tls: Vec<TlsSettings>,
-        requests: Requests,
+        requests: Vec<Requests>,
         plan: Plan,
     ) -> Result<Self, RunError> {
         let lookup = lookup(&plan)?;
@@ -232,9 +232,19 @@ impl Engine {
         mut self,
         mut sink: impl FnMut(u32, &[String]) -> Box<dyn CallSink>,
     ) -> Self {
-        let tags = self.requests.tags();
+        let tags = self.tags();
         self.sinks = Sinks((0..self.plan.threads).map(|thread| sink(thread, tags)).collect());
         self
+    }
+
+    /// Names of the requests' tags by their numbers.
+    fn tags(&self) -> &[String] {
+        self.requests.first().map_or(&[], Requests::tags)
+    }
+
+    /// When the requests came, of those of an access log.
+    fn times(&self) -> Times {
+        self.requests.first().map(|requests| Arc::clone(requests.times())).unwrap_or_default()
     }
 
     /// The most files that this process may open, connections among them, after
@@ -294,8 +304,9 @@ impl Engine {
     ) -> Result<RunHandle, RunError> {
         let setup = |source| RunError::Setup { what: "a resolver thread", source };
         let resolver = self.lookup.take().map(Resolver::start).transpose().map_err(setup)?;
+        let (tags, times) = (self.tags().to_vec(), self.times());
         let requests = std::mem::take(&mut self.requests);
-        let settings = Arc::new(self.settings(requests));
+        let settings = Arc::new(self.settings(&times));
         let mut sinks = std::mem::take(&mut self.sinks).0.into_iter();
         let plan = &self.plan;
         let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
@@ -303,7 +314,7 @@ impl Engine {
         let line = Arc::new(StartingLine::new(plan.threads));
         let options = self.socket_options();
         let mut workers = Vec::new();
-        for shard in 0..plan.threads {
+        for (shard, requests) in (0..).zip(requests) {
             // One alone is best placed by the scheduler.
             let core = (plan.threads > 1).then_some(shard as usize);
             let spawned = Poll::new(plan.precision).and_then(|poll| {
@@ -322,9 +333,10 @@ impl Engine {
                     Arc::clone(&shared),
                     shard,
                     poll,
-                    self.streams(shard, settings.requests.times(), common.as_ref()),
+                    self.streams(shard, &times, common.as_ref()),
+                    requests,
                     destination,
-                    self.recorder(settings.requests.tags().len()),
+                    self.recorder(tags.len()),
                 );
                 let worker = worker.handing_out_to(sinks.next());
                 let line = Arc::clone(&line);
@@ -342,11 +354,10 @@ impl Engine {
             }
         }
         let marks = Mutex::default();
-        let tags = settings.requests.tags().to_vec();
         Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks, resolver, tags })
     }
 
-    fn settings(&self, requests: Requests) -> Settings {
+    fn settings(&self, times: &Times) -> Settings {
         let plan = &self.plan;
         Settings {
             tls: Arc::clone(&self.tls),
@@ -354,8 +365,7 @@ impl Engine {
             timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain().as_secs_f64()),
-            end: ends_at(plan, requests.times()),
-            requests,
+            end: ends_at(plan, times),
             kernel_timestamps: plan.kernel_timestamps,
             is_unix: plan.target.is_unix(),
         }

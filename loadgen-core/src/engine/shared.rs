@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::standstill::Standstill;
-use super::workload::requests::Requests;
 use crate::abort::{AbortRule, AbortWatch, Aborted, Sight};
 use crate::clock::{MILLISECOND, Nanos, as_seconds, monotonic_ns};
 use crate::net::tls::TlsSettings;
@@ -60,7 +59,6 @@ pub(crate) struct Settings {
     pub(crate) drain: Nanos,
     /// End of the schedules; `Nanos::MAX`: until stopped.
     pub(crate) end: Nanos,
-    pub(crate) requests: Requests,
     pub(crate) kernel_timestamps: bool,
     /// Connections go to a unix socket.
     pub(crate) is_unix: bool,

@@ -12,6 +12,7 @@ use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::net::tls::TlsSessionCache;
 use crate::plan::{CloseMode, Plan, Stream};
 use crate::record::Population;
+use crate::request_source::Arrival;
 use crate::schedule::{Schedule, Starts, Times};
 
 /// How long a closed-loop user waits after a failed call, so that a dead server
@@ -42,6 +43,8 @@ pub(crate) struct Waiting {
 /// State of one stream in one worker.
 pub(crate) struct StreamState {
     pub(crate) population: Population,
+    /// It is the plan's second stream.
+    is_probe: bool,
     pub(crate) closed_loop: bool,
     starts: Starts,
     /// Added to every start.
@@ -110,6 +113,7 @@ impl StreamState {
         let next = starts.next().map(|at| at + shift);
         Self {
             population: stream.population(),
+            is_probe: index != 0,
             closed_loop: matches!(stream.schedule, Schedule::Closed),
             starts,
             shift,
@@ -202,14 +206,20 @@ impl StreamState {
 
     /// An arrival is taken up: which request it makes.
     #[inline]
-    pub(crate) fn next_request(&mut self, requests: &Requests) -> RequestId {
-        let arrived = self.arrived;
+    pub(crate) fn next_request(&mut self, requests: &mut Requests) -> RequestId {
+        let (arrived, is_probe) = (self.arrived, self.is_probe);
         self.arrived += 1;
         let (first, step) = self.stripe;
-        requests.of_arrival(self.seed, || first + arrived * step)
+        requests.of_arrival(self.seed, || Arrival { number: first + arrived * step, is_probe })
     }
 
-    /// An arrival is taken up that begins a session: its number in the run.
+    /// An arrival is counted that is not taken up: which request it would have made.
+    pub(crate) fn lost_request(&mut self, requests: &Requests) -> RequestId {
+        let number = self.number_arrival();
+        requests.of_lost_arrival(self.seed, number)
+    }
+
+    /// An arrival is taken up that makes no request: its number in the run.
     pub(crate) fn number_arrival(&mut self) -> u64 {
         let (first, step) = self.stripe;
         let number = first + self.arrived * step;

@@ -124,7 +124,8 @@ impl Plan {
                  requests, or the sessions",
             ));
         }
-        if !requests.is_of_the_request() && self.request().has_content() {
+        let is_base = requests.is_of_the_request() || requests.is_made();
+        if !is_base && self.request().has_content() {
             return Err(PlanError::Conflict(
                 "the requests of a list have paths and bodies of their own: of the request beside \
                  it only method and headers are looked at, so leave out its path and body",
@@ -178,6 +179,13 @@ impl Plan {
                 "there is no list of requests that could be made once each: give --requests FILE, \
                  or a number of calls (--calls)",
             )),
+            CallLimit::EachRequestOnce
+                if self.requests.as_ref().is_some_and(RequestList::is_made) =>
+            {
+                Err(PlanError::Conflict(
+                    "requests that a program makes have no end: give a number of calls instead",
+                ))
+            }
             CallLimit::EachRequestOnce | CallLimit::Calls(_) => Ok(()),
         }
     }

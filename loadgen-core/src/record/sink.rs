@@ -18,8 +18,9 @@ pub struct EndedCall {
     /// The connection that it was on; `None` if it had none when it ended.
     pub connection: Option<ConnectionId>,
     /// Of a list of requests, the place of the one that it made, from 0; of a plan with one
-    /// request, 0. `None` where calls belong to sessions.
-    pub request: Option<u32>,
+    /// request, 0; of a source of requests, the [number](crate::Arrival::number) of the arrival
+    /// that it made the request for. `None` where calls belong to sessions, or have none.
+    pub request: Option<u64>,
 }
 
 /// Names a connection within a run. Text form: `THREAD:PLACE:USE`.

@@ -94,7 +94,7 @@ impl Header {
         }
         // A missing one is asked for by the plan.
         let value = self.sent().unwrap_or_default();
-        if value.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+        if !is_one_line(value) {
             return Err(bad("header value", &self.shown()));
         }
         Ok(())
@@ -136,6 +136,11 @@ impl Header {
 pub(crate) fn is_token(text: &str) -> bool {
     let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(of_token)
+}
+
+/// Whether a text can be the value of a header (RFC 9110 §5.5).
+pub(crate) fn is_one_line(value: &str) -> bool {
+    !value.bytes().any(|b| matches!(b, b'\r' | b'\n' | 0))
 }
 
 impl From<(String, String)> for Header {

@@ -12,7 +12,7 @@ use source::{Imports, imports};
 
 /// The rooms, from the lowest up: each may import from those before it alone.
 /// `net/sys` is by itself: it knows the kernel and nothing of ours.
-const ROOMS: [&str; 30] = [
+const ROOMS: [&str; 31] = [
     "net/sys",
     "base64_bytes",
     "printable",
@@ -32,6 +32,7 @@ const ROOMS: [&str; 30] = [
     "schedule",
     "target",
     "request",
+    "request_source",
     "workload_file",
     "session",
     "record",

@@ -80,17 +80,21 @@ impl ListedRequest {
                 value: self.weight.to_string(),
             });
         }
-        if let Some(tag) = &self.tag
-            && (tag.is_empty() || tag.len() > LONGEST_TAG)
-        {
-            return Err(PlanError::Range {
-                what: "the name of a tag",
-                range: "from 1 to 64 bytes",
-                value: format!("{} bytes", tag.len()),
-            });
-        }
+        self.tag.as_deref().map_or(Ok(()), validate_tag)?;
         self.request.clone().with_path(&self.path).validate()
     }
+}
+
+/// Checks that a tag has a name that can be shown.
+pub(super) fn validate_tag(tag: &str) -> Result<(), PlanError> {
+    if (1..=LONGEST_TAG).contains(&tag.len()) {
+        return Ok(());
+    }
+    Err(PlanError::Range {
+        what: "the name of a tag",
+        range: "from 1 to 64 bytes",
+        value: format!("{} bytes", tag.len()),
+    })
 }
 
 /// What all requests of a list have in common.

@@ -26,6 +26,7 @@ pub(crate) use order::Turns;
 use crate::clock::Nanos;
 use crate::error::{PlanError, WorkloadFileError};
 use crate::request::Request;
+use crate::request_source::{MakeSource, RequestSource};
 use crate::target::Target;
 use entry::Base;
 use template::Table;
@@ -54,10 +55,22 @@ pub struct RequestList {
     found: Option<Found>,
 }
 
+/// Most tags that have figures of their own.
+pub(crate) const MOST_TAGS: usize = 64;
+
 /// Where requests come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum Source {
+    /// The program that embeds the engine makes them, one by one.
+    Program {
+        name: String,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tags: Vec<String>,
+        /// `None`: the plan was read, and the source is where it was made.
+        #[serde(skip)]
+        make: Option<MakeSource>,
+    },
     /// The plan's one request, with data.
     Request,
     /// They are here.
@@ -119,6 +132,65 @@ impl RequestList {
         Self::of(Source::Request).with_data(data)
     }
 
+    /// No list: each request is made when its arrival is taken up, by a source that `make` makes
+    /// for each worker, by its number from 0. Reports call the source by its name: it cannot be
+    /// kept there, and so a plan that was read from one has to be given it again.
+    ///
+    /// A source may be fed ahead through a queue, by a thread that may take its time:
+    /// ```
+    /// use std::sync::mpsc::sync_channel;
+    /// use std::sync::{Arc, Mutex};
+    /// use loadgen_core::{Arrival, RequestBuf, RequestList};
+    ///
+    /// let (feed, fed) = sync_channel::<String>(1000);
+    /// std::thread::spawn(move || (0..).try_for_each(|id| feed.send(format!("/order/{id}"))));
+    /// let fed = Arc::new(Mutex::new(fed));
+    /// let list = RequestList::made_by("orders", move |_worker| {
+    ///     let fed = Arc::clone(&fed);
+    ///     move |_: Arrival, out: &mut RequestBuf| {
+    ///         // It must not wait: what the feeder did not bring in time is counted apart.
+    ///         match fed.lock().unwrap().try_recv() {
+    ///             Ok(path) => out.set_path(&path)?.set_tag(0)?,
+    ///             Err(_) => out.set_path("/")?.set_tag(1)?,
+    ///         };
+    ///         Ok(())
+    ///     }
+    /// });
+    /// let list = list.with_tags(["fed", "not fed in time"]);
+    /// # let _ = list;
+    /// ```
+    #[must_use]
+    pub fn made_by<S: RequestSource + 'static>(
+        name: &str,
+        make: impl Fn(u32) -> S + Send + Sync + 'static,
+    ) -> Self {
+        let (name, make) = (name.to_owned(), Some(MakeSource::new(make)));
+        Self::of(Source::Program { name, tags: Vec::new(), make })
+    }
+
+    /// Names the tags that requests of a [source](Self::made_by) may have, at most 64. Those of
+    /// a list have their names by themselves.
+    #[must_use]
+    pub fn with_tags(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        if let Source::Program { tags, .. } = &mut self.source {
+            *tags = names.into_iter().map(Into::into).collect();
+        }
+        self
+    }
+
+    /// What makes the sources of its requests, and the names of their tags.
+    pub(crate) fn source(&self) -> Option<(&MakeSource, &[String])> {
+        match &self.source {
+            Source::Program { make: Some(make), tags, .. } => Some((make, tags)),
+            _ => None,
+        }
+    }
+
+    /// Whether its requests are made one by one.
+    pub(crate) fn is_made(&self) -> bool {
+        matches!(self.source, Source::Program { .. })
+    }
+
     fn of(source: Source) -> Self {
         let order = RequestOrder::Sequential;
         Self { source, data: None, order, change_state: false, found: None }
@@ -171,7 +243,7 @@ impl RequestList {
     /// without reading.
     pub(crate) fn may_expect(&self) -> bool {
         match &self.source {
-            Source::Request => false,
+            Source::Program { .. } | Source::Request => false,
             Source::Given { requests } => requests.iter().any(|one| !one.expect.is_empty()),
             Source::File { format, .. } => {
                 matches!(format, None | Some(RequestFormat::JsonLines))
@@ -213,6 +285,7 @@ impl RequestList {
     /// Where they come from, for a person.
     pub(crate) fn told(&self) -> String {
         let of = match &self.source {
+            Source::Program { name, .. } => format!("the source {name}"),
             Source::Request => "the request".to_owned(),
             Source::Given { .. } => "a list".to_owned(),
             Source::File { file, .. } => file.display().to_string(),
@@ -238,6 +311,9 @@ impl RequestList {
 
     /// Checks what can be checked without reading.
     pub(crate) fn validate(&self) -> Result<(), PlanError> {
+        if let Source::Program { tags, make, .. } = &self.source {
+            return self.validate_source(tags, make.is_some());
+        }
         if let Source::Given { requests } = &self.source {
             if requests.is_empty() || requests.len() > MOST_REQUESTS {
                 return Err(PlanError::Range {
@@ -251,6 +327,29 @@ impl RequestList {
             }
         }
         Ok(())
+    }
+
+    fn validate_source(&self, tags: &[String], is_there: bool) -> Result<(), PlanError> {
+        if !is_there {
+            return Err(PlanError::Conflict(
+                "the requests of this plan were made by the program that it was run by: give it \
+                 that source again (RequestList::made_by)",
+            ));
+        }
+        if self.data.is_some() || self.order != RequestOrder::Sequential {
+            return Err(PlanError::Conflict(
+                "requests that a program makes come as it makes them: leave out their data and \
+                 their order",
+            ));
+        }
+        if tags.len() > MOST_TAGS {
+            return Err(PlanError::Range {
+                what: "the tags of a source of requests",
+                range: "at most 64",
+                value: tags.len().to_string(),
+            });
+        }
+        tags.iter().try_for_each(|tag| entry::validate_tag(tag))
     }
 
     /// Whether the plan's request has a say in more than method and headers.
@@ -328,6 +427,8 @@ impl RequestList {
         };
         let mut replayed = access_log::Replayed::default();
         match &self.source {
+            // Nothing of it is read.
+            Source::Program { .. } => {}
             Source::Request => take(1, ListedRequest::new(request.clone(), target.path()))?,
             Source::Given { requests } => {
                 (1..).zip(requests).try_for_each(|(n, listed)| take(n, base.under(listed)))?;

@@ -57,7 +57,7 @@ fn each_call_once() {
             assert_eq!(report.counts.answered, 100, "{case}");
             assert_eq!(ended(&calls, |how| how == Outcome::Answered(200)), 100, "{case}");
             // Every third call of the run makes the same request.
-            let mut requests: HashMap<u32, u64> = HashMap::new();
+            let mut requests: HashMap<u64, u64> = HashMap::new();
             calls.iter().for_each(|call| *requests.entry(call.request.unwrap()).or_default() += 1);
             let counts = [requests[&0], requests[&1], requests[&2]];
             assert_eq!(counts.iter().sum::<u64>(), 100, "{case}");

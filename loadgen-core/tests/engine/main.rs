@@ -18,6 +18,7 @@ mod limits;
 mod lost_connections;
 mod opening;
 mod own_process;
+mod own_requests;
 mod pipelining;
 mod places;
 mod replay;

@@ -37,7 +37,7 @@ fn replay(speed: f64) -> Stream {
 }
 
 #[derive(Clone, Default)]
-struct Starts(Arc<Mutex<Vec<(u64, u32)>>>);
+struct Starts(Arc<Mutex<Vec<(u64, u64)>>>);
 
 impl CallSink for Starts {
     fn call(&mut self, call: &EndedCall) {
@@ -47,7 +47,7 @@ impl CallSink for Starts {
 }
 
 /// The report, and intended start and request of each call.
-fn run(plan: Plan) -> (Report, Vec<(u64, u32)>) {
+fn run(plan: Plan) -> (Report, Vec<(u64, u64)>) {
     let starts = Starts::default();
     let engine = Engine::new(plan).unwrap().with_call_sinks(|_, _| Box::new(starts.clone()));
     let report = engine.run().unwrap();

@@ -7,7 +7,7 @@ use super::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::engine::connection::{Call, State};
 use crate::engine::stream::StreamState;
-use crate::engine::workload::requests::RequestId;
+use crate::engine::workload::requests::{NO_REQUEST, RequestId};
 use crate::net::poll::Readiness;
 use crate::plan::CloseMode;
 use crate::protocol::Protocol;
@@ -50,7 +50,7 @@ impl<P: Protocol> Worker<P> {
         connection.alive = connection.call.sent;
         connection.call = Call { sent: now, expires, reused: true, ..call };
         connection.has_call = true;
-        connection.reply = P::reply_to(self.settings.requests.is_head(call.request));
+        connection.reply = P::reply_to(self.requests.is_head(call.request));
         let stream = &mut self.streams[s];
         if !call.retried {
             self.recorder.started(stream.population, call.intended, now);
@@ -100,7 +100,7 @@ impl<P: Protocol> Worker<P> {
         let stream = &self.streams[s];
         let limit = stream.calls_per_connection;
         connection.last_call = limit != 0 && connection.calls_done + 1 >= limit;
-        let (requests, request) = (&self.settings.requests, connection.call.request);
+        let (requests, request) = (&self.requests, connection.call.request);
         let bytes = match (connection.last_call, stream.close) {
             (true, CloseMode::Server) => requests.get(request).last(&mut self.scratch),
             _ => requests.keep(request),
@@ -179,9 +179,12 @@ impl<P: Protocol> Worker<P> {
             self.slab[index].has_call = false;
             self.slab[index].state = State::Idle;
             if stream.closed_loop && now < self.end && !stream.is_exhausted() {
-                let request = stream.next_request(&self.settings.requests);
+                let request = stream.next_request(&mut self.requests);
                 self.recorder.offered(stream.population, now, None);
-                return self.begin(index, Call { intended: now, request, ..Call::default() });
+                if request != NO_REQUEST {
+                    return self.begin(index, Call { intended: now, request, ..Call::default() });
+                }
+                self.shed(s, now, request, false);
             }
             return self.streams[s].idle.push(&mut self.slab, index);
         }
@@ -204,7 +207,7 @@ impl<P: Protocol> Worker<P> {
         let first = call.received == 0 && !call.retried && !call.given_up;
         let stale = young && call.reused && first;
         let closed = matches!(failure.cause, Cause::Reset | Cause::ClosedEarly);
-        if !(stale && closed && self.settings.requests.get(call.request).is_idempotent) {
+        if !(stale && closed && self.requests.get(call.request).is_idempotent) {
             return self.fail(index, failure);
         }
         let s = usize::from(self.slab[index].stream);
@@ -297,11 +300,7 @@ impl<P: Protocol> Worker<P> {
     #[inline]
     pub(super) fn tag_of(&self, stream: &StreamState, request: RequestId) -> u8 {
         // Calls of sessions have numbers of another kind.
-        if self.tagged && stream.scripts.is_none() {
-            self.settings.requests.tag(request)
-        } else {
-            0
-        }
+        if self.tagged && stream.scripts.is_none() { self.requests.tag(request) } else { 0 }
     }
 
     /// Records the end of a call that is not the first of a connection.

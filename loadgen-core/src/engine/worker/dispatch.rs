@@ -6,7 +6,7 @@ use crate::clock::Nanos;
 use crate::engine::connection::Call;
 use crate::engine::looks::NOTABLE;
 use crate::engine::stream::Waiting;
-use crate::engine::workload::requests::RequestId;
+use crate::engine::workload::requests::{NO_REQUEST, RequestId};
 use crate::protocol::Protocol;
 use crate::record::CallRecord;
 
@@ -65,10 +65,10 @@ impl<P: Protocol> Worker<P> {
         lag: Option<Nanos>,
     ) {
         let stream = &mut self.streams[s];
-        let request = stream.next_request(&self.settings.requests);
+        let request = stream.next_request(&mut self.requests);
         self.recorder.offered(stream.population, intended, lag);
         self.took_up(intended, lag);
-        if self.is_past_deadline(intended) {
+        if request == NO_REQUEST || self.is_past_deadline(intended) {
             return self.shed(s, intended, request, false);
         }
         // Who came earlier is served earlier.

@@ -49,7 +49,7 @@ impl<P: Protocol> Worker<P> {
             for _ in 0..if is_scripted { MOST_NEVER_TAKEN_UP } else { u64::MAX } {
                 let Some(intended) = self.streams[s].next_start(self.end) else { break };
                 self.streams[s].advance();
-                let request = self.streams[s].next_request(&self.settings.requests);
+                let request = self.streams[s].lost_request(&self.requests);
                 let tag = self.tag_of(&self.streams[s], request);
                 let population = self.streams[s].population;
                 self.recorder.never_taken_up(population, intended, tag);

@@ -45,7 +45,7 @@ impl<P: Protocol> Worker<P> {
 
     #[inline(never)]
     fn judged(&self, index: u32, status: u16) -> Outcome {
-        let requests = &self.settings.requests;
+        let requests = &self.requests;
         let request = self.slab[index].call.request;
         // A reply to HEAD has no body to be looked at.
         let has_body = !requests.is_head(request);

@@ -24,7 +24,7 @@ impl<P: Protocol> Worker<P> {
                 self.recorder.started(population, call.intended, now);
             }
         }
-        let is_head = self.settings.requests.is_head(call.map_or(0, |call| call.request));
+        let is_head = self.requests.is_head(call.map_or(0, |call| call.request));
         // The clock of a load that has not begun is another.
         let begun = if call.is_some() { now } else { 0 };
         let index = self.begin_opening(s, is_head, begun);

@@ -16,6 +16,7 @@ mod own;
 mod pacing;
 mod pipelining;
 mod receive;
+mod requests;
 mod sessions;
 mod slow_calls;
 mod unanswered;
@@ -35,6 +36,7 @@ use crate::engine::looks::{LOOK_EVERY, Looks};
 use crate::engine::opening::AT_ONCE;
 use crate::engine::shared::{PUBLISH_EVERY, Published, Settings, Shared, Stop};
 use crate::engine::stream::{StreamState, Waiting};
+use crate::engine::workload::requests::Requests;
 use crate::net::poll::Poll;
 use crate::net::sys;
 use crate::protocol::Protocol;
@@ -53,6 +55,7 @@ pub(crate) struct Worker<P: Protocol> {
     pub(super) poll: Poll,
     pub(super) slab: Slab<P>,
     pub(super) streams: Vec<StreamState>,
+    pub(super) requests: Requests,
     pub(super) recorder: Recorder,
     pub(super) looks: Looks,
     pub(super) kernel: KernelView,
@@ -115,12 +118,13 @@ impl<P: Protocol> Worker<P> {
         shard: u32,
         poll: Poll,
         streams: Vec<StreamState>,
+        requests: Requests,
         destination: Destination,
         recorder: Recorder,
     ) -> Self {
         let connections = streams.iter().map(|s| s.warm.max(64) as usize).sum();
-        let (tagged, expecting) = (settings.requests.are_tagged(), settings.requests.expect());
-        let scanning = settings.requests.scans();
+        let (tagged, expecting) = (requests.are_tagged(), requests.expect());
+        let scanning = requests.scans();
         let paced = streams.iter().any(|stream| stream.pace.is_some());
         let scripted = streams.iter().position(|stream| stream.scripts.is_some());
         let counted = streams.first().is_some_and(StreamState::ends_when_through);
@@ -134,6 +138,7 @@ impl<P: Protocol> Worker<P> {
             poll,
             slab: Slab::with_capacity(connections),
             streams,
+            requests,
             recorder,
             buffer: vec![0; BUFFER].into_boxed_slice(),
             tagged,
@@ -251,6 +256,7 @@ impl<P: Protocol> Worker<P> {
                 self.tend_sessions(s, now);
             }
             let behind = self.take_arrivals(now);
+            self.look_after_requests()?;
             if !behind {
                 self.looks.keeps_up(now, self.outstanding());
             }

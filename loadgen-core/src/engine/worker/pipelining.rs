@@ -160,7 +160,7 @@ impl<P: Protocol> Worker<P> {
         let other_last = u32::from(ends && by_server);
         while pipe.unsent > 0 {
             let written = pipe.first_unsent(&mut connection.call).written as usize;
-            let request = settings.requests.get(pipe.first_unsent(&mut connection.call).request);
+            let request = self.requests.get(pipe.first_unsent(&mut connection.call).request);
             let alike = pipe.unsent.saturating_sub(other_last);
             let (bytes, length) = if alike == 0 {
                 let last = request.last(&mut self.scratch);
@@ -253,7 +253,7 @@ impl<P: Protocol> Worker<P> {
             let connection = &mut self.slab[index];
             let bytes = &self.buffer[at..filled];
             let outcome = if self.scanning {
-                let requests = &self.settings.requests;
+                let requests = &self.requests;
                 self.scans.advance(index, connection, &mut self.heads, bytes, requests)
             } else {
                 connection.reply.advance(&mut self.heads, bytes, &mut ())
@@ -343,7 +343,7 @@ impl<P: Protocol> Worker<P> {
         let key = if last { next.expires } else { connection.call.expires };
         connection.alive = connection.call.sent;
         connection.call = Call { received: surplus as u64, expires: key, ..next };
-        connection.reply = P::reply_to(self.settings.requests.is_head(next.request));
+        connection.reply = P::reply_to(self.requests.is_head(next.request));
         let limit = self.streams[s].calls_per_connection;
         connection.last_call = last && limit != 0 && connection.calls_done + 1 >= limit;
         self.streams[s].behind -= 1;

@@ -134,7 +134,7 @@ impl<P: Protocol> Worker<P> {
             }
             let bytes = &self.buffer[..filled];
             let outcome = if self.scanning {
-                let requests = &self.settings.requests;
+                let requests = &self.requests;
                 self.scans.advance(index, connection, &mut self.heads, bytes, requests)
             } else {
                 connection.reply.advance(&mut self.heads, bytes, &mut ())

@@ -28,7 +28,7 @@ impl<P: Protocol> Worker<P> {
         let request = connection.call.request;
         let request_bytes = match &self.streams[s].scripts {
             Some(scripts) => scripts.request(request).map_or(0, |request| request.keep.len()),
-            None => self.settings.requests.keep(request).len(),
+            None => self.requests.keep(request).len(),
         };
         self.kernel.look_into(s, &call, Some(connection), request_bytes);
         if self.sink.is_some() {
@@ -63,7 +63,10 @@ impl<P: Protocol> Worker<P> {
         request: RequestId,
     ) {
         if let Some(sink) = &mut self.sink {
-            let request = self.streams[s].scripts.is_none().then_some(request);
+            let request = match self.streams[s].scripts {
+                None => self.requests.number(request),
+                Some(_) => None,
+            };
             sink.call(&EndedCall { record: *record, started, connection, request });
         }
     }

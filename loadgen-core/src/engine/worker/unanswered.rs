@@ -73,7 +73,7 @@ impl<P: Protocol> Worker<P> {
         for call in pipe.behind.iter().filter(|call| !call.given_up) {
             let young = looked.saturating_sub(call.sent) <= STALE_WITHIN;
             let harmless = announced || (ended && young && !call.retried);
-            if harmless && self.settings.requests.get(call.request).is_idempotent {
+            if harmless && self.requests.get(call.request).is_idempotent {
                 self.recorder.reconnect(self.streams[s].population, call.intended);
                 let again = Call { retried: true, reused: false, written: 0, received: 0, ..*call };
                 self.streams[s].again.push_back(again);

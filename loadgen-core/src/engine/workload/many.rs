@@ -6,7 +6,7 @@ use super::prepared::{RequestId, Sent};
 use crate::expectation::Expectation;
 use crate::protocol::http1::request::RequestBytes;
 use crate::target::Target;
-use crate::workload_file::{ListedRequest, RequestOrder, Turns};
+use crate::workload_file::{ListedRequest, MOST_TAGS, RequestOrder, Turns};
 
 /// Many requests.
 #[derive(Debug)]
@@ -14,8 +14,6 @@ pub(crate) struct Many {
     chunks: Vec<Box<[u8]>>,
     places: Box<[PlaceOf]>,
     pub(super) turns: Turns,
-    /// Names of tags by their numbers; empty if no request has one.
-    pub(super) tags: Vec<String>,
 }
 
 /// Where a request is.
@@ -41,12 +39,6 @@ pub(super) const CHUNK: usize = 1 << 20;
 const MOST_EXPECTATIONS: usize = 1_000;
 
 impl Many {
-    /// None.
-    pub(super) fn none() -> Self {
-        let turns = Turns::Sequential { n: 1 };
-        Self { chunks: Vec::new(), places: Box::default(), turns, tags: Vec::new() }
-    }
-
     /// How many chunks they take.
     #[cfg(test)]
     pub(super) fn chunks(&self) -> usize {
@@ -115,11 +107,8 @@ struct Tags {
     numbers: HashMap<String, u8>,
 }
 
-/// Most tags that have figures of their own.
-const MOST_TAGS: usize = 64;
-
 /// What requests without a tag stand under where others have one.
-const UNTAGGED: &str = "untagged";
+pub(super) const UNTAGGED: &str = "untagged";
 
 /// What those of tags beyond [`MOST_TAGS`] stand under.
 const OTHER: &str = "other";
@@ -196,10 +185,11 @@ impl Builder {
         place as u16 + 1
     }
 
-    pub(super) fn many(mut self, order: RequestOrder) -> Option<Many> {
+    /// The requests, and the names of their tags by their numbers; `None` if they are too large.
+    pub(super) fn many(mut self, order: RequestOrder) -> Option<(Many, Vec<String>)> {
         self.full.push(self.chunk.into());
         let turns = Turns::new(order, self.places.len() as u64, &self.weights);
-        let (chunks, places, tags) = (self.full, self.places.into(), self.tags.names);
-        (!self.too_large).then_some(Many { chunks, places, turns, tags })
+        let (chunks, places) = (self.full, self.places.into());
+        (!self.too_large).then_some((Many { chunks, places, turns }, self.tags.names))
     }
 }

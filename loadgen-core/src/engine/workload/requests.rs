@@ -1,62 +1,99 @@
-//! The requests of a run: their bytes are encoded once, and shared by all workers and
-//! connections. A call names its request by its number.
+//! The requests of a run. The bytes of those that are known before it are encoded once, and
+//! shared by all workers and connections; others are made as their calls come. A call names its
+//! request by its number.
 
 use std::iter;
+use std::sync::Arc;
 
+pub(crate) use super::made::NO_REQUEST;
+use super::made::{self, Made};
 use super::many::{Builder, Many};
 pub(crate) use super::prepared::{Prepared, RequestId, Sent};
 use crate::error::WorkloadFileError;
 use crate::expectation::Expected;
 use crate::plan::Plan;
+use crate::request_source::{Arrival, MakeSource, RequestBuf};
 use crate::schedule::{Schedule, Times};
-use crate::workload_file::RequestOrder;
+use crate::workload_file::{RequestList, RequestOrder};
 
-/// The requests of a run; never empty.
-#[derive(Debug, Default)]
+/// The requests of a run, as one worker has them.
+#[derive(Debug)]
 pub(crate) struct Requests {
     table: Table,
-    /// What is expected of replies: first what is of all, then what is of single requests,
-    /// too. Empty: nothing is expected of any.
-    expected: Vec<Expected>,
-    /// Which of these, of each request; empty: the first of all.
-    expected_of: Box<[u16]>,
-    /// When they came, of those of an access log.
-    times: Times,
+    common: Arc<Common>,
 }
 
 #[derive(Debug)]
 enum Table {
     /// The one that all calls make.
-    One(Box<Prepared>),
-    /// Several, in turns.
-    Many(Box<Many>),
+    One(Arc<Prepared>),
+    /// Several, in turns; never none.
+    Many(Arc<Many>),
+    /// One for each arrival, from a source of this worker.
+    Made(Box<Made>),
 }
 
-/// None yet.
-impl Default for Table {
-    fn default() -> Self {
-        Self::Many(Box::new(Many::none()))
-    }
+/// What is said of the requests of a run.
+#[derive(Debug, Default)]
+struct Common {
+    /// What is expected of replies: first what is of all, then what is of single requests,
+    /// too. Empty: nothing is expected of any.
+    expected: Vec<Expected>,
+    /// Which of these, of each request; empty: the first of all.
+    expected_of: Box<[u16]>,
+    /// Names of tags by their numbers; empty if no request has one.
+    tags: Vec<String>,
+    /// When they came, of those of an access log.
+    times: Times,
 }
 
 impl Requests {
-    /// Those of a plan, which are read if they stand in a file.
+    /// Those of a plan, for each of its workers. They are read if they stand in a file.
     ///
     /// # Errors
     /// [`WorkloadFileError`] if that cannot be used.
-    pub(crate) fn of(plan: &mut Plan) -> Result<Self, WorkloadFileError> {
+    pub(crate) fn of_workers(plan: &mut Plan) -> Result<Vec<Self>, WorkloadFileError> {
+        if plan.requests.is_none() {
+            return Ok(Self::one(plan));
+        }
+        match plan.requests.as_ref().and_then(RequestList::source) {
+            Some((make, tags)) => Ok(Self::made(plan, make, tags)),
+            None => Self::listed(plan),
+        }
+    }
+
+    fn of_each(plan: &Plan, common: Common, mut table: impl FnMut(u32) -> Table) -> Vec<Self> {
+        let common = Arc::new(common);
+        let of_worker = |worker| Self { table: table(worker), common: Arc::clone(&common) };
+        (0..plan.threads).map(of_worker).collect()
+    }
+
+    /// What is expected of all replies alone.
+    fn expected_of_all(plan: &Plan) -> Vec<Expected> {
+        let is_nothing = plan.expect.is_empty();
+        if is_nothing { Vec::new() } else { vec![Expected::new(&plan.expect)] }
+    }
+
+    fn one(plan: &Plan) -> Vec<Self> {
+        let pipeline = plan.streams().map(|stream| stream.pipeline).max().unwrap_or(1);
+        let one = Arc::new(Prepared::new(&plan.request(), &plan.target, pipeline));
+        let common = Common { expected: Self::expected_of_all(plan), ..Common::default() };
+        Self::of_each(plan, common, |_| Table::One(Arc::clone(&one)))
+    }
+
+    fn made(plan: &Plan, make: &MakeSource, tags: &[String]) -> Vec<Self> {
+        let expected = Self::expected_of_all(plan);
+        let common = Common { expected, tags: made::tag_names(tags), ..Common::default() };
+        let request = plan.request();
+        Self::of_each(plan, common, |worker| {
+            let out = RequestBuf::new(&request, &plan.target, tags.len());
+            Table::Made(Box::new(Made::new(make.of_worker(worker), out)))
+        })
+    }
+
+    fn listed(plan: &mut Plan) -> Result<Vec<Self>, WorkloadFileError> {
         let request = plan.request().into_owned();
-        let Some(list) = plan.requests.as_mut() else {
-            let pipeline = plan.streams().map(|stream| stream.pipeline).max().unwrap_or(1);
-            let one = Prepared::new(&request, &plan.target, pipeline);
-            let expected = match plan.expect.is_empty() {
-                true => Vec::new(),
-                false => vec![Expected::new(&plan.expect)],
-            };
-            let table = Table::One(Box::new(one));
-            let (expected_of, times) = Default::default();
-            return Ok(Self { table, expected, expected_of, times });
-        };
+        let Some(list) = plan.requests.as_mut() else { return Ok(Vec::new()) };
         let mut builder = Builder::default();
         let times =
             list.read(&request, &plan.target, &mut |listed| builder.add(&listed, &plan.target))?;
@@ -79,53 +116,81 @@ impl Requests {
                 .map(|own| Expected::new(plan.expect.iter().chain(own)))
                 .collect(),
         };
-        let many = builder.many(list.order());
-        let many = many.ok_or_else(|| wrong("its requests have more than 64 GiB"))?;
+        let (many, tags) = builder
+            .many(list.order())
+            .ok_or_else(|| wrong("its requests have more than 64 GiB"))?;
         if let Schedule::Recorded(recorded) = &mut plan.load.schedule {
             *recorded = recorded.knowing(&times);
         }
-        let times = times.into();
-        Ok(Self { table: Table::Many(Box::new(many)), expected, expected_of, times })
+        let common = Common { expected, expected_of, tags, times: times.into() };
+        let many = Arc::new(many);
+        Ok(Self::of_each(plan, common, |_| Table::Many(Arc::clone(&many))))
     }
 
     /// When they came, in ns from the first, of those of an access log; empty otherwise.
     pub(crate) fn times(&self) -> &Times {
-        &self.times
+        &self.common.times
     }
 
     /// Whether anything is expected of replies.
     #[inline]
     pub(crate) fn expect(&self) -> bool {
-        !self.expected.is_empty()
+        !self.common.expected.is_empty()
     }
 
     /// Whether bodies are looked at for it.
     pub(crate) fn scans(&self) -> bool {
-        self.expected.iter().any(Expected::scans)
+        self.common.expected.iter().any(Expected::scans)
     }
 
     /// What is expected of the reply to a request, where anything is of any.
     pub(crate) fn expected(&self, id: RequestId) -> &Expected {
-        let place = self.expected_of.get(id as usize).copied().unwrap_or(0);
-        &self.expected[usize::from(place)]
+        let place = self.common.expected_of.get(id as usize).copied().unwrap_or(0);
+        &self.common.expected[usize::from(place)]
     }
 
-    /// Which request the arrival of this number in the run makes, whichever worker takes
-    /// it. The number is asked for only if it matters.
+    /// Which request an arrival makes, whichever worker takes it; [`NO_REQUEST`] if none can
+    /// be had. What arrival it is, is asked for only if it matters.
     #[inline]
-    pub(crate) fn of_arrival(&self, seed: u64, number: impl FnOnce() -> u64) -> RequestId {
+    pub(crate) fn of_arrival(&mut self, seed: u64, arrival: impl FnOnce() -> Arrival) -> RequestId {
+        match &mut self.table {
+            Table::One(_) => 0,
+            Table::Many(many) => many.turns.of(arrival().number, seed),
+            Table::Made(made) => made.next(arrival()),
+        }
+    }
+
+    /// Which request an arrival would make that is not taken up; [`NO_REQUEST`] if it would
+    /// have to be made for it.
+    pub(crate) fn of_lost_arrival(&self, seed: u64, number: u64) -> RequestId {
         match &self.table {
             Table::One(_) => 0,
-            Table::Many(many) => many.turns.of(number(), seed),
+            Table::Many(many) => many.turns.of(number, seed),
+            Table::Made(_) => NO_REQUEST,
+        }
+    }
+
+    /// Those that are made one by one, if they are.
+    #[inline]
+    pub(crate) fn made_one_by_one(&mut self) -> Option<&mut Made> {
+        match &mut self.table {
+            Table::Made(made) => Some(made),
+            Table::One(_) | Table::Many(_) => None,
+        }
+    }
+
+    /// What a request is known by outside: its place in the list, or the number of the arrival
+    /// that it was made for.
+    pub(crate) fn number(&self, id: RequestId) -> Option<u64> {
+        match &self.table {
+            Table::One(_) | Table::Many(_) => Some(id.into()),
+            Table::Made(made) => made.number(id),
         }
     }
 
     /// Names of tags by their numbers; empty if no request has one.
     pub(crate) fn tags(&self) -> &[String] {
-        match &self.table {
-            Table::One(_) => &[],
-            Table::Many(many) => &many.tags,
-        }
+        &self.common.tags
     }
 
     /// The number of the tag of a request.
@@ -134,6 +199,7 @@ impl Requests {
         match &self.table {
             Table::One(_) => 0,
             Table::Many(many) => many.tag(id),
+            Table::Made(made) => made.tag(id),
         }
     }
 
@@ -148,6 +214,7 @@ impl Requests {
         match &self.table {
             Table::One(one) => one.is_head,
             Table::Many(many) => many.is_head(id),
+            Table::Made(made) => made.is_head(id),
         }
     }
 
@@ -157,6 +224,7 @@ impl Requests {
         match &self.table {
             Table::One(one) => &one.keep,
             Table::Many(many) => many.keep(id),
+            Table::Made(made) => made.keep(id),
         }
     }
 
@@ -165,6 +233,7 @@ impl Requests {
         match &self.table {
             Table::One(one) => one.sent(),
             Table::Many(many) => many.get(id),
+            Table::Made(made) => made.get(id),
         }
     }
 }
@@ -191,8 +260,9 @@ mod tests {
     fn requests_take_turns_by_the_number_of_the_arrival() {
         let of = |method: &str| ListedRequest::new(Request::get().with_method(method), "/");
         let mut plan = plan(["GET", "HEAD", "POST"].map(of), RequestOrder::Sequential);
-        let requests = Requests::of(&mut plan).unwrap();
-        let turns: Vec<RequestId> = (0..5).map(|k| requests.of_arrival(1, || k)).collect();
+        let mut requests = Requests::of_workers(&mut plan).unwrap().remove(0);
+        let turns: Vec<RequestId> =
+            (0..5).map(|k| requests.of_arrival(1, || Arrival::of_load(k))).collect();
         assert_eq!(turns, [0, 1, 2, 0, 1]);
         let kinds = |id| (requests.is_head(id), requests.get(id).is_idempotent);
         assert_eq!([0, 1, 2].map(kinds), [(false, true), (true, true), (false, false)]);
@@ -212,7 +282,7 @@ mod tests {
         };
         let all: Vec<ListedRequest> = (0..1_000).map(of).collect();
         let mut plan = plan(all.clone(), RequestOrder::Sequential);
-        let requests = Requests::of(&mut plan).unwrap();
+        let requests = Requests::of_workers(&mut plan).unwrap().remove(0);
         let mut room = Vec::new();
         for (listed, id) in all.iter().zip(0..) {
             let request = listed.request.clone().with_path(&listed.path);
@@ -240,13 +310,13 @@ mod tests {
             |tag: Option<String>| ListedRequest { tag, ..ListedRequest::new(Request::get(), "/") };
         let named = (0..70).map(|k| of(Some(format!("t{}", k % 66))));
         let mut plan = plan(named.chain([of(None)]), RequestOrder::Sequential);
-        let requests = Requests::of(&mut plan).unwrap();
+        let requests = Requests::of_workers(&mut plan).unwrap().remove(0);
         let name = |id| requests.tags()[usize::from(requests.tag(id))].as_str();
         assert_eq!([name(0), name(63), name(64), name(65)], ["t0", "t63", "other", "other"]);
         assert_eq!([name(66), name(70)], ["t0", "untagged"]);
         assert_eq!(requests.tags().len(), 66);
         let mut plain = self::plan([of(None)], RequestOrder::Sequential);
-        assert!(Requests::of(&mut plain).unwrap().tags().is_empty());
+        assert!(Requests::of_workers(&mut plain).unwrap()[0].tags().is_empty());
     }
 
     #[test]

@@ -8,8 +8,7 @@ pub(crate) struct RequestBytes {
     pub(crate) head: usize,
 }
 
-/// Writes a request (RFC 9112 §2.1). `target` is what the request line names, in parts;
-/// each of the `lines`, which may be several in one, has its line end.
+/// Writes a request (RFC 9112 §2.1): see [`write_head`].
 pub(crate) fn write(
     method: &[u8],
     target: &[&[u8]],
@@ -17,16 +16,28 @@ pub(crate) fn write(
     lines: &[&[u8]],
     body: &[u8],
 ) -> RequestBytes {
-    let version: &[u8] = if minor_version == 0 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" };
     let mut bytes = Vec::with_capacity(512 + body.len());
-    bytes.extend_from_slice(method);
-    bytes.push(b' ');
-    for part in target.iter().chain([&version]).chain(lines).chain([&b"\r\n".as_slice()]) {
-        bytes.extend_from_slice(part);
-    }
-    let head = bytes.len();
+    let head = write_head(&mut bytes, method, target, minor_version, lines);
     bytes.extend_from_slice(body);
     RequestBytes { bytes, head }
+}
+
+/// Writes a head into what is empty, and says how long it is. `target` is what the request
+/// line names, in parts; each of the `lines`, which may be several in one, has its line end.
+pub(crate) fn write_head(
+    into: &mut Vec<u8>,
+    method: &[u8],
+    target: &[&[u8]],
+    minor_version: u8,
+    lines: &[&[u8]],
+) -> usize {
+    let version: &[u8] = if minor_version == 0 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" };
+    into.extend_from_slice(method);
+    into.push(b' ');
+    for part in target.iter().chain([&version]).chain(lines).chain([&b"\r\n".as_slice()]) {
+        into.extend_from_slice(part);
+    }
+    into.len()
 }
 
 #[cfg(test)]

@@ -1,0 +1,333 @@
+//! Requests that the embedding program makes one by one, as their calls come.
+//!
+//! **It is** the door for requests that no list can hold: of a signature with a time, of keys
+//! drawn from a law of one's own, fed through a queue. **It is not** the way of requests that
+//! are known before ([`RequestList::given`](crate::RequestList::given)): those are encoded once,
+//! and a call of theirs costs less.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::error::PlanError;
+use crate::protocol::http1::request::write_head;
+use crate::request::{
+    Header, Request, check_body, check_method, check_path, is_idempotent, is_one_line, is_token,
+    needs_length,
+};
+use crate::target::Target;
+
+/// An arrival that needs a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Arrival {
+    /// Its number in the run, from 0: *k* of the stream's schedule. With *n* workers, the one
+    /// with the number *w* has those of *w*, *w + n*, *w + 2n* …, so that each comes once.
+    pub number: u64,
+    /// It is one of the plan's [probe](crate::Plan::with_probe), whose arrivals have numbers of
+    /// their own.
+    pub is_probe: bool,
+}
+
+impl Arrival {
+    /// One of the load.
+    #[cfg(test)]
+    pub(crate) fn of_load(number: u64) -> Self {
+        Self { number, is_probe: false }
+    }
+}
+
+/// What ends a run because a request could not be made.
+pub type SourceError = Box<dyn Error + Send + Sync>;
+
+/// Makes the requests of a run; see [`RequestList::made_by`](crate::RequestList::made_by).
+///
+/// Each worker has one of its own and calls it on its thread when an arrival is taken up: what
+/// it does there delays all that comes next, and is told as the generator's own lateness. So it
+/// must not block; what takes long is made elsewhere and fed ahead through a queue.
+///
+/// It is asked once for each arrival that its worker takes up, in their order, be it that the
+/// call is shed or fails later. A call that is sent once more has the request that it had.
+pub trait RequestSource: Send {
+    /// Makes the request of an arrival. `out` begins as the plan's own request, and without
+    /// a tag.
+    ///
+    /// # Errors
+    /// What keeps it from making one. That ends the run, whose report is kept and invalid, and
+    /// says why; a panic does the same.
+    fn next(&mut self, arrival: Arrival, out: &mut RequestBuf) -> Result<(), SourceError>;
+}
+
+impl<F> RequestSource for F
+where
+    F: FnMut(Arrival, &mut RequestBuf) -> Result<(), SourceError> + Send,
+{
+    fn next(&mut self, arrival: Arrival, out: &mut RequestBuf) -> Result<(), SourceError> {
+        self(arrival, out)
+    }
+}
+
+/// One request in the making. What a method refuses leaves it as it was.
+pub struct RequestBuf {
+    base: Base,
+    method: String,
+    path: String,
+    /// Lines of its own headers.
+    own: Vec<u8>,
+    /// Where in them each name begins and ends.
+    names: Vec<(usize, usize)>,
+    body: Vec<u8>,
+    /// The number of its tag, from 1; 0: none.
+    tag: u8,
+    /// How many tags there are.
+    tags: usize,
+}
+
+/// What all requests of a plan have in common.
+struct Base {
+    method: String,
+    path: String,
+    body: Vec<u8>,
+    /// What stands before the path in the request line.
+    prefix: String,
+    /// Headers, unless a request has its own of that name: the names, and the lines.
+    headers: Vec<(String, Vec<u8>)>,
+    /// All lines together.
+    lines: Vec<u8>,
+}
+
+/// A request as it was written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written {
+    /// How many bytes are the head, with the empty line.
+    pub(crate) head: usize,
+    pub(crate) is_head: bool,
+    pub(crate) is_idempotent: bool,
+    /// It has a `Connection` header of its own.
+    pub(crate) has_connection: bool,
+    /// The number of its tag, from 1; 0: none.
+    pub(crate) tag: u8,
+}
+
+impl RequestBuf {
+    /// One that begins as the plan's request, and may have so many tags.
+    pub(crate) fn new(request: &Request, target: &Target, tags: usize) -> Self {
+        let line = |header: Header| {
+            let mut line = Vec::new();
+            header.write(&mut line);
+            (header.name().to_owned(), line)
+        };
+        let headers: Vec<_> = request.lines(target).into_iter().map(line).collect();
+        let base = Base {
+            method: request.method().to_owned(),
+            path: request.path().unwrap_or_else(|| target.path()).to_owned(),
+            body: request.body().to_vec(),
+            prefix: target.request_target("").into_owned(),
+            lines: headers.iter().flat_map(|(_, line)| line).copied().collect(),
+            headers,
+        };
+        let (method, path) = (base.method.clone(), base.path.clone());
+        let (own, names, body) = (Vec::new(), Vec::new(), base.body.clone());
+        Self { base, method, path, own, names, body, tag: 0, tags }
+    }
+
+    /// Sets the method, such as `HEAD` or `POST`.
+    ///
+    /// # Errors
+    /// [`PlanError::Request`] if it is no method.
+    pub fn set_method(&mut self, method: &str) -> Result<&mut Self, PlanError> {
+        check_method(method)?;
+        set(&mut self.method, method);
+        Ok(self)
+    }
+
+    /// Sets path and query, which begin with a slash.
+    ///
+    /// # Errors
+    /// [`PlanError::Request`] if they do not, or have spaces or control characters.
+    pub fn set_path(&mut self, path: &str) -> Result<&mut Self, PlanError> {
+        if !path.starts_with('/') && path != "*" {
+            let (what, value) = ("path, which begins with '/',", path.escape_debug().to_string());
+            return Err(PlanError::Request { what, value });
+        }
+        check_path(path)?;
+        set(&mut self.path, path);
+        Ok(self)
+    }
+
+    /// Adds a header. One that the plan's request has, or that requests have by themselves
+    /// (`Host`, `User-Agent`, `Content-Length`), is replaced by it.
+    ///
+    /// # Errors
+    /// [`PlanError::Request`] if the name is none, or the value is more than a line.
+    pub fn add_header(&mut self, name: &str, value: &str) -> Result<&mut Self, PlanError> {
+        if !is_token(name) || !is_one_line(value) {
+            // That knows what must not be told.
+            Header::new(name, value).validate()?;
+        }
+        let begin = self.own.len();
+        self.names.push((begin, begin + name.len()));
+        for part in [name, ": ", value, "\r\n"] {
+            self.own.extend_from_slice(part.as_bytes());
+        }
+        Ok(self)
+    }
+
+    /// Sets the body; its `Content-Length` is sent.
+    ///
+    /// # Errors
+    /// [`PlanError::Range`] if it has more than 1 GiB.
+    pub fn set_body(&mut self, body: &[u8]) -> Result<&mut Self, PlanError> {
+        check_body(body)?;
+        self.body.clear();
+        self.body.extend_from_slice(body);
+        Ok(self)
+    }
+
+    /// Sets the tag whose figures the call counts to, by its place, from 0, among those of
+    /// [`RequestList::with_tags`](crate::RequestList::with_tags).
+    ///
+    /// # Errors
+    /// [`PlanError::Range`] if there is none at that place.
+    pub fn set_tag(&mut self, place: usize) -> Result<&mut Self, PlanError> {
+        if place >= self.tags {
+            return Err(PlanError::Range {
+                what: "the place of a request's tag",
+                range: "below the number of tags that its source has",
+                value: place.to_string(),
+            });
+        }
+        // A source has at most 64.
+        self.tag = place as u8 + 1;
+        Ok(self)
+    }
+
+    /// Begins anew.
+    pub(crate) fn clear(&mut self) {
+        set(&mut self.method, &self.base.method);
+        set(&mut self.path, &self.base.path);
+        self.own.clear();
+        self.names.clear();
+        self.body.clear();
+        self.body.extend_from_slice(&self.base.body);
+        self.tag = 0;
+    }
+
+    /// Whether it has a header of its own of this name.
+    fn has(&self, name: &str) -> bool {
+        let is_it = |&(begin, end): &(usize, usize)| {
+            self.own[begin..end].eq_ignore_ascii_case(name.as_bytes())
+        };
+        self.names.iter().any(is_it)
+    }
+
+    /// Whether it has a header of this name, its own or the plan's.
+    fn is_given(&self, name: &str) -> bool {
+        let of_all = self.base.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        of_all || self.has(name)
+    }
+
+    /// Writes it for the wire, in place of what is in `into`.
+    pub(crate) fn write(&self, into: &mut Vec<u8>) -> Written {
+        let needs_length = needs_length(&self.method, &self.body)
+            && !self.is_given("content-length")
+            && !self.is_given("transfer-encoding");
+        let length = match needs_length {
+            true => format!("Content-Length: {}\r\n", self.body.len()),
+            false => String::new(),
+        };
+        let replaces =
+            !self.names.is_empty() && self.base.headers.iter().any(|(name, _)| self.has(name));
+        let kept: Vec<u8>;
+        let lines = if replaces {
+            let headers = self.base.headers.iter().filter(|(name, _)| !self.has(name));
+            kept = headers.flat_map(|(_, line)| line).copied().collect();
+            &kept
+        } else {
+            &self.base.lines
+        };
+        into.clear();
+        let named = [self.base.prefix.as_bytes(), self.path.as_bytes()];
+        let lines = [lines, self.own.as_slice(), length.as_bytes()];
+        let head = write_head(into, self.method.as_bytes(), &named, 1, &lines);
+        into.extend_from_slice(&self.body);
+        Written {
+            head,
+            is_head: self.method == "HEAD",
+            is_idempotent: is_idempotent(&self.method),
+            has_connection: self.is_given("connection"),
+            tag: self.tag,
+        }
+    }
+}
+
+impl fmt::Debug for RequestBuf {
+    /// Without its headers, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBuf")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+fn set(text: &mut String, to: &str) {
+    text.clear();
+    text.push_str(to);
+}
+
+/// Makes the source of each worker, which has this number.
+#[derive(Clone)]
+pub(crate) struct MakeSource(Arc<dyn Fn(u32) -> Box<dyn RequestSource> + Send + Sync>);
+
+impl MakeSource {
+    pub(crate) fn new<S: RequestSource + 'static>(
+        make: impl Fn(u32) -> S + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(move |worker| Box::new(make(worker))))
+    }
+
+    /// The source of a worker.
+    pub(crate) fn of_worker(&self, worker: u32) -> Box<dyn RequestSource> {
+        (self.0)(worker)
+    }
+}
+
+impl PartialEq for MakeSource {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for MakeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MakeSource")
+    }
+}
+
+/// Asks a source for the request of an arrival; why there is none, in words.
+pub(crate) fn ask(
+    source: &mut dyn RequestSource,
+    arrival: Arrival,
+    out: &mut RequestBuf,
+) -> Result<(), String> {
+    out.clear();
+    let number = arrival.number;
+    // It is not asked again.
+    match catch_unwind(AssertUnwindSafe(|| source.next(arrival, out))) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            Err(format!("the program's source of requests has none for arrival {number}: {error}"))
+        }
+        Err(panic) => {
+            let said = panic.downcast_ref::<&str>().copied();
+            let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let said = said.unwrap_or("it did not say why");
+            Err(format!("the program's source of requests panicked at arrival {number}: {said}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
