@@ -28,6 +28,13 @@ fn sessions_all_succeed() {
 }
 
 #[test]
+fn own_requests_are_told_by_tag() {
+    let stdout = example("own_requests");
+    assert!(stdout.contains("read: 900 answered"), "{stdout}");
+    assert!(stdout.contains("write: 100 answered"), "{stdout}");
+}
+
+#[test]
 fn own_trigger_shows_the_outage() {
     let stdout = example("own_trigger");
     assert!(stdout.contains("pause"), "{stdout}");

@@ -12,7 +12,7 @@ use crate::request::Request;
 use crate::schedule::{GapLaw, GapStep, GapSteps, Gaps, Schedule};
 use crate::session::{Burst, Script, ScriptedCall, ScriptedSession, Sessions, Uris};
 use crate::workload_file::{ListedRequest, RequestFormat, RequestList};
-use crate::{Aborted, CallLimit, Recorded};
+use crate::{Aborted, Arrival, CallLimit, Recorded, RequestBuf};
 
 fn schema() -> Schema {
     Schema::read("report.schema.json")
@@ -115,7 +115,9 @@ fn with_requests() -> Vec<Report> {
     let listed = ListedRequest::new(request, "/a").with_tag("t").with_weight(2.0);
     let listed = listed.with_expectation("size=1".parse().unwrap());
     let file = RequestList::file("f").with_format(RequestFormat::Urls).with_data("d.csv");
-    let lists = [RequestList::given([listed]), file, RequestList::of_data("d.csv")];
+    let nothing = |_: u32| |_: Arrival, _: &mut RequestBuf| Ok(());
+    let made = RequestList::made_by("m", nothing).with_tags(["t"]);
+    let lists = [RequestList::given([listed]), file, RequestList::of_data("d.csv"), made];
     let reports = lists.map(|list| {
         let mut report = sample::pre_copy();
         report.plan = report.plan.with_requests(list.found_for_tests());

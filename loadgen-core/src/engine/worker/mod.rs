@@ -256,7 +256,9 @@ impl<P: Protocol> Worker<P> {
                 self.tend_sessions(s, now);
             }
             let behind = self.take_arrivals(now);
-            self.look_after_requests()?;
+            if self.requests.are_made() {
+                self.look_after_requests()?;
+            }
             if !behind {
                 self.looks.keeps_up(now, self.outstanding());
             }

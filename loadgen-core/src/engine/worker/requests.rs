@@ -11,7 +11,8 @@ impl<P: Protocol> Worker<P> {
     ///
     /// # Errors
     /// The source has made none: the load cannot go on.
-    #[inline]
+    #[cold]
+    #[inline(never)]
     pub(super) fn look_after_requests(&mut self) -> io::Result<()> {
         let connections = self.slab.slots() as usize;
         let Some(made) = self.requests.made_one_by_one() else { return Ok(()) };

@@ -58,6 +58,7 @@ impl fmt::Debug for Made {
     }
 }
 
+// Apart, so that the way of the requests that are known before is not longer for these.
 impl Made {
     /// Those of a worker that has this source, none of them yet. `out` is where each is made.
     pub(super) fn new(source: Box<dyn RequestSource>, out: RequestBuf) -> Self {
@@ -73,6 +74,8 @@ impl Made {
     }
 
     /// Asks for the request of an arrival; [`NO_REQUEST`] if there is none.
+    #[cold]
+    #[inline(never)]
     pub(super) fn next(&mut self, arrival: Arrival) -> RequestId {
         if self.failure.is_some() {
             return NO_REQUEST;
@@ -131,28 +134,37 @@ impl Made {
         self.until = (counted.0.max(FEWEST), counted.1.max(FEWEST_BYTES));
     }
 
-    #[inline]
     fn of(&self, id: RequestId) -> Option<&Kept> {
         self.kept.get(id as usize)
     }
 
     /// The number of the arrival that a request was made for.
+    #[cold]
+    #[inline(never)]
     pub(super) fn number(&self, id: RequestId) -> Option<u64> {
         self.of(id).map(|kept| kept.number)
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn tag(&self, id: RequestId) -> u8 {
         self.of(id).map_or(0, |kept| kept.written.tag)
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn is_head(&self, id: RequestId) -> bool {
         self.of(id).is_some_and(|kept| kept.written.is_head)
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn keep(&self, id: RequestId) -> &[u8] {
         self.of(id).map_or(&[], |kept| &kept.bytes)
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn get(&self, id: RequestId) -> Sent<'_> {
         let keep = self.keep(id);
         let of = self.of(id).map(|kept| kept.written);

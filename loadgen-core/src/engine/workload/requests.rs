@@ -170,8 +170,13 @@ impl Requests {
         }
     }
 
-    /// Those that are made one by one, if they are.
+    /// Whether they are made one by one.
     #[inline]
+    pub(crate) fn are_made(&self) -> bool {
+        matches!(self.table, Table::Made(_))
+    }
+
+    /// Those that are made one by one, if they are.
     pub(crate) fn made_one_by_one(&mut self) -> Option<&mut Made> {
         match &mut self.table {
             Table::Made(made) => Some(made),
