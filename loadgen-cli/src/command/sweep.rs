@@ -6,12 +6,13 @@ mod sink;
 
 use std::time::Duration;
 
-use loadgen_core::report::VerdictStatus;
+use loadgen_core::calls_file::CallsFile;
+use loadgen_core::report::{CallsFileReport, VerdictStatus};
 use loadgen_core::sweep::{
     Probe, SearchEnding, Sweep, SweepError, SweepObserver, SweepPoint, SweepReport,
 };
 use loadgen_core::units::{format_duration, format_duration_us, format_rate};
-use loadgen_core::{Plan, RunError, Snapshot};
+use loadgen_core::{CallSink, Plan, RunError, Snapshot};
 
 pub(crate) use options::Args;
 use options::Way;
@@ -35,7 +36,15 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
         None => sweep.report(),
     };
     let interrupt = &Interrupt::install("stopping: reporting what was measured so far")?;
-    let mut watch = Watch { sink: &sink, quiet: args.is_quiet(), progress: None, warned: false };
+    let calls = args.calls_log.calls_file_of_runs(args.resume.is_some())?;
+    let mut watch = Watch {
+        sink: &sink,
+        calls: calls.as_ref(),
+        run: 0,
+        quiet: args.is_quiet(),
+        progress: None,
+        warned: false,
+    };
     watch.resumed(&report);
     let flag = interrupt.flag();
     let outcome = match &way {
@@ -43,6 +52,7 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
         Way::Search(settings) => sweep.search(*settings, &mut report, &mut watch, flag),
     };
     watch.clear();
+    report.calls_file = calls.map(CallsFile::close);
     conclude(outcome, &report, &sink, interrupt)
 }
 
@@ -72,7 +82,12 @@ fn conclude(
     }
     // A signal that came when the sweep was complete has cut nothing short.
     let interrupted = interrupted.filter(|_| report.interrupted);
-    if delivery == Delivery::Elsewhere {
+    let calls = report.calls_file.as_ref();
+    if let Some(lack) = calls.and_then(CallsFileReport::lack) {
+        warning(&lack);
+    }
+    // They are as much an output as the report.
+    if delivery == Delivery::Elsewhere || calls.is_some_and(|calls| calls.error.is_some()) {
         return Ok(Exit::NotWritten);
     }
     Ok(interrupted.unwrap_or_else(|| judge(report)))
@@ -140,6 +155,9 @@ fn as_failure(error: SweepError) -> Failure {
 /// Shows how the sweep goes on, and saves it after every step.
 struct Watch<'a> {
     sink: &'a SweepSink,
+    calls: Option<&'a CallsFile>,
+    /// The number of the run under way, from 1.
+    run: u32,
     quiet: bool,
     progress: Option<Running>,
     /// Saving failed, and the user knows.
@@ -171,6 +189,7 @@ impl Watch<'_> {
 impl SweepObserver for Watch<'_> {
     fn begins(&mut self, run: &Probe, index: usize, of: Option<usize>) {
         let rate = format_rate(run.rate_per_s);
+        self.run = index as u32 + 1;
         if !self.quiet {
             let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
             let length = format_duration(run.duration);
@@ -181,6 +200,10 @@ impl SweepObserver for Watch<'_> {
             phase: rate,
             length: run.duration,
         });
+    }
+
+    fn sink(&mut self, _worker: u32, tags: &[String]) -> Option<Box<dyn CallSink>> {
+        self.calls.map(|calls| calls.sink_of_run(self.run, tags))
     }
 
     fn goes_on(&mut self, now: &Snapshot) {

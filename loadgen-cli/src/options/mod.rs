@@ -21,7 +21,7 @@ use clap::parser::ValueSource;
 pub(crate) use checks::CheckOptions;
 pub(crate) use connections::ConnectionOptions;
 pub(crate) use load::{LoadOptions, PrecisionArg};
-pub(crate) use measuring::MeasuringOptions;
+pub(crate) use measuring::{CallsLogOptions, MeasuringOptions};
 pub(crate) use output::{Format, OutputOptions};
 pub(crate) use requests::RequestOptions;
 pub(crate) use sessions::SessionOptions;

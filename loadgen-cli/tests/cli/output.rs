@@ -206,6 +206,45 @@ fn a_line_for_each_call() {
 }
 
 #[test]
+fn a_sweep_has_the_calls_of_all_its_runs() {
+    let target = Target::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (calls, result) = (path("calls.csv"), path("sweep.json"));
+    let args = [
+        "sweep",
+        &target.url,
+        "--rates",
+        "100,200",
+        "-d",
+        "500ms",
+        "--pause",
+        "0s",
+        "--threads",
+        "2",
+    ];
+    let more = ["--calls-log", calls.as_str(), "-o", result.as_str()];
+    run(args.iter().chain(&more)).ran();
+    let text = std::fs::read_to_string(&calls).unwrap();
+    assert!(text.starts_with("run,intended_s,started_s,"), "{text}");
+    let of_run = |run: &str| text.lines().filter(|line| line.starts_with(run)).count();
+    assert_eq!((of_run("1,"), of_run("2,"), text.lines().count()), (50, 100, 151));
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&result).unwrap()).unwrap();
+    let told = &report["calls_file"];
+    assert_eq!((&told["written"], &told["left_out"]), (&150.into(), &0.into()));
+    // What goes on does not write over what there is, nor tell of an old file.
+    let on = ["--resume", result.as_str()];
+    let again = run(args.iter().chain(&more).chain(&on)).exits_with(2);
+    again.says(&["holds calls already", "give the name of a new file"]);
+    assert_eq!(std::fs::read_to_string(&calls).unwrap(), text);
+    let on = run(args.iter().chain(&on).chain(&["--format", "json"])).ran().json();
+    assert!(on["calls_file"].is_null());
+    let full = run(args.iter().chain(&["--calls-log", "/dev/full"])).exits_with(1);
+    let full = full.says(&["the file of calls could not be written", "No space left on device"]);
+    assert!(full.stdout.contains("No space left on device"), "{}", full.stdout);
+}
+
+#[test]
 fn calls_that_cannot_be_written_are_told() {
     let target = Target::start(&[]);
     let args = ["run", &target.url, "--rate", "300", "--calls", "30", "-q", "--calls-log"];

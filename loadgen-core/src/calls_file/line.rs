@@ -10,8 +10,25 @@ use crate::record::{EndedCall, Outcome};
 pub(super) const HEAD: &str = "intended_s,started_s,sent_s,done_s,outcome,status,bytes,tag,\
                                population,connection,request,reused,retried,queued\n";
 
-/// Appends the line of a call.
-pub(super) fn write(out: &mut Vec<u8>, format: CallsFormat, call: &EndedCall, tags: &[String]) {
+/// The columns of CSV with calls of several runs.
+pub(super) fn head_of_runs() -> String {
+    format!("run,{HEAD}")
+}
+
+/// Appends the line of a call, of the run with this number if there are several.
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    format: CallsFormat,
+    (run, call): (Option<u32>, &EndedCall),
+    tags: &[String],
+) {
+    // Writing to memory does not fail.
+    let _ = match (format, run) {
+        (CallsFormat::Csv, None) => Ok(()),
+        (CallsFormat::Csv, Some(run)) => write!(out, "{run},"),
+        (CallsFormat::JsonLines, None) => write!(out, "{{"),
+        (CallsFormat::JsonLines, Some(run)) => write!(out, "{{\"run\":{run},"),
+    };
     match format {
         CallsFormat::Csv => csv(out, call, tags),
         CallsFormat::JsonLines => json(out, call, tags),
@@ -50,7 +67,6 @@ fn csv(out: &mut Vec<u8>, call: &EndedCall, tags: &[String]) {
         true => format!("\"{}\"", tag.replace('"', "\"\"")),
         false => tag.to_owned(),
     };
-    // Writing to memory does not fail.
     let _ = writeln!(
         out,
         "{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
@@ -71,13 +87,14 @@ fn csv(out: &mut Vec<u8>, call: &EndedCall, tags: &[String]) {
     );
 }
 
+/// What follows on the brace.
 fn json(out: &mut Vec<u8>, call: &EndedCall, tags: &[String]) {
     let record = &call.record;
     let null = || "null".to_owned();
     let tag = tag(call, tags).and_then(|tag| serde_json::to_string(tag).ok());
     let _ = writeln!(
         out,
-        "{{\"intended_s\":{},\"started_s\":{},\"sent_s\":{},\"done_s\":{},\"outcome\":\"{}\",\
+        "\"intended_s\":{},\"started_s\":{},\"sent_s\":{},\"done_s\":{},\"outcome\":\"{}\",\
          \"status\":{},\"bytes\":{},\"tag\":{},\"population\":\"{}\",\"connection\":{},\
          \"request\":{},\"reused\":{},\"retried\":{},\"queued\":{}}}",
         Seconds(record.intended),

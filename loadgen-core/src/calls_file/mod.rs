@@ -65,8 +65,15 @@ pub struct CallsFile {
     file: PathBuf,
     format: CallsFormat,
     shared: Arc<Shared>,
-    sender: SyncSender<Vec<EndedCall>>,
+    sender: SyncSender<Batch>,
     writer: JoinHandle<Written>,
+}
+
+/// Calls that are handed over together: of which run, where there are several.
+#[derive(Debug)]
+struct Batch {
+    run: Option<u32>,
+    calls: Vec<EndedCall>,
 }
 
 /// What workers and the writer both know.
@@ -94,15 +101,22 @@ impl CallsFile {
     /// [`RunError::Setup`] if the file cannot be created or written, or there is no thread for
     /// it.
     pub fn create(file: &Path, format: CallsFormat) -> Result<Self, RunError> {
-        let out =
-            File::create(file).map_err(|source| failed("creating the file of calls", source))?;
-        Self::start(file, format, Box::new(out))
+        Self::start(file, (format, line::HEAD.to_owned()), Box::new(created(file)?))
+    }
+
+    /// The same for calls of several runs, as a [sweep](crate::sweep::SweepObserver::sink) has
+    /// them: the first column, `run`, says of which one they are.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_for_runs(file: &Path, format: CallsFormat) -> Result<Self, RunError> {
+        Self::start(file, (format, line::head_of_runs()), Box::new(created(file)?))
     }
 
     /// As [`Self::create`], with anything that can be written to in place of a file.
     pub(crate) fn start(
         file: &Path,
-        format: CallsFormat,
+        (format, head): (CallsFormat, String),
         out: Box<dyn Write + Send>,
     ) -> Result<Self, RunError> {
         let shared = Arc::new(Shared::default());
@@ -110,7 +124,7 @@ impl CallsFile {
         let known = Arc::clone(&shared);
         let writer = thread::Builder::new()
             .name("calls-file".to_owned())
-            .spawn(move || write_all(out, format, &batches, &known))
+            .spawn(move || write_all(out, (format, &head), &batches, &known))
             .map_err(|source| failed("a thread for the file of calls", source))?;
         Ok(Self { file: file.to_owned(), format, shared, sender, writer })
     }
@@ -118,15 +132,33 @@ impl CallsFile {
     /// The sink of one worker, for calls whose tags have these names.
     #[must_use]
     pub fn sink(&self, tags: &[String]) -> Box<dyn CallSink> {
+        self.sink_of(None, tags)
+    }
+
+    /// The same, of the run with this number, of a file for [several](Self::create_for_runs).
+    #[must_use]
+    pub fn sink_of_run(&self, run: u32, tags: &[String]) -> Box<dyn CallSink> {
+        self.sink_of(Some(run), tags)
+    }
+
+    fn sink_of(&self, run: Option<u32>, tags: &[String]) -> Box<dyn CallSink> {
         // All workers of a run, and all runs of a sweep, have the same tags.
         self.shared.tags.get_or_init(|| tags.to_vec());
         let (shared, sender) = (Arc::clone(&self.shared), self.sender.clone());
-        Box::new(Batches { batch: Vec::with_capacity(BATCH), sender, shared })
+        Box::new(Batches { run, batch: Vec::with_capacity(BATCH), sender, shared })
     }
 
     /// Waits until all is written that was handed over, and says in the report what became of
     /// it. A run whose calls are not all in the file is degraded.
     pub fn finish(self, report: &mut Report) {
+        let told = self.close();
+        report.verdict.add(told.lack().map(|why| (VerdictStatus::Degraded, why)));
+        report.calls_file = Some(told);
+    }
+
+    /// The same, for whoever has no report of one run.
+    #[must_use]
+    pub fn close(self) -> CallsFileReport {
         drop(self.sender);
         // A writer that panicked has written nobody knows what.
         let written = self.writer.join().unwrap_or_else(|_| Written {
@@ -134,26 +166,18 @@ impl CallsFile {
             ..Written::default()
         });
         let left_out = self.shared.dropped.load(Relaxed) + written.lost;
-        let error = written.error.map(|error| error.to_string());
-        let why = match &error {
-            Some(error) => Some(format!(
-                "the file of calls could not be written ({error}): {left_out} calls are not in it"
-            )),
-            None if left_out > 0 => Some(format!(
-                "the disk was too slow for the file of calls: {left_out} calls are not in it; \
-                 write it to a faster disk, or lower the rate"
-            )),
-            None => None,
-        };
-        report.verdict.add(why.map(|why| (VerdictStatus::Degraded, why)));
-        report.calls_file = Some(CallsFileReport {
+        CallsFileReport {
             file: self.file,
             format: self.format,
             written: written.lines,
             left_out,
-            error,
-        });
+            error: written.error.map(|error| error.to_string()),
+        }
     }
+}
+
+fn created(file: &Path) -> Result<File, RunError> {
+    File::create(file).map_err(|source| failed("creating the file of calls", source))
 }
 
 fn failed(what: &'static str, source: io::Error) -> RunError {
@@ -162,8 +186,9 @@ fn failed(what: &'static str, source: io::Error) -> RunError {
 
 /// The sink of a worker.
 struct Batches {
+    run: Option<u32>,
     batch: Vec<EndedCall>,
-    sender: SyncSender<Vec<EndedCall>>,
+    sender: SyncSender<Batch>,
     shared: Arc<Shared>,
 }
 
@@ -179,11 +204,11 @@ impl CallSink for Batches {
         if self.batch.is_empty() {
             return;
         }
-        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        let calls = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         if let Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) =
-            self.sender.try_send(batch)
+            self.sender.try_send(Batch { run: self.run, calls })
         {
-            self.shared.dropped.fetch_add(batch.len() as u64, Relaxed);
+            self.shared.dropped.fetch_add(batch.calls.len() as u64, Relaxed);
         }
     }
 }
@@ -197,21 +222,21 @@ impl Drop for Batches {
 /// The life of the writer: each batch in one piece, so that the file grows as the run does.
 fn write_all(
     mut out: Box<dyn Write + Send>,
-    format: CallsFormat,
-    batches: &Receiver<Vec<EndedCall>>,
+    (format, head): (CallsFormat, &str),
+    batches: &Receiver<Batch>,
     shared: &Shared,
 ) -> Written {
     let mut written = Written::default();
     let mut text = Vec::new();
     if format == CallsFormat::Csv {
-        written.error = out.write_all(line::HEAD.as_bytes()).err();
+        written.error = out.write_all(head.as_bytes()).err();
     }
-    for batch in batches {
+    for Batch { run, calls: batch } in batches {
         let calls = batch.len() as u64;
         if written.error.is_none() {
             text.clear();
             let tags = shared.tags.get().map_or(&[][..], Vec::as_slice);
-            batch.iter().for_each(|call| line::write(&mut text, format, call, tags));
+            batch.iter().for_each(|call| line::write(&mut text, format, (run, call), tags));
             written.error = out.write_all(&text).err();
         }
         *(if written.error.is_none() { &mut written.lines } else { &mut written.lost }) += calls;

@@ -48,15 +48,15 @@ fn tags() -> Vec<String> {
     vec!["untagged".to_owned(), "a,\"b\"".to_owned()]
 }
 
-fn lines(format: CallsFormat, tags: &[String]) -> String {
+fn lines(format: CallsFormat, run: Option<u32>, tags: &[String]) -> String {
     let mut text = Vec::new();
-    calls().iter().for_each(|call| line::write(&mut text, format, call, tags));
+    calls().iter().for_each(|call| line::write(&mut text, format, (run, call), tags));
     String::from_utf8(text).unwrap()
 }
 
 #[test]
 fn lines_of_csv() {
-    let text = lines(CallsFormat::Csv, &tags());
+    let text = lines(CallsFormat::Csv, None, &tags());
     let columns = line::HEAD.trim_end().split(',').count();
     let begin = "1.000000001,1.000000008,1.000001501,3.000000001";
     let expected = [
@@ -69,12 +69,14 @@ fn lines_of_csv() {
     ];
     assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     // Without tags no value holds a comma.
-    assert!(lines(CallsFormat::Csv, &[]).lines().all(|line| line.split(',').count() == columns));
+    assert!(
+        lines(CallsFormat::Csv, None, &[]).lines().all(|line| line.split(',').count() == columns)
+    );
 }
 
 #[test]
 fn lines_of_json_have_the_same() {
-    let text = lines(CallsFormat::JsonLines, &tags());
+    let text = lines(CallsFormat::JsonLines, None, &tags());
     for (line, call) in text.lines().zip(calls()) {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         let mut keys: Vec<&String> = value.as_object().unwrap().keys().collect();
@@ -88,7 +90,22 @@ fn lines_of_json_have_the_same() {
         assert_eq!(value["queued"], true);
     }
     assert!(text.contains(r#""tag":"a,\"b\"""#), "{text}");
-    assert!(lines(CallsFormat::JsonLines, &[]).contains("\"tag\":null"));
+    assert!(lines(CallsFormat::JsonLines, None, &[]).contains("\"tag\":null"));
+}
+
+#[test]
+fn lines_of_several_runs_say_of_which() {
+    let head = line::head_of_runs();
+    let text = lines(CallsFormat::Csv, Some(3), &[]);
+    assert!(head.starts_with("run,intended_s,"), "{head}");
+    for line in text.lines() {
+        assert!(line.starts_with("3,1.000000001,"), "{line}");
+        assert_eq!(line.split(',').count(), head.split(',').count());
+    }
+    for line in lines(CallsFormat::JsonLines, Some(3), &[]).lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&value["run"], &value["intended_s"]), (&3.into(), &1.000_000_001.into()));
+    }
 }
 
 /// A disk that takes so many bytes, and those only when it is let.
@@ -117,7 +134,11 @@ impl Write for Disk {
 fn disk(left: usize, open: bool) -> (CallsFile, Arc<(Mutex<bool>, Condvar)>) {
     let gate = Arc::new((Mutex::new(open), Condvar::new()));
     let disk = Disk { left, gate: Arc::clone(&gate) };
-    let file = CallsFile::start(Path::new("calls.csv"), CallsFormat::Csv, Box::new(disk));
+    let file = CallsFile::start(
+        Path::new("calls.csv"),
+        (CallsFormat::Csv, line::HEAD.to_owned()),
+        Box::new(disk),
+    );
     (file.unwrap(), gate)
 }
 

@@ -237,6 +237,16 @@ impl Engine {
         self
     }
 
+    /// The same, of a `sink` that may make none: then calls are handed out to nobody.
+    pub(crate) fn with_sinks_if_all(
+        mut self,
+        mut sink: impl FnMut(u32, &[String]) -> Option<Box<dyn CallSink>>,
+    ) -> Self {
+        let sinks = (0..self.plan.threads).map(|thread| sink(thread, self.tags()));
+        self.sinks = Sinks(sinks.collect::<Option<_>>().unwrap_or_default());
+        self
+    }
+
     /// Names of the requests' tags by their numbers.
     fn tags(&self) -> &[String] {
         self.requests.first().map_or(&[], Requests::tags)

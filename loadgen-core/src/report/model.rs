@@ -157,6 +157,24 @@ pub struct CallsFileReport {
     pub error: Option<String>,
 }
 
+impl CallsFileReport {
+    /// What it lacks, and why, in a sentence; `None` if all calls are in it.
+    #[must_use]
+    pub fn lack(&self) -> Option<String> {
+        let left_out = self.left_out;
+        match &self.error {
+            Some(error) => Some(format!(
+                "the file of calls could not be written ({error}): {left_out} calls are not in it"
+            )),
+            None if left_out > 0 => Some(format!(
+                "the disk was too slow for the file of calls: {left_out} calls are not in it; \
+                 write it to a faster disk, or lower the rate"
+            )),
+            None => None,
+        }
+    }
+}
+
 /// How the lines of a file of calls are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

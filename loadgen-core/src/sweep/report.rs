@@ -6,7 +6,7 @@ use super::knee::{Knee, Saturation};
 use super::point::SweepPoint;
 use super::search::{Search, SearchEnding, SearchSettings};
 use crate::plan::Plan;
-use crate::report::{Environment, Report, Tool};
+use crate::report::{CallsFileReport, Environment, Report, Tool};
 use crate::session::Sessions;
 
 /// The schema of the sweeps that this version writes.
@@ -47,6 +47,9 @@ pub struct SweepReport {
     /// Someone ended the sweep before its last step.
     #[serde(default)]
     pub interrupted: bool,
+    /// The file with a line for each call, if one was written; known when the sweep is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_file: Option<CallsFileReport>,
 }
 
 /// What a search found.
@@ -96,6 +99,7 @@ impl SweepReport {
             held_up_to_per_s: None,
             search: None,
             interrupted: false,
+            calls_file: None,
         }
     }
 

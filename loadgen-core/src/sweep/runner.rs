@@ -12,6 +12,7 @@ use super::steps::Steps;
 use crate::engine::{Engine, Snapshot};
 use crate::error::RunError;
 use crate::plan::Plan;
+use crate::record::CallSink;
 use crate::report::Report;
 use crate::slo::Slo;
 
@@ -21,6 +22,13 @@ pub trait SweepObserver {
     /// that is known.
     fn begins(&mut self, run: &Probe, index: usize, of: Option<usize>) {
         let _ = (run, index, of);
+    }
+
+    /// What takes each call of that run as it ends, in the worker with this number; see
+    /// [`Engine::with_call_sinks`]. `None` (for any worker): nobody.
+    fn sink(&mut self, worker: u32, tags: &[String]) -> Option<Box<dyn CallSink>> {
+        let _ = (worker, tags);
+        None
     }
 
     /// The run goes on; called about every 50 ms.
@@ -103,6 +111,7 @@ impl Sweep {
         }
         earlier.points.retain(|point| !point.interrupted);
         earlier.interrupted = false;
+        earlier.calls_file = None;
         earlier.pause_s = fresh.pause_s;
         earlier.conclude();
         Ok(earlier)
@@ -268,7 +277,9 @@ fn carry_out(
     observer: &mut dyn SweepObserver,
     stop: &AtomicBool,
 ) -> Result<Report, RunError> {
-    let handle = Engine::prepare(plan, stop)?.start()?;
+    let engine = Engine::prepare(plan, stop)?;
+    let engine = engine.with_sinks_if_all(|worker, tags| observer.sink(worker, tags));
+    let handle = engine.start()?;
     let mut stopped: Option<Instant> = None;
     let mut is_cut = false;
     while !handle.is_finished() {

@@ -30,6 +30,13 @@ fn samples() -> Vec<Value> {
         response_time_without: Some(sweeps[0].points[0].response_time.clone()),
         ..Default::default()
     });
+    sweeps[0].calls_file = Some(crate::report::CallsFileReport {
+        file: "calls.csv".into(),
+        format: crate::report::CallsFormat::Csv,
+        written: 9,
+        left_out: 1,
+        error: Some("full".to_owned()),
+    });
     // Plans of every kind, before the first step.
     sweeps.extend(plans().into_iter().map(SweepReport::new));
     sweeps.into_iter().map(|sweep| serde_json::to_value(sweep).unwrap()).collect()

@@ -5,9 +5,9 @@ use super::migrations;
 use super::point::SweepPoint;
 use super::report::SweepReport;
 use super::search::SearchEnding;
-use crate::report::VerdictStatus;
-use crate::report::sections::{Section, cell, is_lower_bound};
+use crate::report::sections::{Section, calls_file, cell, is_lower_bound};
 use crate::report::text::{paragraph, render_section};
+use crate::report::{CallsFileReport, VerdictStatus};
 
 /// The sweep as text, with a newline at its end.
 #[must_use]
@@ -57,6 +57,9 @@ pub(super) fn lines(sweep: &SweepReport) -> Vec<(&'static str, String)> {
     if !sweep.objectives.is_empty() {
         lines.push(("objectives", sweep.objectives.join(", ")));
     }
+    if let Some(file) = &sweep.calls_file {
+        lines.push(("calls", calls_file(file)));
+    }
     if let Some(environment) = &sweep.environment {
         let threads = match environment.threads {
             1 => "1 thread".to_owned(),
@@ -71,6 +74,7 @@ pub(super) fn lines(sweep: &SweepReport) -> Vec<(&'static str, String)> {
 pub(super) fn answers(sweep: &SweepReport) -> Vec<String> {
     let mut answers = Vec::new();
     let rate = cell::rate;
+    answers.extend(sweep.calls_file.as_ref().and_then(CallsFileReport::lack));
     if sweep.has_migrations() {
         return vec![migrations::answer(sweep)];
     }

@@ -9,7 +9,7 @@ use loadgen_core::units::parse_duration;
 use loadgen_core::{Plan, Slo};
 
 use crate::exit::Failure;
-use crate::options::Workload;
+use crate::options::{CallsLogOptions, Workload};
 
 /// Put a load on a URL at many rates: response time over rate, knee, capacity
 #[derive(Debug, clap::Args)]
@@ -67,6 +67,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     workload: Workload,
+
+    #[command(flatten)]
+    pub(super) calls_log: CallsLogOptions,
 
     /// Form of the result [default: by the name of FILE, else text]
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]

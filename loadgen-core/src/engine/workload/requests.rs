@@ -153,10 +153,19 @@ impl Requests {
     /// be had. What arrival it is, is asked for only if it matters.
     #[inline]
     pub(crate) fn of_arrival(&mut self, seed: u64, arrival: impl FnOnce() -> Arrival) -> RequestId {
+        match self.table {
+            Table::One(_) => 0,
+            Table::Many(_) | Table::Made(_) => self.of_another_arrival(seed, arrival()),
+        }
+    }
+
+    // As what else is of several requests it is no part of the way of the only one.
+    #[inline(never)]
+    fn of_another_arrival(&mut self, seed: u64, arrival: Arrival) -> RequestId {
         match &mut self.table {
             Table::One(_) => 0,
-            Table::Many(many) => many.turns.of(arrival().number, seed),
-            Table::Made(made) => made.next(arrival()),
+            Table::Many(many) => many.turns.of(arrival.number, seed),
+            Table::Made(made) => made.next(arrival),
         }
     }
 
@@ -218,6 +227,14 @@ impl Requests {
     pub(crate) fn is_head(&self, id: RequestId) -> bool {
         match &self.table {
             Table::One(one) => one.is_head,
+            _ => self.other_is_head(id),
+        }
+    }
+
+    #[inline(never)]
+    fn other_is_head(&self, id: RequestId) -> bool {
+        match &self.table {
+            Table::One(one) => one.is_head,
             Table::Many(many) => many.is_head(id),
             Table::Made(made) => made.is_head(id),
         }
@@ -226,6 +243,14 @@ impl Requests {
     /// A request as sent in mid-connection.
     #[inline]
     pub(crate) fn keep(&self, id: RequestId) -> &[u8] {
+        match &self.table {
+            Table::One(one) => &one.keep,
+            _ => self.other_keep(id),
+        }
+    }
+
+    #[inline(never)]
+    fn other_keep(&self, id: RequestId) -> &[u8] {
         match &self.table {
             Table::One(one) => &one.keep,
             Table::Many(many) => many.keep(id),

@@ -237,7 +237,8 @@ fn duration(report: &Report) -> String {
     text
 }
 
-fn calls_file(file: &CallsFileReport) -> String {
+/// How much is in a file of calls, and where that is.
+pub(crate) fn calls_file(file: &CallsFileReport) -> String {
     let written = cell::counted(file.written, "call");
     let left_out = match file.left_out {
         0 => String::new(),

@@ -21,7 +21,7 @@ mod sessions;
 mod tags;
 
 pub(crate) use darks::{Dark, darks};
-pub(crate) use head::{Head, head};
+pub(crate) use head::{Head, calls_file, head};
 pub(crate) use load::is_lower_bound;
 
 use super::Report;
