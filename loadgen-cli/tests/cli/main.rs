@@ -10,6 +10,7 @@ mod output;
 mod places;
 mod ports;
 mod reach;
+mod real_logs;
 mod requests;
 #[path = "../../../tests/require.rs"]
 mod require;

@@ -150,7 +150,8 @@ const TARGETS: [&str; 7] =
 const QUERIES: [&str; 4] = ["args", "query_string", "query", "uri_query"];
 
 fn of_json(line: &[u8]) -> Result<Told, Skip> {
-    let Ok(Value::Object(told)) = serde_json::from_slice(line) else { return Err(Skip::NoLog) };
+    let read = serde_json::from_slice(line).or_else(|_| serde_json::from_slice(&mended(line)));
+    let Ok(Value::Object(told)) = read else { return Err(Skip::NoLog) };
     // Some keep what belongs to the request in an object of its own.
     let within = told.get("request").and_then(Value::as_object);
     let find =
@@ -165,7 +166,8 @@ fn of_json(line: &[u8]) -> Result<Told, Skip> {
     {
         return Ok((at_us, method, target));
     }
-    let method = find(&METHODS).filter(|method| is_token(method)).ok_or(Skip::NoRequest)?;
+    let method = find(&METHODS).filter(|method| is_token(method) && method != "-");
+    let method = method.ok_or(Skip::NoRequest)?;
     // Apache's %U goes by the name of the request, too.
     let path = whole.filter(|text| text.starts_with('/'));
     let mut target = path.or_else(|| find(&TARGETS)).ok_or(Skip::NoRequest)?.into_owned();
@@ -176,6 +178,37 @@ fn of_json(line: &[u8]) -> Result<Told, Skip> {
         target.push_str(query.trim_start_matches('?'));
     }
     Ok((at_us, method.into_owned(), target.into_bytes()))
+}
+
+/// A line whose `\xHH`, which Apache writes and nginx without `escape=json`, are no JSON: in its
+/// place stands the byte, percent-encoded where a path has it so.
+fn mended(line: &[u8]) -> Vec<u8> {
+    let mut mended = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let [first, others @ ..] = rest {
+        let byte = match rest {
+            [b'\\', b'x', high, low, ..] => {
+                let digits = [*high, *low];
+                let digits = std::str::from_utf8(&digits).ok();
+                digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            }
+            _ => None,
+        };
+        match (byte, rest) {
+            (Some(byte @ (b'"' | b'\\')), _) => mended.extend([b'\\', byte]),
+            (Some(byte @ 0x20..=0x7e), _) => mended.push(byte),
+            (Some(byte), _) => mended.extend(format!("%{byte:02X}").bytes()),
+            // What it escapes is no escape itself.
+            (None, [b'\\', escaped, ..]) => mended.extend([b'\\', *escaped]),
+            (None, _) => mended.push(*first),
+        }
+        rest = match (byte, first) {
+            (Some(_), _) => &rest[4..],
+            (None, b'\\') => rest.get(2..).unwrap_or_default(),
+            (None, _) => others,
+        };
+    }
+    mended
 }
 
 /// What the first of these names says.

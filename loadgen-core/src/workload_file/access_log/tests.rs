@@ -112,7 +112,16 @@ fn lines_of_json() {
         (r#"{"ts":1795734928.25,"status":200}"#, Err("no-request")),
         (r#"{"ts":1795734928.25,"method":"CONNECT","uri":"h:1"}"#, Err("no-path")),
         (r#"{"ts":1795734928.25,"#, Err("not-a-log-line")),
-        (r#"{"a":"\x22"}"#, Err("not-a-log-line")),
+        // Apache's, and nginx's without escape=json: no JSON, strictly.
+        (
+            r#"{"ts":1795734928.25,"agent":"\x22\x5c\x01\\x41","request":"GET /caf\xc3\xa9\x22?\\x41\x41 HTTP/1.1"}"#,
+            ok(at, "GET", r#"/caf%C3%A9"?\x41A"#),
+        ),
+        (r#"{"ts":1795734928.25,"method":"-","uri":"-"}"#, Err("no-request")),
+        (r#"{"a":"\x22"}"#, Err("no-time")),
+        (r#"{"a":"\x2g"}"#, Err("not-a-log-line")),
+        (r#"{"a":"\x2"#, Err("not-a-log-line")),
+        (r#"{"a":"\"#, Err("not-a-log-line")),
     ] {
         assert_eq!(told(line), expected, "{line}");
     }
