@@ -234,7 +234,8 @@ impl Recorder {
     }
 
     /// The connect or the sending of a call began.
-    #[inline]
+    // Always: where the compiler leaves it to itself, a call has 20 instructions more.
+    #[inline(always)]
     pub(crate) fn started(&mut self, population: Population, intended: Nanos, now: Nanos) {
         self.timeline.at(now).started += 1;
         self.totals.started += 1;
