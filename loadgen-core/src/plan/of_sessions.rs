@@ -23,11 +23,6 @@ impl Plan {
                 "sessions do not send the request of the plan, and there is no probe that would: \
                  set Sessions::head and Sessions::uris, or a Script::Log",
             ),
-            (
-                !self.expect.is_empty(),
-                "replies in sessions are not compared with what is expected of them: leave the \
-                 expectations out (see Sessions::failure_status, --session-failure-status)",
-            ),
             (self.kernel_timestamps, "kernel timestamps are not read in sessions: leave them out"),
             (
                 !self.load.connects_plainly() || self.load.warm_connections > 0,
@@ -123,7 +118,6 @@ mod tests {
             (at(stream()).with_timeout(10 * one), "Limits::timeout_s"),
             (at(stream()).with_request(Request::get()), "Sessions::head"),
             (at(stream()).with_kernel_timestamps(), "timestamps"),
-            (at(stream()).with_expectation("size=1".parse().unwrap()), "expectations"),
             (at(stream().with_calls_per_connection(2).with_close(CloseMode::Reset)), "closed"),
             (at(stream().with_pipeline(2)), "pipelined"),
             (at(stream().with_max_connecting(2)), "opened"),

@@ -194,7 +194,7 @@ impl Plan {
     /// read.
     fn may_expect(&self) -> bool {
         let listed = self.requests.as_ref().is_some_and(RequestList::may_expect);
-        self.sessions.is_none() && (!self.expect.is_empty() || listed)
+        !self.expect.is_empty() || listed
     }
 
     /// What TCP has and unix sockets have not.

@@ -3,7 +3,7 @@
 use super::Worker;
 use crate::engine::connection::Connection;
 use crate::engine::workload::requests::Requests;
-use crate::expectation::{BodyScan, Scanning};
+use crate::expectation::{BodyScan, Expected, Scanning};
 use crate::protocol::{NotAReply, Progress, Protocol};
 use crate::record::Outcome;
 
@@ -24,15 +24,27 @@ impl Scans {
         requests: &Requests,
     ) -> Result<(usize, Progress), NotAReply> {
         let expected = requests.expected(connection.call.request);
+        let mut scanning = self.scanning(index, connection.reply.is_fresh(), expected);
+        connection.reply.advance(heads, bytes, &mut scanning)
+    }
+
+    /// What looks at the body of a reply at this place, of which (`is_fresh`) nothing was read
+    /// yet.
+    pub(super) fn scanning<'a>(
+        &'a mut self,
+        index: u32,
+        is_fresh: bool,
+        expected: &'a Expected,
+    ) -> Scanning<'a> {
         let place = index as usize;
         if self.0.len() <= place {
             self.0.resize(place + 1, BodyScan::default());
         }
         let scan = &mut self.0[place];
-        if connection.reply.is_fresh() {
+        if is_fresh {
             scan.begin(expected);
         }
-        connection.reply.advance(heads, bytes, &mut Scanning { expected, scan })
+        Scanning { expected, scan }
     }
 }
 
@@ -45,12 +57,19 @@ impl<P: Protocol> Worker<P> {
 
     #[inline(never)]
     fn judged(&self, index: u32, status: u16) -> Outcome {
-        let requests = &self.requests;
-        let request = self.slab[index].call.request;
+        let (requests, connection) = (&self.requests, &self.slab[index]);
+        let request = connection.call.request;
+        let scripts = self.streams[usize::from(connection.stream)].scripts.as_ref();
+        let (is_head, expected) = match scripts.filter(|_| connection.session.is_some()) {
+            Some(scripts) => {
+                let of_script = scripts.request(request);
+                (of_script.is_some_and(|request| request.is_head), requests.expected_of_all())
+            }
+            None => (requests.is_head(request), requests.expected(request)),
+        };
         // A reply to HEAD has no body to be looked at.
-        let has_body = !requests.is_head(request);
-        let scan = self.scans.0.get(index as usize).filter(|_| has_body && self.scanning);
-        match requests.expected(request).miss(status, scan) {
+        let scan = self.scans.0.get(index as usize).filter(|_| !is_head && self.scanning);
+        match expected.miss(status, scan) {
             None => Outcome::AsExpected(status),
             Some(miss) => Outcome::Wrong(status, miss),
         }

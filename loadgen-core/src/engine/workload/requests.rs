@@ -69,7 +69,7 @@ impl Requests {
     }
 
     /// What is expected of all replies alone.
-    fn expected_of_all(plan: &Plan) -> Vec<Expected> {
+    fn expected_by(plan: &Plan) -> Vec<Expected> {
         let is_nothing = plan.expect.is_empty();
         if is_nothing { Vec::new() } else { vec![Expected::new(&plan.expect)] }
     }
@@ -77,12 +77,12 @@ impl Requests {
     fn one(plan: &Plan) -> Vec<Self> {
         let pipeline = plan.streams().map(|stream| stream.pipeline).max().unwrap_or(1);
         let one = Arc::new(Prepared::new(&plan.request(), &plan.target, pipeline));
-        let common = Common { expected: Self::expected_of_all(plan), ..Common::default() };
+        let common = Common { expected: Self::expected_by(plan), ..Common::default() };
         Self::of_each(plan, common, |_| Table::One(Arc::clone(&one)))
     }
 
     fn made(plan: &Plan, make: &MakeSource, tags: &[String]) -> Vec<Self> {
-        let expected = Self::expected_of_all(plan);
+        let expected = Self::expected_by(plan);
         let common = Common { expected, tags: made::tag_names(tags), ..Common::default() };
         let request = plan.request();
         Self::of_each(plan, common, |worker| {
@@ -147,6 +147,11 @@ impl Requests {
     pub(crate) fn expected(&self, id: RequestId) -> &Expected {
         let place = self.common.expected_of.get(id as usize).copied().unwrap_or(0);
         &self.common.expected[usize::from(place)]
+    }
+
+    /// What is expected of all replies, where anything is of any.
+    pub(crate) fn expected_of_all(&self) -> &Expected {
+        &self.common.expected[0]
     }
 
     /// Which request an arrival makes, whichever worker takes it; [`NO_REQUEST`] if none can

@@ -181,3 +181,56 @@ fn they_go_to_all_addresses_from_the_source_that_the_target_names() {
     assert_eq!((went.addresses.len(), went.addresses[0].opened), (1, 6));
     server.stop().unwrap();
 }
+
+/// What is expected of replies is expected in sessions, too, however their bodies come; a
+/// session goes on after a reply that is not so.
+#[test]
+fn replies_are_compared_with_what_is_expected() {
+    let server = OddServer::start(|conversation| {
+        for k in 0.. {
+            if conversation.request().is_none() {
+                return;
+            }
+            // Two of four are wrong: one by its text, one by its status.
+            let (status, text) = match k % 4 {
+                1 => ("200 OK", ["all is i", "ll her", "e"]),
+                2 => ("201 Created", ["all is w", "ell her", "e"]),
+                _ => ("200 OK", ["all is w", "ell her", "e"]),
+            };
+            let chunks: String =
+                text.iter().map(|part| format!("{:x}\r\n{part}\r\n", part.len())).collect();
+            let head = format!("HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n");
+            for piece in [head.as_str(), &chunks[..14], &chunks[14..], "0\r\n\r\n"] {
+                conversation.say(piece);
+                // So that each is read by itself.
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    });
+    let port = server.url().rsplit(':').next().unwrap().trim_end_matches('/').parse().unwrap();
+    for calls in [(4, 1), (4, 2)] {
+        let script = Script::Bursts { calls: calls.0, burst: calls.1, think_s: 0.001 };
+        let plan = plan(port, every(0.001), scripted(10, script))
+            .with_expectation("body~is well".parse().unwrap())
+            .with_expectation("status=200".parse().unwrap());
+        let (figures, report) = run(plan);
+        assert_eq!(figures.outcomes.unwrap().succeeded, 10, "{:?}", report.errors);
+        assert_eq!((report.counts.answered, report.counts.wrong), (40, 20), "{calls:?}");
+        let wrong: Vec<(&str, u64)> = report.wrong.iter().map(|(k, n)| (k.as_str(), *n)).collect();
+        assert_eq!(wrong, [("body", 10), ("status", 10)], "{calls:?}");
+        assert_eq!(report.response_time.count, 20);
+    }
+}
+
+/// A reply to HEAD has no body to be looked at, nor is that of the call before taken for it.
+#[test]
+fn a_reply_to_head_is_compared_by_its_status() {
+    let server = target(TargetOptions::new().with_body_bytes(10));
+    let burst = |method| Burst { calls: vec![ScriptedCall::new(method, "/")], think_s: 0.0 };
+    let bursts = ["GET", "HEAD"].map(burst).into();
+    let script = Script::Log { sessions: vec![ScriptedSession { bursts }] };
+    let plan = plan(port(&server), every(0.001), scripted(5, script));
+    let (_, report) = run(plan.with_expectation("size=10".parse().unwrap()));
+    assert_eq!((report.counts.answered, report.counts.wrong), (10, 0), "{:?}", report.wrong);
+    server.stop().unwrap();
+}

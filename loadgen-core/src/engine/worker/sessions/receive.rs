@@ -6,7 +6,7 @@ use crate::engine::worker::Worker;
 use crate::engine::worker::calls::status_of;
 use crate::engine::workload::script::NEVER;
 use crate::protocol::{Progress, Protocol, Truncated};
-use crate::record::{Cause, Failure, Outcome, Phase};
+use crate::record::{Cause, Failure, Phase};
 
 impl<P: Protocol> Worker<P> {
     /// Reads the first `filled` bytes of the buffer, received at `now`, as replies of a
@@ -31,7 +31,15 @@ impl<P: Protocol> Worker<P> {
             let Some(scripts) = self.streams[s].scripts.as_deref_mut() else { return true };
             let (session, sent) = (link.session, connection.call.sent);
             let bytes = self.buffer.get(at..filled).unwrap_or_default();
-            let mut parts = scripts.parts(session, request, link.page.as_deref_mut());
+            let scanning = match self.scanning {
+                true => {
+                    let is_fresh = connection.reply.is_fresh();
+                    Some(self.scans.scanning(index, is_fresh, self.requests.expected_of_all()))
+                }
+                false => None,
+            };
+            let parts = scripts.parts(session, request, link.page.as_deref_mut());
+            let mut parts = parts.scanned(scanning);
             let outcome = connection.reply.advance(&mut self.heads, bytes, &mut parts);
             let found = parts.into_found();
             if connection.reply.has_status() {
@@ -109,8 +117,8 @@ impl<P: Protocol> Worker<P> {
         }
         let settings = &scripts.common.settings.sessions;
         let spent = settings.head.minor_version == 0 && settings.are_scripted();
-        let status_code = status_of(&self.slab[index].reply);
-        self.record(index, Outcome::Answered(status_code), now);
+        let outcome = self.outcome_of(index, status_of(&self.slab[index].reply));
+        self.record(index, outcome, now);
         let connection = &mut self.slab[index];
         connection.alive = call.sent;
         let Some(pipe) = &mut connection.pipe else { return };

@@ -4,6 +4,7 @@
 use super::common::Common;
 use super::page::PageReply;
 use super::session::Session;
+use crate::expectation::Scanning;
 use crate::protocol::Sink;
 use crate::protocol::http1::LINE_KEPT;
 use crate::session::{CookieJar, Found, Notice};
@@ -16,6 +17,8 @@ pub(crate) struct ReplyParts<'a> {
     is_wanted: bool,
     cookie: Option<&'a mut CookieJar>,
     page: Option<&'a mut PageReply>,
+    /// What is looked for in the body.
+    scanning: Option<Scanning<'a>>,
     found: Vec<Vec<u8>>,
 }
 
@@ -29,7 +32,12 @@ impl<'a> ReplyParts<'a> {
     ) -> Self {
         let cookie = session.and_then(|session| session.cookie.as_deref_mut());
         let is_wanted = common.wants_messages || cookie.is_some() || page.is_some();
-        Self { common, call, is_wanted, cookie, page, found: Vec::new() }
+        Self { common, call, is_wanted, cookie, page, scanning: None, found: Vec::new() }
+    }
+
+    /// Looks at the body for what is expected of it, too.
+    pub(crate) fn scanned(self, scanning: Option<Scanning<'a>>) -> Self {
+        Self { is_wanted: self.is_wanted || scanning.is_some(), scanning, ..self }
     }
 
     /// The objects that were found in it.
@@ -81,6 +89,9 @@ impl ReplyParts<'_> {
     }
 
     fn take_body(&mut self, bytes: &[u8]) {
+        if let Some(scanning) = &mut self.scanning {
+            scanning.body(bytes);
+        }
         if self.common.wants_messages {
             self.common.tell(|observer| observer.reply_body(self.call, bytes));
         }
