@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::io::Write as _;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use loadgen_core::report::VerdictStatus;
+use loadgen_core::sweep::Sweep;
 use loadgen_core::{
     Arrival, CallLimit, CallSink, EndedCall, Engine, Outcome, Plan, Report, Request, RequestBuf,
     RequestList, RequestOrder, Schedule, SourceError, Stream, Target,
@@ -195,6 +197,22 @@ fn a_probe_is_told_apart() {
     let asked: HashSet<String> = asked.lock().unwrap().drain(..).collect();
     let load = (0..300).map(|k| told(k, ""));
     let expected: HashSet<String> = load.chain((0..30).map(|k| told(k, "/probe"))).collect();
+    assert_eq!(asked, expected);
+}
+
+/// Each run of a sweep has sources of its own, which begin with arrival 0.
+#[test]
+fn a_sweep_has_them_at_each_rate() {
+    let (server, asked) = server(u32::MAX);
+    let plan = plan(&server, Stream::established(Schedule::constant(1.0)));
+    let sweep = Sweep::new(plan.with_requests(list()).with_duration(millis(200))).unwrap();
+    let (mut report, stop) = (sweep.report(), AtomicBool::new(false));
+    sweep.run(&"100,200".parse().unwrap(), &mut report, &mut (), &stop).unwrap();
+    assert_eq!(report.points.iter().map(|p| p.counts.answered).collect::<Vec<_>>(), [20, 40]);
+    let mut expected: Vec<String> = (0..20).chain(0..40).map(|k| told(k, "")).collect();
+    let mut asked = std::mem::take(&mut *asked.lock().unwrap());
+    asked.sort();
+    expected.sort();
     assert_eq!(asked, expected);
 }
 

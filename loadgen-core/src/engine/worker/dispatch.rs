@@ -161,7 +161,6 @@ impl<P: Protocol> Worker<P> {
         self.streams[s].may_open(|| self.now())
     }
 
-    #[inline(never)]
     pub(super) fn shed(&mut self, s: usize, intended: Nanos, request: RequestId, queued: bool) {
         let now = self.now();
         let stream = &self.streams[s];
