@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::run;
@@ -87,7 +86,7 @@ impl Server {
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             let is_gone = server.child.try_wait().unwrap().is_some();
             if is_gone || begun.elapsed() > Duration::from_secs(30) {
-                println!("{name}: {}", server.read("said"));
+                eprintln!("{name}: {}", server.read("said"));
                 return None;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -205,7 +204,7 @@ fn are_replayed(server: &Server, logs: &[(&str, [u64; 3])]) {
     let written = logs.iter().zip(was).map(|((name, _), was)| server.read(name).split_off(was));
     let before: Vec<String> = written.collect();
     for ((name, left_out), log) in logs.iter().zip(before) {
-        println!("{name}:\n{log}");
+        eprintln!("{name}:\n{log}");
         let log: Vec<&str> = log.lines().filter(|line| !line.contains("/end")).collect();
         let file = server.folder.path().join(format!("again-{name}"));
         fs::write(&file, format!("{}\n", log.join("\n"))).unwrap();

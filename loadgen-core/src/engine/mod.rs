@@ -343,8 +343,7 @@ impl Engine {
                     Arc::clone(&shared),
                     shard,
                     poll,
-                    self.streams(shard, &times, common.as_ref()),
-                    requests,
+                    (self.streams(shard, &times, common.as_ref()), requests),
                     destination,
                     self.recorder(tags.len()),
                 );

@@ -117,8 +117,7 @@ impl<P: Protocol> Worker<P> {
         shared: Arc<Shared>,
         shard: u32,
         poll: Poll,
-        streams: Vec<StreamState>,
-        requests: Requests,
+        (streams, requests): (Vec<StreamState>, Requests),
         destination: Destination,
         recorder: Recorder,
     ) -> Self {
