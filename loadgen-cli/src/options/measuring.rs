@@ -32,8 +32,9 @@ pub(crate) struct CallsLogOptions {
     /// Columns: intended_s, started_s (for a connection that was opened: start of connecting),
     /// sent_s and done_s, in seconds from the start of the load; outcome, status, bytes, tag,
     /// population, connection (thread:place:use), request (its place in the list, from 0), reused,
-    /// retried, queued; in a sweep the first column is run, its number from 1. Calls of the warm-up are in it. A thread of its own writes the file, which is
-    /// emptied first; when the disk is too slow, calls are left out, counted, and the run is degraded.
+    /// retried, queued; in a sweep the first column is run, its number from 1. Calls of the
+    /// warm-up are in it. A thread of its own writes the file, which is emptied first; when the
+    /// disk is too slow, calls are left out, counted, and the run is degraded.
     #[arg(long, value_name = "FILE")]
     calls_log: Option<PathBuf>,
 

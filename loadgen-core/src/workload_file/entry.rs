@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::PlanError;
+use crate::error::{PlanError, WorkloadFileError};
 use crate::expectation::Expectation;
 use crate::request::Request;
 use crate::target::Target;
@@ -96,6 +96,9 @@ pub(super) fn validate_tag(tag: &str) -> Result<(), PlanError> {
         value: format!("{} bytes", tag.len()),
     })
 }
+
+/// Takes a request and its line; an error ends the reading.
+pub(super) type Take<'a> = &'a mut dyn FnMut(u64, ListedRequest) -> Result<(), WorkloadFileError>;
 
 /// What all requests of a list have in common.
 pub(super) struct Base<'a> {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::entry::{Base, ListedRequest};
-use super::{Take, read as read_file};
+use super::entry::{Base, ListedRequest, Take};
+use super::file::read as read_file;
 use crate::error::WorkloadFileError;
 use crate::expectation::Expectation;
 use crate::request::Request;

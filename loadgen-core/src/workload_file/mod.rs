@@ -5,34 +5,27 @@
 
 mod access_log;
 mod entry;
+mod file;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod harness;
 mod json_lines;
 mod order;
+mod reading;
 mod template;
 mod urls;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 pub use entry::ListedRequest;
+pub(crate) use file::{line_of, read};
 pub use order::RequestOrder;
 pub(crate) use order::Turns;
 
-use crate::clock::Nanos;
 use crate::error::{PlanError, WorkloadFileError};
-use crate::request::Request;
 use crate::request_source::{MakeSource, RequestSource};
-use crate::target::Target;
-use entry::Base;
-use template::Table;
-
-/// Most bytes of a file.
-const MOST_BYTES: u64 = 2 << 30;
 
 /// Most requests of a list.
 pub(crate) const MOST_REQUESTS: usize = 1_000_000;
@@ -371,166 +364,6 @@ impl RequestList {
             Source::Given { requests } => requests,
             _ => &mut [],
         }
-    }
-
-    /// Reads the list and hands out its requests, one after the other, in the order of the
-    /// file. `request` is the plan's. Given back is when each came, in ns from the first: of an
-    /// access log; nothing otherwise.
-    ///
-    /// # Errors
-    /// [`WorkloadFileError`] if a file cannot be read, or says something wrong, or is another
-    /// than the one that the plan was run with.
-    pub(crate) fn read(
-        &mut self,
-        request: &Request,
-        target: &Target,
-        each: &mut dyn FnMut(ListedRequest),
-    ) -> Result<Vec<Nanos>, WorkloadFileError> {
-        let mut hash = Fnv::default();
-        let data = match &self.data {
-            None => Table::none(),
-            Some(file) => {
-                let bytes = read(file)?;
-                hash.add(&bytes);
-                Table::read(&bytes, file)?
-            }
-        };
-        let base = Base { request, target };
-        let name = self.name();
-        let wrong = |line, reason: String| WorkloadFileError::content(&name, line, reason);
-        let too_many = || wrong(None, "a load has at most 1,000,000 requests".to_owned());
-        let (mut count, mut expects) = (0_usize, false);
-        let mut fill = |line: u64, entry: &ListedRequest, row: usize| {
-            count += 1;
-            if count > MOST_REQUESTS {
-                return Err(too_many());
-            }
-            let entry = data.fill(entry, row).map_err(|reason| wrong(Some(line), reason))?;
-            entry
-                .validate()
-                .map_err(|error| wrong(Some(line), format!("{error}{}", data.told(row))))?;
-            expects |= !entry.expect.is_empty();
-            each(entry);
-            Ok(())
-        };
-        // With several rows the entries are needed again and again, else one by one.
-        let mut entries = Vec::new();
-        let mut take = |line: u64, entry: ListedRequest| {
-            if data.rows() == 1 {
-                return fill(line, &entry, 0);
-            }
-            if entries.len() >= MOST_REQUESTS {
-                return Err(too_many());
-            }
-            entries.push((line, entry));
-            Ok(())
-        };
-        let mut replayed = access_log::Replayed::default();
-        match &self.source {
-            // Nothing of it is read.
-            Source::Program { .. } => {}
-            Source::Request => take(1, ListedRequest::new(request.clone(), target.path()))?,
-            Source::Given { requests } => {
-                (1..).zip(requests).try_for_each(|(n, listed)| take(n, base.under(listed)))?;
-            }
-            Source::File { file, format } => {
-                let bytes = read(file)?;
-                hash.add(&bytes);
-                match format.unwrap_or_else(|| RequestFormat::of(&bytes)) {
-                    RequestFormat::Urls => urls::lines(&bytes, file, &base, &mut take)?,
-                    RequestFormat::Wlog => urls::wlog(&bytes, &base, &mut take)?,
-                    RequestFormat::JsonLines => json_lines::read(&bytes, file, &base, &mut take)?,
-                    RequestFormat::AccessLog if self.data.is_some() => {
-                        let reason = "an access log has no columns to be filled in: leave out the \
-                                      data";
-                        return Err(wrong(None, reason.to_owned()));
-                    }
-                    RequestFormat::AccessLog => {
-                        let change_state = self.change_state;
-                        replayed = access_log::read(&bytes, file, &base, change_state, &mut take)?;
-                    }
-                }
-            }
-        }
-        for row in 0..data.rows() {
-            entries.iter().try_for_each(|(line, entry)| fill(*line, entry, row))?;
-        }
-        if count == 0 {
-            return Err(wrong(None, "there is no request in it".to_owned()));
-        }
-        let fingerprint = format!("{:016x}", hash.finish());
-        let skipped = replayed.skipped;
-        let found = Found { count: count as u64, fingerprint, expects, skipped };
-        if let Some(before) = self.found.as_ref().filter(|before| **before != found) {
-            let reason = format!(
-                "this is not what the report was made with: it has {} requests (fingerprint {}), \
-                 and had {} ({})",
-                found.count, found.fingerprint, before.count, before.fingerprint
-            );
-            return Err(wrong(None, reason));
-        }
-        self.found = Some(found);
-        Ok(replayed.times)
-    }
-}
-
-/// Takes a request and its line; an error ends the reading.
-type Take<'a> = &'a mut dyn FnMut(u64, ListedRequest) -> Result<(), WorkloadFileError>;
-
-impl RequestFormat {
-    /// By the content.
-    fn of(bytes: &[u8]) -> Self {
-        if bytes.contains(&0) {
-            Self::Wlog
-        } else if bytes.trim_ascii_start().starts_with(b"{")
-            // What data will fill in is the beginning of a URL.
-            && !bytes.trim_ascii_start().starts_with(b"{{")
-        {
-            Self::JsonLines
-        } else if access_log::is_one(bytes) {
-            Self::AccessLog
-        } else {
-            Self::Urls
-        }
-    }
-}
-
-/// The bytes of a file.
-pub(crate) fn read(file: &Path) -> Result<Vec<u8>, WorkloadFileError> {
-    let failed = |source| WorkloadFileError::Read { file: file.to_owned(), source };
-    let mut bytes = Vec::new();
-    let mut reader = File::open(file).map_err(failed)?.take(MOST_BYTES + 1);
-    reader.read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(failed(io::Error::other("it has more than 2 GiB")));
-    }
-    Ok(bytes)
-}
-
-/// The line, from 1, of a byte.
-pub(crate) fn line_of(bytes: &[u8], at: usize) -> u64 {
-    let before = &bytes[..at.min(bytes.len())];
-    before.iter().filter(|byte| **byte == b'\n').count() as u64 + 1
-}
-
-/// FNV-1a (Fowler, Noll & Vo; draft-eastlake-fnv), which tells files apart, not forgeries.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

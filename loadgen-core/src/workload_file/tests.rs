@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Target;
+use crate::request::Request;
 
 /// What a list came to: the lines that tell its requests, or the error.
 fn read_list(mut list: RequestList, base: &Request) -> Result<Vec<String>, String> {

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::Take;
-use super::entry::Base;
+use super::entry::{Base, Take};
 use crate::error::WorkloadFileError;
 use crate::request::is_token;
 

@@ -14,8 +14,7 @@ use std::path::Path;
 
 use line::{Skip, parse};
 
-use super::Take;
-use super::entry::Base;
+use super::entry::{Base, Take};
 use crate::clock::Nanos;
 use crate::error::WorkloadFileError;
 
