@@ -9,13 +9,13 @@
 use std::time::Duration;
 
 use loadgen_core::target_server::{TargetOptions, TargetServer};
-use loadgen_core::{Engine, Plan, Schedule, Stream, Target};
+use loadgen_core::{Engine, Load, Plan, Schedule, Target};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = TargetServer::bind(TargetOptions::new())?.spawn()?;
     let url = std::env::args().nth(1).unwrap_or_else(|| server.url());
 
-    let load = Stream::established(Schedule::constant(200.0)).with_connections(8);
+    let load = Load::established(Schedule::constant(200.0)).with_connections(8);
     let plan = Plan::new(Target::parse(&url)?, load).with_duration(Duration::from_secs(2));
     let report = Engine::new(plan)?.run()?;
 

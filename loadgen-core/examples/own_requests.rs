@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use loadgen_core::target_server::{TargetOptions, TargetServer};
 use loadgen_core::{
-    Arrival, Engine, Plan, RequestBuf, RequestList, RequestSource, Schedule, SourceError, Stream,
+    Arrival, Engine, Load, Plan, RequestBuf, RequestList, RequestSource, Schedule, SourceError,
     Target,
 };
 
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = TargetServer::bind(TargetOptions::new())?.spawn()?;
     let url = std::env::args().nth(1).unwrap_or_else(|| server.url());
     let requests = RequestList::made_by("carts", |worker| Keys { state: worker.into() });
-    let load = Stream::established(Schedule::constant(500.0)).with_connections(8);
+    let load = Load::established(Schedule::constant(500.0)).with_connections(8);
     let plan = Plan::new(Target::parse(&url)?, load)
         .with_requests(requests.with_tags(["read", "write"]))
         .with_duration(Duration::from_secs(2));

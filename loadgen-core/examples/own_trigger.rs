@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use loadgen_core::migration::{Context, MigrationRun, Trigger, TriggerError};
-use loadgen_core::{Event, EventKind, Plan, Schedule, Stream, Target};
+use loadgen_core::{Event, EventKind, Load, Plan, Schedule, Target};
 
 // The trigger: 30 lines are enough.
 struct Pause {
@@ -60,9 +60,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return serve();
     }
     let (mut server, url) = start_server()?;
-    let load = Stream::established(Schedule::constant(200.0));
+    let load = Load::established(Schedule::constant(200.0));
     let plan = Plan::new(Target::parse(&url)?, load)
-        .with_probe(Stream::fresh(Schedule::constant(50.0)))
+        .with_probe(Load::fresh(Schedule::constant(50.0)))
         .with_timeout(Duration::from_secs(2));
     let trigger = Pause { pid: server.id(), context: None, events: VecDeque::new() };
     let report = MigrationRun::new(plan, Box::new(trigger))

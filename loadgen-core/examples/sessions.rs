@@ -10,7 +10,7 @@
 
 use loadgen_core::session::{Script, Sessions};
 use loadgen_core::target_server::{TargetOptions, TargetServer};
-use loadgen_core::{Engine, Plan, Schedule, Stream, Target};
+use loadgen_core::{Engine, Load, Plan, Schedule, Target};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = TargetServer::bind(TargetOptions::new())?.spawn()?;
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     sessions.count = Some(10);
     sessions.limits.timeout_s = 5.0;
 
-    let load = Stream::established(Schedule::constant(5.0)).with_connections(1000);
+    let load = Load::established(Schedule::constant(5.0)).with_connections(1000);
     let report = Engine::new(Plan::new(target, load).with_sessions(sessions))?.run()?;
 
     let figures = report.sessions.as_ref().ok_or("the plan had sessions")?;

@@ -4,7 +4,7 @@
 use crate::clock::{Nanos, SECOND};
 use crate::protocol::Progress;
 use crate::protocol::http1::{ReplyParser, harness, tolerant};
-use crate::record::{CallLog, CallRecord, Outcome, Population, Recorder, Timeline};
+use crate::record::{CallLog, CallRecord, LoadId, Outcome, Population, Recorder, Timeline};
 use crate::{Request, Target};
 
 /// Checks the reply parser with bytes of a fuzzer: the lowest bit of the first says
@@ -86,10 +86,11 @@ impl Recording {
     /// next one begins when it ends.
     #[inline]
     pub fn call(&mut self, length: Nanos) {
-        let (population, intended) = (Population::Established, self.now);
+        let load = LoadId { number: 0, population: Population::Established };
+        let intended = self.now;
         let done = intended + length;
-        self.recorder.offered(population, intended, None);
-        self.recorder.started(population, intended, intended);
+        self.recorder.offered(load, intended, None);
+        self.recorder.started(load, intended, intended);
         self.recorder.sent_bytes(intended, 60);
         self.recorder.received_bytes(done, 350);
         self.recorder.ended(CallRecord {
@@ -98,7 +99,8 @@ impl Recording {
             done,
             bytes: 350,
             outcome: Outcome::Answered(200),
-            population,
+            load: load.number,
+            population: load.population,
             tag: 0,
             reused: true,
             retried: false,

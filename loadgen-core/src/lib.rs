@@ -54,10 +54,10 @@ pub use event::{Event, EventKind, EventReport};
 pub use expectation::{Expectation, ExpectationError, Miss};
 pub use net::endpoint::Endpoint;
 pub use net::tls::{ServerName, Tls, TlsError, TlsVersion};
-pub use plan::{CallLimit, CloseMode, Plan, Precision, Stream};
+pub use plan::{CallLimit, CloseMode, Load, Plan, Precision};
 pub use record::{
     CallLog, CallRecord, CallSink, Cause, ConnectionEnd, ConnectionId, ConnectionLog, DateSample,
-    EndedCall, Failure, Outcome, PauseLog, Population,
+    EndedCall, Failure, Outcome, PauseLog, Population, SinkContext,
 };
 pub use report::Report;
 pub use request::Request;

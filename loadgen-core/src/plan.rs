@@ -3,9 +3,9 @@
 //! runs and is kept in the report, so that a run can be repeated.
 
 mod document;
+mod load;
 mod of_sessions;
 mod secrets;
-mod stream;
 mod validate;
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ use crate::request::Request;
 use crate::session::{Script, Sessions};
 use crate::target::Target;
 use crate::workload_file::RequestList;
-pub use stream::{CloseMode, Stream};
+pub use load::{CloseMode, Load};
 
 /// Time limit of a call unless another is set, in seconds.
 const DEFAULT_TIMEOUT_S: f64 = 10.0;
@@ -39,10 +39,9 @@ pub struct Plan {
     /// `None`: a GET of the target's URL.
     request: Option<Request>,
     /// The main load.
-    pub(crate) load: Stream,
-    /// A second stream beside it, whose users feel other things than those of
-    /// the main load (newcomers beside kept-alive clients).
-    pub(crate) probe: Option<Stream>,
+    pub(crate) load: Load,
+    /// Loads beside it, the probe first.
+    beside: Vec<NamedLoad>,
     /// What an arrival of the main load does; `None`: one call of `request`.
     pub(crate) sessions: Option<Box<Sessions>>,
     pub(crate) requests: Option<RequestList>,
@@ -72,6 +71,17 @@ pub struct Plan {
     pub(crate) kernel_timestamps: bool,
 }
 
+/// A load beside the main one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NamedLoad {
+    name: String,
+    load: Load,
+}
+
+/// The names of the main load and of the [probe](Plan::with_probe).
+const MAIN: &str = "load";
+const PROBE: &str = "probe";
+
 /// After how many calls a load ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,7 +89,7 @@ pub struct Plan {
 pub enum CallLimit {
     /// This many, 1 to 1,000,000,000,000.
     Calls(u64),
-    /// As many as the plan's [list of requests](Plan::with_requests) has.
+    /// As many as the [list of requests](Plan::with_requests) of the main load has.
     EachRequestOnce,
 }
 
@@ -87,13 +97,13 @@ impl Plan {
     /// A load on a target: timeout 10 s, no deadline, no warm-up, one thread,
     /// until stopped.
     #[must_use]
-    pub fn new(target: Target, load: Stream) -> Self {
+    pub fn new(target: Target, load: Load) -> Self {
         Self {
             target,
             tls: None,
             request: None,
             load,
-            probe: None,
+            beside: Vec::new(),
             sessions: None,
             requests: None,
             expect: Vec::new(),
@@ -122,19 +132,21 @@ impl Plan {
         self
     }
 
-    /// Sets the request; the default is a GET of the target's URL.
+    /// Sets the request, of loads that have [none of their own](Load::with_request); the
+    /// default is a GET of the target's URL.
     #[must_use]
     pub fn with_request(mut self, request: Request) -> Self {
         self.request = Some(request);
         self
     }
 
-    /// Lets the calls make the requests of a list. Of the plan's own request, method and
+    /// Lets the calls make the requests of a list, of loads that have
+    /// [none of their own](Load::with_requests). Of the plan's own request, method and
     /// headers stand where those of the list say nothing. The file of a list is read when a
     /// run is prepared.
     ///
     /// ```
-    /// use loadgen_core::{ListedRequest, Plan, Request, RequestList, Schedule, Stream, Target};
+    /// use loadgen_core::{ListedRequest, Plan, Request, RequestList, Schedule, Load, Target};
     ///
     /// let buy = Request::get().with_method("POST").with_body(b"item=7".to_vec());
     /// let list = RequestList::given([
@@ -142,7 +154,7 @@ impl Plan {
     ///     ListedRequest::new(buy, "/cart").with_tag("cart").with_expectation("status=201".parse()?),
     /// ]);
     /// let target = Target::parse("http://127.0.0.1:8080/")?;
-    /// let load = Stream::established(Schedule::Profile("0..100/10s,100/1m".parse()?));
+    /// let load = Load::established(Schedule::Profile("0..100/10s,100/1m".parse()?));
     /// Plan::new(target, load).with_requests(list).validate()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -161,20 +173,54 @@ impl Plan {
         self
     }
 
-    /// Adds a second stream beside the main load. Its schedule begins half a mean
-    /// interval later, so that streams of equal rates do not start in pairs. The two
-    /// are of different [populations](Stream::population), or the plan is refused:
-    /// figures are kept by population.
+    /// Adds a load beside the main one, or replaces the one with this name. Each has its
+    /// schedule, its connections, its requests if it
+    /// [says](Load::with_requests) so, and [figures of its own](crate::Report::loads); timeout,
+    /// duration, warm-up and seed are the plan's. The schedules of loads beside the main one
+    /// begin part of a mean interval later (1/2, 1/4, 3/4, 1/8 … in turn), so that those of
+    /// equal rates do not start together.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use loadgen_core::{Engine, Load, Plan, Request, Schedule, Target};
+    /// # use loadgen_core::target_server::TargetServer;
+    /// # let server = TargetServer::bind("127.0.0.1:0".parse()?)?.spawn()?;
+    /// # let url = server.url();
+    ///
+    /// let read = Load::established(Schedule::constant(200.0));
+    /// let buy = Load::established(Schedule::constant(20.0))
+    ///     .with_request(Request::get().with_method("POST").with_path("/cart"));
+    /// let plan = Plan::new(Target::parse(&url)?, read)
+    ///     .with_load("buy", buy)
+    ///     .with_load("newcomers", Load::fresh(Schedule::poisson(10.0)))
+    ///     .with_duration(Duration::from_millis(500));
+    /// let report = Engine::new(plan)?.run()?;
+    /// let counts: Vec<_> = report.loads.iter().map(|l| (&*l.name, l.counts.offered)).collect();
+    /// assert_eq!(counts[..2], [("load", 100), ("buy", 10)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
-    pub fn with_probe(mut self, probe: Stream) -> Self {
-        self.probe = Some(probe);
+    pub fn with_load(mut self, name: &str, load: Load) -> Self {
+        let beside = NamedLoad { name: name.to_owned(), load };
+        match self.beside.iter_mut().find(|known| known.name == name) {
+            Some(known) => *known = beside,
+            None if name == PROBE => self.beside.insert(0, beside),
+            None => self.beside.push(beside),
+        }
         self
+    }
+
+    /// Adds a load with the name `probe`: a sparse one of newcomers beside kept-alive clients,
+    /// say, whose users feel other things than those of the main load.
+    #[must_use]
+    pub fn with_probe(self, probe: Load) -> Self {
+        self.with_load(PROBE, probe)
     }
 
     /// Makes every arrival of the main load a session in place of a call of the
     /// plan's request. Sessions have connections, requests and time limits of their
-    /// own; the plan's request and timeout are those of the probe, and a plan without one
-    /// that sets them is refused. Warm-up, deadline and drain are the plan's; without a
+    /// own; the plan's request and timeout are those of the loads beside it, and a plan without
+    /// one that sets them is refused. Warm-up, deadline and drain are the plan's; without a
     /// drain, sessions end where the run does. In a closed loop as many sessions are under way
     /// as the main load may have connections.
     #[must_use]
@@ -295,17 +341,25 @@ impl Plan {
 
     /// The main load.
     #[must_use]
-    pub fn load(&self) -> &Stream {
+    pub fn load(&self) -> &Load {
         &self.load
     }
 
-    /// The second stream, if there is one.
+    /// The [probe](Self::with_probe), if there is one.
     #[must_use]
-    pub fn probe(&self) -> Option<&Stream> {
-        self.probe.as_ref()
+    pub fn probe(&self) -> Option<&Load> {
+        self.named_loads().find(|(name, _)| *name == PROBE).map(|(_, load)| load)
     }
 
-    /// What calls ask for, if they do not all make the same request.
+    /// All loads with their names: first the main one (`load`), then the probe, then the
+    /// others as they were added.
+    pub fn named_loads(&self) -> impl Iterator<Item = (&str, &Load)> {
+        let beside = self.beside.iter().map(|beside| (&*beside.name, &beside.load));
+        std::iter::once((MAIN, &self.load)).chain(beside)
+    }
+
+    /// What calls ask for, if they do not all make the same request, of loads that do not say
+    /// it themselves.
     #[must_use]
     pub fn requests(&self) -> Option<&RequestList> {
         self.requests.as_ref()
@@ -320,7 +374,10 @@ impl Plan {
     /// Whether anything is expected of replies, of all or of those to single requests.
     #[must_use]
     pub fn expects(&self) -> bool {
-        !self.expect.is_empty() || self.requests.as_ref().is_some_and(RequestList::expects)
+        self.loads().any(|load| {
+            let listed = self.requests_of(load).is_some_and(RequestList::expects);
+            listed || self.expected_of(load).next().is_some()
+        })
     }
 
     /// What an arrival does, if it is more than one call.
@@ -360,15 +417,14 @@ impl Plan {
         if self.sessions.is_some() { Duration::ZERO } else { seconds(self.timeout_s()) }
     }
 
-    /// Calls a second of the main load (`is_load`) or of the probe, as the schedule has them;
-    /// `None`: it does not say, be it that the server sets the rate, or that an arrival is
+    /// Calls a second of a load of this plan, as its schedule has them; `None`: it does not say, be it that the server sets the rate, or that an arrival is
     /// not one call.
-    pub(crate) fn calls_per_s(&self, stream: &Stream) -> Option<f64> {
-        let is_load = std::ptr::eq(stream, &raw const self.load);
+    pub(crate) fn calls_per_s(&self, load: &Load) -> Option<f64> {
+        let is_load = std::ptr::eq(load, &raw const self.load);
         let is_one_call = |s: &Sessions| matches!(s.script, Script::Connection { calls: 1, .. });
         let are_calls = !is_load || self.sessions().is_none_or(is_one_call);
         // Of a rate that changes, the lowest: silences are measured by it.
-        stream.schedule().lowest_per_s().filter(|_| are_calls)
+        load.schedule().lowest_per_s().filter(|_| are_calls)
     }
 
     /// How long replies under way are waited for after the last start; with sessions, how
@@ -388,7 +444,8 @@ impl Plan {
         self.target.is_tls().then(|| self.tls.clone().unwrap_or_else(by_default))
     }
 
-    /// The request of calls that are no part of sessions.
+    /// The request of calls that are no part of sessions, of loads that have none of their
+    /// own.
     pub(crate) fn request(&self) -> Cow<'_, Request> {
         self.request.as_ref().map_or_else(|| Cow::Owned(Request::get()), Cow::Borrowed)
     }
@@ -403,9 +460,51 @@ impl Plan {
         self.drain_s.unwrap_or(self.timeout_s())
     }
 
-    /// The streams of the plan.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = &Stream> {
-        std::iter::once(&self.load).chain(&self.probe)
+    /// The loads of the plan; the place of each is its number.
+    pub(crate) fn loads(&self) -> impl Iterator<Item = &Load> {
+        std::iter::once(&self.load).chain(self.beside.iter().map(|beside| &beside.load))
+    }
+
+    /// The load with this number.
+    pub(crate) fn load_at(&self, number: usize) -> &Load {
+        number.checked_sub(1).map_or(&self.load, |beside| &self.beside[beside].load)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn load_at_mut(&mut self, number: usize) -> &mut Load {
+        match number.checked_sub(1) {
+            None => &mut self.load,
+            Some(beside) => &mut self.beside[beside].load,
+        }
+    }
+
+    /// The request of a load's calls, and the base of those of its list.
+    pub(crate) fn request_of<'a>(&'a self, load: &'a Load) -> Cow<'a, Request> {
+        load.request.as_ref().map_or_else(|| self.request(), Cow::Borrowed)
+    }
+
+    /// The requests of a load, if there are several.
+    pub(crate) fn requests_of<'a>(&'a self, load: &'a Load) -> Option<&'a RequestList> {
+        match load.says_requests() {
+            true => load.requests.as_ref(),
+            false => self.requests.as_ref(),
+        }
+    }
+
+    /// The list that the load with this number makes the requests of, to be read.
+    pub(crate) fn requests_at_mut(&mut self, number: usize) -> Option<&mut RequestList> {
+        match self.load_at(number).says_requests() {
+            true => self.load_at_mut(number).requests.as_mut(),
+            false => self.requests.as_mut(),
+        }
+    }
+
+    /// What is expected of all replies to a load's calls.
+    pub(crate) fn expected_of<'a>(
+        &'a self,
+        load: &'a Load,
+    ) -> impl Iterator<Item = &'a Expectation> {
+        self.expect.iter().chain(&load.expect)
     }
 
     /// How many calls the main load has, if a number of them ends it. Of
@@ -413,18 +512,18 @@ impl Plan {
     pub(crate) fn call_limit(&self) -> Option<u64> {
         match self.calls? {
             CallLimit::Calls(calls) => Some(calls),
-            CallLimit::EachRequestOnce => self.requests.as_ref()?.count(),
+            CallLimit::EachRequestOnce => self.requests_of(&self.load)?.count(),
         }
     }
 
     /// Calls a second that the schedules offer; `None` if one is a closed loop.
     #[must_use]
     pub fn offered_per_s(&self) -> Option<f64> {
-        self.streams().map(|stream| stream.schedule.rate_per_s()).sum()
+        self.loads().map(|load| load.schedule.rate_per_s()).sum()
     }
 
     /// The same plan with its main load at another rate (calls a second). The law
-    /// of the gaps stays, and so does a second stream.
+    /// of the gaps stays, and so do other loads.
     ///
     /// # Errors
     /// [`PlanError::Conflict`] in closed loop, where the server decides the rate.

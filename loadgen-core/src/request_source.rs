@@ -22,20 +22,12 @@ use crate::target::Target;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Arrival {
-    /// Its number in the run, from 0: *k* of the stream's schedule. With *n* workers, the one
+    /// Its number in the run, from 0: *k* of the load's schedule. With *n* workers, the one
     /// with the number *w* has those of *w*, *w + n*, *w + 2n* …, so that each comes once.
     pub number: u64,
-    /// It is one of the plan's [probe](crate::Plan::with_probe), whose arrivals have numbers of
-    /// their own.
-    pub is_probe: bool,
-}
-
-impl Arrival {
-    /// One of the load.
-    #[cfg(test)]
-    pub(crate) fn of_load(number: u64) -> Self {
-        Self { number, is_probe: false }
-    }
+    /// The place of its load among [those of the plan](crate::Plan::named_loads), 0 for the main one.
+    /// The arrivals of each load have numbers of their own.
+    pub load: u32,
 }
 
 /// What ends a run because a request could not be made.
@@ -43,7 +35,8 @@ pub type SourceError = Box<dyn Error + Send + Sync>;
 
 /// Makes the requests of a run; see [`RequestList::made_by`](crate::RequestList::made_by).
 ///
-/// Each worker has one of its own and calls it on its thread when an arrival is taken up: what
+/// Each worker has one of its own for each load, and calls it on its thread when an arrival
+/// is taken up: what
 /// it does there delays all that comes next, and is told as the generator's own lateness. So it
 /// must not block; what takes long is made elsewhere and fed ahead through a queue.
 ///

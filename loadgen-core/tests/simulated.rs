@@ -20,7 +20,7 @@ use loadgen_core::migration::{
     TriggerError,
 };
 use loadgen_core::session::{Script, Sessions};
-use loadgen_core::{Event, EventKind, Plan, Schedule, Stream, Target};
+use loadgen_core::{Event, EventKind, Load, Plan, Schedule, Target};
 
 const CHILD: &str = "LOADGEN_TEST_SIMULATED_CHILD";
 
@@ -134,7 +134,7 @@ fn load_of_sessions(url: &str, calls: u64, count: Option<u64>) -> Plan {
     sessions.count = count;
     sessions.limits.timeout_s = 10.0;
     let schedule = Schedule::constant(200.0);
-    let load = if calls == 1 { Stream::fresh(schedule) } else { Stream::established(schedule) };
+    let load = if calls == 1 { Load::fresh(schedule) } else { Load::established(schedule) };
     Plan::new(Target::parse(url).unwrap(), load).with_sessions(sessions)
 }
 

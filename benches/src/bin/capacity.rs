@@ -14,7 +14,7 @@ use clap::Parser;
 use loadgen_benches::{CLIENT_CORE, SERVER_CORE, machine, pin};
 use loadgen_core::sweep::{SearchEnding, SearchSettings, Steps, Sweep, SweepReport};
 use loadgen_core::target_server::{RunningTarget, TargetOptions, TargetServer};
-use loadgen_core::{Plan, Schedule, Slo, Stream, Target};
+use loadgen_core::{Load, Plan, Schedule, Slo, Target};
 
 #[derive(Parser)]
 struct Args {
@@ -93,7 +93,7 @@ fn serve(workers: u32) -> Result<RunningTarget> {
 /// Runs of this length, half a second apart.
 fn sweep(server: &RunningTarget, seconds: f64) -> Result<Sweep> {
     let target = Target::parse(&server.url())?;
-    let load = Stream::established(Schedule::constant(1.0)).with_connections(4096);
+    let load = Load::established(Schedule::constant(1.0)).with_connections(4096);
     let plan = Plan::new(target, load).with_duration(Duration::from_secs_f64(seconds));
     let objective: Slo = OBJECTIVE.parse()?;
     let sweep = Sweep::new(plan)?.with_objectives(vec![objective]);

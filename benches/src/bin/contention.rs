@@ -15,7 +15,7 @@ use clap::Parser;
 use loadgen_benches::{CLIENT_CORE, SERVER_CORE, machine, pin};
 use loadgen_core::report::{Latency, Report};
 use loadgen_core::target_server::{TargetOptions, TargetServer};
-use loadgen_core::{Engine, Plan, Precision, Schedule, Stream, Target};
+use loadgen_core::{Engine, Load, Plan, Precision, Schedule, Target};
 
 /// What the server takes for a reply.
 const DELAY: Duration = Duration::from_millis(1);
@@ -89,7 +89,7 @@ fn one(args: &Args, rate: f64, precision: Precision, busy: bool, run: u32) -> Re
     let server = TargetServer::bind(options)?.spawn()?;
     pin(CLIENT_CORE)?;
     let neighbour = busy.then(Neighbour::start).transpose()?;
-    let load = Stream::established(Schedule::constant(rate)).with_warm_connections(16);
+    let load = Load::established(Schedule::constant(rate)).with_warm_connections(16);
     let plan = Plan::new(Target::parse(&server.url())?, load)
         .with_duration(Duration::from_secs_f64(args.duration))
         .with_warmup(Duration::from_millis(500))

@@ -151,7 +151,7 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
         .with_reach_check(args.reach_check, args.reach_rate);
     let calls = args.measuring.calls_file()?.map(Arc::new);
     let run = match calls.clone() {
-        Some(calls) => run.with_call_sinks(move |_, tags| calls.sink(tags)),
+        Some(calls) => run.with_call_sinks(move |of| calls.sink(of)),
         None => run,
     };
     let quiet = args.output.quiet;
@@ -254,8 +254,8 @@ impl Args {
             (None, None, Some(recorded)) => recorded,
             (rate, ..) => load.schedule(rate.unwrap_or(RATE)),
         };
-        let streams = self.workload.connections.warm_streams(schedule, self.probe_rate());
-        Ok(self.measuring.apply(self.workload.plan(url, streams, WARM_UP)?))
+        let loads = self.workload.connections.warm_loads(schedule, self.probe_rate());
+        Ok(self.measuring.apply(self.workload.plan(url, loads, WARM_UP)?))
     }
 }
 

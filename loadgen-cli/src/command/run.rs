@@ -123,7 +123,7 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
         Err(_) => None,
     };
     let started = prepared.and_then(|engine| match &calls {
-        Some(calls) => engine.with_call_sinks(|_, tags| calls.sink(tags)).start(),
+        Some(calls) => engine.with_call_sinks(|of| calls.sink(of)).start(),
         None => engine.start(),
     });
     let handle = match started {
@@ -148,8 +148,8 @@ impl Args {
                  connections carry",
             )
         })?;
-        let streams = self.workload.connections.streams(schedule, self.probe_rate);
-        let plan = self.workload.plan(&self.url, streams, Duration::ZERO)?;
+        let loads = self.workload.connections.loads(schedule, self.probe_rate);
+        let plan = self.workload.plan(&self.url, loads, Duration::ZERO)?;
         let plan = match self.duration {
             // Beyond their last stage there may be no more calls, however many are asked for.
             None if self.limit().is_some() && self.workload.load.stages.is_none() => plan,

@@ -12,7 +12,7 @@ use loadgen_core::sweep::{
     Probe, SearchEnding, Sweep, SweepError, SweepObserver, SweepPoint, SweepReport,
 };
 use loadgen_core::units::{format_duration, format_duration_us, format_rate};
-use loadgen_core::{CallSink, Plan, RunError, Snapshot};
+use loadgen_core::{CallSink, Plan, RunError, SinkContext, Snapshot};
 
 pub(crate) use options::Args;
 use options::Way;
@@ -202,8 +202,8 @@ impl SweepObserver for Watch<'_> {
         });
     }
 
-    fn sink(&mut self, _worker: u32, tags: &[String]) -> Option<Box<dyn CallSink>> {
-        self.calls.map(|calls| calls.sink_of_run(self.run, tags))
+    fn sink(&mut self, of: &SinkContext<'_>) -> Option<Box<dyn CallSink>> {
+        self.calls.map(|calls| calls.sink_of_run(self.run, of))
     }
 
     fn goes_on(&mut self, now: &Snapshot) {

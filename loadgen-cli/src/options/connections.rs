@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use loadgen_core::units::{parse_byte_rate, parse_rate};
-use loadgen_core::{CloseMode, Population, Schedule, Stream};
+use loadgen_core::{CloseMode, Load, Population, Schedule};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connections")]
@@ -106,39 +106,37 @@ impl ConnectionOptions {
         self.calls_per_connection == 1
     }
 
-    /// The stream that carries this schedule, and the one of newcomers beside it.
-    pub(crate) fn streams(
+    /// The load that carries this schedule, and the one of newcomers beside it.
+    pub(crate) fn loads(
         &self,
         schedule: Schedule,
         probe_rate: Option<f64>,
-    ) -> (Stream, Option<Stream>) {
+    ) -> (Load, Option<Load>) {
         let probe = probe_rate
-            .map(|rate| Stream::fresh(Schedule::constant(rate)).with_close(self.close.into()));
-        let mut stream = self.stream(schedule).with_pipeline(self.pipeline);
+            .map(|rate| Load::fresh(Schedule::constant(rate)).with_close(self.close.into()));
+        let mut load = self.load(schedule).with_pipeline(self.pipeline);
         if let Some(handshakes) = self.max_connecting {
-            stream = stream.with_max_connecting(handshakes);
+            load = load.with_max_connecting(handshakes);
         }
         if let Some(rate) = self.connect_rate {
-            stream = stream.with_connect_rate(rate);
+            load = load.with_connect_rate(rate);
         }
         if let Some(rate) = self.read_rate {
-            stream = stream.with_read_rate(rate);
+            load = load.with_read_rate(rate);
         }
         // With a probe the choice can be meant for that alone.
         let concerned = self.calls_per_connection > 0 || probe.is_none();
-        (if concerned { stream.with_close(self.close.into()) } else { stream }, probe)
+        (if concerned { load.with_close(self.close.into()) } else { load }, probe)
     }
 
-    fn stream(&self, schedule: Schedule) -> Stream {
-        let kept =
-            Stream::established(schedule).with_calls_per_connection(self.calls_per_connection);
-        let stream = if self.are_fresh() { Stream::fresh(schedule) } else { kept.clone() };
+    fn load(&self, schedule: Schedule) -> Load {
+        let kept = Load::established(schedule).with_calls_per_connection(self.calls_per_connection);
+        let load = if self.are_fresh() { Load::fresh(schedule) } else { kept.clone() };
         // In a closed loop connections are users, whose number does not follow from how
         // they connect.
-        let usual = if schedule == Schedule::Closed { kept } else { stream.clone() };
+        let usual = if schedule == Schedule::Closed { kept } else { load.clone() };
         let connections = self.connections.unwrap_or(usual.connections());
-        stream
-            .with_connections(connections)
+        load.with_connections(connections)
             .with_warm_connections(self.warm_connections.unwrap_or(0))
             .with_backlog(self.backlog)
     }
@@ -146,19 +144,19 @@ impl ConnectionOptions {
     /// The same, with every connection open before the load unless the user says
     /// otherwise: a kept-alive client that had to connect in the middle of an
     /// outage would feel that of a newcomer.
-    pub(crate) fn warm_streams(
+    pub(crate) fn warm_loads(
         &self,
         schedule: Schedule,
         probe_rate: Option<f64>,
-    ) -> (Stream, Option<Stream>) {
-        let (stream, probe) = self.streams(schedule, probe_rate);
-        let stream = match (self.warm_connections, stream.population()) {
+    ) -> (Load, Option<Load>) {
+        let (load, probe) = self.loads(schedule, probe_rate);
+        let load = match (self.warm_connections, load.population()) {
             (None, Population::Established) => {
-                let all = stream.connections();
-                stream.with_warm_connections(all)
+                let all = load.connections();
+                load.with_warm_connections(all)
             }
-            _ => stream,
+            _ => load,
         };
-        (stream, probe)
+        (load, probe)
     }
 }

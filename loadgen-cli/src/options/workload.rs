@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use loadgen_core::session::{Sessions, SocketOptions};
-use loadgen_core::{Plan, Request, Schedule, Stream};
+use loadgen_core::{Load, Plan, Population, Request, Schedule};
 
 use super::{
     CheckOptions, ConnectionOptions, LoadOptions, RequestOptions, SessionOptions, TargetOptions,
@@ -30,10 +30,10 @@ pub(crate) struct Workload {
     pub(crate) target: TargetOptions,
 }
 
-/// The streams of a load: the main one, and the probe beside it.
-pub(crate) type Streams = (Stream, Option<Stream>);
+/// The loads of a load: the main one, and the probe beside it.
+pub(crate) type Loads = (Load, Option<Load>);
 
-/// Most connections of a stream of sessions, whose number is theirs to say.
+/// Most connections of a load of sessions, whose number is theirs to say.
 const NO_LIMIT: u32 = 1_000_000;
 
 /// Sessions at once in closed loop, unless the user says otherwise.
@@ -41,11 +41,11 @@ const AT_ONCE: u32 = 64;
 
 impl Workload {
     /// The plan of this load on a URL, with this warm-up unless the user gives another.
-    /// `streams` are those of a load of single calls.
+    /// `loads` are those of a load of single calls.
     pub(crate) fn plan(
         &self,
         url: &str,
-        (stream, probe): Streams,
+        (load, probe): Loads,
         warmup: Duration,
     ) -> Result<Plan, Failure> {
         if self.requests.orders_nothing() {
@@ -54,14 +54,20 @@ impl Workload {
                  FILE or --data FILE.csv",
             ));
         }
-        if self.requests.has_speed() && !matches!(stream.schedule(), Schedule::Recorded(_)) {
+        if self.requests.has_speed() && !matches!(load.schedule(), Schedule::Recorded(_)) {
             return Err(Failure::usage(
                 "--speed is for a log that comes at its own times: leave it out, or what says at \
                  which rate it comes",
             ));
         }
         let Some(file) = self.sessions.file() else {
-            let plan = Plan::new(self.target.target(url)?, stream);
+            if probe.is_some() && load.population() == Population::Fresh {
+                return Err(Failure::usage(
+                    "the load itself opens a connection for each call, so a probe beside it would \
+                     feel nothing else: leave out the probe (--probe-rate)",
+                ));
+            }
+            let plan = Plan::new(self.target.target(url)?, load);
             let plan = self.target.encrypted(plan.with_request(self.target.request()?));
             let plan = match self.requests.list() {
                 Some(list) => plan.with_requests(list),
@@ -82,13 +88,13 @@ impl Workload {
                  out {option}, or add --probe-rate, whose calls it is meant for"
             )));
         }
-        let sessions = self.sessions(file, &request, stream.schedule())?;
-        let at_once = match stream.schedule() {
+        let sessions = self.sessions(file, &request, load.schedule())?;
+        let at_once = match load.schedule() {
             Schedule::Closed => self.connections.most_connections().unwrap_or(AT_ONCE),
             _ => NO_LIMIT,
         };
-        let stream = Stream::established(stream.schedule()).with_connections(at_once);
-        let plan = Plan::new(self.target.target(url)?, stream).with_sessions(sessions);
+        let load = Load::established(load.schedule()).with_connections(at_once);
+        let plan = Plan::new(self.target.target(url)?, load).with_sessions(sessions);
         let plan = self.checks.apply(self.target.encrypted(plan));
         Ok(self.load.apply(
             match probe {

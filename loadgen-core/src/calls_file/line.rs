@@ -1,5 +1,6 @@
 //! One call as a line.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use super::CallsFormat;
@@ -8,7 +9,7 @@ use crate::record::{EndedCall, Outcome};
 
 /// The columns of CSV.
 pub(super) const HEAD: &str = "intended_s,started_s,sent_s,done_s,outcome,status,bytes,tag,\
-                               population,connection,request,reused,retried,queued\n";
+                               population,connection,request,reused,retried,queued,load\n";
 
 /// The columns of CSV with calls of several runs.
 pub(super) fn head_of_runs() -> String {
@@ -20,7 +21,7 @@ pub(super) fn write(
     out: &mut Vec<u8>,
     format: CallsFormat,
     (run, call): (Option<u32>, &EndedCall),
-    tags: &[String],
+    names: &Names,
 ) {
     // Writing to memory does not fail.
     let _ = match (format, run) {
@@ -30,8 +31,8 @@ pub(super) fn write(
         (CallsFormat::JsonLines, Some(run)) => write!(out, "{{\"run\":{run},"),
     };
     match format {
-        CallsFormat::Csv => csv(out, call, tags),
-        CallsFormat::JsonLines => json(out, call, tags),
+        CallsFormat::Csv => csv(out, call, names),
+        CallsFormat::JsonLines => json(out, call, names),
     }
 }
 
@@ -55,21 +56,38 @@ fn outcome(outcome: Outcome) -> String {
     }
 }
 
-fn tag<'a>(call: &EndedCall, tags: &'a [String]) -> Option<&'a str> {
-    tags.get(usize::from(call.record.tag)).map(String::as_str)
+/// What numbers of a call stand for.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) tags: Vec<String>,
+    pub(super) loads: Vec<String>,
 }
 
-fn csv(out: &mut Vec<u8>, call: &EndedCall, tags: &[String]) {
+impl Names {
+    fn tag(&self, call: &EndedCall) -> Option<&str> {
+        self.tags.get(usize::from(call.record.tag)).map(String::as_str)
+    }
+
+    fn load(&self, call: &EndedCall) -> Option<&str> {
+        self.loads.get(usize::from(call.record.load)).map(String::as_str)
+    }
+}
+
+/// A field of CSV (RFC 4180 §2).
+fn quoted(text: Option<&str>) -> Cow<'_, str> {
+    let text = text.unwrap_or_default();
+    match text.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
+        false => text.into(),
+    }
+}
+
+fn csv(out: &mut Vec<u8>, call: &EndedCall, names: &Names) {
     let record = &call.record;
     let optional = |text: Option<String>| text.unwrap_or_default();
-    let tag = tag(call, tags).unwrap_or_default();
-    let tag = match tag.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", tag.replace('"', "\"\"")),
-        false => tag.to_owned(),
-    };
     let _ = writeln!(
         out,
-        "{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
         Seconds(record.intended),
         Seconds(call.started),
         Seconds(record.sent),
@@ -77,26 +95,27 @@ fn csv(out: &mut Vec<u8>, call: &EndedCall, tags: &[String]) {
         outcome(record.outcome),
         optional(record.outcome.status().map(|status| status.to_string())),
         record.bytes,
-        tag,
+        quoted(names.tag(call)),
         record.population.name(),
         optional(call.connection.map(|connection| connection.to_string())),
         optional(call.request.map(|request| request.to_string())),
         u8::from(record.reused),
         u8::from(record.retried),
         u8::from(record.queued),
+        quoted(names.load(call)),
     );
 }
 
 /// What follows on the brace.
-fn json(out: &mut Vec<u8>, call: &EndedCall, tags: &[String]) {
+fn json(out: &mut Vec<u8>, call: &EndedCall, names: &Names) {
     let record = &call.record;
     let null = || "null".to_owned();
-    let tag = tag(call, tags).and_then(|tag| serde_json::to_string(tag).ok());
+    let json = |name: Option<&str>| name.and_then(|name| serde_json::to_string(name).ok());
     let _ = writeln!(
         out,
         "\"intended_s\":{},\"started_s\":{},\"sent_s\":{},\"done_s\":{},\"outcome\":\"{}\",\
          \"status\":{},\"bytes\":{},\"tag\":{},\"population\":\"{}\",\"connection\":{},\
-         \"request\":{},\"reused\":{},\"retried\":{},\"queued\":{}}}",
+         \"request\":{},\"reused\":{},\"retried\":{},\"queued\":{},\"load\":{}}}",
         Seconds(record.intended),
         Seconds(call.started),
         Seconds(record.sent),
@@ -104,12 +123,13 @@ fn json(out: &mut Vec<u8>, call: &EndedCall, tags: &[String]) {
         outcome(record.outcome),
         record.outcome.status().map_or_else(null, |status| status.to_string()),
         record.bytes,
-        tag.unwrap_or_else(null),
+        json(names.tag(call)).unwrap_or_else(null),
         record.population.name(),
         call.connection.map_or_else(null, |connection| format!("\"{connection}\"")),
         call.request.map_or_else(null, |request| request.to_string()),
         record.reused,
         record.retried,
         record.queued,
+        json(names.load(call)).unwrap_or_else(null),
     );
 }

@@ -13,8 +13,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use crate::error::RunError;
-use crate::record::{CallSink, EndedCall};
+use crate::record::{CallSink, EndedCall, SinkContext};
 use crate::report::{CallsFileReport, Report, VerdictStatus};
+use line::Names;
 
 pub use crate::report::CallsFormat;
 
@@ -43,15 +44,15 @@ impl CallsFormat {
 /// ```
 /// use loadgen_core::calls_file::{CallsFile, CallsFormat};
 /// use loadgen_core::target_server::{TargetOptions, TargetServer};
-/// use loadgen_core::{CallLimit, Engine, Plan, Schedule, Stream, Target};
+/// use loadgen_core::{CallLimit, Engine, Plan, Schedule, Load, Target};
 ///
 /// let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
-/// let load = Stream::established(Schedule::constant(1000.0));
+/// let load = Load::established(Schedule::constant(1000.0));
 /// let plan = Plan::new(Target::parse(&server.url())?, load).with_calls(CallLimit::Calls(100));
 /// let path = std::env::temp_dir().join(format!("calls-{}.csv", std::process::id()));
 ///
 /// let calls = CallsFile::create(&path, CallsFormat::Csv)?;
-/// let engine = Engine::new(plan)?.with_call_sinks(|_, tags| calls.sink(tags));
+/// let engine = Engine::new(plan)?.with_call_sinks(|of| calls.sink(of));
 /// let mut report = engine.run()?;
 /// calls.finish(&mut report);
 ///
@@ -79,8 +80,8 @@ struct Batch {
 /// What workers and the writer both know.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Names of tags by their numbers, once there is a run.
-    tags: OnceLock<Vec<String>>,
+    /// What numbers stand for, once there is a run.
+    names: OnceLock<Names>,
     /// Calls that found no room.
     dropped: AtomicU64,
 }
@@ -129,21 +130,22 @@ impl CallsFile {
         Ok(Self { file: file.to_owned(), format, shared, sender, writer })
     }
 
-    /// The sink of one worker, for calls whose tags have these names.
+    /// The sink of one worker.
     #[must_use]
-    pub fn sink(&self, tags: &[String]) -> Box<dyn CallSink> {
-        self.sink_of(None, tags)
+    pub fn sink(&self, of: &SinkContext<'_>) -> Box<dyn CallSink> {
+        self.sink_of(None, of)
     }
 
     /// The same, of the run with this number, of a file for [several](Self::create_for_runs).
     #[must_use]
-    pub fn sink_of_run(&self, run: u32, tags: &[String]) -> Box<dyn CallSink> {
-        self.sink_of(Some(run), tags)
+    pub fn sink_of_run(&self, run: u32, of: &SinkContext<'_>) -> Box<dyn CallSink> {
+        self.sink_of(Some(run), of)
     }
 
-    fn sink_of(&self, run: Option<u32>, tags: &[String]) -> Box<dyn CallSink> {
-        // All workers of a run, and all runs of a sweep, have the same tags.
-        self.shared.tags.get_or_init(|| tags.to_vec());
+    fn sink_of(&self, run: Option<u32>, of: &SinkContext<'_>) -> Box<dyn CallSink> {
+        // All workers of a run, and all runs of a sweep, have the same tags and loads.
+        let names = || Names { tags: of.tags.to_vec(), loads: of.loads.to_vec() };
+        self.shared.names.get_or_init(names);
         let (shared, sender) = (Arc::clone(&self.shared), self.sender.clone());
         Box::new(Batches { run, batch: Vec::with_capacity(BATCH), sender, shared })
     }
@@ -228,6 +230,7 @@ fn write_all(
 ) -> Written {
     let mut written = Written::default();
     let mut text = Vec::new();
+    let no_names = Names::default();
     if format == CallsFormat::Csv {
         written.error = out.write_all(head.as_bytes()).err();
     }
@@ -235,8 +238,8 @@ fn write_all(
         let calls = batch.len() as u64;
         if written.error.is_none() {
             text.clear();
-            let tags = shared.tags.get().map_or(&[][..], Vec::as_slice);
-            batch.iter().for_each(|call| line::write(&mut text, format, (run, call), tags));
+            let names = shared.names.get().unwrap_or(&no_names);
+            batch.iter().for_each(|call| line::write(&mut text, format, (run, call), names));
             written.error = out.write_all(&text).err();
         }
         *(if written.error.is_none() { &mut written.lines } else { &mut written.lost }) += calls;

@@ -14,6 +14,7 @@ fn call(intended: u64, outcome: Outcome) -> EndedCall {
             done: intended + 2_000_000_000,
             bytes: 99,
             outcome,
+            load: 0,
             population: Population::Fresh,
             tag: 1,
             reused: false,
@@ -41,42 +42,46 @@ fn calls() -> Vec<EndedCall> {
     calls[4].connection = None;
     calls[4].request = None;
     calls[5].record.tag = 0;
+    calls[5].record.load = 1;
     calls
 }
 
-fn tags() -> Vec<String> {
-    vec!["untagged".to_owned(), "a,\"b\"".to_owned()]
+fn names() -> Names {
+    let tags = ["untagged", "a,\"b\""].map(str::to_owned).into();
+    Names { tags, loads: ["load", "c,d"].map(str::to_owned).into() }
 }
 
-fn lines(format: CallsFormat, run: Option<u32>, tags: &[String]) -> String {
+fn lines(format: CallsFormat, run: Option<u32>, names: &Names) -> String {
     let mut text = Vec::new();
-    calls().iter().for_each(|call| line::write(&mut text, format, (run, call), tags));
+    calls().iter().for_each(|call| line::write(&mut text, format, (run, call), names));
     String::from_utf8(text).unwrap()
 }
 
 #[test]
 fn lines_of_csv() {
-    let text = lines(CallsFormat::Csv, None, &tags());
+    let text = lines(CallsFormat::Csv, None, &names());
     let columns = line::HEAD.trim_end().split(',').count();
     let begin = "1.000000001,1.000000008,1.000001501,3.000000001";
     let expected = [
-        format!("{begin},answered,503,99,\"a,\"\"b\"\"\",fresh,2:3:4,5,0,0,1"),
-        format!("{begin},answered,404,99,\"a,\"\"b\"\"\",fresh,2:3:4,5,0,0,1"),
-        format!("{begin},wrong-body,200,99,\"a,\"\"b\"\"\",fresh,2:3:4,5,0,0,1"),
-        format!("{begin},head-timeout,,99,\"a,\"\"b\"\"\",fresh,2:3:4,5,0,0,1"),
-        format!("{begin},shed,,99,\"a,\"\"b\"\"\",fresh,,,0,0,1"),
-        format!("{begin},unfinished,,99,untagged,fresh,2:3:4,5,0,0,1"),
+        format!("{begin},answered,503,99,\"a,\"\"b\"\"\",fresh,2:3:4,5,0,0,1,load"),
+        format!("{begin},answered,404,99,\"a,\"\"b\"\"\",fresh,2:3:4,5,0,0,1,load"),
+        format!("{begin},wrong-body,200,99,\"a,\"\"b\"\"\",fresh,2:3:4,5,0,0,1,load"),
+        format!("{begin},head-timeout,,99,\"a,\"\"b\"\"\",fresh,2:3:4,5,0,0,1,load"),
+        format!("{begin},shed,,99,\"a,\"\"b\"\"\",fresh,,,0,0,1,load"),
+        format!("{begin},unfinished,,99,untagged,fresh,2:3:4,5,0,0,1,\"c,d\""),
     ];
     assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     // Without tags no value holds a comma.
     assert!(
-        lines(CallsFormat::Csv, None, &[]).lines().all(|line| line.split(',').count() == columns)
+        lines(CallsFormat::Csv, None, &Names::default())
+            .lines()
+            .all(|line| line.split(',').count() == columns)
     );
 }
 
 #[test]
 fn lines_of_json_have_the_same() {
-    let text = lines(CallsFormat::JsonLines, None, &tags());
+    let text = lines(CallsFormat::JsonLines, None, &names());
     for (line, call) in text.lines().zip(calls()) {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         let mut keys: Vec<&String> = value.as_object().unwrap().keys().collect();
@@ -90,19 +95,19 @@ fn lines_of_json_have_the_same() {
         assert_eq!(value["queued"], true);
     }
     assert!(text.contains(r#""tag":"a,\"b\"""#), "{text}");
-    assert!(lines(CallsFormat::JsonLines, None, &[]).contains("\"tag\":null"));
+    assert!(lines(CallsFormat::JsonLines, None, &Names::default()).contains("\"tag\":null"));
 }
 
 #[test]
 fn lines_of_several_runs_say_of_which() {
     let head = line::head_of_runs();
-    let text = lines(CallsFormat::Csv, Some(3), &[]);
+    let text = lines(CallsFormat::Csv, Some(3), &Names::default());
     assert!(head.starts_with("run,intended_s,"), "{head}");
     for line in text.lines() {
         assert!(line.starts_with("3,1.000000001,"), "{line}");
         assert_eq!(line.split(',').count(), head.split(',').count());
     }
-    for line in lines(CallsFormat::JsonLines, Some(3), &[]).lines() {
+    for line in lines(CallsFormat::JsonLines, Some(3), &Names::default()).lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!((&value["run"], &value["intended_s"]), (&3.into(), &1.000_000_001.into()));
     }
@@ -150,7 +155,8 @@ fn open(gate: &(Mutex<bool>, Condvar)) {
 #[test]
 fn a_slow_disk_makes_nobody_wait_and_what_it_missed_is_counted() {
     let (file, gate) = disk(usize::MAX, false);
-    let mut sink = file.sink(&tags());
+    let Names { tags, loads } = names();
+    let mut sink = file.sink(&SinkContext { worker: 0, tags: &tags, loads: &loads });
     // Far more than may wait: if a worker waited for the disk, this would not end.
     let all = (3 * WAITING * BATCH) as u64;
     (0..all).for_each(|k| sink.call(&call(k, Outcome::Answered(200))));
@@ -170,7 +176,7 @@ fn a_slow_disk_makes_nobody_wait_and_what_it_missed_is_counted() {
 fn a_full_disk_ends_the_file_and_not_the_run() {
     for left in [0, 10, 1 << 18, 1 << 20] {
         let (file, _gate) = disk(left, true);
-        let mut sink = file.sink(&[]);
+        let mut sink = file.sink(&SinkContext { worker: 0, tags: &[], loads: &[] });
         let all = 40_000;
         (0..all).for_each(|k| sink.call(&call(k, Outcome::Answered(200))));
         drop(sink);

@@ -18,14 +18,14 @@ use crate::plan::{Plan, nanos};
 use crate::record::connections::by_name;
 use crate::record::kernel::SlowCall;
 use crate::record::{
-    CallLog, CallRecord, Cause, ConnectionLog, DateSample, Histogram, Outcome, PauseLog, Phase,
-    Population, PopulationRecord, Recorder, STEPS_PER_WINDOW, SessionRecord, TagRecord, Timeline,
-    TlsRecord,
+    CallLog, CallRecord, Cause, ConnectionLog, DateSample, Histogram, LoadRecord, Outcome,
+    PauseLog, Phase, Population, Recorder, STEPS_PER_WINDOW, SessionRecord, Statuses, TagRecord,
+    Timeline, TlsRecord,
 };
 use crate::report::{
-    Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, PopulationReport,
-    PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TagReport, TimelineCounters,
-    TimelineReport, TlsReport, Tool, Traffic, WindowReport, latency,
+    Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, LoadReport,
+    PopulationReport, PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TagReport,
+    TimelineCounters, TimelineReport, TlsReport, Tool, Traffic, WindowReport, latency,
 };
 
 /// A report, and the calls that it was made of.
@@ -93,10 +93,11 @@ pub(super) fn assemble(
     let populations = Population::ALL
         .into_iter()
         .filter_map(|p| {
-            let report = population_report(&plan, recorder.population(p)?);
+            let report = population_report(&plan, &of_population(&recorder, p)?);
             Some((p.name().to_owned(), report))
         })
         .collect();
+    let loads = loads(&plan, &recorder, measured);
     let mut timeline = timeline_report(&mut recorder);
     if let Some(learnt) = &learnt {
         kernel::into_windows(learnt, &mut timeline, recorder.timeline.window());
@@ -124,7 +125,8 @@ pub(super) fn assemble(
         lag: latency(&whole.lag, true),
         connect_time: Some(latency(&whole.connect, true)),
         tls: tls(&plan, &recorder.tls, &whole),
-        status: status_counts(&whole.status),
+        status: by_class(whole.status.iter()),
+        status_codes: by_code(&whole.status),
         wrong: wrong_counts(&whole.wrong),
         response_time_wrong: whole.response_wrong.as_deref().map(|h| latency(h, true)),
         errors: error_counts(&whole.errors),
@@ -137,6 +139,7 @@ pub(super) fn assemble(
             run_delay_s: run_delay.map(|delay| as_seconds(delay.waited)),
         },
         populations,
+        loads,
         tags: tags.iter().zip(&recorder.tags).map(|(tag, r)| tag_report(tag, r)).collect(),
         timeline,
         slow_calls: learnt.as_ref().map(kernel::slow_calls),
@@ -200,7 +203,7 @@ fn sessions(plan: &Plan, harvests: &mut [Harvest], finished: Nanos) -> Option<Se
 }
 
 /// What TLS came to, if calls went over it.
-fn tls(plan: &Plan, record: &TlsRecord, whole: &PopulationRecord) -> Option<TlsReport> {
+fn tls(plan: &Plan, record: &TlsRecord, whole: &LoadRecord) -> Option<TlsReport> {
     if !plan.target.is_tls() {
         return None;
     }
@@ -219,21 +222,25 @@ fn tls(plan: &Plan, record: &TlsRecord, whole: &PopulationRecord) -> Option<TlsR
     })
 }
 
-/// Both populations as one; its `response` holds all answered calls, whatever
-/// their status.
-fn whole(recorder: &Recorder) -> PopulationRecord {
-    let mut whole = PopulationRecord::new();
-    for population in Population::ALL {
-        if let Some(record) = recorder.population(population) {
-            whole.merge(record);
-        }
-    }
+/// The loads of a population as one; `None` if there is none.
+fn of_population(recorder: &Recorder, population: Population) -> Option<LoadRecord> {
+    let loads = recorder.loads().filter(|record| record.population == population);
+    loads.cloned().reduce(|mut whole, record| {
+        whole.merge(&record);
+        whole
+    })
+}
+
+/// All loads as one; its `response` holds all answered calls, whatever their status.
+fn whole(recorder: &Recorder) -> LoadRecord {
+    let mut whole = LoadRecord::new(Population::Established);
+    recorder.loads().for_each(|record| whole.merge(record));
     let with_error_status = whole.response_error_status.clone();
     crate::record::add(&mut whole.response, &with_error_status);
     whole
 }
 
-fn counts(record: &PopulationRecord) -> Counts {
+fn counts(record: &LoadRecord) -> Counts {
     let tally = &record.tally;
     Counts {
         wrong: record.wrong.iter().sum(),
@@ -250,7 +257,7 @@ fn counts(record: &PopulationRecord) -> Counts {
     }
 }
 
-fn population_report(plan: &Plan, record: &PopulationRecord) -> PopulationReport {
+fn population_report(plan: &Plan, record: &LoadRecord) -> PopulationReport {
     let plain = |histogram: &Histogram| latency(histogram, false);
     PopulationReport {
         counts: counts(record),
@@ -280,9 +287,37 @@ fn tag_report(tag: &str, record: &TagRecord) -> TagReport {
         shed,
         censored: timed_out + unfinished + shed,
         response_time: latency(&record.response, false),
-        status: status_counts(&record.status),
+        status: by_class(tag_status(&record.status)),
         errors: error_counts(&record.errors),
     }
+}
+
+/// The figures of each load, of a plan with several.
+fn loads(plan: &Plan, recorder: &Recorder, measured: Nanos) -> Vec<LoadReport> {
+    let per_second = |n: u64| (measured > 0).then(|| n as f64 / as_seconds(measured));
+    let of_load = |((name, _), record): ((&str, _), &LoadRecord)| LoadReport {
+        name: name.to_owned(),
+        population: record.population,
+        counts: counts(record),
+        rates: Rates {
+            offered_per_s: per_second(record.tally.offered),
+            started_per_s: per_second(record.tally.started_in_span),
+            answered_per_s: per_second(record.tally.answered_in_span),
+        },
+        response_time: latency(&record.response, true),
+        service_time: latency(&record.service, true),
+        response_time_error_status: latency(&record.response_error_status, true),
+        response_time_wrong: record.response_wrong.as_deref().map(|h| latency(h, true)),
+        time_to_failure: latency(&record.time_to_failure, true),
+        lag: latency(&record.lag, true),
+        status_codes: by_code(&record.status),
+        wrong: wrong_counts(&record.wrong),
+        errors: error_counts(&record.errors),
+        connections_lost: by_name(&record.lost),
+    };
+    let several = recorder.loads().len() > 1;
+    let all = plan.named_loads().zip(recorder.loads()).filter(|_| several);
+    all.map(of_load).collect()
 }
 
 /// Failed calls by class, without the classes that did not occur.
@@ -307,9 +342,29 @@ fn wrong_counts(wrong: &[u64; Miss::ALL.len()]) -> BTreeMap<String, u64> {
     all.map(|(miss, n)| (miss.name().to_owned(), *n)).collect()
 }
 
-fn status_counts(status: &[u64; 6]) -> BTreeMap<String, u64> {
-    let name = |i: usize| if i == 0 { "other".to_owned() } else { format!("{i}xx") };
-    status.iter().enumerate().filter(|(_, n)| **n > 0).map(|(i, n)| (name(i), *n)).collect()
+/// What stands in place of a status that is none.
+const OTHER: &str = "other";
+
+/// Replies by class of status.
+fn by_class(statuses: impl Iterator<Item = (Option<u16>, u64)>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for (status, n) in statuses {
+        let class = status.map_or_else(|| OTHER.to_owned(), |code| format!("{}xx", code / 100));
+        *counts.entry(class).or_default() += n;
+    }
+    counts
+}
+
+/// Replies by status.
+fn by_code(statuses: &Statuses) -> BTreeMap<String, u64> {
+    let name = |status: Option<u16>| status.map_or_else(|| OTHER.to_owned(), |s| s.to_string());
+    statuses.iter().map(|(status, n)| (name(status), n)).collect()
+}
+
+/// Those of a tag, which keeps classes only.
+fn tag_status(status: &[u64; 6]) -> impl Iterator<Item = (Option<u16>, u64)> {
+    let class = |(hundreds, n): (u16, &u64)| ((hundreds > 0).then_some(hundreds * 100), *n);
+    (0..).zip(status).filter(|(_, n)| **n > 0).map(class)
 }
 
 fn example(&(failure, at): &(crate::Failure, Nanos)) -> ErrorExample {

@@ -11,7 +11,7 @@ use crate::net::endpoint::Endpoint;
 use crate::net::lookups::Lookup;
 use crate::report::Report;
 use crate::target_server::{RunningTarget, TargetOptions, TargetServer};
-use crate::{ConnectTo, Plan, Schedule, Snapshot, Stream, Target};
+use crate::{ConnectTo, Load, Plan, Schedule, Snapshot, Target};
 
 fn server() -> RunningTarget {
     TargetServer::bind(TargetOptions::new()).unwrap().spawn().unwrap()
@@ -24,7 +24,7 @@ fn endpoint(server: &RunningTarget) -> Endpoint {
 }
 
 /// A load on a name, which leads to the server when the run begins.
-fn plan(server: &RunningTarget, load: Stream) -> Plan {
+fn plan(server: &RunningTarget, load: Load) -> Plan {
     let port = endpoint(server).tcp().unwrap().port();
     let place: ConnectTo = format!("localhost:{port}").parse().unwrap();
     let target = Target::parse("http://service.test/").unwrap().with_connect_to(place);
@@ -52,9 +52,9 @@ fn run(
 #[test]
 fn a_service_that_moves_is_followed() {
     for (threads, load) in [
-        (1, Stream::fresh(Schedule::constant(500.0))),
-        (2, Stream::fresh(Schedule::Closed).with_connections(4)),
-        (1, Stream::established(Schedule::constant(500.0)).with_calls_per_connection(3)),
+        (1, Load::fresh(Schedule::constant(500.0))),
+        (2, Load::fresh(Schedule::Closed).with_connections(4)),
+        (1, Load::established(Schedule::constant(500.0)).with_calls_per_connection(3)),
     ] {
         let (old, new) = (server(), server());
         let (here, there) = (endpoint(&old), endpoint(&new));
@@ -95,7 +95,7 @@ fn a_name_that_cannot_be_resolved_is_failed_calls_and_no_end_of_the_run() {
         let fails = (3..9).contains(&lookups);
         if fails { Err(io::Error::other("no such name")) } else { Ok(vec![there.clone()]) }
     };
-    let load = Stream::fresh(Schedule::constant(500.0));
+    let load = Load::fresh(Schedule::constant(500.0));
     let report = run(plan(&server, load), lookup, |now| now.failed >= 6 && now.answered >= 50);
     assert!(report.errors["connect-resolve"] >= 6, "{:?}", report.errors);
     assert_eq!(report.errors.len(), 1, "{:?}", report.errors);
@@ -116,7 +116,7 @@ fn calls_that_wait_for_the_resolver_run_out_of_time_and_the_run_ends() {
         let _ = held.recv();
         Ok(vec![there.clone()])
     };
-    let load = Stream::fresh(Schedule::constant(200.0));
+    let load = Load::fresh(Schedule::constant(200.0));
     let plan = plan(&server, load).with_timeout(Duration::from_millis(50));
     let report = run(plan, lookup, |now| now.failed >= 10);
     drop(release);
@@ -137,7 +137,7 @@ fn the_wait_for_the_resolver_is_part_of_the_response_time_and_told_as_its_cause(
         }
         Ok(vec![there.clone()])
     };
-    let load = Stream::fresh(Schedule::constant(50.0));
+    let load = Load::fresh(Schedule::constant(50.0));
     let report = run(plan(&server, load), lookup, |now| now.answered >= 20);
     assert!(report.response_time.max_us.is_some_and(|us| us >= 390_000.0), "{report:?}");
     let slow = report.slow_calls.unwrap();

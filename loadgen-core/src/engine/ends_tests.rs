@@ -5,11 +5,11 @@ use crate::clock::Nanos;
 use crate::record::ConnectionEnd;
 use crate::session::{Script, Sessions};
 use crate::target_server::{TargetOptions, TargetServer};
-use crate::{Plan, Schedule, Stream, Target};
+use crate::{Load, Plan, Schedule, Target};
 
 fn ends(sessions: Sessions) -> (Vec<ConnectionEnd>, bool) {
     let server = TargetServer::bind(TargetOptions::new()).unwrap().spawn().unwrap();
-    let load = Stream::established(Schedule::constant(100.0));
+    let load = Load::established(Schedule::constant(100.0));
     let plan = Plan::new(Target::parse(&server.url()).unwrap(), load)
         .with_sessions(sessions)
         .with_call_log(1000);

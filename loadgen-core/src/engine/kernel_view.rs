@@ -28,7 +28,7 @@ pub(super) const LOOK_THROUGH: u32 = 32;
 /// Lateness from which it is kept for an arrival that has to wait.
 const LATE: Nanos = 10 * MILLISECOND;
 
-/// Arrivals whose lateness is kept, for each stream.
+/// Arrivals whose lateness is kept, for each load.
 const LATE_KEPT: usize = 128 * 1024;
 
 /// What a worker keeps for its questions.
@@ -42,7 +42,7 @@ pub(super) struct KernelView {
     /// Where the walk through the slab goes on.
     pub(super) cursor: u32,
     /// Arrivals that were taken up late and then had to wait for a connection, by
-    /// stream: intended start and lateness, in order.
+    /// load: intended start and lateness, in order.
     late: [VecDeque<(Nanos, Nanos)>; 2],
     /// `/proc/thread-self/schedstat`, open; `None` where the kernel has none.
     schedstat: Option<File>,
@@ -86,7 +86,7 @@ impl KernelView {
         self.record.waited(now, since);
     }
 
-    /// An arrival of stream `s` has to wait for a connection.
+    /// An arrival of load `s` has to wait for a connection.
     pub(super) fn queued(&mut self, s: usize, intended: Nanos, lag: Option<Nanos>) {
         if let (Some(lag), Some(late)) = (lag.filter(|lag| *lag > LATE), self.late.get_mut(s)) {
             if late.len() == LATE_KEPT {
@@ -102,7 +102,7 @@ impl KernelView {
             .map_or(0, |i| late[i].1)
     }
 
-    /// A call of stream `s` that took long, or any if there are timestamps, over `connection` if it had one.
+    /// A call of load `s` that took long, or any if there are timestamps, over `connection` if it had one.
     pub(super) fn look_into<P>(
         &mut self,
         s: usize,

@@ -14,6 +14,7 @@ mod ends_tests;
 mod environment;
 mod handle;
 mod kernel_view;
+mod load;
 mod looks;
 mod opening;
 mod pace;
@@ -23,7 +24,6 @@ mod sources;
 mod standstill;
 mod starting_line;
 mod stoppable;
-mod stream;
 mod thread;
 mod verdict;
 mod worker;
@@ -37,15 +37,15 @@ use std::thread as os_thread;
 pub(crate) use assemble::Finished;
 use destination::{BELL, Destination};
 pub use handle::{RunHandle, Snapshot, Stopper};
+use load::LoadState;
 use preflight::{check_sources, reach};
 use shared::{Settings, Shared};
 use sources::Sources;
 use starting_line::StartingLine;
 pub(crate) use stoppable::unless_stopped;
-use stream::StreamState;
 use thread::carry_out;
 use worker::Worker;
-use workload::requests::Requests;
+use workload::requests::{Requests, RequestsOfRun};
 use workload::script::{self, Scripts};
 
 use crate::clock::Nanos;
@@ -59,7 +59,7 @@ use crate::net::{SocketOptions, limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
 use crate::protocol::Protocol;
 use crate::protocol::http1::{ReplyParser, TolerantReader};
-use crate::record::{CallLog, CallSink, Recorder};
+use crate::record::{CallLog, CallSink, Recorder, SinkContext};
 use crate::report::Report;
 use crate::schedule::Times;
 use crate::session::Observer;
@@ -111,8 +111,8 @@ pub struct Engine {
     /// Of each server; none: connections are not encrypted.
     tls: Arc<[TlsSettings]>,
     descriptor_limit: u64,
-    /// What calls ask for that are no part of sessions, of each worker.
-    requests: Vec<Requests>,
+    /// What calls ask for that are no part of sessions.
+    requests: RequestsOfRun,
     /// For a plan with sessions.
     sessions: Option<script::ScriptSettings>,
     /// What calls are handed out to, of each worker; empty: to nobody.
@@ -128,16 +128,16 @@ impl Engine {
     /// requests. Nothing has been sent to the target but one connect and one handshake.
     pub fn new(mut plan: Plan) -> Result<Self, RunError> {
         plan.validate()?;
-        let requests = Requests::of_workers(&mut plan)?;
+        let requests = RequestsOfRun::new(&mut plan)?;
         if let Some(sessions) = plan.sessions() {
             let tls = script::encryption(&plan, sessions)?;
             let settings = script::ScriptSettings::new(&plan, sessions)?;
             return Self::of_sessions(settings, tls, requests, plan);
         }
-        let sum = |count: fn(&crate::Stream) -> u32| -> u64 {
-            plan.streams().map(|stream| u64::from(count(stream))).sum()
+        let sum = |count: fn(&crate::Load) -> u32| -> u64 {
+            plan.loads().map(|load| u64::from(count(load))).sum()
         };
-        let connections = sum(|stream| stream.connections);
+        let connections = sum(|load| load.connections);
         // Connections that wait for the server to close come on top.
         let closing = sum(|s| match s.close {
             CloseMode::Server if s.calls_per_connection > 0 => s.connections,
@@ -196,7 +196,7 @@ impl Engine {
     fn of_sessions(
         settings: script::ScriptSettings,
         tls: Vec<TlsSettings>,
-        requests: Vec<Requests>,
+        requests: RequestsOfRun,
         plan: Plan,
     ) -> Result<Self, RunError> {
         let lookup = lookup(&plan)?;
@@ -225,36 +225,26 @@ impl Engine {
         })
     }
 
-    /// Hands out each call as it ends: `sink` makes one for each worker, by its number from 0
-    /// and the names of the requests' tags by their numbers ([`CallRecord::tag`](crate::CallRecord::tag)).
+    /// Hands out each call as it ends: `sink` makes one for each worker.
     #[must_use]
     pub fn with_call_sinks(
-        mut self,
-        mut sink: impl FnMut(u32, &[String]) -> Box<dyn CallSink>,
+        self,
+        mut sink: impl FnMut(&SinkContext<'_>) -> Box<dyn CallSink>,
     ) -> Self {
-        let tags = self.tags();
-        self.sinks = Sinks((0..self.plan.threads).map(|thread| sink(thread, tags)).collect());
-        self
+        self.with_sinks_if_all(|of| Some(sink(of)))
     }
 
     /// The same, of a `sink` that may make none: then calls are handed out to nobody.
     pub(crate) fn with_sinks_if_all(
         mut self,
-        mut sink: impl FnMut(u32, &[String]) -> Option<Box<dyn CallSink>>,
+        mut sink: impl FnMut(&SinkContext<'_>) -> Option<Box<dyn CallSink>>,
     ) -> Self {
-        let sinks = (0..self.plan.threads).map(|thread| sink(thread, self.tags()));
+        let loads: Vec<String> = self.plan.named_loads().map(|(name, _)| name.to_owned()).collect();
+        let tags = &self.requests.tags;
+        let sinks =
+            (0..self.plan.threads).map(|worker| sink(&SinkContext { worker, tags, loads: &loads }));
         self.sinks = Sinks(sinks.collect::<Option<_>>().unwrap_or_default());
         self
-    }
-
-    /// Names of the requests' tags by their numbers.
-    fn tags(&self) -> &[String] {
-        self.requests.first().map_or(&[], Requests::tags)
-    }
-
-    /// When the requests came, of those of an access log.
-    fn times(&self) -> Times {
-        self.requests.first().map(|requests| Arc::clone(requests.times())).unwrap_or_default()
     }
 
     /// The most files that this process may open, connections among them, after
@@ -314,9 +304,8 @@ impl Engine {
     ) -> Result<RunHandle, RunError> {
         let setup = |source| RunError::Setup { what: "a resolver thread", source };
         let resolver = self.lookup.take().map(Resolver::start).transpose().map_err(setup)?;
-        let (tags, times) = (self.tags().to_vec(), self.times());
-        let requests = std::mem::take(&mut self.requests);
-        let settings = Arc::new(self.settings(&times));
+        let of_workers = std::mem::take(&mut self.requests.of_workers);
+        let settings = Arc::new(self.settings());
         let mut sinks = std::mem::take(&mut self.sinks).0.into_iter();
         let plan = &self.plan;
         let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
@@ -324,7 +313,7 @@ impl Engine {
         let line = Arc::new(StartingLine::new(plan.threads));
         let options = self.socket_options();
         let mut workers = Vec::new();
-        for (shard, requests) in (0..).zip(requests) {
+        for (shard, requests) in (0..).zip(of_workers) {
             // One alone is best placed by the scheduler.
             let core = (plan.threads > 1).then_some(shard as usize);
             let spawned = Poll::new(plan.precision).and_then(|poll| {
@@ -343,9 +332,9 @@ impl Engine {
                     Arc::clone(&shared),
                     shard,
                     poll,
-                    (self.streams(shard, &times, common.as_ref()), requests),
+                    self.loads(shard, requests, common.as_ref()),
                     destination,
-                    self.recorder(tags.len()),
+                    self.recorder(),
                 );
                 let worker = worker.handing_out_to(sinks.next());
                 let line = Arc::clone(&line);
@@ -363,10 +352,11 @@ impl Engine {
             }
         }
         let marks = Mutex::default();
+        let tags = self.requests.tags;
         Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks, resolver, tags })
     }
 
-    fn settings(&self, times: &Times) -> Settings {
+    fn settings(&self) -> Settings {
         let plan = &self.plan;
         Settings {
             tls: Arc::clone(&self.tls),
@@ -374,7 +364,7 @@ impl Engine {
             timeout: nanos(plan.timeout_s()),
             deadline: plan.deadline_s.map(nanos),
             drain: nanos(plan.drain().as_secs_f64()),
-            end: ends_at(plan, times),
+            end: ends_at(plan, &self.requests.times[0]),
             kernel_timestamps: plan.kernel_timestamps,
             is_unix: plan.target.is_unix(),
         }
@@ -387,42 +377,42 @@ impl Engine {
         if sources.is_empty() { socket } else { SocketOptions { sources, ..socket } }
     }
 
-    /// The streams of a worker. The arrivals of the load are sessions if there are `common`
+    /// The loads of a worker. The arrivals of the load are sessions if there are `common`
     /// settings of such.
-    fn streams(
+    fn loads(
         &self,
         shard: u32,
-        times: &Times,
+        requests: Vec<Requests>,
         common: Option<&Arc<script::Common>>,
-    ) -> Vec<StreamState> {
+    ) -> Vec<LoadState> {
         let plan = &self.plan;
         let threads = plan.threads;
-        let mut streams: Vec<StreamState> = plan
-            .streams()
+        let mut loads: Vec<LoadState> = plan
+            .loads()
             .zip(0..)
-            .map(|(stream, i)| StreamState::new(plan, stream, i, (shard, threads), times))
+            .zip(requests.into_iter().zip(&self.requests.times))
+            .map(|((load, number), (requests, times))| {
+                LoadState::new(plan, (number, load), (shard, threads), requests, times)
+            })
             .collect();
         if let Some(common) = common
-            && let Some(load) = streams.first_mut()
+            && let Some(load) = loads.first_mut()
         {
             let count = common.settings.sessions.count;
-            load.add_scripts(
-                Scripts::new(Arc::clone(common), load.population, shard, threads),
-                count,
-            );
+            load.add_scripts(Scripts::new(Arc::clone(common), load.id, shard, threads), count);
         }
-        streams
+        loads
     }
 
-    fn recorder(&self, tags: usize) -> Recorder {
+    fn recorder(&self) -> Recorder {
         let plan = &self.plan;
         let mut recorder = Recorder::new(
-            plan.streams().map(crate::Stream::population),
+            plan.loads().map(crate::Load::population),
             nanos(plan.warmup_s),
             plan.duration_s.map_or(0, |d| nanos(d + plan.drain().as_secs_f64())),
             CallLog::with_limit(plan.call_log / u64::from(plan.threads)),
         );
-        recorder.keep_tags(tags);
+        recorder.keep_tags(self.requests.tags.len());
         recorder
     }
 }

@@ -1,9 +1,9 @@
-//! How fast connections of a stream may be opened: how many handshakes may be
+//! How fast connections of a load may be opened: how many handshakes may be
 //! under way at once, and how many may begin in a second. Arrivals that find no
 //! connection wait meanwhile, in the due queue.
 
 use crate::clock::{MILLISECOND, Nanos, SECOND};
-use crate::plan::Stream;
+use crate::plan::Load;
 use crate::schedule::Schedule;
 
 /// Handshakes under way at once in a closed loop, and while connections are opened
@@ -13,7 +13,7 @@ pub(crate) const AT_ONCE: u32 = 64;
 /// A worker that was late opens what it missed of this time together.
 const CATCH_UP: Nanos = 10 * MILLISECOND;
 
-/// The limits of one stream in one worker, and where it stands.
+/// The limits of one load in one worker, and where it stands.
 #[derive(Debug)]
 pub(crate) struct Opening {
     /// Handshakes under way.
@@ -25,10 +25,10 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    pub(crate) fn new(stream: &Stream, shards: u32) -> Self {
+    pub(crate) fn new(load: &Load, shards: u32) -> Self {
         // In open loop a user who comes connects at once unless told otherwise: if
         // he waited, he would not feel what the server does to newcomers.
-        let default = match stream.schedule {
+        let default = match load.schedule {
             Schedule::Closed => AT_ONCE,
             _ => u32::MAX,
         };
@@ -36,8 +36,8 @@ impl Opening {
         let every = |rate: f64| (SECOND as f64 * f64::from(shards) / rate).round() as Nanos;
         Self {
             under_way: 0,
-            at_once: stream.max_connecting.map_or(default, share),
-            every: stream.connect_rate_per_s.map_or(0, every),
+            at_once: load.max_connecting.map_or(default, share),
+            every: load.connect_rate_per_s.map_or(0, every),
             next: 0,
         }
     }
@@ -77,10 +77,10 @@ mod tests {
     use super::*;
 
     fn opening(at_once: Option<u32>, rate: Option<f64>, shards: u32) -> Opening {
-        let mut stream = Stream::established(Schedule::constant(1.0));
-        stream.max_connecting = at_once;
-        stream.connect_rate_per_s = rate;
-        Opening::new(&stream, shards)
+        let mut load = Load::established(Schedule::constant(1.0));
+        load.max_connecting = at_once;
+        load.connect_rate_per_s = rate;
+        Opening::new(&load, shards)
     }
 
     #[test]

@@ -20,7 +20,7 @@ const BUFFERED: Nanos = 250 * MILLISECOND;
 /// loopback, and the server would send in the rhythm of its probes.
 const BUFFERS: (f64, f64) = (32.0 * 1024.0, 1024.0 * 1024.0);
 
-/// How slowly the connections of a stream are read from.
+/// How slowly the connections of a load are read from.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     ns_per_byte: f64,

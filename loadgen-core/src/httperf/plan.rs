@@ -7,7 +7,7 @@ use super::options::{Options, Tls as TlsOptions, TlsProtocol, UriSource, Workloa
 use super::{FileError, read_headers, read_servers, read_sessions, read_uris};
 use crate::error::PlanError;
 use crate::net::tls::{ServerName, Tls, TlsVersion};
-use crate::plan::{Plan, Stream};
+use crate::plan::{Load, Plan};
 use crate::schedule::{GapLaw, Gaps, Schedule};
 use crate::secret::shown_url;
 use crate::session::{
@@ -132,8 +132,8 @@ pub fn prepare(options: &Options, sources: Vec<IpAddr>) -> Result<Prepared, Prep
         _ => MOST_CONNECTIONS,
     };
     let stream = match sessions.script {
-        Script::Connection { calls: 1, .. } => Stream::fresh(schedule),
-        _ => Stream::established(schedule),
+        Script::Connection { calls: 1, .. } => Load::fresh(schedule),
+        _ => Load::established(schedule),
     };
     let mut plan = Plan::new(target, stream.with_connections(connections))
         .with_threads(options.threads.min(connections))

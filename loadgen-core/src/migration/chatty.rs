@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Context, MigrationRun, ReachCheck, Trigger, TriggerError, VmFacts};
 use crate::event::{Event, EventKind};
-use crate::{Plan, Schedule, Stream, Target};
+use crate::{Load, Plan, Schedule, Target};
 
 /// A trigger that is never silent ends by itself after so many events, 5 ms apart. A
 /// limit that holds is there long before, however slow the machine is: what is counted
@@ -78,7 +78,7 @@ fn server() -> SocketAddr {
 /// The reasons of the verdict of a run with a trigger that is never silent.
 fn reasons(obeys: bool, limit: Duration, interrupt_after: u32) -> String {
     let target = Target::parse(&format!("http://{}/", server())).unwrap();
-    let stream = Stream::established(Schedule::constant(50.0)).with_connections(1);
+    let stream = Load::established(Schedule::constant(50.0)).with_connections(1);
     let told = Arc::new(AtomicU32::new(0));
     let chatty = Chatty { obeys, told: Arc::clone(&told), ..Chatty::default() };
     let interrupt = AtomicBool::new(false);

@@ -16,8 +16,8 @@ use crate::clock::{Clock, Nanos};
 use crate::engine::{Engine, Finished, RunHandle, unless_stopped};
 use crate::error::{PlanError, RunError};
 use crate::event::EventReport;
-use crate::plan::{Plan, Stream, nanos};
-use crate::record::{CallSink, Population};
+use crate::plan::{Load, Plan, nanos};
+use crate::record::{CallSink, Population, SinkContext};
 use crate::report::{Report, VerdictStatus};
 use crate::schedule::Schedule;
 
@@ -53,7 +53,7 @@ pub struct MigrationRun {
 }
 
 /// Makes a sink of a worker by its number and the names of tags.
-type SinkOf = dyn FnMut(u32, &[String]) -> Box<dyn CallSink>;
+type SinkOf = dyn FnMut(&SinkContext<'_>) -> Box<dyn CallSink>;
 
 impl MigrationRun {
     /// Puts `plan`'s load on its target and lets `trigger` migrate the machine:
@@ -121,7 +121,7 @@ impl MigrationRun {
     #[must_use]
     pub fn with_call_sinks(
         mut self,
-        sinks: impl FnMut(u32, &[String]) -> Box<dyn CallSink> + 'static,
+        sinks: impl FnMut(&SinkContext<'_>) -> Box<dyn CallSink> + 'static,
     ) -> Self {
         self.sinks = Some(Box::new(sinks));
         self
@@ -222,7 +222,7 @@ impl MigrationRun {
                  number of calls or sessions",
             ));
         }
-        if self.plan.streams().any(|stream| stream.schedule().lowest_per_s() == Some(0.0)) {
+        if self.plan.loads().any(|load| load.schedule().lowest_per_s() == Some(0.0)) {
             return Err(PlanError::Conflict(
                 "where the rate comes down to 0 nobody asks, and the silence could not be told \
                  from an outage: let no stage of a load with a migration begin or end with 0",
@@ -233,7 +233,7 @@ impl MigrationRun {
                 "the rate of the reach check is from 1 to 1000 a second (or switch it off)",
             ));
         }
-        if self.plan.streams().any(|stream| stream.schedule() == Schedule::Closed) {
+        if self.plan.loads().any(|load| load.schedule() == Schedule::Closed) {
             return Err(PlanError::Conflict(
                 "a migration needs an open loop (a rate): in a closed loop the clients wait \
                  together with the stopped server, and the outage hides itself",
@@ -258,8 +258,8 @@ impl MigrationRun {
     fn add_impact(&self, finished: &mut Finished, course: &Course, vm: VmFacts, reach: &ReachLog) {
         let Finished { report, log, slow, connections, dates, pauses, load_end } = finished;
         let rate = |population| {
-            let of = |stream: &&Stream| stream.population() == population;
-            let rates = self.plan.streams().filter(of).filter_map(|s| self.plan.calls_per_s(s));
+            let of = |load: &&Load| load.population() == population;
+            let rates = self.plan.loads().filter(of).filter_map(|s| self.plan.calls_per_s(s));
             rates.reduce(|all: f64, rate| all + rate)
         };
         let load_end = (*load_end).min(self.last_arrival().unwrap_or(Nanos::MAX));
@@ -303,12 +303,12 @@ impl MigrationRun {
 /// what the process has beside them. Sessions without a limit of their own have as many as
 /// they can get: of those the few of a reach check are no matter.
 fn descriptors(plan: &Plan) -> u64 {
-    let load = match plan.sessions() {
+    let main = match plan.sessions() {
         None => plan.load.connections,
         Some(sessions) => sessions.open_connections.unwrap_or(0),
     };
-    let probe = plan.probe.as_ref().map_or(0, |probe| probe.connections);
-    let connections = u64::from(load) + u64::from(probe);
+    let beside = plan.loads().skip(1).map(|load| u64::from(load.connections));
+    let connections = u64::from(main) + beside.sum::<u64>();
     2 * connections + u64::from(plan.threads) + crate::net::limits::SPARE_DESCRIPTORS
 }
 
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn sessions_leave_descriptors_for_the_reach_check() {
-        let load = Stream::established(Schedule::constant(1.0)).with_connections(1_000_000);
+        let load = Load::established(Schedule::constant(1.0)).with_connections(1_000_000);
         let plan = Plan::new(Target::parse("http://h/").unwrap(), load);
         let sessions = Sessions::connections(2);
         assert!(descriptors(&plan) > 2_000_000);

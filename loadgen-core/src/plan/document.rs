@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallLimit, DEFAULT_TIMEOUT_S, Plan, Precision, Stream};
+use super::{CallLimit, DEFAULT_TIMEOUT_S, Load, NamedLoad, PROBE, Plan, Precision};
 use crate::abort::AbortRule;
 use crate::expectation::Expectation;
 use crate::net::tls::Tls;
@@ -23,8 +23,11 @@ pub(super) struct Document {
     /// `None` with sessions unless a probe makes it, and so is the timeout; the drain, unless
     /// sessions are to be waited for.
     request: Option<Request>,
-    load: Stream,
-    probe: Option<Stream>,
+    load: Load,
+    probe: Option<Load>,
+    /// Further loads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    loads: Vec<NamedLoad>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sessions: Option<Box<Sessions>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +52,9 @@ pub(super) struct Document {
 }
 
 impl From<Plan> for Document {
-    fn from(plan: Plan) -> Self {
+    fn from(mut plan: Plan) -> Self {
+        let probe = plan.beside.iter().position(|beside| beside.name == PROBE);
+        let probe = probe.map(|place| plan.beside.remove(place).load);
         let (timeout_s, drain_s) = match plan.sessions {
             None => (Some(plan.timeout_s()), Some(plan.drain_s())),
             Some(_) => (plan.timeout_s, plan.drain_s),
@@ -62,7 +67,8 @@ impl From<Plan> for Document {
             target: plan.target,
             tls: plan.tls,
             load: plan.load,
-            probe: plan.probe,
+            probe,
+            loads: plan.beside,
             sessions: plan.sessions,
             requests: plan.requests,
             expect: plan.expect,
@@ -89,7 +95,7 @@ impl TryFrom<Document> for Plan {
             tls: told.tls,
             request: told.request,
             load: told.load,
-            probe: told.probe,
+            beside: told.loads,
             sessions: told.sessions,
             requests: told.requests,
             expect: told.expect,
@@ -106,6 +112,9 @@ impl TryFrom<Document> for Plan {
             call_log: told.call_log,
             kernel_timestamps: told.kernel_timestamps,
         };
+        if let Some(probe) = told.probe {
+            plan = plan.with_probe(probe);
+        }
         if let Some(sessions) = &mut plan.sessions {
             plan.tls = plan.tls.or(sessions.old_tls.take());
         }
@@ -118,7 +127,7 @@ impl TryFrom<Document> for Plan {
         }
         // Plans of sessions, which had no probe, used to be written with these defaults,
         // which nobody had asked for. Anything else somebody did.
-        if plan.probe.is_none() && plan.request.is_some() {
+        if plan.beside.is_empty() && plan.request.is_some() {
             plan.request = plan.request.filter(|request| *request != Request::get());
             for limit in [&mut plan.timeout_s, &mut plan.drain_s] {
                 *limit = limit.filter(|seconds| *seconds != DEFAULT_TIMEOUT_S);
@@ -144,19 +153,19 @@ mod tests {
 
     fn plan() -> Plan {
         let target = Target::parse("http://127.0.0.1/").unwrap();
-        Plan::new(target, Stream::established(Schedule::constant(100.0)))
+        Plan::new(target, Load::established(Schedule::constant(100.0)))
     }
 
     #[test]
     fn repeats_from_its_own_json() {
         let plain = plan()
-            .with_probe(Stream::fresh(Schedule::poisson(10.0)))
+            .with_probe(Load::fresh(Schedule::poisson(10.0)))
             .with_duration(Duration::from_secs(5))
             .with_request(Request::get().with_method("POST").with_body(vec![0, 255, 7]));
         let sessions = || plan().with_sessions(Sessions::connections(1));
         let drained = sessions().with_drain(Duration::from_secs(10));
         let probed = sessions()
-            .with_probe(Stream::fresh(Schedule::poisson(10.0)))
+            .with_probe(Load::fresh(Schedule::poisson(10.0)))
             .with_request(Request::get())
             .with_timeout(Duration::from_secs(10));
         for plan in [plain, sessions(), drained, probed] {

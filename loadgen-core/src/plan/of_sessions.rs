@@ -14,20 +14,25 @@ impl Plan {
         let several = !sessions.servers.is_empty();
         let ignored = [
             (
-                self.timeout_s.is_some() && self.probe.is_none(),
-                "the timeout of a plan is not one of its sessions, and there is no probe that it \
-                 would be of: set Limits::timeout_s of the sessions",
+                self.timeout_s.is_some() && self.beside.is_empty(),
+                "the timeout of a plan is not one of its sessions, and there is no load beside \
+                 them that it would be of: set Limits::timeout_s of the sessions",
             ),
             (
-                self.request.is_some() && self.probe.is_none(),
-                "sessions do not send the request of the plan, and there is no probe that would: \
-                 set Sessions::head and Sessions::uris, or a Script::Log",
+                self.request.is_some() && self.beside.is_empty(),
+                "sessions do not send the request of the plan, and there is no load beside them \
+                 that would: set Sessions::head and Sessions::uris, or a Script::Log",
+            ),
+            (
+                !self.load.has_requests_of_plan(),
+                "sessions ask for what their script says: leave out request, requests and \
+                 expectations of the main load",
             ),
             (self.kernel_timestamps, "kernel timestamps are not read in sessions: leave them out"),
             (
                 !self.load.connects_plainly() || self.load.warm_connections > 0,
                 "sessions have connections of their own: how they are opened, closed, pipelined \
-                 and read is not for the stream to say",
+                 and read is not for the load to say",
             ),
             (
                 !target.source_addresses().is_empty() && !socket.sources.is_empty(),
@@ -84,23 +89,22 @@ mod tests {
     use std::time::Duration;
 
     use crate::session::{Sessions, SocketOptions};
-    use crate::{Addresses, CloseMode, Plan, Request, Schedule, Stream, Target};
+    use crate::{Addresses, CloseMode, Load, Plan, Request, Schedule, Target};
 
-    fn plan(url: &str, load: Stream) -> Plan {
+    fn plan(url: &str, load: Load) -> Plan {
         Plan::new(Target::parse(url).unwrap(), load).with_sessions(Sessions::connections(2))
     }
 
-    fn stream() -> Stream {
-        Stream::established(Schedule::constant(1.0))
+    fn load() -> Load {
+        Load::established(Schedule::constant(1.0))
     }
 
     /// Whatever a plan can be told, and sessions would not do.
     #[test]
     fn nothing_is_taken_and_ignored() {
         let one = Duration::from_secs(1);
-        let at = |stream| plan("http://h/", stream);
-        let to =
-            |target: Target| Plan::new(target, stream()).with_sessions(Sessions::connections(2));
+        let at = |load| plan("http://h/", load);
+        let to = |target: Target| Plan::new(target, load()).with_sessions(Sessions::connections(2));
         let target = || Target::parse("http://h/").unwrap();
         let socket = |socket: SocketOptions| Sessions { socket, ..Sessions::connections(2) };
         let choosing = || SocketOptions { choose_ports: true, ..SocketOptions::default() };
@@ -113,17 +117,17 @@ mod tests {
         let unix = || Target::parse("unix:/run/a.sock").unwrap();
         let few = Sessions { open_connections: Some(1), ..Sessions::connections(2) };
         let cases = [
-            (at(stream()).with_timeout(one), "Limits::timeout_s"),
+            (at(load()).with_timeout(one), "Limits::timeout_s"),
             // Even the default is a wish when it is spelt out.
-            (at(stream()).with_timeout(10 * one), "Limits::timeout_s"),
-            (at(stream()).with_request(Request::get()), "Sessions::head"),
-            (at(stream()).with_kernel_timestamps(), "timestamps"),
-            (at(stream().with_calls_per_connection(2).with_close(CloseMode::Reset)), "closed"),
-            (at(stream().with_pipeline(2)), "pipelined"),
-            (at(stream().with_max_connecting(2)), "opened"),
-            (at(stream().with_connect_rate(2.0)), "opened"),
-            (at(stream().with_read_rate(2.0)), "read"),
-            (at(stream().with_warm_connections(2)), "opened"),
+            (at(load()).with_timeout(10 * one), "Limits::timeout_s"),
+            (at(load()).with_request(Request::get()), "Sessions::head"),
+            (at(load()).with_kernel_timestamps(), "timestamps"),
+            (at(load().with_calls_per_connection(2).with_close(CloseMode::Reset)), "closed"),
+            (at(load().with_pipeline(2)), "pipelined"),
+            (at(load().with_max_connecting(2)), "opened"),
+            (at(load().with_connect_rate(2.0)), "opened"),
+            (at(load().with_read_rate(2.0)), "read"),
+            (at(load().with_warm_connections(2)), "opened"),
             (
                 to(target().with_source_addresses(sources())).with_sessions(socket(from)),
                 "named twice",
@@ -142,28 +146,24 @@ mod tests {
                 "preflight",
             ),
             (to(unix()).with_sessions(socket(choosing())), "choose_ports"),
-            (at(stream()).with_sessions(few).with_threads(2), "open_connections"),
+            (at(load()).with_sessions(few).with_threads(2), "open_connections"),
         ];
         for (plan, word) in cases {
             let error = plan.validate().expect_err(word).to_string();
             assert!(error.contains(word), "{word}: {error}");
         }
         // What they do, as calls do it.
-        let probed = at(stream()).with_probe(Stream::fresh(Schedule::constant(1.0)));
+        let probed = at(load()).with_probe(Load::fresh(Schedule::constant(1.0)));
         for plan in [
             probed.clone().with_request(Request::get()).with_timeout(one),
             probed,
-            at(stream())
-                .with_duration(10 * one)
-                .with_warmup(one)
-                .with_deadline(one)
-                .with_drain(one),
+            at(load()).with_duration(10 * one).with_warmup(one).with_deadline(one).with_drain(one),
             to(unix()),
             to(target().with_connect_to("unix:@a".parse().unwrap())),
             to(target().with_proxy("127.0.0.1:1".parse().unwrap())),
             to(target().with_addresses(Addresses::All).with_resolve_again()),
             to(target().with_source_addresses(sources())),
-            plan("https://h/", stream()),
+            plan("https://h/", load()),
         ] {
             plan.validate().unwrap();
         }

@@ -10,9 +10,7 @@ impl Plan {
     /// secret as a fingerprint only.
     #[must_use]
     pub fn missing_secrets(&self) -> Vec<String> {
-        let listed = self.requests.iter().flat_map(|list| list.given_requests());
-        let requests = self.request.iter().chain(listed.map(|listed| &listed.request));
-        let own = requests.flat_map(Request::missing_secrets).map(str::to_owned);
+        let own = self.own_requests().flat_map(Request::missing_secrets).map(str::to_owned);
         let heads = self.sessions().into_iter().flat_map(|sessions| {
             let head = &sessions.head;
             let lines = [&head.before_host, &head.after_host].map(|lines| lines::missing(lines));
@@ -26,13 +24,11 @@ impl Plan {
     /// Gives the value of a header that [is missing](Self::missing_secrets), and tells
     /// what the report has in its place; `None` if none of this name is.
     pub fn supply_secret(&mut self, name: &str, value: &str) -> Option<Secret> {
-        if let Some(stood) = self.request.as_mut().and_then(|r| r.supply_secret(name, value)) {
+        let mut requests = self.own_requests_mut();
+        if let Some(stood) = requests.find_map(|request| request.supply_secret(name, value)) {
             return Some(stood);
         }
-        let listed = self.requests.iter_mut().flat_map(|list| list.given_requests_mut());
-        if let Some(stood) = listed.filter_map(|l| l.request.supply_secret(name, value)).next() {
-            return Some(stood);
-        }
+        drop(requests);
         if let Some(sessions) = &mut self.sessions {
             let head = &mut sessions.head;
             for lines in [&mut head.before_host, &mut head.after_host] {
@@ -49,19 +45,39 @@ impl Plan {
         self.target.supply_secret(name, value)
     }
 
-    /// Keeps the values of the request's headers of this name secret; whether there
-    /// is one.
+    /// Keeps the values of the headers of this name secret, of the plan's request and of
+    /// those of its loads; whether there is one.
     pub fn keep_secret(&mut self, name: &str) -> bool {
-        self.request.as_mut().is_some_and(|request| request.keep_secret(name))
+        let loads = std::iter::once(&mut self.load)
+            .chain(self.beside.iter_mut().map(|beside| &mut beside.load));
+        let requests = self.request.iter_mut().chain(loads.filter_map(|l| l.request.as_mut()));
+        requests.fold(false, |any, request| request.keep_secret(name) || any)
+    }
+
+    /// All requests that the plan itself has, be it in a list.
+    fn own_requests(&self) -> impl Iterator<Item = &Request> {
+        let requests = self.request.iter().chain(self.loads().filter_map(|l| l.request.as_ref()));
+        let lists = self.requests.iter().chain(self.loads().filter_map(|l| l.requests.as_ref()));
+        requests.chain(lists.flat_map(|l| l.given_requests()).map(|listed| &listed.request))
+    }
+
+    fn own_requests_mut(&mut self) -> impl Iterator<Item = &mut Request> {
+        let beside = self.beside.iter_mut().map(|beside| &mut beside.load);
+        let loads = std::iter::once(&mut self.load).chain(beside);
+        let of_loads = loads.map(|load| (&mut load.request, &mut load.requests));
+        let all = std::iter::once((&mut self.request, &mut self.requests)).chain(of_loads);
+        all.flat_map(|(request, list)| {
+            let listed = list.iter_mut().flat_map(|list| list.given_requests_mut());
+            request.iter_mut().chain(listed.map(|listed| &mut listed.request))
+        })
     }
 
     /// The same plan without what is secret about it, for telling whether two plans
     /// do the same: a token that was renewed makes no other plan.
     pub(crate) fn without_secrets(mut self) -> Self {
         self.target = self.target.without_secrets();
-        self.request = self.request.map(Request::without_secrets);
-        for listed in self.requests.iter_mut().flat_map(|list| list.given_requests_mut()) {
-            listed.request = listed.request.clone().without_secrets();
+        for request in self.own_requests_mut() {
+            *request = request.clone().without_secrets();
         }
         if let Some(sessions) = &mut self.sessions {
             let head = &mut sessions.head;
@@ -78,11 +94,11 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::session::{RawText, Sessions};
-    use crate::{Schedule, Stream, Target};
+    use crate::{Load, Schedule, Target};
 
     fn with_token(token: &str) -> Plan {
         let target = Target::parse("http://127.0.0.1/").unwrap();
-        let load = Stream::established(Schedule::constant(1.0));
+        let load = Load::established(Schedule::constant(1.0));
         let mut sessions = Sessions::connections(1);
         sessions.head.after_host =
             RawText(format!("Authorization: Bearer {token}\r\nAccept: a\r\n").into_bytes());

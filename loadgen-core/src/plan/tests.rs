@@ -1,49 +1,102 @@
 //! What a plan says of itself, and which plans are refused.
 
 use super::*;
+use crate::ListedRequest;
 use crate::schedule::Schedule;
 use crate::secret::Secret;
 use crate::session::{Burst, ScriptedCall, ScriptedSession};
 
 fn plan() -> Plan {
     let target = Target::parse("http://127.0.0.1/").unwrap();
-    Plan::new(target, Stream::established(Schedule::constant(100.0)))
+    Plan::new(target, Load::established(Schedule::constant(100.0)))
 }
 
 #[test]
-fn two_streams_of_one_population_are_refused() {
+fn loads_have_names_that_tell_them_apart() {
     let schedule = Schedule::constant(10.0);
-    let (kept, fresh) = (Stream::established(schedule), Stream::fresh(schedule));
-    let kept_for_two = kept.clone().with_calls_per_connection(2);
-    let plan = |load: &Stream, probe: &Stream| {
-        Plan { load: load.clone(), ..plan() }.with_probe(probe.clone())
-    };
-    for (load, probe, word) in [
-        (&kept, &kept, "Stream::fresh"),
-        (&kept, &kept_for_two, "Stream::fresh"),
-        (&kept_for_two, &kept, "Stream::fresh"),
-        (&fresh, &fresh, "leave out the probe"),
-        (&kept.clone().with_calls_per_connection(1), &fresh, "every user is a newcomer"),
-        (&kept, &fresh.clone().with_calls_per_connection(2), "have one call a connection"),
+    let (kept, fresh) = (Load::established(schedule), Load::fresh(schedule));
+    let named = |name: &str| plan().with_load(name, kept.clone());
+    let many = (0..64).fold(plan(), |plan, k| plan.with_load(&format!("l{k}"), kept.clone()));
+    for (plan, word) in [
+        (named("load"), "one that no other load has"),
+        (named(""), "from 1 to 64 characters"),
+        (named("a b"), "from 1 to 64 characters"),
+        (named("a\u{1b}[2J"), r#""a\u{1b}[2J""#),
+        (named(&"x".repeat(65)), "from 1 to 64 characters"),
+        (many, "the number of loads"),
+        (named("a").with_load("b", kept.clone().with_calls_per_connection(1)), "is a newcomer"),
+        (named("a").with_probe(fresh.clone().with_calls_per_connection(2)), "have one call"),
     ] {
-        let error = plan(load, probe).validate().unwrap_err().to_string();
+        let error = plan.validate().unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
-    plan(&kept, &fresh).validate().unwrap();
-    plan(&fresh, &kept).validate().unwrap();
-    plan(&kept_for_two, &fresh).validate().unwrap();
+    // The probe comes first, wherever it was added; the same name replaces.
+    let plan = named("b").with_load("a", kept.clone()).with_probe(kept.clone());
+    let plan = plan.with_load("b", fresh.clone());
+    let names: Vec<_> = plan.named_loads().map(|(name, _)| name).collect();
+    assert_eq!(names, ["load", "probe", "b", "a"]);
+    assert_eq!((plan.probe(), plan.load_at(2)), (Some(&kept), &fresh));
+    plan.validate().unwrap();
+    let json = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    let twice = json.replace(r#""name":"a""#, r#""name":"b""#);
+    let twice: Plan = serde_json::from_str(&twice).unwrap();
+    assert!(twice.validate().unwrap_err().to_string().contains("no other load has"));
+}
+
+/// What a load says of its requests stands in place of what the plan says, and it is checked
+/// in the same way.
+#[test]
+fn loads_have_requests_of_their_own() {
+    let list = |path: &str| RequestList::given([ListedRequest::new(Request::get(), path)]);
+    let kept = || Load::established(Schedule::constant(1.0));
+    let both =
+        plan().with_requests(list("/plan")).with_load("own", kept().with_requests(list("/own")));
+    let of = |plan: &Plan, number: usize| {
+        let load = plan.load_at(number);
+        let list = plan.requests_of(load).map(|list| list.given_requests()[0].path.clone());
+        (plan.request_of(load).method().to_owned(), list)
+    };
+    assert_eq!(of(&both, 0), ("GET".to_owned(), Some("/plan".to_owned())));
+    assert_eq!(of(&both, 1), ("GET".to_owned(), Some("/own".to_owned())));
+    let put = Request::get().with_method("PUT");
+    let one = both.clone().with_load("own", kept().with_request(put.clone()));
+    assert_eq!(of(&one, 1), ("PUT".to_owned(), None));
+    let bad = || Request::get().with_header("A b", "c");
+    let replay = Load::established(Schedule::Recorded(crate::Recorded::at_speed(1.0)));
+    for (plan, word) in [
+        (plan().with_load("own", kept().with_request(bad())), "A b"),
+        (
+            plan().with_load(
+                "own",
+                kept().with_requests(list("/")).with_request(put.clone().with_path("/x")),
+            ),
+            "paths and bodies of their own",
+        ),
+        (plan().with_load("own", replay.clone()), "an access log of its own"),
+        (
+            plan().with_load("own", replay.with_requests(list("/"))),
+            "a list of requests of that format",
+        ),
+    ] {
+        let error = plan.validate().unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+    assert!(!both.expects());
+    let expected = kept().with_expectation("status=201".parse().unwrap());
+    assert!(plan().with_load("own", expected).expects());
 }
 
 #[test]
 fn a_plan_says_whose_calls_it_makes() {
-    for stream in [Stream::established(Schedule::Closed), Stream::fresh(Schedule::Closed)] {
-        let plan = Plan { load: stream.clone(), ..plan() };
+    for load in [Load::established(Schedule::Closed), Load::fresh(Schedule::Closed)] {
+        let plan = Plan { load: load.clone(), ..plan() };
         let mut written = serde_json::to_value(&plan).unwrap();
-        assert_eq!(written["load"]["population"], stream.population().name());
+        assert_eq!(written["load"]["population"], load.population().name());
         // Plans of older versions did not.
         written["load"].as_object_mut().unwrap().remove("population");
         let read: Plan = serde_json::from_value(written).unwrap();
-        assert_eq!(read.load().population(), stream.population());
+        assert_eq!(read.load().population(), load.population());
     }
 }
 
@@ -56,7 +109,7 @@ fn a_plan_read_back_asks_for_its_secrets() {
     let burst = Burst { calls: vec![call], think_s: 0.0 };
     let log = Script::Log { sessions: vec![ScriptedSession { bursts: vec![burst] }] };
     let target = Target::parse("http://u:hunter2@127.0.0.1/").unwrap();
-    let given = Plan::new(target, Stream::established(Schedule::constant(100.0)));
+    let given = Plan::new(target, Load::established(Schedule::constant(100.0)));
     let request = Request::get().with_header("X-Api-Key", "hunter2");
     for (given, name) in [
         (given.clone().with_request(request), "X-Api-Key"),
@@ -101,11 +154,10 @@ fn an_https_url_is_encrypted_and_checked() {
 /// several.
 #[test]
 fn a_rate_is_one_of_calls_only_where_arrivals_are_calls() {
-    let with = |sessions| {
-        plan().with_probe(Stream::fresh(Schedule::constant(7.0))).with_sessions(sessions)
-    };
+    let with =
+        |sessions| plan().with_probe(Load::fresh(Schedule::constant(7.0))).with_sessions(sessions);
     let per_s = |plan: &Plan| {
-        let rates: Vec<_> = plan.streams().map(|stream| plan.calls_per_s(stream)).collect();
+        let rates: Vec<_> = plan.loads().map(|load| plan.calls_per_s(load)).collect();
         rates
     };
     let rate = plan().load().schedule().rate_per_s();
@@ -115,14 +167,14 @@ fn a_rate_is_one_of_calls_only_where_arrivals_are_calls() {
     assert_eq!(per_s(&with(Sessions::connections(2))), [None, Some(7.0)]);
     // A rate that changes makes the longest gaps where it is lowest.
     let stages = Schedule::Profile("100/1s,100..5/1s,50/1s".parse().unwrap());
-    assert_eq!(per_s(&Plan { load: Stream::established(stages), ..plan() }), [Some(5.0)]);
+    assert_eq!(per_s(&Plan { load: Load::established(stages), ..plan() }), [Some(5.0)]);
 }
 
 #[test]
 fn unsound_plans_are_refused() {
     let cases: [(Plan, &str); 10] = [
         (plan().with_tls(Tls::default()), "https"),
-        (Plan { load: Stream::established(Schedule::constant(f64::NAN)), ..plan() }, "rate"),
+        (Plan { load: Load::established(Schedule::constant(f64::NAN)), ..plan() }, "rate"),
         (Plan { load: plan().load.with_connections(0), ..plan() }, "connections"),
         (Plan { load: plan().load.with_warm_connections(65), ..plan() }, "warm"),
         (plan().with_timeout(Duration::ZERO), "timeout"),

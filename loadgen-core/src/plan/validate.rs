@@ -1,9 +1,8 @@
 //! Whether a plan can be carried out as it is.
 
-use super::{CallLimit, CloseMode, Plan, Stream};
+use super::{CallLimit, CloseMode, Load, MAIN, Plan};
 use crate::abort::AbortRule;
 use crate::error::PlanError;
-use crate::record::Population;
 use crate::schedule::Schedule;
 use crate::workload_file::RequestList;
 
@@ -12,6 +11,9 @@ const MOST_CALLS: u64 = 1_000_000_000_000;
 
 /// The same, where the time of the last is known only by walking all.
 const MOST_RANDOM_CALLS: u64 = 100_000_000;
+
+/// Most loads of a plan: calls name theirs by a small number.
+const MOST_LOADS: usize = 64;
 
 impl Plan {
     /// Checks that the plan can be carried out.
@@ -30,27 +32,13 @@ impl Plan {
         if !missing.is_empty() {
             return Err(PlanError::Secrets { headers: missing });
         }
-        for stream in self.streams() {
-            stream.validate()?;
+        for load in self.loads() {
+            load.validate()?;
         }
         if self.target.is_unix() {
             self.validate_unix()?;
         }
-        if let Some(probe) = &self.probe
-            && probe.population() == self.load.population()
-        {
-            return Err(PlanError::Conflict(match probe.population() {
-                Population::Fresh => {
-                    "the load itself opens a connection for each call, and its calls could not be \
-                     told from those of the probe: leave out the probe (--probe-rate)"
-                }
-                Population::Established => {
-                    "the load and the probe both keep their connections, and their calls could not \
-                     be told apart: make the probe one call a connection (Stream::fresh), or leave \
-                     it out"
-                }
-            }));
-        }
+        self.validate_names()?;
         let seconds = |what, value: f64, least: f64| {
             if value.is_finite() && value >= least && value <= 1e7 {
                 return Ok(());
@@ -74,7 +62,6 @@ impl Plan {
         if let Some(deadline) = self.deadline_s {
             seconds("the deadline", deadline, 1e-9)?;
         }
-        self.validate_replay()?;
         if let Some(limit) = self.calls {
             self.validate_calls(limit)?;
         }
@@ -94,21 +81,27 @@ impl Plan {
         if let Some(sessions) = &self.sessions {
             self.validate_sessions(sessions)?;
         }
-        if let Some(requests) = &self.requests {
-            self.validate_requests(requests)?;
+        if self.sessions.is_some() && self.requests.is_some() {
+            return Err(PlanError::Conflict(
+                "the calls of sessions ask for what their script says: leave out the list of \
+                 requests, or the sessions",
+            ));
         }
-        if self.kernel_timestamps && self.streams().any(|stream| stream.pipeline > 1) {
+        for load in self.loads() {
+            self.validate_requests(load)?;
+        }
+        if self.kernel_timestamps && self.loads().any(|load| load.pipeline > 1) {
             return Err(PlanError::Conflict(
                 "with pipelining several replies share a kernel timestamp: leave out \
                  --kernel-timestamps or --pipeline",
             ));
         }
-        if self.streams().any(|stream| stream.connections < self.threads) {
+        if self.loads().any(|load| load.connections < self.threads) {
             return Err(PlanError::Conflict(
                 "every thread needs a connection of its own: raise --connections or lower --threads",
             ));
         }
-        if self.streams().any(|stream| stream.max_connecting.is_some_and(|n| n < self.threads)) {
+        if self.loads().any(|load| load.max_connecting.is_some_and(|n| n < self.threads)) {
             return Err(PlanError::Conflict(
                 "every thread has its share of the handshakes under way: raise --max-connecting \
                  or lower --threads",
@@ -117,15 +110,43 @@ impl Plan {
         Ok(())
     }
 
-    fn validate_requests(&self, requests: &RequestList) -> Result<(), PlanError> {
-        if self.sessions.is_some() {
-            return Err(PlanError::Conflict(
-                "the calls of sessions ask for what their script says: leave out the list of \
-                 requests, or the sessions",
-            ));
+    /// Loads are told apart by their names.
+    fn validate_names(&self) -> Result<(), PlanError> {
+        if self.beside.len() >= MOST_LOADS {
+            return Err(PlanError::Range {
+                what: "the number of loads",
+                range: "from 1 to 64",
+                value: (self.beside.len() + 1).to_string(),
+            });
         }
+        for (place, beside) in self.beside.iter().enumerate() {
+            let name = &beside.name;
+            let is_word = |c: char| !c.is_control() && !c.is_whitespace();
+            if !(1..=64).contains(&name.len()) || !name.chars().all(is_word) {
+                return Err(PlanError::Range {
+                    what: "the name of a load",
+                    range: "from 1 to 64 characters without spaces",
+                    value: format!("{:?}", name.chars().take(80).collect::<String>()),
+                });
+            }
+            if name == MAIN || self.beside[..place].iter().any(|known| known.name == *name) {
+                return Err(PlanError::Range {
+                    what: "the name of a load",
+                    range: "one that no other load has (the main one is called load)",
+                    value: name.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_requests(&self, load: &Load) -> Result<(), PlanError> {
+        let request = self.request_of(load);
+        request.validate()?;
+        self.validate_replay(load)?;
+        let Some(requests) = self.requests_of(load) else { return Ok(()) };
         let is_base = requests.is_of_the_request() || requests.is_made();
-        if !is_base && self.request().has_content() {
+        if !is_base && request.has_content() {
             return Err(PlanError::Conflict(
                 "the requests of a list have paths and bodies of their own: of the request beside \
                  it only method and headers are looked at, so leave out its path and body",
@@ -135,15 +156,17 @@ impl Plan {
     }
 
     /// What was recorded comes again with the requests that it was recorded of.
-    fn validate_replay(&self) -> Result<(), PlanError> {
-        let is_replay = |stream: &Stream| matches!(stream.schedule, Schedule::Recorded(_));
-        if self.probe.as_ref().is_some_and(is_replay) {
+    fn validate_replay(&self, load: &Load) -> Result<(), PlanError> {
+        if !matches!(load.schedule, Schedule::Recorded(_)) {
+            return Ok(());
+        }
+        if !std::ptr::eq(load, &raw const self.load) && load.requests.is_none() {
             return Err(PlanError::Conflict(
-                "the times of an access log are those of the load, not of a probe beside it",
+                "the times of the plan's access log are those of the main load, not of one beside \
+                 it: give that an access log of its own, or another schedule",
             ));
         }
-        let has_times = self.requests.as_ref().is_some_and(RequestList::has_times);
-        if is_replay(&self.load) && !has_times {
+        if !self.requests_of(load).is_some_and(RequestList::has_times) {
             return Err(PlanError::Conflict(
                 "a replay needs the access log that has its times: a list of requests of that \
                  format, in its own order and without data",
@@ -175,12 +198,14 @@ impl Plan {
                     value: calls.to_string(),
                 })
             }
-            CallLimit::EachRequestOnce if self.requests.is_none() => Err(PlanError::Conflict(
-                "there is no list of requests that could be made once each: give --requests FILE, \
+            CallLimit::EachRequestOnce if self.requests_of(&self.load).is_none() => {
+                Err(PlanError::Conflict(
+                    "there is no list of requests that could be made once each: give --requests FILE, \
                  or a number of calls (--calls)",
-            )),
+                ))
+            }
             CallLimit::EachRequestOnce
-                if self.requests.as_ref().is_some_and(RequestList::is_made) =>
+                if self.requests_of(&self.load).is_some_and(RequestList::is_made) =>
             {
                 Err(PlanError::Conflict(
                     "requests that a program makes have no end: give a number of calls instead",
@@ -193,8 +218,10 @@ impl Plan {
     /// Whether something may be expected of replies: of a file it is known when it has been
     /// read.
     fn may_expect(&self) -> bool {
-        let listed = self.requests.as_ref().is_some_and(RequestList::may_expect);
-        !self.expect.is_empty() || listed
+        self.loads().any(|load| {
+            let listed = self.requests_of(load).is_some_and(RequestList::may_expect);
+            listed || self.expected_of(load).next().is_some()
+        })
     }
 
     /// What TCP has and unix sockets have not.
@@ -205,7 +232,7 @@ impl Plan {
                  --kernel-timestamps",
             ));
         }
-        if self.streams().any(|stream| stream.close == CloseMode::Reset) {
+        if self.loads().any(|load| load.close == CloseMode::Reset) {
             return Err(PlanError::Conflict(
                 "connections to a unix socket cannot be reset: use --close client or server",
             ));

@@ -1,6 +1,7 @@
 //! The call log: one record a call, bounded. What a migration did to the calls
 //! is cut to phases that are known only afterwards, so it needs each of them.
 
+use super::load::LoadId;
 use super::{Outcome, Population};
 use crate::clock::Nanos;
 
@@ -21,6 +22,9 @@ pub struct CallRecord {
     pub bytes: u64,
     /// How it ended.
     pub outcome: Outcome,
+    /// Its load: the place among [those of the plan](crate::Plan::named_loads), 0 for the main
+    /// one.
+    pub load: u8,
     /// How it was connected.
     pub population: Population,
     /// Of its request's tag the place among the report's [`tags`](crate::Report::tags); 0
@@ -36,19 +40,15 @@ pub struct CallRecord {
 
 impl CallRecord {
     /// An arrival that was never started, and given up at `now`.
-    pub(crate) fn never_taken_up(
-        population: Population,
-        intended: Nanos,
-        tag: u8,
-        now: Nanos,
-    ) -> Self {
+    pub(crate) fn never_taken_up(load: LoadId, intended: Nanos, tag: u8, now: Nanos) -> Self {
         Self {
             intended,
             sent: now,
             done: now,
             bytes: 0,
             outcome: Outcome::Shed,
-            population,
+            load: load.number,
+            population: load.population,
             tag,
             reused: false,
             retried: false,

@@ -20,7 +20,9 @@ pub struct ConnectionEnd {
     pub alive: Nanos,
     /// When its end was seen; [`Nanos::MAX`]: it was open when the run ended.
     pub ended: Nanos,
-    /// Whose it was.
+    /// The load whose it was, as in [`CallRecord::load`](crate::CallRecord::load).
+    pub load: u8,
+    /// How its calls were connected.
     pub population: Population,
     /// Why it was lost; `None`: it was not, its end was planned or announced.
     pub loss: Option<Cause>,
@@ -137,6 +139,7 @@ mod tests {
             opened: 0,
             alive: 1,
             ended: 2,
+            load: 0,
             population: Population::Established,
             loss: None,
             again: 0,

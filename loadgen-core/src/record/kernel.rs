@@ -3,7 +3,7 @@
 //! by one thread; merged after the run. Memory is bounded.
 
 use super::causes::{Evidence, SlowCause, TimeByCause, classify};
-use super::population::histogram;
+use super::load::histogram;
 use super::{CallRecord, Histogram, Population};
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::spin_window;
@@ -315,6 +315,7 @@ mod tests {
             done: intended + took,
             bytes: 1,
             outcome: Outcome::Answered(200),
+            load: 0,
             population: Population::Fresh,
             tag: 0,
             reused: false,

@@ -4,7 +4,7 @@
 //! Kept as differences, so that a run without them pays nothing: the response times
 //! *without* own lateness are those measured, less `as_measured`, plus `without`.
 
-use super::population::{Histogram, add, histogram};
+use super::load::{Histogram, add, histogram};
 use crate::clock::Nanos;
 
 /// Own lateness of a call from which it is kept.

@@ -3,7 +3,7 @@
 
 use super::bad_calls::BadCalls;
 use super::connections::{ConnectionEnd, ConnectionLog};
-use super::population::{PopulationRecord, Tally, hundreds};
+use super::load::{LoadId, LoadRecord, Tally};
 use super::tags::TagRecord;
 use super::visits::Visits;
 use super::{
@@ -18,8 +18,8 @@ use crate::net::tls::Agreed;
 pub(crate) struct Recorder {
     /// Calls of the whole run, warm-up included, for the progress display.
     totals: Tally,
-    /// Allocated for the populations that the plan has.
-    populations: [Option<Box<PopulationRecord>>; 2],
+    /// Those of each load of the plan, by its number.
+    loads: Vec<Box<LoadRecord>>,
     pub(crate) timeline: Timeline,
     pub(crate) log: CallLog,
     /// Kept where calls are.
@@ -60,13 +60,9 @@ impl Recorder {
         expected: Nanos,
         log: CallLog,
     ) -> Self {
-        let mut records = [None, None];
-        for population in populations {
-            records[population as usize] = Some(Box::new(PopulationRecord::new()));
-        }
         Self {
             totals: Tally::default(),
-            populations: records,
+            loads: populations.map(LoadRecord::new).map(Box::new).collect(),
             timeline: Timeline::new(expected),
             connections: ConnectionLog::new(log.keeps()),
             dates: DateLog::new(log.keeps()),
@@ -95,11 +91,11 @@ impl Recorder {
         self.keeps_each |= tags > 0;
     }
 
-    /// The totals as of now. How good replies were stands with the populations, but for the
+    /// The totals as of now. How good replies were stands with the loads, but for the
     /// warm-up, so that good ones need not be looked at for it.
     pub(crate) fn totals(&self) -> Tally {
         let mut totals = self.totals;
-        for record in self.populations.iter().flatten() {
+        for record in &self.loads {
             totals.not_good += record.tally.not_good;
             totals.wrong += record.tally.wrong;
         }
@@ -111,16 +107,17 @@ impl Recorder {
         self.warmup_end
     }
 
-    /// The record of a population, if the plan has it.
-    pub(crate) fn population(&self, population: Population) -> Option<&PopulationRecord> {
-        self.populations[population as usize].as_deref()
+    /// The records of the loads, by their numbers.
+    pub(crate) fn loads(&self) -> impl ExactSizeIterator<Item = &LoadRecord> {
+        self.loads.iter().map(Box::as_ref)
     }
 
-    fn record(&mut self, population: Population, intended: Nanos) -> Option<&mut PopulationRecord> {
+    /// The record of a load, of what belongs to a call with this intended start.
+    fn record(&mut self, load: u8, intended: Nanos) -> Option<&mut LoadRecord> {
         if intended < self.warmup_end {
             return None;
         }
-        self.populations[population as usize].as_deref_mut()
+        self.loads.get_mut(usize::from(load)).map(Box::as_mut)
     }
 
     /// Whether a moment lies in the span that rates are taken over.
@@ -131,10 +128,10 @@ impl Recorder {
     /// An arrival of the schedule. `lag` is how late the worker took it up, in
     /// open loop.
     #[inline]
-    pub(crate) fn offered(&mut self, population: Population, intended: Nanos, lag: Option<Nanos>) {
+    pub(crate) fn offered(&mut self, load: LoadId, intended: Nanos, lag: Option<Nanos>) {
         self.timeline.at(intended).offered += 1;
         self.totals.offered += 1;
-        if let Some(record) = self.record(population, intended) {
+        if let Some(record) = self.record(load.number, intended) {
             record.tally.offered += 1;
             if let Some(lag) = lag {
                 record.lag.saturating_record(lag);
@@ -206,14 +203,14 @@ impl Recorder {
 
     /// An arrival that the worker never came to: it was behind its schedule when
     /// the run was cut short. Counted, not kept one by one.
-    pub(crate) fn never_taken_up(&mut self, population: Population, intended: Nanos, tag: u8) {
+    pub(crate) fn never_taken_up(&mut self, load: LoadId, intended: Nanos, tag: u8) {
         let step = self.timeline.at(intended);
         step.offered += 1;
         step.shed += 1;
         self.totals.offered += 1;
         self.totals.shed += 1;
         self.bad_calls.count();
-        if let Some(record) = self.record(population, intended) {
+        if let Some(record) = self.record(load.number, intended) {
             record.tally.offered += 1;
             record.tally.shed += 1;
             let own = self.own_mut();
@@ -227,8 +224,8 @@ impl Recorder {
     }
 
     /// An arrival has to wait for a connection.
-    pub(crate) fn queued(&mut self, population: Population, intended: Nanos) {
-        if let Some(record) = self.record(population, intended) {
+    pub(crate) fn queued(&mut self, load: LoadId, intended: Nanos) {
+        if let Some(record) = self.record(load.number, intended) {
             record.tally.queued += 1;
         }
     }
@@ -236,28 +233,28 @@ impl Recorder {
     /// The connect or the sending of a call began.
     // Always: where the compiler leaves it to itself, a call has 20 instructions more.
     #[inline(always)]
-    pub(crate) fn started(&mut self, population: Population, intended: Nanos, now: Nanos) {
+    pub(crate) fn started(&mut self, load: LoadId, intended: Nanos, now: Nanos) {
         self.timeline.at(now).started += 1;
         self.totals.started += 1;
         let in_span = self.in_span(now);
-        if let Some(record) = &mut self.populations[population as usize] {
+        if let Some(record) = self.loads.get_mut(usize::from(load.number)) {
             record.tally.started_in_span += u64::from(in_span);
         }
-        if let Some(record) = self.record(population, intended) {
+        if let Some(record) = self.record(load.number, intended) {
             record.tally.started += 1;
         }
     }
 
     /// A connection was opened for a call.
-    pub(crate) fn opened(&mut self, population: Population, intended: Nanos) {
-        if let Some(record) = self.record(population, intended) {
+    pub(crate) fn opened(&mut self, load: LoadId, intended: Nanos) {
+        if let Some(record) = self.record(load.number, intended) {
             record.tally.opened += 1;
         }
     }
 
     /// The TCP handshake of a connection for a call is through.
-    pub(crate) fn connected(&mut self, population: Population, intended: Nanos, took: Nanos) {
-        if let Some(record) = self.record(population, intended) {
+    pub(crate) fn connected(&mut self, load: LoadId, intended: Nanos, took: Nanos) {
+        if let Some(record) = self.record(load.number, intended) {
             record.connect.saturating_record(took);
         }
     }
@@ -266,7 +263,7 @@ impl Recorder {
     /// was opened for, if there is one.
     pub(crate) fn secured(
         &mut self,
-        population: Population,
+        load: LoadId,
         intended: Option<Nanos>,
         took: Nanos,
         agreed: Option<Agreed>,
@@ -274,21 +271,21 @@ impl Recorder {
         if let Some(agreed) = agreed {
             self.tls.complete(agreed);
         }
-        if let Some(record) = intended.and_then(|intended| self.record(population, intended)) {
+        if let Some(record) = intended.and_then(|intended| self.record(load.number, intended)) {
             record.tls_handshake.saturating_record(took);
         }
     }
 
     /// A call is sent again, since the server had closed the idle connection.
-    pub(crate) fn reconnect(&mut self, population: Population, intended: Nanos) {
-        if let Some(record) = self.record(population, intended) {
+    pub(crate) fn reconnect(&mut self, load: LoadId, intended: Nanos) {
+        if let Some(record) = self.record(load.number, intended) {
             record.tally.reconnects += 1;
         }
     }
 
     /// A connection has ended.
     pub(crate) fn connection_ended(&mut self, end: ConnectionEnd) {
-        if let (Some(cause), Some(record)) = (end.loss, self.record(end.population, end.ended)) {
+        if let (Some(cause), Some(record)) = (end.loss, self.record(end.load, end.ended)) {
             record.lost[cause as usize] += 1;
         }
         self.connections.push(end);
@@ -318,19 +315,18 @@ impl Recorder {
         if self.keeps_each {
             self.keep(call);
         }
-        let population = call.population;
         let response = call.done.saturating_sub(call.intended);
         if let Some(status) = call.outcome.status() {
             self.timeline.at(call.done).answered += 1;
             self.totals.answered += 1;
             let in_span = self.in_span(call.done);
-            if let Some(record) = &mut self.populations[population as usize] {
+            if let Some(record) = self.loads.get_mut(usize::from(call.load)) {
                 record.tally.answered_in_span += u64::from(in_span);
             }
-            self.timeline.response(population, call.intended, response);
-            if let Some(record) = self.record(population, call.intended) {
+            self.timeline.response(call.population, call.intended, response);
+            if let Some(record) = self.record(call.load, call.intended) {
                 record.tally.answered += 1;
-                record.status[hundreds(status)] += 1;
+                record.status.count(status);
                 record.service.saturating_record(call.done.saturating_sub(call.sent));
                 let responses = match call.outcome {
                     Outcome::Answered(status) if status < 400 => &mut record.response,
@@ -365,7 +361,7 @@ impl Recorder {
                 if call.intended >= self.warmup_end {
                     self.bad_calls.example(failure, call.done);
                 }
-                if let Some(record) = self.record(call.population, call.intended) {
+                if let Some(record) = self.record(call.load, call.intended) {
                     record.tally.failed += 1;
                     record.tally.timed_out += u64::from(failure.is_censored());
                     record.errors[failure.phase as usize][failure.cause as usize] += 1;
@@ -376,13 +372,13 @@ impl Recorder {
                 self.timeline.at(call.intended).shed += 1;
                 self.totals.shed += 1;
                 self.shed_in_drain += u64::from(call.done >= self.load_end);
-                if let Some(record) = self.record(call.population, call.intended) {
+                if let Some(record) = self.record(call.load, call.intended) {
                     record.tally.shed += 1;
                 }
             }
             _ => {
                 self.totals.unfinished += 1;
-                if let Some(record) = self.record(call.population, call.intended) {
+                if let Some(record) = self.record(call.load, call.intended) {
                     record.tally.unfinished += 1;
                 }
             }
@@ -391,13 +387,7 @@ impl Recorder {
 
     /// Joins the recorder of another worker of the same plan.
     pub(crate) fn merge(&mut self, other: Self) {
-        for (mine, theirs) in self.populations.iter_mut().zip(other.populations) {
-            match (mine, theirs) {
-                (Some(mine), Some(theirs)) => mine.merge(&theirs),
-                (mine @ None, theirs) => *mine = theirs,
-                (Some(_), None) => {}
-            }
-        }
+        self.loads.iter_mut().zip(&other.loads).for_each(|(mine, theirs)| mine.merge(theirs));
         self.tags.iter_mut().zip(&other.tags).for_each(|(mine, theirs)| mine.merge(theirs));
         self.totals.add(&other.totals);
         self.timeline.merge(other.timeline);

@@ -41,6 +41,18 @@ impl fmt::Display for ConnectionId {
     }
 }
 
+/// Whose calls a [`CallSink`] is to take, and what their numbers stand for.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct SinkContext<'a> {
+    /// The worker, from 0.
+    pub worker: u32,
+    /// The names of the requests' tags, by [`CallRecord::tag`]; empty if they have none.
+    pub tags: &'a [String],
+    /// The names of the loads, by [`CallRecord::load`].
+    pub loads: &'a [String],
+}
+
 /// Takes calls as they end, warm-up included. Each worker has one of its own and calls it on
 /// its thread, between two calls: what it does there delays what comes next, so it hands on
 /// what takes long. Lateness that it makes is told as the generator's own.

@@ -1,6 +1,6 @@
 //! What is kept of the calls of a tag.
 
-use super::population::{LONGEST, add, hundreds};
+use super::load::{LONGEST, add, hundreds};
 use super::{CallRecord, Cause, Failure, Outcome, Phase};
 
 /// Times in ns, 1 ns to an hour, 2 significant digits: there may be many tags.

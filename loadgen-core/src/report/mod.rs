@@ -35,9 +35,9 @@ pub use json::ReportError;
 pub use latency::Latency;
 pub(crate) use latency::latency;
 pub use model::{
-    CallsFileReport, CallsFormat, Cpu, Environment, ErrorExample, FailedCall, PopulationReport,
-    PopulationWindow, Rates, Report, SCHEMA, TagReport, TimelineCounters, TimelineReport, Tool,
-    Traffic, Verdict, VerdictStatus, WindowReport,
+    CallsFileReport, CallsFormat, Cpu, Environment, ErrorExample, FailedCall, LoadReport,
+    PopulationReport, PopulationWindow, Rates, Report, SCHEMA, TagReport, TimelineCounters,
+    TimelineReport, Tool, Traffic, Verdict, VerdictStatus, WindowReport,
 };
 pub use model_addresses::{AddressReport, ConnectedTo};
 pub use model_connections::TlsReport;

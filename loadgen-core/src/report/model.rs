@@ -13,6 +13,7 @@ use super::{
 use crate::abort::Aborted;
 use crate::event::EventReport;
 use crate::plan::Plan;
+use crate::record::Population;
 
 /// The schema of the reports that this version writes.
 pub const SCHEMA: &str = "loadgen-report/1";
@@ -69,6 +70,9 @@ pub struct Report {
     pub tls: Option<TlsReport>,
     /// Replies by class of status.
     pub status: BTreeMap<String, u64>,
+    /// The same by status; empty in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub status_codes: BTreeMap<String, u64>,
     /// Replies that are not as expected, by the first thing that was wrong: `status`, `size`
     /// or `body`. They are among the answered, and no good replies.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -94,6 +98,10 @@ pub struct Report {
     pub cpu: Cpu,
     /// The same by way of connecting.
     pub populations: BTreeMap<String, PopulationReport>,
+    /// The same by the loads of the plan, in its order: they add up to the whole. Empty if
+    /// there is but one, and in reports of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loads: Vec<LoadReport>,
     /// The same by the tags of requests, in the order in which the list has them: they add
     /// up to the whole. Empty unless requests have tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -316,6 +324,43 @@ pub struct PopulationReport {
     pub errors: BTreeMap<String, u64>,
     /// Connections lost, by cause.
     #[serde(default)]
+    pub connections_lost: BTreeMap<String, u64>,
+}
+
+/// The figures of one load of a plan with several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LoadReport {
+    /// Its [name](crate::Plan::named_loads).
+    pub name: String,
+    /// How its calls are connected.
+    pub population: Population,
+    /// Calls by their fate.
+    pub counts: Counts,
+    /// The same per second.
+    pub rates: Rates,
+    /// Reply complete − intended start, of good replies: with a status below 400, or as
+    /// expected.
+    pub response_time: Latency,
+    /// Reply complete − first byte sent, of all answered calls.
+    pub service_time: Latency,
+    /// Response time of answered calls with a status of 400 and above.
+    pub response_time_error_status: Latency,
+    /// Response time of replies that are not as expected; `None`: there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time_wrong: Option<Latency>,
+    /// Intended start to giving up, of failed calls: lower bounds, not responses.
+    pub time_to_failure: Latency,
+    /// The generator's own lateness.
+    pub lag: Latency,
+    /// Replies by status.
+    pub status_codes: BTreeMap<String, u64>,
+    /// Replies that are not as expected, by the first thing that was wrong.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wrong: BTreeMap<String, u64>,
+    /// Failed calls by class.
+    pub errors: BTreeMap<String, u64>,
+    /// Connections lost, by cause.
     pub connections_lost: BTreeMap<String, u64>,
 }
 

@@ -96,7 +96,7 @@ pub struct KernelTimestamps {
 #[non_exhaustive]
 pub struct KernelWindow {
     /// Samples of connections: up to 8 in turn, and the one with the oldest call of
-    /// each stream.
+    /// each load.
     pub samples: u64,
     /// Of them, those that had sent something again that was not acknowledged yet.
     pub retransmitting: u64,

@@ -46,7 +46,7 @@ fn samples() -> Vec<Value> {
             .unwrap()
             .with_connect_to("127.0.0.1:80".parse().unwrap())
             .with_source_addresses(vec!["127.0.0.2".parse().unwrap()]),
-        crate::Stream::established(Schedule::Closed)
+        crate::Load::established(Schedule::Closed)
             .with_calls_per_connection(9)
             .with_close(crate::CloseMode::Reset)
             .with_pipeline(3)
@@ -55,7 +55,7 @@ fn samples() -> Vec<Value> {
             .with_read_rate(1e6),
     )
     .with_probe(
-        crate::Stream::established(Schedule::constant(1.0))
+        crate::Load::established(Schedule::constant(1.0))
             .with_calls_per_connection(9)
             .with_close(crate::CloseMode::Client)
             .with_pipeline(2)
@@ -64,6 +64,11 @@ fn samples() -> Vec<Value> {
             .with_read_rate(1.0),
     );
     closed.plan = closed.plan.with_calls(CallLimit::Calls(9));
+    let mut closed = with_another_load(closed);
+    closed.loads = ["load", "probe", "another"].map(sample::load_report).into();
+    closed.loads[0].response_time_wrong = Some(closed.response_time.clone());
+    closed.loads[0].response_time_error_status = closed.response_time.clone();
+    closed.loads[0].time_to_failure = closed.response_time.clone();
     closed.connected_to = Some(super::ConnectedTo {
         addresses: vec![super::AddressReport::default()],
         lookups: Some(2),
@@ -109,6 +114,13 @@ fn samples() -> Vec<Value> {
     reports.map(|report| serde_json::to_value(report).unwrap()).collect()
 }
 
+/// The same plan with a third load that does what the main one does.
+fn with_another_load(mut report: Report) -> Report {
+    let load = report.plan.load().clone();
+    report.plan = report.plan.with_load("another", load);
+    report
+}
+
 /// Reports of several requests, from wherever they come, with tags.
 fn with_requests() -> Vec<Report> {
     let request = Request::get().with_header("A", "b").with_body(vec![1]).with_path("/b");
@@ -120,7 +132,15 @@ fn with_requests() -> Vec<Report> {
     let lists = [RequestList::given([listed]), file, RequestList::of_data("d.csv"), made];
     let reports = lists.map(|list| {
         let mut report = sample::pre_copy();
-        report.plan = report.plan.with_requests(list.found_for_tests());
+        let list = list.found_for_tests();
+        let load = |load: crate::Load| {
+            let request = Request::get().with_header("A", "b").with_body(vec![1]);
+            let load = load.with_request(request.with_path("/b"));
+            load.with_requests(list.clone()).with_expectation("size=1".parse().unwrap())
+        };
+        report.plan.load = load(report.plan.load.clone());
+        report.plan = report.plan.with_probe(load(crate::Load::fresh(Schedule::constant(1.0))));
+        report.plan = report.plan.with_requests(list.clone());
         report.plan = report.plan.with_expectation("status=200".parse().unwrap());
         report.plan = report.plan.with_calls(CallLimit::EachRequestOnce);
         report.plan = report.plan.with_abort_if("wrong>0".parse().unwrap());
@@ -149,7 +169,7 @@ fn with_requests() -> Vec<Report> {
             after: span,
             ..TagImpact::default()
         }];
-        report
+        with_another_load(report)
     });
     reports.into()
 }
@@ -201,13 +221,13 @@ fn with_sessions() -> Vec<Report> {
             figures.outcomes = Some(SessionOutcomes { by_replies: vec![0, 1], ..<_>::default() });
         }
         let target = crate::Target::parse("http://127.0.0.1/").unwrap();
-        let stream = crate::Stream::established(Schedule::Drawn(Gaps { law, client: 0 }));
+        let load = crate::Load::established(Schedule::Drawn(Gaps { law, client: 0 }));
         let mut probed = sample::plain();
-        probed.plan = probed.plan.with_probe(stream.clone());
+        probed.plan = probed.plan.with_probe(load.clone());
         let mut report = sample::plain();
         sessions.preflight = true;
         sessions = sessions.with_head_of(&Request::get().with_header("A", "b"));
-        report.plan = crate::Plan::new(target, stream).with_sessions(sessions);
+        report.plan = crate::Plan::new(target, load).with_sessions(sessions);
         report.sessions = Some(figures);
         [probed, report]
     };
@@ -215,18 +235,19 @@ fn with_sessions() -> Vec<Report> {
         let mut report = sample::plain();
         let schedule = Schedule::Profile(text.parse().unwrap());
         let target = crate::Target::parse("http://127.0.0.1/").unwrap();
-        let stream = crate::Stream::established(schedule);
-        report.plan = crate::Plan::new(target, stream.clone()).with_probe(stream);
+        let load = crate::Load::established(schedule);
+        report.plan = crate::Plan::new(target, load.clone()).with_probe(load);
         report
     });
     let mut replayed = sample::plain();
     let known = Recorded::at_speed(2.0).knowing(&[0, 1_000_000]);
-    let stream = crate::Stream::established(Schedule::Recorded(known));
-    let target = crate::Target::parse("http://127.0.0.1/").unwrap();
-    replayed.plan = crate::Plan::new(target, stream.clone()).with_probe(stream);
     let log = RequestList::file("access.log").with_format(RequestFormat::AccessLog);
-    replayed.plan = replayed.plan.with_requests(log.with_methods_that_change_state());
-    cases.into_iter().flat_map(reports).chain(profiles).chain([replayed]).collect()
+    let log = log.with_methods_that_change_state();
+    let load = crate::Load::established(Schedule::Recorded(known)).with_requests(log.clone());
+    let target = crate::Target::parse("http://127.0.0.1/").unwrap();
+    replayed.plan = crate::Plan::new(target, load.clone()).with_probe(load).with_requests(log);
+    let reports = cases.into_iter().flat_map(reports).chain(profiles).chain([replayed]);
+    reports.map(with_another_load).collect()
 }
 
 #[test]

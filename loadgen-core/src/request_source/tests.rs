@@ -120,7 +120,7 @@ fn it_begins_as_the_request_of_the_plan() {
 fn why_there_is_no_request_is_told_as_the_programs() {
     let mut out = RequestBuf::new(&Request::get(), &target(), 0);
     let mut asked = |mut source: Box<dyn RequestSource>| {
-        ask(&mut *source, Arrival::of_load(7), &mut out).unwrap_err()
+        ask(&mut *source, Arrival { number: 7, load: 0 }, &mut out).unwrap_err()
     };
     let fails = |_: Arrival, _: &mut RequestBuf| -> Result<(), SourceError> { Err("dry".into()) };
     let said = asked(Box::new(fails));

@@ -21,7 +21,7 @@ use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
 use crate::random::unit;
 
-/// The arrival process of a stream of calls.
+/// The arrival process of a load of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::large_enum_variant, reason = "a schedule stays Copy; there are one or two")]
 #[serde(tag = "arrival", rename_all = "lowercase", deny_unknown_fields)]

@@ -2,7 +2,7 @@
 //! every arrival of the load a session, a scripted sequence of bursts of calls
 //! with think times over connections of its own, as httperf knows them.
 //!
-//! The calls of a plain [`Stream`](crate::Stream) share a pool of connections; a
+//! The calls of a plain [`Load`](crate::Load) share a pool of connections; a
 //! session brings its own and closes them at its end.
 
 mod cookie;

@@ -12,7 +12,7 @@ use super::steps::Steps;
 use crate::engine::{Engine, Snapshot};
 use crate::error::RunError;
 use crate::plan::Plan;
-use crate::record::CallSink;
+use crate::record::{CallSink, SinkContext};
 use crate::report::Report;
 use crate::slo::Slo;
 
@@ -26,8 +26,8 @@ pub trait SweepObserver {
 
     /// What takes each call of that run as it ends, in the worker with this number; see
     /// [`Engine::with_call_sinks`]. `None` (for any worker): nobody.
-    fn sink(&mut self, worker: u32, tags: &[String]) -> Option<Box<dyn CallSink>> {
-        let _ = (worker, tags);
+    fn sink(&mut self, of: &SinkContext<'_>) -> Option<Box<dyn CallSink>> {
+        let _ = of;
         None
     }
 
@@ -278,7 +278,7 @@ fn carry_out(
     stop: &AtomicBool,
 ) -> Result<Report, RunError> {
     let engine = Engine::prepare(plan, stop)?;
-    let engine = engine.with_sinks_if_all(|worker, tags| observer.sink(worker, tags));
+    let engine = engine.with_sinks_if_all(|of| observer.sink(of));
     let handle = engine.start()?;
     let mut stopped: Option<Instant> = None;
     let mut is_cut = false;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use loadgen_core::target_server::TargetOptions;
 use loadgen_core::{
-    Engine, Plan, Population, Precision, Request, RunError, Schedule, Stream, Target,
+    Engine, Load, Plan, Population, Precision, Request, RunError, Schedule, Target,
 };
 
 use super::{assert_adds_up, at, endless, fresh_at, plan, run};
@@ -69,7 +69,7 @@ fn a_server_that_closes_connections_costs_no_failure() {
 #[test]
 fn two_populations_in_one_run() {
     let server = target(TargetOptions::new());
-    let probe = Stream::fresh(Schedule::poisson(200.0));
+    let probe = Load::fresh(Schedule::poisson(200.0));
     let report = run(plan(&server.url(), at(400.0)).with_probe(probe));
     assert_adds_up(&report);
     let of = |p: Population| &report.populations[p.name()];
@@ -84,8 +84,8 @@ fn two_populations_in_one_run() {
 fn threads_share_the_schedule_and_send_no_more() {
     let server = target(TargetOptions::new());
     for schedule in [Schedule::constant(600.0), Schedule::poisson(600.0)] {
-        let one = run(plan(&server.url(), Stream::established(schedule)));
-        let three = run(plan(&server.url(), Stream::established(schedule)).with_threads(3));
+        let one = run(plan(&server.url(), Load::established(schedule)));
+        let three = run(plan(&server.url(), Load::established(schedule)).with_threads(3));
         assert_adds_up(&three);
         assert_eq!(one.counts.offered, three.counts.offered);
     }
@@ -102,7 +102,7 @@ fn closed_loop_keeps_every_connection_busy() {
             conversation.answer(1);
         }
     });
-    let load = Stream::established(Schedule::Closed).with_connections(4);
+    let load = Load::established(Schedule::Closed).with_connections(4);
     let report = run_until(endless(&server.url(), load), |_| house.rounds() >= 10, || house.open());
     assert_adds_up(&report);
     assert_eq!(report.counts.connections_opened, 4);

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use loadgen_core::report::render_text;
-use loadgen_core::{CloseMode, Engine, Plan, Report, Schedule, Stream, Target};
+use loadgen_core::{CloseMode, Engine, Load, Plan, Report, Schedule, Target};
 
 /// What a server saw of one connection that carried a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ fn serve(mut stream: TcpStream) -> Option<Seen> {
     }
 }
 
-fn run(address: SocketAddr, stream: Stream) -> Report {
+fn run(address: SocketAddr, stream: Load) -> Report {
     let target = Target::parse(&format!("http://{address}/")).unwrap();
     let plan = Plan::new(target, stream)
         .with_duration(Duration::from_millis(300))
@@ -84,8 +84,8 @@ fn the_server_sees_the_close_that_the_plan_says() {
             let (address, seen) = server();
             let schedule = Schedule::constant(200.0);
             let stream = match calls {
-                1 => Stream::fresh(schedule),
-                _ => Stream::established(schedule).with_calls_per_connection(calls),
+                1 => Load::fresh(schedule),
+                _ => Load::established(schedule).with_calls_per_connection(calls),
             };
             let stream = stream.with_connections(1).with_close(close);
             let report = run(address, stream);
@@ -102,7 +102,7 @@ fn the_server_sees_the_close_that_the_plan_says() {
 #[test]
 fn a_choice_without_a_last_call_is_refused() {
     let target = Target::parse("http://127.0.0.1:9/").unwrap();
-    let stream = Stream::established(Schedule::constant(1.0)).with_close(CloseMode::Reset);
+    let stream = Load::established(Schedule::constant(1.0)).with_close(CloseMode::Reset);
     let error = Plan::new(target, stream).validate().unwrap_err().to_string();
     assert!(error.contains("--close needs --calls-per-connection"), "{error}");
 }
@@ -110,7 +110,7 @@ fn a_choice_without_a_last_call_is_refused() {
 #[test]
 fn the_report_says_who_closed() {
     let (address, _) = server();
-    let fresh = Stream::fresh(Schedule::constant(50.0));
+    let fresh = Load::fresh(Schedule::constant(50.0));
     let text = |report: &Report| {
         // Lines may be broken anywhere.
         render_text(report).split_whitespace().collect::<Vec<_>>().join(" ")

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use loadgen_core::{
-    CallLimit, Engine, ListedRequest, Plan, Report, Request, RequestList, Schedule, Stream, Target,
+    CallLimit, Engine, ListedRequest, Load, Plan, Report, Request, RequestList, Schedule, Target,
 };
 
 use loadgen_core::target_server::TargetOptions;
@@ -29,7 +29,7 @@ fn server(good: u64) -> (OddServer, Arc<AtomicU64>) {
     (server, seen)
 }
 
-fn plan(server: &OddServer, load: Stream) -> Plan {
+fn plan(server: &OddServer, load: Load) -> Plan {
     Plan::new(Target::parse(&server.url()).unwrap(), load)
 }
 
@@ -49,7 +49,7 @@ fn a_number_of_calls_is_made_and_no_more() {
     for schedule in [Schedule::constant(1000.0), drawn(), Schedule::Closed] {
         for threads in [1, 3] {
             for calls in [1, 2, 200] {
-                let load = Stream::established(schedule).with_connections(7);
+                let load = Load::established(schedule).with_connections(7);
                 let plan = plan(&server, load).with_threads(threads);
                 let before = seen.load(SeqCst);
                 let report = run(plan.with_calls(CallLimit::Calls(calls)));
@@ -66,7 +66,7 @@ fn a_number_of_calls_is_made_and_no_more() {
 #[test]
 fn rates_are_those_of_the_schedule() {
     let (server, _) = server(u64::MAX);
-    let load = Stream::established(Schedule::constant(1000.0));
+    let load = Load::established(Schedule::constant(1000.0));
     for threads in [1, 3] {
         let plan = plan(&server, load.clone()).with_threads(threads);
         let report = run(plan.with_calls(CallLimit::Calls(100)));
@@ -83,9 +83,9 @@ fn rates_are_those_of_the_schedule() {
 fn connections_of_one_call_and_pipelined_ones_end_with_the_last_one() {
     let (server, _) = server(u64::MAX);
     for load in [
-        Stream::fresh(Schedule::Closed).with_connections(5),
-        Stream::established(Schedule::Closed).with_connections(2).with_pipeline(4),
-        Stream::established(drawn()).with_connections(1).with_pipeline(4),
+        Load::fresh(Schedule::Closed).with_connections(5),
+        Load::established(Schedule::Closed).with_connections(2).with_pipeline(4),
+        Load::established(drawn()).with_connections(1).with_pipeline(4),
     ] {
         let plan = plan(&server, load.clone()).with_calls(CallLimit::Calls(30));
         assert_eq!(run(plan).counts.answered, 30, "{load:?}");
@@ -95,7 +95,7 @@ fn connections_of_one_call_and_pipelined_ones_end_with_the_last_one() {
 #[test]
 fn failed_calls_count_too() {
     let server = target(TargetOptions::default());
-    let load = Stream::fresh(Schedule::Closed).with_connections(2);
+    let load = Load::fresh(Schedule::Closed).with_connections(2);
     let plan = Plan::new(Target::parse(&server.url()).unwrap(), load);
     let engine = Engine::new(plan.with_calls(CallLimit::Calls(20))).unwrap();
     drop(server);
@@ -107,7 +107,7 @@ fn failed_calls_count_too() {
 fn each_request_of_a_list_is_made_once() {
     let (server, seen) = server(u64::MAX);
     let requests = (0..37).map(|k| ListedRequest::new(Request::get(), &format!("/{k}")));
-    let load = Stream::established(Schedule::constant(2000.0));
+    let load = Load::established(Schedule::constant(2000.0));
     let plan = plan(&server, load).with_requests(RequestList::given(requests));
     let report = run(plan.with_calls(CallLimit::EachRequestOnce).with_threads(2));
     assert_eq!((report.counts.answered, seen.load(SeqCst)), (37, 37));
@@ -115,7 +115,7 @@ fn each_request_of_a_list_is_made_once() {
 
 #[test]
 fn a_run_is_given_up_when_its_rule_is_met() {
-    let load = || Stream::established(Schedule::constant(500.0)).with_connections(4);
+    let load = || Load::established(Schedule::constant(500.0)).with_connections(4);
     for (rule, good, seen_then) in [
         ("error-rate>50% for 300ms", 300, "brought no good reply"),
         ("wrong>0", 300, "not as expected"),
@@ -140,7 +140,7 @@ fn a_run_is_given_up_when_its_rule_is_met() {
 #[test]
 fn failures_and_slow_replies_give_it_up_too() {
     let server = target(TargetOptions::default());
-    let load = Stream::fresh(Schedule::constant(200.0));
+    let load = Load::fresh(Schedule::constant(200.0));
     let plan = Plan::new(Target::parse(&server.url()).unwrap(), load).with_duration(LIMIT);
     let plan = plan.with_abort_if("failed>20".parse().unwrap());
     let engine = Engine::new(plan).unwrap();
@@ -157,7 +157,7 @@ fn failures_and_slow_replies_give_it_up_too() {
             }
         }
     });
-    let load = Stream::established(Schedule::constant(100.0));
+    let load = Load::established(Schedule::constant(100.0));
     let plan = self::plan(&slow, load).with_duration(LIMIT);
     let report = Engine::new(plan.with_abort_if("p99>19ms for 300ms".parse().unwrap()));
     let aborted = report.unwrap().run().unwrap().aborted.unwrap();
@@ -167,7 +167,7 @@ fn failures_and_slow_replies_give_it_up_too() {
 #[test]
 fn a_rule_that_is_not_met_changes_nothing() {
     let (server, _) = server(u64::MAX);
-    let load = Stream::established(Schedule::constant(500.0));
+    let load = Load::established(Schedule::constant(500.0));
     let plan = plan(&server, load).with_abort_if("error-rate>0% for 100ms".parse().unwrap());
     let report = run_until(plan, |now| now.answered > 200, || ());
     assert_eq!((report.aborted, report.interrupted), (None, false));
@@ -176,12 +176,12 @@ fn a_rule_that_is_not_met_changes_nothing() {
 #[test]
 fn what_cannot_end_a_load_is_refused() {
     let target = || Target::parse("http://127.0.0.1:1/").unwrap();
-    let plan = || Plan::new(target(), Stream::established(Schedule::constant(1.0)));
+    let plan = || Plan::new(target(), Load::established(Schedule::constant(1.0)));
     for (plan, word) in [
         (plan().with_calls(CallLimit::Calls(0)), "from 1 to"),
         (plan().with_calls(CallLimit::EachRequestOnce), "no list of requests"),
         (
-            Plan::new(target(), Stream::established(drawn())).with_calls(CallLimit::Calls(1 << 30)),
+            Plan::new(target(), Load::established(drawn())).with_calls(CallLimit::Calls(1 << 30)),
             "random gaps must be at most 100,000,000",
         ),
         (plan().with_abort_if("wrong>0".parse().unwrap()), "nothing is expected"),

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use loadgen_core::target_server::TargetOptions;
-use loadgen_core::{Engine, Request, RunError, Schedule, Stream};
+use loadgen_core::{Engine, Load, Request, RunError, Schedule};
 
 use super::{assert_adds_up, at, endless, fresh_at, plan, run};
 use crate::common::{LIMIT, OddServer, millis, nobody, run_until, target, wait_until};
@@ -111,7 +111,7 @@ fn a_server_that_closes_with_its_reply_parks_nobody() {
             conversation.until_the_end();
         }
     });
-    let load = Stream::established(Schedule::Closed).with_connections(2);
+    let load = Load::established(Schedule::Closed).with_connections(2);
     let report = run_until(endless(&server.url(), load), |so_far| so_far.answered > 20, || ());
     assert_adds_up(&report);
     assert_eq!(report.counts.failed, 0, "{:?}", report.errors);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use loadgen_core::clock::Clock;
 use loadgen_core::migration::{Context, MigrationRun, Trigger, TriggerError, VmFacts};
 use loadgen_core::report::{Migration, render_text};
-use loadgen_core::{Event, EventKind, Plan, Report, Schedule, Stream, Target};
+use loadgen_core::{Event, EventKind, Load, Plan, Report, Schedule, Target};
 
 /// A guest that tells the time of its clock, which goes wrong by `step_s` in the move.
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ impl Trigger for Moves {
 fn moved(tells: bool, step_s: f64) -> (Report, Migration) {
     let (address, guest) = Guest::start(tells, step_s);
     let target = Target::parse(&format!("http://{address}/")).unwrap();
-    let stream = Stream::established(Schedule::constant(100.0)).with_connections(2);
+    let stream = Load::established(Schedule::constant(100.0)).with_connections(2);
     let trigger = Moves { guest, clock: None, events: VecDeque::new() };
     let report = MigrationRun::new(Plan::new(target, stream), Box::new(trigger))
         .with_before(Duration::from_millis(1100))

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use loadgen_core::target_server::TargetOptions;
 use loadgen_core::{
-    CallLimit, CallSink, ConnectionId, EndedCall, Engine, ListedRequest, Outcome, Plan, Report,
-    Request, RequestList, Schedule, Sessions, Stream, Target,
+    CallLimit, CallSink, ConnectionId, EndedCall, Engine, ListedRequest, Load, Outcome, Plan,
+    Report, Request, RequestList, Schedule, Sessions, Target,
 };
 
 use crate::common::{gated_server, millis, target, wait_until};
@@ -28,7 +28,7 @@ impl All {
 
 fn run(plan: Plan) -> (Report, Vec<EndedCall>) {
     let all = All::default();
-    let engine = Engine::new(plan).unwrap().with_call_sinks(|_, _| Box::new(all.clone()));
+    let engine = Engine::new(plan).unwrap().with_call_sinks(|_| Box::new(all.clone()));
     let report = engine.run().unwrap();
     (report, all.take())
 }
@@ -42,10 +42,10 @@ fn each_call_once() {
     let server = target(TargetOptions::default());
     let requests = ["/a", "/b", "/c"].map(|path| ListedRequest::new(Request::get(), path));
     for load in [
-        Stream::established(Schedule::constant(1000.0)),
-        Stream::fresh(Schedule::poisson(1000.0)),
-        Stream::established(Schedule::Closed).with_connections(4),
-        Stream::established(Schedule::Closed).with_connections(2).with_pipeline(4),
+        Load::established(Schedule::constant(1000.0)),
+        Load::fresh(Schedule::poisson(1000.0)),
+        Load::established(Schedule::Closed).with_connections(4),
+        Load::established(Schedule::Closed).with_connections(2).with_pipeline(4),
     ] {
         for threads in [1, 2] {
             let plan = Plan::new(Target::parse(&server.url()).unwrap(), load.clone());
@@ -82,10 +82,10 @@ fn each_call_once() {
 #[test]
 fn those_that_never_start_and_those_that_do_not_end_too() {
     let (gate, server) = gated_server();
-    let load = Stream::established(Schedule::constant(500.0)).with_connections(2).with_backlog(3);
+    let load = Load::established(Schedule::constant(500.0)).with_connections(2).with_backlog(3);
     let plan = Plan::new(Target::parse(&server.url()).unwrap(), load).with_drain(millis(0));
     let all = All::default();
-    let engine = Engine::new(plan).unwrap().with_call_sinks(|_, _| Box::new(all.clone()));
+    let engine = Engine::new(plan).unwrap().with_call_sinks(|_| Box::new(all.clone()));
     let handle = engine.start().unwrap();
     handle.clock().unwrap();
     wait_until("calls are shed", || handle.snapshot().shed > 10);
@@ -105,7 +105,7 @@ fn those_that_never_start_and_those_that_do_not_end_too() {
 fn failed_ones_and_those_of_sessions_too() {
     let server = target(TargetOptions::default());
     let url = server.url();
-    let load = Stream::established(Schedule::constant(50.0));
+    let load = Load::established(Schedule::constant(50.0));
     let mut sessions = Sessions::connections(3);
     sessions.count = Some(20);
     let plan = Plan::new(Target::parse(&url).unwrap(), load).with_sessions(sessions);
@@ -113,10 +113,10 @@ fn failed_ones_and_those_of_sessions_too() {
     assert_eq!((calls.len() as u64, report.counts.answered), (60, 60));
     assert!(calls.iter().all(|call| call.request.is_none()));
 
-    let load = Stream::fresh(Schedule::constant(200.0));
+    let load = Load::fresh(Schedule::constant(200.0));
     let plan = Plan::new(Target::parse(&url).unwrap(), load).with_calls(CallLimit::Calls(20));
     let all = All::default();
-    let engine = Engine::new(plan).unwrap().with_call_sinks(|_, _| Box::new(all.clone()));
+    let engine = Engine::new(plan).unwrap().with_call_sinks(|_| Box::new(all.clone()));
     drop(server);
     let report = engine.run().unwrap();
     let calls = all.take();

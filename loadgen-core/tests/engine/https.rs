@@ -4,14 +4,14 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
 
-use loadgen_core::{CloseMode, Engine, Plan, RunError, Schedule, Stream, Target, Tls, TlsVersion};
+use loadgen_core::{CloseMode, Engine, Load, Plan, RunError, Schedule, Target, Tls, TlsVersion};
 
 use super::common::{Gate, OK, millis, run_until};
 use super::secure_server::{SecureServer, Secured};
 use super::{assert_adds_up, at, endless, fresh_at, plan, run};
 
 /// The plan for this server, which it trusts.
-fn trusting(server: &SecureServer, load: Stream) -> Plan {
+fn trusting(server: &SecureServer, load: Load) -> Plan {
     plan(&server.url(), load).with_tls(server.trusted())
 }
 
@@ -56,7 +56,7 @@ fn sessions_are_taken_up_only_when_asked_to() {
         let mut tls = server.trusted();
         tls.resume = resume;
         // One connection after the other, so that each finds the tickets of the last.
-        let load = Stream::fresh(Schedule::Closed).with_connections(1);
+        let load = Load::fresh(Schedule::Closed).with_connections(1);
         let plan = endless(&server.url(), load).with_tls(tls);
         let report = run_until(plan, |s| s.answered >= 20, || {});
         let tls = report.tls.unwrap();
@@ -83,7 +83,7 @@ fn both_populations_have_their_handshake_times() {
 #[test]
 fn warm_connections_stay_warm() {
     let server = serving();
-    let load = Stream::established(Schedule::Closed).with_connections(8).with_warm_connections(8);
+    let load = Load::established(Schedule::Closed).with_connections(8).with_warm_connections(8);
     let plan = endless(&server.url(), load).with_tls(server.trusted());
     let report = run_until(plan, |s| s.answered >= 100, || {});
     assert_eq!((report.counts.failed, report.counts.connections_opened), (0, 0));
@@ -102,7 +102,7 @@ fn long_replies_are_read_whole() {
             client.say(&vec![b'x'; LENGTH]);
         }
     });
-    let load = Stream::established(Schedule::Closed).with_connections(2);
+    let load = Load::established(Schedule::Closed).with_connections(2);
     let plan = endless(&server.url(), load).with_tls(server.trusted());
     let report = run_until(plan, |s| s.answered >= 6, || {});
     let c = report.counts;
@@ -121,7 +121,7 @@ fn pipelined_calls_are_answered() {
             client.say(&all[51..]);
         }
     });
-    let load = Stream::established(Schedule::Closed).with_connections(3).with_pipeline(4);
+    let load = Load::established(Schedule::Closed).with_connections(3).with_pipeline(4);
     let plan = endless(&server.url(), load).with_tls(server.trusted()).with_drain(millis(0));
     let report = run_until(plan, |s| s.answered >= 400, || {});
     assert_eq!((report.counts.failed, report.counts.connections_opened), (0, 3));
@@ -161,7 +161,7 @@ fn a_call_on_a_connection_that_had_ended_is_sent_again() {
                 }
             }
         });
-        let load = Stream::established(Schedule::Closed).with_connections(1);
+        let load = Load::established(Schedule::Closed).with_connections(1);
         let plan = endless(&server.url(), load).with_tls(server.trusted());
         let report = run_until(plan, |s| s.answered >= 20, || {});
         assert_adds_up(&report);

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use loadgen_core::target_server::{TargetOptions, TargetServer};
-use loadgen_core::{Engine, Plan, Report, Schedule, Stream, Target};
+use loadgen_core::{Engine, Load, Plan, Report, Schedule, Target};
 
 use crate::common::{LIMIT, gated_server, run_and};
 use crate::require::require;
@@ -32,14 +32,14 @@ fn calls(report: &Report, cause: &str) -> u64 {
     report.slow_calls.as_ref().unwrap().causes.get(cause).map_or(0, |cause| cause.calls)
 }
 
-fn plan(url: &str, load: Stream, seconds: f64) -> Plan {
+fn plan(url: &str, load: Load, seconds: f64) -> Plan {
     Plan::new(Target::parse(url).unwrap(), load)
         .with_duration(Duration::from_secs_f64(seconds))
         .with_timeout(Duration::from_secs(6))
 }
 
-fn constant(rate: f64) -> Stream {
-    Stream::established(Schedule::constant(rate))
+fn constant(rate: f64) -> Load {
+    Load::established(Schedule::constant(rate))
 }
 
 /// The counts and times of the report agree with each other.
@@ -91,7 +91,7 @@ fn is_the_client() {
     let Ok(url) = std::env::var(CLIENT) else { return };
     let (url, rate) = url.split_once(' ').unwrap();
     let rate: f64 = rate.parse().unwrap();
-    let probe = Stream::fresh(Schedule::constant(rate));
+    let probe = Load::fresh(Schedule::constant(rate));
     let plan = plan(url, constant(rate).with_warm_connections(32), 3.5).with_probe(probe);
     let handle = Engine::new(plan).unwrap().start().unwrap();
     handle.clock().unwrap();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use loadgen_core::target_server::{TargetOptions, TargetServer};
-use loadgen_core::{Plan, Schedule, Stream, Target};
+use loadgen_core::{Load, Plan, Schedule, Target};
 
 use crate::common::run_until;
 use crate::own_process::alone;
@@ -39,7 +39,7 @@ fn bodies() {
             options.chunk_bytes = chunk;
             let server = TargetServer::bind(options).unwrap().spawn().unwrap();
             let target = Target::parse(&server.url()).unwrap();
-            let stream = Stream::established(Schedule::Closed).with_connections(1);
+            let stream = Load::established(Schedule::Closed).with_connections(1);
             let plan = Plan::new(target, stream).with_timeout(Duration::from_secs(60));
             let report = run_until(plan, |so_far| so_far.started >= 1, || ());
             let truth = server.stop().unwrap();

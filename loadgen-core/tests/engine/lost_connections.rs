@@ -10,7 +10,7 @@ use std::time::Duration;
 use loadgen_core::clock::Clock;
 use loadgen_core::migration::{Context, MigrationRun, Trigger, TriggerError, VmFacts};
 use loadgen_core::report::{render_html, render_text};
-use loadgen_core::{Engine, Event, EventKind, Plan, Schedule, Stream, Target};
+use loadgen_core::{Engine, Event, EventKind, Load, Plan, Schedule, Target};
 
 const CONNECTIONS: usize = 64;
 
@@ -124,7 +124,7 @@ impl Trigger for Forgets {
 fn all_are_lost(end: End, cause: &str) {
     let (address, server) = Server::start(end);
     let target = Target::parse(&format!("http://{address}/")).unwrap();
-    let stream = Stream::established(Schedule::constant(200.0))
+    let stream = Load::established(Schedule::constant(200.0))
         .with_connections(CONNECTIONS as u32)
         .with_warm_connections(CONNECTIONS as u32);
     let plan = Plan::new(target, stream).with_timeout(Duration::from_secs(30));
@@ -189,7 +189,7 @@ fn connections_that_end_before_the_load_are_none_of_it() {
         }
     });
     let target = Target::parse(&format!("http://{address}/")).unwrap();
-    let stream = Stream::established(Schedule::constant(50.0))
+    let stream = Load::established(Schedule::constant(50.0))
         .with_connections(4)
         .with_warm_connections(4)
         .with_connect_rate(2.0);

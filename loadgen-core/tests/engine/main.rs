@@ -15,6 +15,7 @@ mod https;
 mod kernel_view;
 mod large_replies;
 mod limits;
+mod loads;
 mod lost_connections;
 mod opening;
 mod own_process;
@@ -34,17 +35,17 @@ mod tunnels;
 
 use std::time::Duration;
 
-use loadgen_core::{Engine, Plan, Report, Schedule, Stream, Target};
+use loadgen_core::{Engine, Load, Plan, Report, Schedule, Target};
 
 use crate::common::millis;
 
 /// Half a second of load. The time limits are for servers that do not answer; none
 /// of those that do needs so long, on whatever machine.
-fn plan(url: &str, load: Stream) -> Plan {
+fn plan(url: &str, load: Load) -> Plan {
     endless(url, load).with_duration(millis(500))
 }
 
-fn endless(url: &str, load: Stream) -> Plan {
+fn endless(url: &str, load: Load) -> Plan {
     Plan::new(Target::parse(url).unwrap(), load).with_timeout(Duration::from_secs(30))
 }
 
@@ -52,12 +53,12 @@ fn run(plan: Plan) -> Report {
     Engine::new(plan).unwrap().run().unwrap()
 }
 
-fn at(rate: f64) -> Stream {
-    Stream::established(Schedule::constant(rate))
+fn at(rate: f64) -> Load {
+    Load::established(Schedule::constant(rate))
 }
 
-fn fresh_at(rate: f64) -> Stream {
-    Stream::fresh(Schedule::constant(rate))
+fn fresh_at(rate: f64) -> Load {
+    Load::fresh(Schedule::constant(rate))
 }
 
 /// The sums that hold whatever happens (in runs without a warm-up).

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use loadgen_core::clock::MILLISECOND;
 use loadgen_core::report::render_text;
 use loadgen_core::target_server::{TargetOptions, TargetServer};
-use loadgen_core::{Engine, Plan, Report, Schedule, Stream, Target};
+use loadgen_core::{Engine, Load, Plan, Report, Schedule, Target};
 use socket2::{Domain, Socket, Type};
 
 use crate::common::LIMIT;
 
-fn plan(address: SocketAddr, stream: Stream) -> Plan {
+fn plan(address: SocketAddr, stream: Load) -> Plan {
     let target = Target::parse(&format!("http://{address}/")).unwrap();
     Plan::new(target, stream).with_duration(Duration::from_millis(600))
 }
@@ -58,7 +58,7 @@ fn handshakes_under_way_are_no_more_than_allowed() {
     for closed in [true, false] {
         let (_socket, address) = full();
         let schedule = if closed { Schedule::Closed } else { Schedule::constant(200.0) };
-        let stream = Stream::established(schedule).with_connections(50).with_max_connecting(5);
+        let stream = Load::established(schedule).with_connections(50).with_max_connecting(5);
         let plan = plan(address, stream).with_timeout(Duration::from_millis(400));
         let (done, wait) = mpsc::channel();
         let runner = thread::spawn(move || {
@@ -88,7 +88,7 @@ fn handshakes_under_way_are_no_more_than_allowed() {
 #[test]
 fn in_open_loop_nobody_waits_to_connect_unless_told_to() {
     let (_socket, address) = full();
-    let stream = Stream::fresh(Schedule::constant(200.0)).with_connections(500);
+    let stream = Load::fresh(Schedule::constant(200.0)).with_connections(500);
     let report = run(plan(address, stream).with_timeout(Duration::from_millis(400)));
     assert_eq!((report.counts.started, report.counts.queued), (120, 0));
 }
@@ -109,7 +109,7 @@ fn connections_are_opened_at_the_rate() {
             }
         });
         let schedule = if closed { Schedule::Closed } else { Schedule::constant(1000.0) };
-        let stream = Stream::established(schedule).with_connections(40).with_connect_rate(100.0);
+        let stream = Load::established(schedule).with_connections(40).with_connect_rate(100.0);
         let target = Target::parse(&format!("http://{address}/")).unwrap();
         let plan = Plan::new(target, stream).with_timeout(LIMIT).with_drain(Duration::ZERO);
         let handle = Engine::new(plan).unwrap().start().unwrap();
@@ -132,7 +132,7 @@ fn connections_are_opened_at_the_rate() {
 fn warm_connections_keep_to_the_rate_too() {
     let server = TargetServer::bind(TargetOptions::new()).unwrap().spawn().unwrap();
     let target = Target::parse(&server.url()).unwrap();
-    let stream = Stream::established(Schedule::constant(100.0))
+    let stream = Load::established(Schedule::constant(100.0))
         .with_connections(30)
         .with_warm_connections(30)
         .with_connect_rate(100.0);

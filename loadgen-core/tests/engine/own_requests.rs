@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use loadgen_core::report::VerdictStatus;
 use loadgen_core::sweep::Sweep;
 use loadgen_core::{
-    Arrival, CallLimit, CallSink, EndedCall, Engine, Outcome, Plan, Report, Request, RequestBuf,
-    RequestList, RequestOrder, Schedule, SourceError, Stream, Target,
+    Arrival, CallLimit, CallSink, EndedCall, Engine, Load, Outcome, Plan, Report, Request,
+    RequestBuf, RequestList, RequestOrder, Schedule, SourceError, Target,
 };
 
 use crate::common::{OddServer, gated_server, millis, wait_until};
@@ -43,7 +43,7 @@ fn server(answers_of_each: u32) -> (OddServer, Arc<Mutex<Vec<String>>>) {
 /// `POST /K K` for arrival K, with its last digit for a tag; those of a probe apart.
 fn numbered(_worker: u32) -> impl FnMut(Arrival, &mut RequestBuf) -> Result<(), SourceError> {
     |arrival, out| {
-        let (k, of) = (arrival.number, if arrival.is_probe { "/probe" } else { "" });
+        let (k, of) = (arrival.number, if arrival.load == 1 { "/probe" } else { "" });
         out.set_path(&format!("{of}/{k}"))?.set_tag(k as usize % 10)?;
         if k.is_multiple_of(3) {
             out.set_method("PUT")?.set_body(k.to_string().as_bytes())?;
@@ -63,7 +63,7 @@ fn list() -> RequestList {
     RequestList::made_by("numbers", numbered).with_tags((0..10).map(|k| format!("ends in {k}")))
 }
 
-fn plan(server: &OddServer, load: Stream) -> Plan {
+fn plan(server: &OddServer, load: Load) -> Plan {
     let plan = Plan::new(Target::parse(&server.url()).unwrap(), load);
     plan.with_timeout(millis(30_000)).with_drain(millis(30_000))
 }
@@ -79,7 +79,7 @@ impl CallSink for All {
 
 fn run(plan: Plan) -> (Report, Vec<EndedCall>) {
     let all = All::default();
-    let engine = Engine::new(plan).unwrap().with_call_sinks(|_, _| Box::new(all.clone()));
+    let engine = Engine::new(plan).unwrap().with_call_sinks(|_| Box::new(all.clone()));
     let report = engine.run().unwrap();
     let calls = std::mem::take(&mut *all.0.lock().unwrap());
     (report, calls)
@@ -110,11 +110,11 @@ fn is_whole(n: u64, case: &str, (report, calls): &(Report, Vec<EndedCall>), aske
 fn each_arrival_has_the_request_that_was_made_for_it() {
     let (server, asked) = server(u32::MAX);
     for load in [
-        Stream::established(Schedule::constant(2000.0)),
-        Stream::fresh(Schedule::poisson(1000.0)),
-        Stream::established(Schedule::constant(2000.0)).with_calls_per_connection(7),
-        Stream::established(Schedule::Closed).with_connections(4),
-        Stream::established(Schedule::Closed).with_connections(3).with_pipeline(4),
+        Load::established(Schedule::constant(2000.0)),
+        Load::fresh(Schedule::poisson(1000.0)),
+        Load::established(Schedule::constant(2000.0)).with_calls_per_connection(7),
+        Load::established(Schedule::Closed).with_connections(4),
+        Load::established(Schedule::Closed).with_connections(3).with_pipeline(4),
     ] {
         for threads in [1, 3] {
             let plan = plan(&server, load.clone()).with_requests(list()).with_threads(threads);
@@ -137,7 +137,7 @@ fn each_arrival_has_the_request_that_was_made_for_it() {
 fn a_call_that_is_sent_again_asks_for_the_same() {
     let (server, asked) = server(5);
     let plan = |load| plan(&server, load).with_requests(list()).with_calls(CallLimit::Calls(3000));
-    let load = Stream::established(Schedule::Closed).with_connections(4);
+    let load = Load::established(Schedule::Closed).with_connections(4);
     let ran = run(plan(load.clone()));
     assert!(ran.0.counts.reconnects > 100, "{}", ran.0.counts.reconnects);
     let of_the_first = std::mem::take(&mut *asked.lock().unwrap());
@@ -158,10 +158,10 @@ fn a_call_that_is_sent_again_asks_for_the_same() {
 #[test]
 fn those_that_wait_keep_theirs() {
     let (gate, server) = gated_server();
-    let load = Stream::established(Schedule::constant(5000.0)).with_connections(2).with_backlog(9);
+    let load = Load::established(Schedule::constant(5000.0)).with_connections(2).with_backlog(9);
     let all = All::default();
     let plan = plan(&server, load).with_requests(list());
-    let engine = Engine::new(plan).unwrap().with_call_sinks(|_, _| Box::new(all.clone()));
+    let engine = Engine::new(plan).unwrap().with_call_sinks(|_| Box::new(all.clone()));
     let handle = engine.start().unwrap();
     handle.clock().unwrap();
     wait_until("calls are shed", || handle.snapshot().shed > 2000);
@@ -187,8 +187,8 @@ fn those_that_wait_keep_theirs() {
 #[test]
 fn a_probe_is_told_apart() {
     let (server, asked) = server(u32::MAX);
-    let plan = plan(&server, Stream::established(Schedule::constant(1000.0)))
-        .with_probe(Stream::fresh(Schedule::constant(100.0)))
+    let plan = plan(&server, Load::established(Schedule::constant(1000.0)))
+        .with_probe(Load::fresh(Schedule::constant(100.0)))
         .with_request(Request::get().with_header("X-All", "yes"))
         .with_requests(list())
         .with_duration(millis(300));
@@ -204,7 +204,7 @@ fn a_probe_is_told_apart() {
 #[test]
 fn a_sweep_has_them_at_each_rate() {
     let (server, asked) = server(u32::MAX);
-    let plan = plan(&server, Stream::established(Schedule::constant(1.0)));
+    let plan = plan(&server, Load::established(Schedule::constant(1.0)));
     let sweep = Sweep::new(plan.with_requests(list()).with_duration(millis(200))).unwrap();
     let (mut report, stop) = (sweep.report(), AtomicBool::new(false));
     sweep.run(&"100,200".parse().unwrap(), &mut report, &mut (), &stop).unwrap();
@@ -220,10 +220,10 @@ fn a_sweep_has_them_at_each_rate() {
 fn a_source_that_has_none_ends_the_run_with_what_it_has() {
     let (server, asked) = server(u32::MAX);
     for (load, panics) in [
-        (Stream::established(Schedule::constant(1000.0)), false),
-        (Stream::established(Schedule::Closed).with_connections(4), false),
-        (Stream::established(Schedule::Closed).with_connections(2).with_pipeline(3), false),
-        (Stream::fresh(Schedule::constant(1000.0)), true),
+        (Load::established(Schedule::constant(1000.0)), false),
+        (Load::established(Schedule::Closed).with_connections(4), false),
+        (Load::established(Schedule::Closed).with_connections(2).with_pipeline(3), false),
+        (Load::fresh(Schedule::constant(1000.0)), true),
     ] {
         for threads in [1, 2] {
             let list = RequestList::made_by("dry", move |_| {
@@ -263,7 +263,7 @@ fn a_source_that_has_none_ends_the_run_with_what_it_has() {
 
 #[test]
 fn what_does_not_go_with_a_source_is_refused() {
-    let load = || Stream::established(Schedule::constant(1.0));
+    let load = || Load::established(Schedule::constant(1.0));
     let plan = || Plan::new(Target::parse("http://127.0.0.1:9/").unwrap(), load());
     let refused = |plan: Plan| plan.validate().unwrap_err().to_string();
     for (list, word) in [

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loadgen_core::report::render_text;
 use loadgen_core::target_server::TargetOptions;
-use loadgen_core::{CloseMode, Engine, Plan, Report, Request, Schedule, Snapshot, Stream};
+use loadgen_core::{CloseMode, Engine, Load, Plan, Report, Request, Schedule, Snapshot};
 
 use super::{assert_adds_up, endless, plan};
 use crate::common::{House, OK, OddServer, gated_server, millis, run_and, run_until, target};
@@ -23,16 +23,16 @@ fn checked(report: Report) -> Report {
 }
 
 /// A closed loop, until so many calls are answered.
-fn until_answered(answered: u64, url: &str, load: Stream) -> Report {
+fn until_answered(answered: u64, url: &str, load: Load) -> Report {
     checked(run_until(endless(url, load), |so_far| so_far.answered >= answered, || ()))
 }
 
-fn open(rate: f64, connections: u32, calls: u32) -> Stream {
-    Stream::established(Schedule::constant(rate)).with_connections(connections).with_pipeline(calls)
+fn open(rate: f64, connections: u32, calls: u32) -> Load {
+    Load::established(Schedule::constant(rate)).with_connections(connections).with_pipeline(calls)
 }
 
-fn closed(connections: u32, calls: u32) -> Stream {
-    Stream::established(Schedule::Closed).with_connections(connections).with_pipeline(calls)
+fn closed(connections: u32, calls: u32) -> Load {
+    Load::established(Schedule::Closed).with_connections(connections).with_pipeline(calls)
 }
 
 /// The server answers when all 32 calls are there, which they can only be together: four

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use loadgen_core::{CloseMode, Engine, Plan, Report, Stream, Target};
+use loadgen_core::{CloseMode, Engine, Load, Plan, Report, Target};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::common::{OK, OddServer, nobody, run_until, target};
@@ -47,7 +47,7 @@ fn talk(mut stream: UnixStream, seen: &Mutex<Vec<String>>, answer: &[u8]) {
     }
 }
 
-fn plan(target: Target, load: Stream) -> Plan {
+fn plan(target: Target, load: Load) -> Plan {
     Plan::new(target, load)
         .with_timeout(Duration::from_secs(30))
         .with_duration(Duration::from_millis(500))
@@ -225,7 +225,7 @@ fn a_proxy_that_is_not_there_is_named() {
 
 #[test]
 fn what_unix_sockets_have_not_is_told() {
-    let at_unix = |load: Stream| plan(parsed("unix:/run/app.sock"), load);
+    let at_unix = |load: Load| plan(parsed("unix:/run/app.sock"), load);
     let closed = at(1.0).with_calls_per_connection(2).with_close(CloseMode::Reset);
     for (plan, word) in [
         (at_unix(at(1.0)).with_kernel_timestamps(), "--kernel-timestamps"),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use loadgen_core::target_server::TargetOptions;
 use loadgen_core::{
-    CallLimit, CallSink, EndedCall, Engine, Outcome, Plan, Recorded, Report, RequestFormat,
-    RequestList, RequestOrder, RunError, Schedule, Stream, Target,
+    CallLimit, CallSink, EndedCall, Engine, Load, Outcome, Plan, Recorded, Report, RequestFormat,
+    RequestList, RequestOrder, RunError, Schedule, Target,
 };
 
 use crate::common::{millis, target};
@@ -32,8 +32,8 @@ fn list(path: &PathBuf) -> RequestList {
     RequestList::file(path).with_format(RequestFormat::AccessLog)
 }
 
-fn replay(speed: f64) -> Stream {
-    Stream::established(Schedule::Recorded(Recorded::at_speed(speed)))
+fn replay(speed: f64) -> Load {
+    Load::established(Schedule::Recorded(Recorded::at_speed(speed)))
 }
 
 #[derive(Clone, Default)]
@@ -49,7 +49,7 @@ impl CallSink for Starts {
 /// The report, and intended start and request of each call.
 fn run(plan: Plan) -> (Report, Vec<(u64, u64)>) {
     let starts = Starts::default();
-    let engine = Engine::new(plan).unwrap().with_call_sinks(|_, _| Box::new(starts.clone()));
+    let engine = Engine::new(plan).unwrap().with_call_sinks(|_| Box::new(starts.clone()));
     let report = engine.run().unwrap();
     let mut starts = std::mem::take(&mut *starts.0.lock().unwrap());
     starts.sort_unstable();
@@ -101,7 +101,7 @@ fn at_a_rate_the_requests_come_in_the_same_order() {
     let (_folder, path) = log(LOG);
     let plan = Plan::new(
         Target::parse(&server.url()).unwrap(),
-        Stream::established(Schedule::constant(1000.0)),
+        Load::established(Schedule::constant(1000.0)),
     );
     // It is seen that it is a log where no format is given: not by this one, which is JSON.
     let (_, starts) = run(plan.clone().with_requests(list(&path)).with_calls(CallLimit::Calls(5)));
@@ -120,8 +120,8 @@ fn what_cannot_be_replayed_is_refused_before_anything_is_sent() {
     let data = path.with_file_name("d.csv");
     fs::write(&data, "a\n1\n").unwrap();
     let on = |stream| Plan::new(Target::parse("http://127.0.0.1:1/").unwrap(), stream);
-    let rate = || Stream::established(Schedule::constant(1.0));
-    let fresh = Stream::fresh(Schedule::Recorded(Recorded::at_speed(1.0)));
+    let rate = || Load::established(Schedule::constant(1.0));
+    let fresh = Load::fresh(Schedule::Recorded(Recorded::at_speed(1.0)));
     for (plan, word) in [
         (on(replay(1.0)), "needs the access log"),
         (on(replay(1.0)).with_requests(RequestList::file(&path)), "needs the access log"),
@@ -132,7 +132,7 @@ fn what_cannot_be_replayed_is_refused_before_anything_is_sent() {
         (on(replay(0.0)).with_requests(list(&path)), "the speed of a replay"),
         (on(replay(f64::NAN)).with_requests(list(&path)), "the speed of a replay"),
         (on(rate()).with_requests(list(&path).with_data(&data)), "no columns to be filled in"),
-        (on(rate()).with_requests(list(&path)).with_probe(fresh), "those of the load"),
+        (on(rate()).with_requests(list(&path)).with_probe(fresh), "those of the main load"),
         (on(replay(1.0)).with_requests(list(&noise)), "no lines of an access log"),
         (on(replay(1.0)).with_requests(list(&unsafe_alone)), "--replay-unsafe"),
     ] {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use loadgen_core::{
-    CloseMode, Engine, ListedRequest, Plan, Report, Request, RequestList, RequestOrder, RunError,
-    Schedule, Stream, Target,
+    CloseMode, Engine, ListedRequest, Load, Plan, Report, Request, RequestList, RequestOrder,
+    RunError, Schedule, Target,
 };
 
 use crate::common::OddServer;
@@ -31,7 +31,7 @@ fn server() -> (OddServer, Arc<Mutex<Vec<String>>>) {
     (server, heads)
 }
 
-fn plan(server: &OddServer, load: Stream, list: RequestList) -> Plan {
+fn plan(server: &OddServer, load: Load, list: RequestList) -> Plan {
     Plan::new(Target::parse(&server.url()).unwrap(), load).with_requests(list)
 }
 
@@ -58,8 +58,8 @@ fn run(plan: Plan) -> Report {
     report
 }
 
-fn open_loop() -> Stream {
-    Stream::established(Schedule::constant(1000.0))
+fn open_loop() -> Load {
+    Load::established(Schedule::constant(1000.0))
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn the_same_seed_asks_for_the_same() {
 #[test]
 fn those_of_a_closed_loop_are_shared_too() {
     let (server, heads) = server();
-    let load = Stream::established(Schedule::Closed).with_connections(4);
+    let load = Load::established(Schedule::Closed).with_connections(4);
     // More than two threads ask for before it is seen that there are enough.
     let plan = plan(&server, load, list(200_000)).with_threads(2);
     let handle = Engine::new(plan).unwrap().start().unwrap();
@@ -147,8 +147,8 @@ fn pipelined_requests_may_differ() {
 #[test]
 fn the_probe_has_them_too() {
     let (server, heads) = server();
-    let probe = Stream::fresh(Schedule::constant(1000.0));
-    let plan = plan(&server, Stream::established(Schedule::constant(1e-3)), list(300));
+    let probe = Load::fresh(Schedule::constant(1000.0));
+    let plan = plan(&server, Load::established(Schedule::constant(1e-3)), list(300));
     let plan = plan.with_probe(probe).with_duration(Duration::from_millis(300));
     Engine::new(plan).unwrap().run().unwrap();
     let mut asked = paths(&heads);
@@ -240,7 +240,7 @@ fn texts_are_found_in_whatever_pieces_they_come() {
             (["body!~ill", "status=201-299"], Some("status")),
         ] {
             let target = Target::parse(&server.url()).unwrap();
-            let load = Stream::established(Schedule::constant(100.0));
+            let load = Load::established(Schedule::constant(100.0));
             let plan = Plan::new(target, load).with_duration(Duration::from_millis(100));
             let expect = expect.iter().map(|text| text.parse().unwrap());
             let report =
@@ -263,7 +263,7 @@ fn large_bodies_are_looked_at_too() {
     let server = crate::common::target(body);
     let run = |expect: &str| {
         let target = Target::parse(&format!("http://{}/", server.local_addr())).unwrap();
-        let load = Stream::established(Schedule::constant(100.0)).with_pipeline(2);
+        let load = Load::established(Schedule::constant(100.0)).with_pipeline(2);
         let plan = Plan::new(target, load.with_connections(2));
         let plan = plan.with_duration(Duration::from_millis(100));
         let plan = plan.with_expectation(expect.parse().unwrap());
@@ -316,7 +316,7 @@ fn an_error_status_can_be_what_is_expected() {
     });
     let run = |expect: Option<&str>| {
         let target = Target::parse(&server.url()).unwrap();
-        let load = Stream::established(Schedule::constant(100.0));
+        let load = Load::established(Schedule::constant(100.0));
         let plan = Plan::new(target, load).with_duration(Duration::from_millis(100));
         let expect = expect.map(|text| text.parse().unwrap());
         let report = Engine::new(expect.into_iter().fold(plan, Plan::with_expectation));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use loadgen_core::report::render_text;
 use loadgen_core::target_server::{TargetOptions, TargetServer};
-use loadgen_core::{Plan, Precision, Report, Schedule, Stream, Target};
+use loadgen_core::{Load, Plan, Precision, Report, Schedule, Target};
 
 use crate::common::{LIMIT, run_until};
 
@@ -42,7 +42,7 @@ fn server(body: usize) -> (SocketAddr, mpsc::Receiver<Duration>) {
 fn run(url: &str, rate: f64, connections: u32) -> Report {
     let target = Target::parse(url).unwrap();
     let stream =
-        Stream::established(Schedule::Closed).with_connections(connections).with_read_rate(rate);
+        Load::established(Schedule::Closed).with_connections(connections).with_read_rate(rate);
     let plan = Plan::new(target, stream).with_timeout(LIMIT).with_precision(Precision::Low);
     run_until(plan, |so_far| so_far.started >= u64::from(connections), || ())
 }

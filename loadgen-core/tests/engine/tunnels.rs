@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use loadgen_core::{Engine, Plan, RunError, Stream, Target};
+use loadgen_core::{Engine, Load, Plan, RunError, Target};
 
 use crate::secure_server::{SecureServer, Secured};
 use crate::{assert_adds_up, at, fresh_at, plan, run};
@@ -54,7 +54,7 @@ impl Proxy {
         Self { address, heads }
     }
 
-    fn plan(&self, server: &SecureServer, load: Stream) -> Plan {
+    fn plan(&self, server: &SecureServer, load: Load) -> Plan {
         let proxy = format!("http://user:hunter2@{}", self.address).parse().unwrap();
         let target = Target::parse(&server.url()).unwrap().with_proxy(proxy);
         let limits = plan(&server.url(), load.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::ValueEnum;
 use loadgen_benches::fixed_server;
-use loadgen_core::{Plan, Schedule, Sessions, Stream, Target, Tls};
+use loadgen_core::{Load, Plan, Schedule, Sessions, Target, Tls};
 
 /// A kind of call. Each has a figure of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,7 +80,7 @@ impl Kind {
         let target = Target::parse(&format!("{scheme}://{address}/"))?;
         let plan = match length {
             Length::Seconds(seconds) => {
-                let stream = Stream::established(Schedule::Closed)
+                let stream = Load::established(Schedule::Closed)
                     .with_connections(connections)
                     .with_warm_connections(connections);
                 Plan::new(target, stream)
@@ -97,7 +97,7 @@ impl Kind {
 /// So many sessions at once, each on its own connection.
 fn sessions(target: Target, connections: u32, calls: u64) -> Plan {
     let stream =
-        Stream::established(Schedule::constant(SESSIONS_PER_S)).with_connections(connections);
+        Load::established(Schedule::constant(SESSIONS_PER_S)).with_connections(connections);
     let mut sessions = Sessions::connections(calls);
     sessions.count = Some(u64::from(connections));
     sessions.limits.timeout_s = TIMEOUT.as_secs_f64();

@@ -172,8 +172,8 @@ impl Args {
                  or use 'loadgen run'",
             ));
         }
-        let streams = self.workload.connections.streams(self.workload.load.schedule(1.0), None);
-        Ok(self.workload.plan(&self.url, streams, Duration::ZERO)?.with_duration(self.duration))
+        let loads = self.workload.connections.loads(self.workload.load.schedule(1.0), None);
+        Ok(self.workload.plan(&self.url, loads, Duration::ZERO)?.with_duration(self.duration))
     }
 
     pub(super) fn objectives(&self) -> &[Slo] {

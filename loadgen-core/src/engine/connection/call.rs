@@ -3,7 +3,7 @@
 use crate::clock::Nanos;
 use crate::engine::workload::requests::RequestId;
 use crate::record::causes::Connecting;
-use crate::record::{CallRecord, Outcome, Population};
+use crate::record::{CallRecord, LoadId, Outcome};
 
 /// The call that a connection carries.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,7 +53,7 @@ impl Call {
     #[inline]
     pub(crate) fn record(
         &self,
-        population: Population,
+        load: LoadId,
         tag: u8,
         outcome: Outcome,
         done: Nanos,
@@ -64,7 +64,8 @@ impl Call {
             done,
             bytes: self.received,
             outcome,
-            population,
+            load: load.number,
+            population: load.population,
             tag,
             reused: self.reused,
             retried: self.retried,

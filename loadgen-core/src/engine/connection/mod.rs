@@ -1,6 +1,6 @@
 //! The connections of a worker: a slab of small states, threaded into lists.
 //!
-//! A connection is in at most one list of its stream: connecting, idle (ready for a
+//! A connection is in at most one list of its load: connecting, idle (ready for a
 //! call), active (carrying one) or closing (waiting for the server's FIN); those of which
 //! something is due are ordered by when their time runs out. The links are in the slab, so that moving a connection between
 //! lists allocates nothing. An idle connection costs its slot and no buffer.
@@ -54,7 +54,7 @@ pub(crate) struct Connection<P> {
     /// `None`: not open, or waits to be told where to connect.
     pub(crate) transport: Option<Transport>,
     pub(crate) state: State,
-    pub(crate) stream: u8,
+    pub(crate) load: u8,
     /// Asked the server to close after this call.
     pub(crate) last_call: bool,
     /// Carries a call; a connection opened to be warm carries none at first.
@@ -77,7 +77,7 @@ pub(crate) struct Connection<P> {
     pub(crate) pipe: Option<Box<Pipe>>,
     /// Stands in the list of those that take one more call.
     pub(crate) roomy: bool,
-    /// Is not to be read from before `read_at`, of a stream with a pace.
+    /// Is not to be read from before `read_at`, of a load with a pace.
     pub(crate) resting: bool,
     /// The server has ended it, as an event told while it was read from slowly.
     pub(crate) hung_up: bool,
@@ -227,14 +227,14 @@ impl<P> Slab<P> {
     }
 
     /// Takes a slot for a new connection.
-    pub(crate) fn open(&mut self, stream: u8, is_head: bool) -> u32
+    pub(crate) fn open(&mut self, load: u8, is_head: bool) -> u32
     where
         P: Protocol,
     {
         let fresh = |generation| Connection {
             transport: None,
             state: State::Connecting,
-            stream,
+            load,
             last_call: false,
             has_call: false,
             generation,
@@ -312,7 +312,7 @@ impl<P> std::ops::IndexMut<u32> for Slab<P> {
     }
 }
 
-/// Connections of a stream that take one more call, in turn. Entries may be stale.
+/// Connections of a load that take one more call, in turn. Entries may be stale.
 #[derive(Debug, Default)]
 pub(crate) struct Roomy(pub(crate) VecDeque<u64>);
 

@@ -120,7 +120,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
         let reason = own::still_waiting(waiting, evidence.shed_in_drain, own);
         find(VerdictStatus::Degraded, reason);
     }
-    let open_loop = evidence.plan.streams().any(|s| s.schedule() != Schedule::Closed);
+    let open_loop = evidence.plan.loads().any(|s| s.schedule() != Schedule::Closed);
     let cpu = evidence.busiest_cpu as f64 / evidence.load_end.max(1) as f64;
     // Polling before each start fills a core from about 18,000 starts a second on:
     // only together with lag does a full core mean that it was not enough.

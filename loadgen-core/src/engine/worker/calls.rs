@@ -6,7 +6,7 @@ use std::io;
 use super::Worker;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::engine::connection::{Call, State};
-use crate::engine::stream::StreamState;
+use crate::engine::load::LoadState;
 use crate::engine::workload::requests::{NO_REQUEST, RequestId};
 use crate::net::poll::Readiness;
 use crate::plan::CloseMode;
@@ -27,11 +27,11 @@ impl<P: Protocol> Worker<P> {
     /// Starts the call of an arrival; the caller has made sure that a connection
     /// is idle, may be opened, or takes one more call.
     pub(super) fn start<const HELD_BACK: bool>(&mut self, s: usize, call: Call) {
-        if let Some(index) = self.streams[s].idle.first() {
-            self.streams[s].idle.remove(&mut self.slab, index);
+        if let Some(index) = self.loads[s].idle.first() {
+            self.loads[s].idle.remove(&mut self.slab, index);
             return self.begin(index, call);
         }
-        if self.streams[s].pipeline > 1
+        if self.loads[s].pipeline > 1
             && !self.may_open(s)
             && let Some(index) = self.with_room(s)
         {
@@ -45,17 +45,17 @@ impl<P: Protocol> Worker<P> {
     fn begin(&mut self, index: u32, call: Call) {
         let now = self.now();
         let connection = &mut self.slab[index];
-        let s = usize::from(connection.stream);
+        let s = usize::from(connection.load);
         let expires = self.settings.expiry(now, call.intended);
         connection.alive = connection.call.sent;
         connection.call = Call { sent: now, expires, reused: true, ..call };
         connection.has_call = true;
-        connection.reply = P::reply_to(self.requests.is_head(call.request));
-        let stream = &mut self.streams[s];
+        let load = &mut self.loads[s];
+        connection.reply = P::reply_to(load.requests.is_head(call.request));
         if !call.retried {
-            self.recorder.started(stream.population, call.intended, now);
+            self.recorder.started(load.id, call.intended, now);
         }
-        stream.active.push_by_expiry(&mut self.slab, index);
+        load.active.push_by_expiry(&mut self.slab, index);
         self.send(index);
     }
 
@@ -89,19 +89,19 @@ impl<P: Protocol> Worker<P> {
     }
 
     fn is_paced(&self, index: u32) -> bool {
-        self.streams[usize::from(self.slab[index].stream)].pace.is_some()
+        self.loads[usize::from(self.slab[index].load)].pace.is_some()
     }
 
     /// Sends what is left of the request, as far as the socket takes it.
     pub(super) fn send(&mut self, index: u32) {
         let connection = &mut self.slab[index];
         let Some(transport) = &mut connection.transport else { return };
-        let s = usize::from(connection.stream);
-        let stream = &self.streams[s];
-        let limit = stream.calls_per_connection;
+        let s = usize::from(connection.load);
+        let load = &self.loads[s];
+        let limit = load.calls_per_connection;
         connection.last_call = limit != 0 && connection.calls_done + 1 >= limit;
-        let (requests, request) = (&self.requests, connection.call.request);
-        let bytes = match (connection.last_call, stream.close) {
+        let (requests, request) = (&load.requests, connection.call.request);
+        let bytes = match (connection.last_call, load.close) {
             (true, CloseMode::Server) => requests.get(request).last(&mut self.scratch),
             _ => requests.keep(request),
         };
@@ -139,7 +139,7 @@ impl<P: Protocol> Worker<P> {
         if let Some(error) = failed {
             return self.broken(index, Failure::from_io(Phase::Send, &error));
         }
-        if all_sent && self.streams[s].pipeline > 1 {
+        if all_sent && self.loads[s].pipeline > 1 {
             self.offer_room(index);
         }
     }
@@ -165,7 +165,7 @@ impl<P: Protocol> Worker<P> {
             return self.fail(index, failure);
         }
         let connection = &mut self.slab[index];
-        let s = usize::from(connection.stream);
+        let s = usize::from(connection.load);
         connection.calls_done += 1;
         let all_sent = connection.state == State::Waiting;
         let keep = connection.reply.keep_alive();
@@ -174,22 +174,22 @@ impl<P: Protocol> Worker<P> {
         let outcome = self.outcome_of(index, status);
         self.record(index, outcome, now);
         if keep && clean && all_sent && !asked_to_close {
-            let stream = &mut self.streams[s];
-            stream.active.remove(&mut self.slab, index);
+            let load = &mut self.loads[s];
+            load.active.remove(&mut self.slab, index);
             self.slab[index].has_call = false;
             self.slab[index].state = State::Idle;
-            if stream.closed_loop && now < self.end && !stream.is_exhausted() {
-                let request = stream.next_request(&mut self.requests);
-                self.recorder.offered(stream.population, now, None);
+            if load.closed_loop && now < self.end && !load.is_exhausted() {
+                let request = load.next_request();
+                self.recorder.offered(load.id, now, None);
                 if request != NO_REQUEST {
                     return self.begin(index, Call { intended: now, request, ..Call::default() });
                 }
                 self.shed(s, now, request, false);
             }
-            return self.streams[s].idle.push(&mut self.slab, index);
+            return self.loads[s].idle.push(&mut self.slab, index);
         }
         self.end_connection(index, clean && all_sent, now);
-        if self.streams[s].closed_loop {
+        if self.loads[s].closed_loop {
             self.come_back::<false>(s);
         }
     }
@@ -207,11 +207,11 @@ impl<P: Protocol> Worker<P> {
         let first = call.received == 0 && !call.retried && !call.given_up;
         let stale = young && call.reused && first;
         let closed = matches!(failure.cause, Cause::Reset | Cause::ClosedEarly);
-        if !(stale && closed && self.requests.get(call.request).is_idempotent) {
+        let s = usize::from(self.slab[index].load);
+        if !(stale && closed && self.loads[s].requests.get(call.request).is_idempotent) {
             return self.fail(index, failure);
         }
-        let s = usize::from(self.slab[index].stream);
-        self.recorder.reconnect(self.streams[s].population, call.intended);
+        self.recorder.reconnect(self.loads[s].id, call.intended);
         let again = Call { retried: true, reused: false, written: 0, ..call };
         let others = self.strand(index, failure, false);
         self.lost(index, failure.cause, others + 1);
@@ -219,7 +219,7 @@ impl<P: Protocol> Worker<P> {
         if self.may_open(s) {
             self.open(s, Some(again));
         } else {
-            self.streams[s].again.push_front(again);
+            self.loads[s].again.push_front(again);
         }
     }
 
@@ -229,13 +229,13 @@ impl<P: Protocol> Worker<P> {
             return self.session_failed(index, failure);
         }
         let now = self.now();
-        let s = usize::from(self.slab[index].stream);
+        let s = usize::from(self.slab[index].load);
         if !self.slab[index].has_call {
             self.warm_failed(failure);
         } else if !self.slab[index].call.given_up {
             self.record(index, Outcome::Failed(failure), now);
-            if self.streams[s].closed_loop {
-                self.streams[s].pause(now);
+            if self.loads[s].closed_loop {
+                self.loads[s].pause(now);
             }
         }
         let again = self.strand(index, failure, false);
@@ -288,26 +288,27 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
-    #[inline]
+    // Always: where the compiler leaves it to itself, a call has 30 instructions more.
+    #[inline(always)]
     pub(super) fn call_record(&self, index: u32, outcome: Outcome, now: Nanos) -> CallRecord {
         let connection = &self.slab[index];
-        let stream = &self.streams[usize::from(connection.stream)];
-        let tag = self.tag_of(stream, connection.call.request);
-        connection.call.record(stream.population, tag, outcome, now)
+        let load = &self.loads[usize::from(connection.load)];
+        let tag = self.tag_of(load, connection.call.request);
+        connection.call.record(load.id, tag, outcome, now)
     }
 
-    /// The number of the tag of a request of a stream.
+    /// The number of the tag of a request of a load.
     #[inline]
-    pub(super) fn tag_of(&self, stream: &StreamState, request: RequestId) -> u8 {
+    pub(super) fn tag_of(&self, load: &LoadState, request: RequestId) -> u8 {
         // Calls of sessions have numbers of another kind.
-        if self.tagged && stream.scripts.is_none() { self.requests.tag(request) } else { 0 }
+        if self.tagged && load.scripts.is_none() { load.requests.tag(request) } else { 0 }
     }
 
     /// Records the end of a call that is not the first of a connection.
     pub(super) fn record_call(&mut self, s: usize, call: &Call, outcome: Outcome, now: Nanos) {
         let (lag, request) = (call.lag(), call.request);
-        let stream = &self.streams[s];
-        let call = call.record(stream.population, self.tag_of(stream, call.request), outcome, now);
+        let load = &self.loads[s];
+        let call = call.record(load.id, self.tag_of(load, call.request), outcome, now);
         self.count_own(&call, lag);
         self.recorder.ended(call);
         self.look_into_unconnected(s, &call, request);

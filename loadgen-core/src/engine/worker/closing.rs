@@ -15,7 +15,7 @@ use crate::engine::connection::State;
 use crate::net::transport::Transport;
 use crate::plan::CloseMode;
 use crate::protocol::Protocol;
-use crate::record::{Cause, ConnectionEnd, Failure, Phase, Population};
+use crate::record::{Cause, ConnectionEnd, Failure, LoadId, Phase, Population};
 
 /// How long a server that is to close a connection is waited for.
 const LINGER: Nanos = 100 * MILLISECOND;
@@ -51,9 +51,9 @@ impl<P: Protocol> Worker<P> {
         } else if self.recorder.connections.keeps() {
             self.ended_as_planned(index, now);
         }
-        let stream = &self.streams[usize::from(self.slab[index].stream)];
-        match stream.close {
-            CloseMode::Server if clean && stream.closing.len() < stream.limit => {
+        let load = &self.loads[usize::from(self.slab[index].load)];
+        match load.close {
+            CloseMode::Server if clean && load.closing.len() < load.limit => {
                 return self.await_close(index, now);
             }
             CloseMode::Reset => {
@@ -69,14 +69,14 @@ impl<P: Protocol> Worker<P> {
     /// Lets the server close first, for a short time: TIME_WAIT, and with it the
     /// port, then stays with the server instead of running us out of ports.
     fn await_close(&mut self, index: u32, now: Nanos) {
-        let stream = &mut self.streams[usize::from(self.slab[index].stream)];
-        stream.active.remove(&mut self.slab, index);
-        stream.open -= 1;
+        let load = &mut self.loads[usize::from(self.slab[index].load)];
+        load.active.remove(&mut self.slab, index);
+        load.open -= 1;
         let connection = &mut self.slab[index];
         connection.state = State::Closing;
         connection.has_call = false;
         connection.call.expires = now + LINGER;
-        stream.closing.push(&mut self.slab, index);
+        load.closing.push(&mut self.slab, index);
         // The FIN may have come together with the reply: its event is over then.
         self.read_unasked(index);
     }
@@ -84,7 +84,7 @@ impl<P: Protocol> Worker<P> {
     /// Bytes or the end on a connection of which no reply is due.
     pub(super) fn read_unasked(&mut self, index: u32) {
         let connection = &mut self.slab[index];
-        let s = usize::from(connection.stream);
+        let s = usize::from(connection.load);
         let Some(transport) = &mut connection.transport else { return };
         match (connection.state, &mut connection.session) {
             (State::Securing, _) => self.secure(index),
@@ -101,8 +101,8 @@ impl<P: Protocol> Worker<P> {
                 // The end, an error, or bytes that nobody asked for: of no use any more.
                 let Some(cause) = end_of(transport, &mut self.buffer) else { return };
                 self.lost(index, cause, 0);
-                self.streams[s].idle.remove(&mut self.slab, index);
-                self.streams[s].open -= 1;
+                self.loads[s].idle.remove(&mut self.slab, index);
+                self.loads[s].open -= 1;
                 self.slab.close(index);
             }
             (State::Closing, _) => {
@@ -111,7 +111,7 @@ impl<P: Protocol> Worker<P> {
                 if matches!(transport.has_ended(&mut self.buffer), Ok(false)) {
                     return;
                 }
-                self.streams[s].closing.remove(&mut self.slab, index);
+                self.loads[s].closing.remove(&mut self.slab, index);
                 self.slab.close(index);
             }
             _ => {}
@@ -175,8 +175,16 @@ impl<P: Protocol> Worker<P> {
 
     fn end_of(&self, index: u32, alive: Nanos, ended: Nanos) -> ConnectionEnd {
         let connection = &self.slab[index];
-        let population = self.streams[usize::from(connection.stream)].population;
-        ConnectionEnd { opened: connection.opened, alive, ended, population, loss: None, again: 0 }
+        let LoadId { number: load, population } = self.loads[usize::from(connection.load)].id;
+        ConnectionEnd {
+            opened: connection.opened,
+            alive,
+            ended,
+            load,
+            population,
+            loss: None,
+            again: 0,
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 use super::Worker;
 use crate::clock::Nanos;
 use crate::engine::connection::Call;
+use crate::engine::load::Waiting;
 use crate::engine::looks::NOTABLE;
-use crate::engine::stream::Waiting;
 use crate::engine::workload::requests::{NO_REQUEST, RequestId};
 use crate::protocol::Protocol;
 use crate::record::CallRecord;
@@ -18,12 +18,12 @@ impl<P: Protocol> Worker<P> {
     /// Takes up the arrivals that are due. `true` if more are due already.
     pub(super) fn take_arrivals(&mut self, now: Nanos) -> bool {
         let mut behind = false;
-        for s in 0..self.streams.len() {
+        for s in 0..self.loads.len() {
             let mut left = BATCH;
             // The clock is read again for each one: those behind it in the batch
             // are later than it, and their lag has to say so.
             let mut at = now;
-            while let Some(intended) = self.streams[s].next_start(self.end) {
+            while let Some(intended) = self.loads[s].next_start(self.end) {
                 if intended > at {
                     break;
                 }
@@ -32,23 +32,23 @@ impl<P: Protocol> Worker<P> {
                     break;
                 }
                 left -= 1;
-                self.streams[s].advance();
+                self.loads[s].advance();
                 at = self.now();
                 let lag = Some(at.saturating_sub(intended));
-                if self.streams[s].scripts.is_none() {
+                if self.loads[s].scripts.is_none() {
                     self.arrive::<false>(s, intended, lag);
                 } else {
                     self.tell_gap(s, intended);
                     self.arrive_session(s, intended, lag);
                 }
             }
-            while left > 0 && now < self.end && self.streams[s].begins_session() {
+            while left > 0 && now < self.end && self.loads[s].begins_session() {
                 left -= 1;
                 at = self.now();
                 self.arrive_session(s, at, None);
             }
-            while self.streams[s].next_return().is_some_and(|at| at <= now) {
-                self.streams[s].returned();
+            while self.loads[s].next_return().is_some_and(|at| at <= now) {
+                self.loads[s].returned();
                 self.come_back::<false>(s);
             }
         }
@@ -64,20 +64,20 @@ impl<P: Protocol> Worker<P> {
         intended: Nanos,
         lag: Option<Nanos>,
     ) {
-        let stream = &mut self.streams[s];
-        let request = stream.next_request(&mut self.requests);
-        self.recorder.offered(stream.population, intended, lag);
+        let load = &mut self.loads[s];
+        let request = load.next_request();
+        self.recorder.offered(load.id, intended, lag);
         self.took_up(intended, lag);
         if request == NO_REQUEST || self.is_past_deadline(intended) {
             return self.shed(s, intended, request, false);
         }
         // Who came earlier is served earlier.
-        if self.streams[s].nobody_waits() && self.can_start(s) {
+        if self.loads[s].nobody_waits() && self.can_start(s) {
             return self.start::<HELD_BACK>(s, Call::arriving(intended, lag.unwrap_or(0), request));
         }
-        let stream = &mut self.streams[s];
-        if stream.wait(intended, request) {
-            self.recorder.queued(stream.population, intended);
+        let load = &mut self.loads[s];
+        if load.wait(intended, request) {
+            self.recorder.queued(load.id, intended);
             self.kernel.queued(s, intended, lag);
         } else {
             self.shed(s, intended, request, false);
@@ -97,7 +97,7 @@ impl<P: Protocol> Worker<P> {
     // Inlined: it comes after each event, and mostly nobody waits.
     #[inline(always)]
     pub(super) fn serve(&mut self, s: usize) {
-        if self.streams[s].somebody_waits() {
+        if self.loads[s].somebody_waits() {
             self.serve_waiting(s);
         }
     }
@@ -105,25 +105,25 @@ impl<P: Protocol> Worker<P> {
     #[inline(never)]
     fn serve_waiting(&mut self, s: usize) {
         while self.can_start(s) {
-            let stream = &mut self.streams[s];
-            if let Some(call) = stream.again.pop_front() {
+            let load = &mut self.loads[s];
+            if let Some(call) = load.again.pop_front() {
                 // The idle ones may be as dead as the one that it was sent on.
                 if self.may_open(s) {
                     self.open(s, Some(call));
                 } else {
                     self.start::<false>(s, call);
                 }
-            } else if let Some(Waiting { intended, request }) = stream.due.pop_front() {
+            } else if let Some(Waiting { intended, request }) = load.due.pop_front() {
                 if self.is_past_deadline(intended) {
                     self.shed(s, intended, request, true);
                 } else {
                     let waited = Call { intended, request, queued: true, ..Call::default() };
                     self.start::<false>(s, waited);
                 }
-            } else if stream.users > 0 {
-                stream.users -= 1;
+            } else if load.users > 0 {
+                load.users -= 1;
                 let now = self.now();
-                if now < self.end && !self.streams[s].is_exhausted() {
+                if now < self.end && !self.loads[s].is_exhausted() {
                     self.arrive::<false>(s, now, None);
                 }
             } else {
@@ -137,13 +137,13 @@ impl<P: Protocol> Worker<P> {
     /// call's: in a closed loop it is not intended before it can start.
     pub(super) fn come_back<const HELD_BACK: bool>(&mut self, s: usize) {
         let now = self.now();
-        if now >= self.end || self.streams[s].is_exhausted() {
+        if now >= self.end || self.loads[s].is_exhausted() {
             return;
         }
-        if self.streams[s].nobody_waits() && self.can_start(s) {
+        if self.loads[s].nobody_waits() && self.can_start(s) {
             return self.arrive::<HELD_BACK>(s, now, None);
         }
-        self.streams[s].users += 1;
+        self.loads[s].users += 1;
     }
 
     fn is_past_deadline(&self, intended: Nanos) -> bool {
@@ -151,21 +151,21 @@ impl<P: Protocol> Worker<P> {
     }
 
     pub(super) fn can_start(&mut self, s: usize) -> bool {
-        let stream = &self.streams[s];
-        !stream.idle.is_empty()
+        let load = &self.loads[s];
+        !load.idle.is_empty()
             || self.may_open(s)
-            || (stream.pipeline > 1 && self.with_room(s).is_some())
+            || (load.pipeline > 1 && self.with_room(s).is_some())
     }
 
     pub(super) fn may_open(&self, s: usize) -> bool {
-        self.streams[s].may_open(|| self.now())
+        self.loads[s].may_open(|| self.now())
     }
 
     pub(super) fn shed(&mut self, s: usize, intended: Nanos, request: RequestId, queued: bool) {
         let now = self.now();
-        let stream = &self.streams[s];
-        let tag = self.tag_of(stream, request);
-        let never = CallRecord::never_taken_up(stream.population, intended, tag, now);
+        let load = &self.loads[s];
+        let tag = self.tag_of(load, request);
+        let never = CallRecord::never_taken_up(load.id, intended, tag, now);
         let call = CallRecord { queued, ..never };
         self.look_into_unconnected(s, &call, request);
         if self.looks.catch_up().explains_a_loss() {

@@ -57,9 +57,14 @@ impl<P: Protocol> Worker<P> {
 
     #[inline(never)]
     fn judged(&self, index: u32, status: u16) -> Outcome {
-        let (requests, connection) = (&self.requests, &self.slab[index]);
+        let connection = &self.slab[index];
         let request = connection.call.request;
-        let scripts = self.streams[usize::from(connection.stream)].scripts.as_ref();
+        let load = &self.loads[usize::from(connection.load)];
+        let requests = &load.requests;
+        if !requests.expect() {
+            return Outcome::Answered(status);
+        }
+        let scripts = load.scripts.as_ref();
         let (is_head, expected) = match scripts.filter(|_| connection.session.is_some()) {
             Some(scripts) => {
                 let of_script = scripts.request(request);
@@ -68,7 +73,7 @@ impl<P: Protocol> Worker<P> {
             None => (requests.is_head(request), requests.expected(request)),
         };
         // A reply to HEAD has no body to be looked at.
-        let scan = self.scans.0.get(index as usize).filter(|_| !is_head && self.scanning);
+        let scan = self.scans.0.get(index as usize).filter(|_| !is_head && requests.scans());
         match expected.miss(status, scan) {
             None => Outcome::AsExpected(status),
             Some(miss) => Outcome::Wrong(status, miss),

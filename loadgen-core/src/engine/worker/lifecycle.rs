@@ -18,13 +18,13 @@ impl<P: Protocol> Worker<P> {
     pub(super) fn open(&mut self, s: usize, call: Option<Call>) {
         let now = self.now();
         if let Some(call) = call {
-            let population = self.streams[s].population;
-            self.recorder.opened(population, call.intended);
+            let id = self.loads[s].id;
+            self.recorder.opened(id, call.intended);
             if !call.retried {
-                self.recorder.started(population, call.intended, now);
+                self.recorder.started(id, call.intended, now);
             }
         }
-        let is_head = self.requests.is_head(call.map_or(0, |call| call.request));
+        let is_head = self.loads[s].requests.is_head(call.map_or(0, |call| call.request));
         // The clock of a load that has not begun is another.
         let begun = if call.is_some() { now } else { 0 };
         let index = self.begin_opening(s, is_head, begun);
@@ -36,7 +36,7 @@ impl<P: Protocol> Worker<P> {
             None => now + self.settings.timeout,
         };
         self.warming += u32::from(call.is_none());
-        self.streams[s].connecting.push_by_expiry(&mut self.slab, index);
+        self.loads[s].connecting.push_by_expiry(&mut self.slab, index);
         self.set_out(index);
     }
 
@@ -45,9 +45,9 @@ impl<P: Protocol> Worker<P> {
     pub(super) fn begin_opening(&mut self, s: usize, is_head: bool, begun: Nanos) -> u32 {
         let now = self.now();
         let index = self.slab.open(s as u8, is_head);
-        let stream = &mut self.streams[s];
-        stream.open += 1;
-        stream.opening.begun(now);
+        let load = &mut self.loads[s];
+        load.open += 1;
+        load.opening.begun(now);
         let connection = &mut self.slab[index];
         connection.opened = begun;
         connection.alive = begun;
@@ -72,14 +72,14 @@ impl<P: Protocol> Worker<P> {
         self.poll
             .register(fd.as_fd(), self.slab.token(index))
             .map_err(|error| Failure::from_io(Phase::Connect, &error))?;
-        let s = usize::from(self.slab[index].stream);
+        let s = usize::from(self.slab[index].load);
         let server = usize::from(self.slab[index].server);
         let transport = match self.settings.tls.get(server) {
             None if self.settings.is_unix => Transport::Unix(fd),
             None => Transport::Plain(fd),
             Some(tls) => {
                 let session = self.slab[index].session.as_ref().map(|link| link.session);
-                let tls = tls.connect(fd, self.streams[s].tls_sessions(session));
+                let tls = tls.connect(fd, self.loads[s].tls_sessions(session));
                 let tls = tls.map_err(|error| Failure::from_io(Phase::Connect, &error))?;
                 match &self.settings.tunnel {
                     None => tls,
@@ -109,8 +109,8 @@ impl<P: Protocol> Worker<P> {
         let connection = &mut self.slab[index];
         connection.call.connecting = connecting;
         if connection.has_call || connection.session.is_some() {
-            let population = self.streams[usize::from(connection.stream)].population;
-            self.recorder.connected(population, connection.call.intended, took);
+            let id = self.loads[usize::from(connection.load)].id;
+            self.recorder.connected(id, connection.call.intended, took);
         }
         if self.settings.tls.is_empty() {
             return self.established(index, now);
@@ -148,10 +148,10 @@ impl<P: Protocol> Worker<P> {
         let connection = &mut self.slab[index];
         connection.call.connecting.secured(took);
         let agreed = connection.transport.as_ref().and_then(Transport::agreed);
-        let population = self.streams[usize::from(connection.stream)].population;
+        let id = self.loads[usize::from(connection.load)].id;
         let is_counted = connection.has_call || connection.session.is_some();
         let intended = is_counted.then_some(connection.call.intended);
-        self.recorder.secured(population, intended, took, agreed);
+        self.recorder.secured(id, intended, took, agreed);
         let generation = connection.generation;
         self.established(index, now);
         let connection = &self.slab[index];
@@ -168,9 +168,9 @@ impl<P: Protocol> Worker<P> {
 
     /// Calls can be sent.
     fn established(&mut self, index: u32, now: Nanos) {
-        let s = usize::from(self.slab[index].stream);
-        self.streams[s].connecting.remove(&mut self.slab, index);
-        self.streams[s].opening.ended();
+        let s = usize::from(self.slab[index].load);
+        self.loads[s].connecting.remove(&mut self.slab, index);
+        self.loads[s].opening.ended();
         if self.slab[index].session.is_some() {
             return self.session_connected(index, now);
         }
@@ -178,32 +178,32 @@ impl<P: Protocol> Worker<P> {
             self.warming -= 1;
             self.slab[index].state = State::Idle;
             self.slab[index].call.sent = 0;
-            return self.streams[s].idle.push(&mut self.slab, index);
+            return self.loads[s].idle.push(&mut self.slab, index);
         }
         // The time limit starts again with the first byte sent.
         let call = &mut self.slab[index].call;
         call.sent = now;
         call.expires = self.settings.expiry(now, call.intended);
-        self.streams[s].active.push_by_expiry(&mut self.slab, index);
+        self.loads[s].active.push_by_expiry(&mut self.slab, index);
         self.send(index);
     }
 
     /// Closes a connection that is being opened, or carries calls, or is a session's.
     pub(super) fn drop_connection(&mut self, index: u32) {
         let connection = &self.slab[index];
-        let s = usize::from(connection.stream);
-        let stream = &mut self.streams[s];
+        let s = usize::from(connection.load);
+        let load = &mut self.loads[s];
         if let Some(pipe) = &connection.pipe {
-            stream.behind -= pipe.len() as u32;
+            load.behind -= pipe.len() as u32;
         }
         if connection.state.is_opening() {
             self.warming -= u32::from(!connection.has_call && connection.session.is_none());
-            stream.opening.ended();
-            stream.connecting.remove(&mut self.slab, index);
+            load.opening.ended();
+            load.connecting.remove(&mut self.slab, index);
         } else if connection.has_call {
-            stream.active.remove(&mut self.slab, index);
+            load.active.remove(&mut self.slab, index);
         }
-        self.streams[s].open -= 1;
+        self.loads[s].open -= 1;
         self.slab.close(index);
     }
 
@@ -220,7 +220,7 @@ impl<P: Protocol> Worker<P> {
         let begun = if self.looks.has_begun() { self.now() } else { 0 };
         let connection = &self.slab[index];
         let server = usize::from(connection.server);
-        let pace = self.streams[usize::from(connection.stream)].pace;
+        let pace = self.loads[usize::from(connection.load)].pace;
         let buffer = pace.map(|pace| pace.receive_buffer);
         // The resolver found no address of the family that the source addresses have.
         let nowhere = Failure::new(Phase::Connect, Cause::Resolve);
@@ -247,7 +247,7 @@ impl<P: Protocol> Worker<P> {
                 Err(_) => self.fail(index, Failure::new(Phase::Connect, Cause::Resolve)),
             }
         }
-        for s in 0..self.streams.len() {
+        for s in 0..self.loads.len() {
             self.serve(s);
         }
     }

@@ -32,11 +32,10 @@ use crate::clock::{MILLISECOND, Nanos};
 use crate::engine::connection::Slab;
 use crate::engine::destination::{BELL, Destination};
 use crate::engine::kernel_view::KernelView;
+use crate::engine::load::{LoadState, Waiting};
 use crate::engine::looks::{LOOK_EVERY, Looks};
 use crate::engine::opening::AT_ONCE;
 use crate::engine::shared::{PUBLISH_EVERY, Published, Settings, Shared, Stop};
-use crate::engine::stream::{StreamState, Waiting};
-use crate::engine::workload::requests::Requests;
 use crate::net::poll::Poll;
 use crate::net::sys;
 use crate::protocol::Protocol;
@@ -54,14 +53,15 @@ pub(crate) struct Worker<P: Protocol> {
     pub(super) shard: u32,
     pub(super) poll: Poll,
     pub(super) slab: Slab<P>,
-    pub(super) streams: Vec<StreamState>,
-    pub(super) requests: Requests,
+    pub(super) loads: Vec<LoadState>,
     pub(super) recorder: Recorder,
     pub(super) looks: Looks,
     pub(super) kernel: KernelView,
     pub(super) buffer: Box<[u8]>,
     /// Requests have tags.
     pub(super) tagged: bool,
+    /// Requests of some load are made one by one.
+    makes_requests: bool,
     /// Something is expected of replies.
     pub(super) expecting: bool,
     /// Bodies are looked at for what is expected of them.
@@ -82,9 +82,9 @@ pub(crate) struct Worker<P: Protocol> {
     pub(super) unflushed: Vec<u64>,
     /// What calls are handed out to.
     pub(super) sink: Option<Box<dyn CallSink>>,
-    /// Some stream is read from slowly.
+    /// Some load is read from slowly.
     pub(super) paced: bool,
-    /// The stream whose arrivals are sessions.
+    /// The load whose arrivals are sessions.
     scripted: Option<usize>,
     /// The load may end by a number, not a time.
     counted: bool,
@@ -117,16 +117,18 @@ impl<P: Protocol> Worker<P> {
         shared: Arc<Shared>,
         shard: u32,
         poll: Poll,
-        (streams, requests): (Vec<StreamState>, Requests),
+        loads: Vec<LoadState>,
         destination: Destination,
         recorder: Recorder,
     ) -> Self {
-        let connections = streams.iter().map(|s| s.warm.max(64) as usize).sum();
-        let (tagged, expecting) = (requests.are_tagged(), requests.expect());
-        let scanning = requests.scans();
-        let paced = streams.iter().any(|stream| stream.pace.is_some());
-        let scripted = streams.iter().position(|stream| stream.scripts.is_some());
-        let counted = streams.first().is_some_and(StreamState::ends_when_through);
+        let connections = loads.iter().map(|s| s.warm.max(64) as usize).sum();
+        let tagged = !recorder.tags.is_empty();
+        let expecting = loads.iter().any(|load| load.requests.expect());
+        let scanning = loads.iter().any(|load| load.requests.scans());
+        let makes_requests = loads.iter().any(|load| load.requests.are_made());
+        let paced = loads.iter().any(|load| load.pace.is_some());
+        let scripted = loads.iter().position(|load| load.scripts.is_some());
+        let counted = loads.first().is_some_and(LoadState::ends_when_through);
         Self {
             end: settings.end,
             kernel: KernelView::new(recorder.warmup_end(), settings.kernel_timestamps),
@@ -136,8 +138,8 @@ impl<P: Protocol> Worker<P> {
             shard,
             poll,
             slab: Slab::with_capacity(connections),
-            streams,
-            requests,
+            loads,
+            makes_requests,
             recorder,
             buffer: vec![0; BUFFER].into_boxed_slice(),
             tagged,
@@ -177,8 +179,8 @@ impl<P: Protocol> Worker<P> {
     /// that cannot be opened are counted, not retried.
     pub(crate) fn warm_up(&mut self) -> io::Result<()> {
         sys::minimise_timer_slack();
-        for s in 0..self.streams.len() {
-            let mut left = self.streams[s].warm;
+        for s in 0..self.loads.len() {
+            let mut left = self.loads[s].warm;
             while (left > 0 || self.warming > 0) && self.shared.stop() == Stop::No {
                 while left > 0 && self.warming < AT_ONCE && self.may_open(s) {
                     left -= 1;
@@ -188,7 +190,7 @@ impl<P: Protocol> Worker<P> {
                 self.look(10 * MILLISECOND)?;
             }
             // Interrupted: what is still under way is of no use.
-            while let Some(index) = self.streams[s].connecting.first() {
+            while let Some(index) = self.loads[s].connecting.first() {
                 self.drop_connection(index);
             }
         }
@@ -215,7 +217,7 @@ impl<P: Protocol> Worker<P> {
         self.look_around(finished);
         let (user_end, system_end) = sys::thread_cpu_ns();
         let cpu = (user_end - user, system_end - system);
-        let sessions = self.scripted.and_then(|s| self.streams[s].scripts.take());
+        let sessions = self.scripted.and_then(|s| self.loads[s].scripts.take());
         let cpu_of_load = cpu_of_load.map_or(cpu.0 + cpu.1, |at_end: u64| at_end - user - system);
         Harvest {
             recorder: self.recorder,
@@ -237,7 +239,7 @@ impl<P: Protocol> Worker<P> {
             self.handle_events(wait)?;
         }
         self.recorder.load_end = self.end;
-        self.streams.iter_mut().for_each(|stream| stream.opening.restart());
+        self.loads.iter_mut().for_each(|load| load.opening.restart());
         self.bring_users();
         self.looks.restart(self.now(), self.outstanding());
         self.start_closed_loops();
@@ -255,7 +257,7 @@ impl<P: Protocol> Worker<P> {
                 self.tend_sessions(s, now);
             }
             let behind = self.take_arrivals(now);
-            if self.requests.are_made() {
+            if self.makes_requests {
                 self.look_after_requests()?;
             }
             if !behind {
@@ -279,7 +281,7 @@ impl<P: Protocol> Worker<P> {
                     *cpu_at_end = Some(user + system);
                     self.count_waiting();
                 }
-                let drained = !behind && self.streams.iter().all(StreamState::is_idle);
+                let drained = !behind && self.loads.iter().all(LoadState::is_idle);
                 // What came while we did not look is read before it counts as missing.
                 let waited = self.looks.looked() >= self.end.saturating_add(self.settings.drain);
                 if drained || stop == Stop::Now || (waited && now >= self.end) {
@@ -306,20 +308,20 @@ impl<P: Protocol> Worker<P> {
     /// Calls under way, and those that wait.
     #[inline]
     fn outstanding(&self) -> u64 {
-        let of = |s: &StreamState| u64::from(s.in_flight()) + s.waiting();
-        self.streams.iter().map(of).sum()
+        let of = |s: &LoadState| u64::from(s.in_flight()) + s.waiting();
+        self.loads.iter().map(of).sum()
     }
 
     /// The users of closed loops are there from the first moment on.
     fn bring_users(&mut self) {
-        for stream in self.streams.iter_mut().filter(|stream| stream.has_users()) {
-            stream.users = stream.limit.saturating_mul(stream.pipeline);
+        for load in self.loads.iter_mut().filter(|load| load.has_users()) {
+            load.users = load.limit.saturating_mul(load.pipeline);
         }
     }
 
     fn start_closed_loops(&mut self) {
-        for s in 0..self.streams.len() {
-            if self.streams[s].has_users() {
+        for s in 0..self.loads.len() {
+            if self.loads[s].has_users() {
                 self.serve(s);
             }
         }
@@ -329,35 +331,35 @@ impl<P: Protocol> Worker<P> {
     /// what was received while we did not look has not failed.
     fn expire(&mut self, now: Nanos) {
         let looked = self.looks.looked();
-        for s in 0..self.streams.len() {
-            while let Some(index) = self.streams[s].connecting.first()
+        for s in 0..self.loads.len() {
+            while let Some(index) = self.loads[s].connecting.first()
                 && self.slab[index].call.expires <= looked
             {
                 self.time_out(index);
                 self.serve(s);
             }
-            while let Some(index) = self.streams[s].active.first()
+            while let Some(index) = self.loads[s].active.first()
                 && self.slab[index].call.expires <= looked
             {
                 self.time_out(index);
                 self.serve(s);
             }
-            while let Some(index) = self.streams[s].closing.first()
+            while let Some(index) = self.loads[s].closing.first()
                 && self.slab[index].call.expires <= looked
             {
-                self.streams[s].closing.remove(&mut self.slab, index);
+                self.loads[s].closing.remove(&mut self.slab, index);
                 self.slab.close(index);
             }
             self.expire_again(s, looked.min(now));
-            if self.streams[s].opening.is_paced() || !self.streams[s].again.is_empty() {
+            if self.loads[s].opening.is_paced() || !self.loads[s].again.is_empty() {
                 self.serve(s);
             }
             let Some(deadline) = self.settings.deadline else { continue };
-            while let Some(&Waiting { intended, request }) = self.streams[s].due.front() {
+            while let Some(&Waiting { intended, request }) = self.loads[s].due.front() {
                 if intended + deadline > looked {
                     break;
                 }
-                self.streams[s].due.pop_front();
+                self.loads[s].due.pop_front();
                 self.shed(s, intended, request, true);
             }
         }
@@ -370,21 +372,21 @@ impl<P: Protocol> Worker<P> {
         if let Some(&Reverse((at, _))) = self.resting.peek() {
             next = next.min(at);
         }
-        if let Some(scripts) = self.scripted.and_then(|s| self.streams[s].scripts.as_deref()) {
+        if let Some(scripts) = self.scripted.and_then(|s| self.loads[s].scripts.as_deref()) {
             next = next.min(scripts.next_deadline(now));
         }
-        for stream in &self.streams {
+        for load in &self.loads {
             let expiry = |index: u32| self.slab[index].call.expires;
             let deadline = |intended: Nanos| self.settings.deadline.map(|d| intended + d);
-            let due = stream.due.front().and_then(|arrival| deadline(arrival.intended));
-            let again = stream.again.front().and_then(|call| deadline(call.intended));
+            let due = load.due.front().and_then(|arrival| deadline(arrival.intended));
+            let again = load.again.front().and_then(|call| deadline(call.intended));
             for at in [
-                stream.next_start(self.end),
-                stream.next_return(),
-                stream.next_opening(),
-                stream.connecting.first().map(expiry),
-                stream.active.first().map(expiry),
-                stream.closing.first().map(expiry),
+                load.next_start(self.end),
+                load.next_return(),
+                load.next_opening(),
+                load.connecting.first().map(expiry),
+                load.active.first().map(expiry),
+                load.closing.first().map(expiry),
                 due,
                 again,
             ]
@@ -405,7 +407,7 @@ impl<P: Protocol> Worker<P> {
             let readiness = self.poll.readiness(i);
             // A connection may have been closed by an earlier event of this batch.
             if let Some(index) = self.slab.find(readiness.token()) {
-                let s = usize::from(self.slab[index].stream);
+                let s = usize::from(self.slab[index].load);
                 self.ready(index, readiness);
                 self.serve(s);
             } else if readiness.token() == BELL {
@@ -432,10 +434,10 @@ impl<P: Protocol> Worker<P> {
 
     /// Tells whoever watches what there is by now.
     fn publish(&mut self, now: Nanos) {
-        let in_flight = self.streams.iter().map(|s| u64::from(s.in_flight())).sum();
+        let in_flight = self.loads.iter().map(|s| u64::from(s.in_flight())).sum();
         let mut p99 = None;
-        for stream in &self.streams {
-            let window = self.recorder.timeline.recent(stream.population, now);
+        for load in &self.loads {
+            let window = self.recorder.timeline.recent(load.id.population, now);
             p99 = p99.max(window.and_then(|w| w.quantile_ns(0.99)));
         }
         let published: &Published = &self.shared.published[self.shard as usize];

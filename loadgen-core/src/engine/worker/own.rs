@@ -38,7 +38,7 @@ impl<P: Protocol> Worker<P> {
     /// Since when a connection waits for something that needs us to go on, if it does.
     pub(super) fn waits_for_us_since(&self, index: u32) -> Option<Nanos> {
         let connection = &self.slab[index];
-        connection.waits_since(self.streams[usize::from(connection.stream)].pace.is_some())
+        connection.waits_since(self.loads[usize::from(connection.load)].pace.is_some())
     }
 
     /// When a call runs out of time that the server had: of our own pauses those do

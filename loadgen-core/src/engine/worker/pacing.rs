@@ -1,4 +1,4 @@
-//! Reading slowly, as the [pace](crate::engine::pace) of a stream says.
+//! Reading slowly, as the [pace](crate::engine::pace) of a load says.
 
 use std::cmp::Reverse;
 
@@ -16,7 +16,7 @@ impl<P: Protocol> Worker<P> {
             return;
         }
         let hung_up = connection.hung_up;
-        let Some(pace) = self.streams[usize::from(connection.stream)].pace else { return };
+        let Some(pace) = self.loads[usize::from(connection.load)].pace else { return };
         let (generation, token) = (connection.generation, self.slab.token(index));
         let mut bytes = 0;
         self.read_at_most(index, hung_up, (1, pace.at_once), &mut bytes);
@@ -37,7 +37,7 @@ impl<P: Protocol> Worker<P> {
             }
             self.resting.pop();
             if let Some(index) = self.slab.find(token) {
-                let s = usize::from(self.slab[index].stream);
+                let s = usize::from(self.slab[index].load);
                 self.slab[index].resting = false;
                 self.read_slowly(index, false);
                 self.serve(s);

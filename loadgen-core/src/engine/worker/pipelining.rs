@@ -43,32 +43,32 @@ enum Next {
 }
 
 impl<P: Protocol> Worker<P> {
-    /// A connection of a stream that takes one more call, if there is any: each in
+    /// A connection of a load that takes one more call, if there is any: each in
     /// its turn.
     pub(super) fn with_room(&mut self, s: usize) -> Option<u32> {
-        while let Some(&token) = self.streams[s].roomy.0.front() {
+        while let Some(&token) = self.loads[s].roomy.0.front() {
             if let Some(index) = self.slab.find(token) {
                 if self.takes_more(index) {
                     return Some(index);
                 }
                 self.slab[index].roomy = false;
             }
-            self.streams[s].roomy.0.pop_front();
+            self.loads[s].roomy.0.pop_front();
         }
         None
     }
 
     fn takes_more(&self, index: u32) -> bool {
         let connection = &self.slab[index];
-        let stream = &self.streams[usize::from(connection.stream)];
+        let load = &self.loads[usize::from(connection.load)];
         let (behind, given_up) =
             connection.pipe.as_ref().map_or((0, 0), |pipe| (pipe.len() as u32, pipe.given_up));
-        let limit = stream.calls_per_connection;
+        let limit = load.calls_per_connection;
         // RFC 9112 §9.3.2: no pipelining behind a call that was sent again, until it
         // is answered.
         let retrying = connection.call.retried && connection.calls_done == 0;
         connection.state == State::Waiting
-            && behind + 1 < stream.pipeline
+            && behind + 1 < load.pipeline
             && given_up == 0
             && (limit == 0 || connection.calls_done + 1 + behind < limit)
             && !retrying
@@ -78,8 +78,8 @@ impl<P: Protocol> Worker<P> {
     #[inline(never)]
     pub(super) fn offer_room(&mut self, index: u32) {
         if !self.slab[index].roomy && self.takes_more(index) {
-            let stream = &mut self.streams[usize::from(self.slab[index].stream)];
-            stream.roomy.push(&mut self.slab, index, stream.open);
+            let load = &mut self.loads[usize::from(self.slab[index].load)];
+            load.roomy.push(&mut self.slab, index, load.open);
         }
     }
 
@@ -87,14 +87,14 @@ impl<P: Protocol> Worker<P> {
     fn enqueue(&mut self, index: u32, call: Call) {
         let now = self.now();
         let expires = self.settings.expiry(now, call.intended);
-        let s = usize::from(self.slab[index].stream);
-        let stream = &mut self.streams[s];
+        let s = usize::from(self.slab[index].load);
+        let load = &mut self.loads[s];
         if !call.retried {
-            self.recorder.started(stream.population, call.intended, now);
+            self.recorder.started(load.id, call.intended, now);
         }
         // Its turn is over; it comes again while it has room.
-        stream.roomy.0.pop_front();
-        stream.behind += 1;
+        load.roomy.0.pop_front();
+        load.behind += 1;
         let connection = &mut self.slab[index];
         connection.roomy = false;
         let first_expires = connection.call.expires;
@@ -128,9 +128,9 @@ impl<P: Protocol> Worker<P> {
     /// Sets when it is looked at whether the time of a connection has run out.
     pub(super) fn expire_at(&mut self, index: u32, at: Nanos) {
         let connection = &self.slab[index];
-        let (stream, opening) =
-            (&mut self.streams[usize::from(connection.stream)], connection.state.is_opening());
-        let list = if opening { &mut stream.connecting } else { &mut stream.active };
+        let (load, opening) =
+            (&mut self.loads[usize::from(connection.load)], connection.state.is_opening());
+        let list = if opening { &mut load.connecting } else { &mut load.active };
         list.remove(&mut self.slab, index);
         self.slab[index].call.expires = at;
         list.push_by_expiry(&mut self.slab, index);
@@ -146,9 +146,9 @@ impl<P: Protocol> Worker<P> {
     pub(super) fn flush(&mut self, index: u32, late: bool) {
         let mut taken = 0;
         let mut failed = None;
-        let s = usize::from(self.slab[index].stream);
-        let limit = self.streams[s].calls_per_connection;
-        let by_server = self.streams[s].close == CloseMode::Server;
+        let s = usize::from(self.slab[index].load);
+        let limit = self.loads[s].calls_per_connection;
+        let by_server = self.loads[s].close == CloseMode::Server;
         let now = self.now();
         let settings = &self.settings;
         let connection = &mut self.slab[index];
@@ -160,7 +160,8 @@ impl<P: Protocol> Worker<P> {
         let other_last = u32::from(ends && by_server);
         while pipe.unsent > 0 {
             let written = pipe.first_unsent(&mut connection.call).written as usize;
-            let request = self.requests.get(pipe.first_unsent(&mut connection.call).request);
+            let request =
+                self.loads[s].requests.get(pipe.first_unsent(&mut connection.call).request);
             let alike = pipe.unsent.saturating_sub(other_last);
             let (bytes, length) = if alike == 0 {
                 let last = request.last(&mut self.scratch);
@@ -239,7 +240,7 @@ impl<P: Protocol> Worker<P> {
         filled: usize,
         hung_up: bool,
     ) -> bool {
-        let s = usize::from(self.slab[index].stream);
+        let s = usize::from(self.slab[index].load);
         let mut users = 0;
         let more = loop {
             users += u32::from(!self.slab[index].call.given_up);
@@ -252,8 +253,8 @@ impl<P: Protocol> Worker<P> {
             }
             let connection = &mut self.slab[index];
             let bytes = &self.buffer[at..filled];
-            let outcome = if self.scanning {
-                let requests = &self.requests;
+            let outcome = if self.scanning && self.loads[s].requests.scans() {
+                let requests = &self.loads[s].requests;
                 self.scans.advance(index, connection, &mut self.heads, bytes, requests)
             } else {
                 connection.reply.advance(&mut self.heads, bytes, &mut ())
@@ -278,7 +279,7 @@ impl<P: Protocol> Worker<P> {
                 }
             }
         };
-        if self.streams[s].closed_loop {
+        if self.loads[s].closed_loop {
             self.return_together(s, users);
         }
         more
@@ -302,7 +303,7 @@ impl<P: Protocol> Worker<P> {
     fn next_call(&mut self, index: u32, surplus: usize, open: bool) -> Next {
         let now = self.now();
         let connection = &mut self.slab[index];
-        let s = usize::from(connection.stream);
+        let s = usize::from(connection.load);
         connection.calls_done += 1;
         connection.call.received = connection.call.received.saturating_sub(surplus as u64);
         let keep = connection.reply.keep_alive();
@@ -322,8 +323,8 @@ impl<P: Protocol> Worker<P> {
             if keep && clean && !connection.last_call {
                 connection.has_call = false;
                 connection.state = State::Idle;
-                self.streams[s].active.remove(&mut self.slab, index);
-                self.streams[s].idle.push(&mut self.slab, index);
+                self.loads[s].active.remove(&mut self.slab, index);
+                self.loads[s].idle.push(&mut self.slab, index);
                 return Next::Nothing;
             }
             self.end_connection(index, clean, now);
@@ -343,10 +344,10 @@ impl<P: Protocol> Worker<P> {
         let key = if last { next.expires } else { connection.call.expires };
         connection.alive = connection.call.sent;
         connection.call = Call { received: surplus as u64, expires: key, ..next };
-        connection.reply = P::reply_to(self.requests.is_head(next.request));
-        let limit = self.streams[s].calls_per_connection;
+        connection.reply = P::reply_to(self.loads[s].requests.is_head(next.request));
+        let limit = self.loads[s].calls_per_connection;
         connection.last_call = last && limit != 0 && connection.calls_done + 1 >= limit;
-        self.streams[s].behind -= 1;
+        self.loads[s].behind -= 1;
         if last {
             self.expire_at(index, next.expires);
         }
@@ -356,10 +357,10 @@ impl<P: Protocol> Worker<P> {
 
     /// The reply to the first call ended with the server's FIN.
     pub(super) fn last_reply(&mut self, index: u32) {
-        let s = usize::from(self.slab[index].stream);
+        let s = usize::from(self.slab[index].load);
         let users = u32::from(!self.slab[index].call.given_up);
         self.next_call(index, 0, false);
-        if self.streams[s].closed_loop {
+        if self.loads[s].closed_loop {
             self.return_together(s, users);
         }
     }

@@ -7,7 +7,7 @@ use super::{BUFFER, Worker};
 use crate::clock::Nanos;
 use crate::engine::connection::Link;
 use crate::engine::connection::State;
-use crate::engine::stream::StreamState;
+use crate::engine::load::LoadState;
 use crate::net::transport::Transport;
 use crate::protocol::{Heads, Progress, Protocol, Truncated};
 use crate::record::{Cause, Failure, Phase};
@@ -23,8 +23,8 @@ const DISCARD_AT_ONCE: u64 = 1024 * 1024;
 const READS_AT_ONCE: u32 = 16;
 
 /// Whether a body may be dropped unread: a session may look for objects in it, or show it.
-fn nobody_wants(session: &Option<Box<Link>>, stream: &StreamState) -> bool {
-    let is_shown = || stream.scripts.as_ref().is_some_and(|s| s.common.wants_messages);
+fn nobody_wants(session: &Option<Box<Link>>, load: &LoadState) -> bool {
+    let is_shown = || load.scripts.as_ref().is_some_and(|s| s.common.wants_messages);
     session.as_ref().is_none_or(|link| link.page.is_none() && !is_shown())
 }
 
@@ -66,7 +66,7 @@ impl<P: Protocol> Worker<P> {
             let droppable = connection.reply.droppable();
             if droppable >= DISCARD_FROM
                 && !self.scanning
-                && nobody_wants(&connection.session, &self.streams[usize::from(connection.stream)])
+                && nobody_wants(&connection.session, &self.loads[usize::from(connection.load)])
                 && let asked = droppable.min(DISCARD_AT_ONCE).min(most as u64) as usize
                 && let Some(result) = transport.discard(asked, self.kernel.stamps.as_mut())
             {
@@ -133,8 +133,9 @@ impl<P: Protocol> Worker<P> {
                 continue;
             }
             let bytes = &self.buffer[..filled];
-            let outcome = if self.scanning {
-                let requests = &self.requests;
+            let load = usize::from(connection.load);
+            let outcome = if self.scanning && self.loads[load].requests.scans() {
+                let requests = &self.loads[load].requests;
                 self.scans.advance(index, connection, &mut self.heads, bytes, requests)
             } else {
                 connection.reply.advance(&mut self.heads, bytes, &mut ())
@@ -196,7 +197,7 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
-    /// The end of the stream, an error, or nothing for now.
+    /// The end of the load, an error, or nothing for now.
     #[inline(never)]
     fn nothing_taken(&mut self, index: u32, result: io::Result<usize>) {
         match result {
@@ -232,7 +233,7 @@ impl<P: Protocol> Worker<P> {
     }
 
     fn end_of_stream(&mut self, index: u32) {
-        // An encrypted stream that ends without its goodbye may have been cut by anyone:
+        // An encrypted load that ends without its goodbye may have been cut by anyone:
         // that completes nothing.
         let cut = self.slab[index].transport.as_ref().is_some_and(Transport::truncated);
         if self.slab[index].session.is_some() {

@@ -14,21 +14,22 @@ impl<P: Protocol> Worker<P> {
     #[cold]
     #[inline(never)]
     pub(super) fn look_after_requests(&mut self) -> io::Result<()> {
-        let connections = self.slab.slots() as usize;
-        let Some(made) = self.requests.made_one_by_one() else { return Ok(()) };
-        if let Some(why) = made.failure() {
-            return Err(io::Error::other(why.to_owned()));
-        }
-        if made.is_to_be_counted(connections) {
-            let on_connections = (0..self.slab.slots()).flat_map(|index| {
-                let connection = &self.slab[index];
-                let first = connection.has_call.then_some(&connection.call);
-                first.into_iter().chain(connection.pipe.iter().flat_map(|pipe| &pipe.behind))
-            });
-            let again = self.streams.iter().flat_map(|stream| &stream.again);
-            let waiting = self.streams.iter().flat_map(|stream| &stream.due);
-            let calls = on_connections.chain(again).map(|call| call.request);
-            made.keep_only(calls.chain(waiting.map(|waiting| waiting.request)));
+        let slots = self.slab.slots();
+        for (s, load) in self.loads.iter_mut().enumerate() {
+            let Some(made) = load.requests.made_one_by_one() else { continue };
+            if let Some(why) = made.failure() {
+                return Err(io::Error::other(why.to_owned()));
+            }
+            if made.is_to_be_counted(slots as usize) {
+                let of_load = (0..slots).map(|index| &self.slab[index]);
+                let of_load = of_load.filter(|connection| usize::from(connection.load) == s);
+                let on_connections = of_load.flat_map(|connection| {
+                    let first = connection.has_call.then_some(&connection.call);
+                    first.into_iter().chain(connection.pipe.iter().flat_map(|pipe| &pipe.behind))
+                });
+                let calls = on_connections.chain(&load.again).map(|call| call.request);
+                made.keep_only(calls.chain(load.due.iter().map(|waiting| waiting.request)));
+            }
         }
         Ok(())
     }

@@ -24,11 +24,12 @@ impl<P: Protocol> Worker<P> {
     pub(super) fn look_into(&mut self, index: u32, outcome: Outcome, now: Nanos) {
         let call = self.call_record(index, outcome, now);
         let connection = &self.slab[index];
-        let s = usize::from(connection.stream);
+        let s = usize::from(connection.load);
         let request = connection.call.request;
-        let request_bytes = match &self.streams[s].scripts {
+        let load = &self.loads[s];
+        let request_bytes = match &load.scripts {
             Some(scripts) => scripts.request(request).map_or(0, |request| request.keep.len()),
-            None => self.requests.keep(request).len(),
+            None => load.requests.keep(request).len(),
         };
         self.kernel.look_into(s, &call, Some(connection), request_bytes);
         if self.sink.is_some() {
@@ -63,8 +64,9 @@ impl<P: Protocol> Worker<P> {
         request: RequestId,
     ) {
         if let Some(sink) = &mut self.sink {
-            let request = match self.streams[s].scripts {
-                None => self.requests.number(request),
+            let load = &self.loads[s];
+            let request = match load.scripts {
+                None => load.requests.number(request),
                 Some(_) => None,
             };
             sink.call(&EndedCall { record: *record, started, connection, request });
@@ -86,10 +88,10 @@ impl<P: Protocol> Worker<P> {
     pub(super) fn look_around(&mut self, now: Nanos) {
         self.kernel.look_at_thread(now);
         self.kernel.budget = (self.kernel.budget + BUDGET_BACK).min(BUDGET);
-        // The oldest call of each stream is the one most likely to be stuck.
-        for s in 0..self.streams.len() {
-            let stream = &self.streams[s];
-            if let Some(index) = stream.active.first().or(stream.connecting.first()) {
+        // The oldest call of each load is the one most likely to be stuck.
+        for s in 0..self.loads.len() {
+            let load = &self.loads[s];
+            if let Some(index) = load.active.first().or(load.connecting.first()) {
                 self.look_at(index, now);
             }
         }

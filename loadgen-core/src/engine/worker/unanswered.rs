@@ -12,7 +12,7 @@ impl<P: Protocol> Worker<P> {
     /// The time limit of a call on this connection may have passed.
     pub(super) fn expire_pipe(&mut self, index: u32) {
         let now = self.now();
-        let s = usize::from(self.slab[index].stream);
+        let s = usize::from(self.slab[index].load);
         let phase = self.phase(index);
         let looked = self.looks.looked();
         let waits_since = self.waits_for_us_since(index);
@@ -49,8 +49,8 @@ impl<P: Protocol> Worker<P> {
         let connection = &mut self.slab[index];
         connection.call.given_up = first.given_up;
         connection.pipe = Some(pipe);
-        if self.streams[s].closed_loop {
-            (0..given_up).for_each(|_| self.streams[s].pause(now));
+        if self.loads[s].closed_loop {
+            (0..given_up).for_each(|_| self.loads[s].pause(now));
         }
         match next {
             Some(at) => self.expire_at(index, at),
@@ -67,24 +67,24 @@ impl<P: Protocol> Worker<P> {
         let Some(pipe) = self.slab[index].pipe.take() else { return 0 };
         let mut sent_again = 0;
         let (now, looked) = (self.now(), self.looks.looked());
-        let s = usize::from(self.slab[index].stream);
-        self.streams[s].behind -= pipe.len() as u32;
+        let s = usize::from(self.slab[index].load);
+        self.loads[s].behind -= pipe.len() as u32;
         let ended = matches!(failure.cause, Cause::Reset | Cause::ClosedEarly | Cause::Protocol);
         for call in pipe.behind.iter().filter(|call| !call.given_up) {
             let young = looked.saturating_sub(call.sent) <= STALE_WITHIN;
             let harmless = announced || (ended && young && !call.retried);
-            if harmless && self.requests.get(call.request).is_idempotent {
-                self.recorder.reconnect(self.streams[s].population, call.intended);
+            if harmless && self.loads[s].requests.get(call.request).is_idempotent {
+                self.recorder.reconnect(self.loads[s].id, call.intended);
                 let again = Call { retried: true, reused: false, written: 0, received: 0, ..*call };
-                self.streams[s].again.push_back(again);
+                self.loads[s].again.push_back(again);
                 sent_again += 1;
                 continue;
             }
             let phase = if call.written == 0 { Phase::Send } else { Phase::Head };
             let failure = Failure { phase, ..failure };
             self.record_call(s, call, Outcome::Failed(failure), now);
-            if self.streams[s].closed_loop {
-                self.streams[s].pause(now);
+            if self.loads[s].closed_loop {
+                self.loads[s].pause(now);
             }
         }
         sent_again
@@ -93,15 +93,15 @@ impl<P: Protocol> Worker<P> {
     /// Calls that are to be sent again and have waited beyond their deadline.
     pub(super) fn expire_again(&mut self, s: usize, now: Nanos) {
         let Some(deadline) = self.settings.deadline else { return };
-        while let Some(call) = self.streams[s].again.front().copied() {
+        while let Some(call) = self.loads[s].again.front().copied() {
             if call.intended.saturating_add(deadline) > now {
                 return;
             }
-            self.streams[s].again.pop_front();
+            self.loads[s].again.pop_front();
             let failure = Failure::new(Phase::Connect, Cause::Deadline);
             self.record_call(s, &call, Outcome::Failed(failure), now);
-            if self.streams[s].closed_loop {
-                self.streams[s].pause(now);
+            if self.loads[s].closed_loop {
+                self.loads[s].pause(now);
             }
         }
     }
@@ -109,9 +109,9 @@ impl<P: Protocol> Worker<P> {
     /// Counts what is still open behind the first calls, or waits to be sent again,
     /// when the run ends.
     pub(super) fn give_up_behind(&mut self, index: u32, now: Nanos) {
-        let s = usize::from(self.slab[index].stream);
+        let s = usize::from(self.slab[index].load);
         let Some(pipe) = self.slab[index].pipe.take() else { return };
-        self.streams[s].behind -= pipe.len() as u32;
+        self.loads[s].behind -= pipe.len() as u32;
         for call in pipe.behind.iter().filter(|call| !call.given_up) {
             self.record_call(s, call, Outcome::Unfinished, now);
         }

@@ -8,7 +8,6 @@
 
 use std::fmt;
 
-use super::many::UNTAGGED;
 use super::prepared::{RequestId, Sent};
 use crate::request_source::{Arrival, RequestBuf, RequestSource, Written, ask};
 
@@ -22,12 +21,6 @@ const FEWEST_BYTES: usize = 1 << 20;
 /// A larger buffer is not kept for the next request.
 const KEPT_BUFFER: usize = 16 * 1024;
 
-/// The names of tags by their numbers, of a source with these.
-pub(super) fn tag_names(tags: &[String]) -> Vec<String> {
-    let untagged = (!tags.is_empty()).then(|| UNTAGGED.to_owned());
-    untagged.into_iter().chain(tags.iter().cloned()).collect()
-}
-
 /// One request.
 #[derive(Debug)]
 struct Kept {
@@ -40,7 +33,11 @@ struct Kept {
 /// The requests of one worker.
 pub(crate) struct Made {
     source: Box<dyn RequestSource>,
+    /// The number of the load that they are of.
+    load: u32,
     out: RequestBuf,
+    /// The numbers that its tags have in the run.
+    tags: Box<[u8]>,
     kept: Vec<Kept>,
     /// Places in `kept` that may be used again.
     free: Vec<RequestId>,
@@ -60,11 +57,19 @@ impl fmt::Debug for Made {
 
 // Apart, so that the way of the requests that are known before is not longer for these.
 impl Made {
-    /// Those of a worker that has this source, none of them yet. `out` is where each is made.
-    pub(super) fn new(source: Box<dyn RequestSource>, out: RequestBuf) -> Self {
+    /// Those of a worker that has this source for a load, none of them yet. `out` is where
+    /// each is made.
+    pub(super) fn new(
+        source: Box<dyn RequestSource>,
+        load: u32,
+        out: RequestBuf,
+        tags: Box<[u8]>,
+    ) -> Self {
         Self {
             source,
+            load,
             out,
+            tags,
             kept: Vec::new(),
             free: Vec::new(),
             since: (0, 0),
@@ -73,13 +78,14 @@ impl Made {
         }
     }
 
-    /// Asks for the request of an arrival; [`NO_REQUEST`] if there is none.
+    /// Asks for the request of the arrival with this number; [`NO_REQUEST`] if there is none.
     #[cold]
     #[inline(never)]
-    pub(super) fn next(&mut self, arrival: Arrival) -> RequestId {
+    pub(super) fn next(&mut self, number: u64) -> RequestId {
         if self.failure.is_some() {
             return NO_REQUEST;
         }
+        let arrival = Arrival { number, load: self.load };
         if let Err(why) = ask(&mut *self.source, arrival, &mut self.out) {
             self.failure = Some(why);
             return NO_REQUEST;
@@ -88,9 +94,10 @@ impl Made {
             Some(id) => (id, std::mem::take(&mut self.kept[id as usize].bytes)),
             None => (self.kept.len() as RequestId, Vec::new()),
         };
-        let written = self.out.write(&mut bytes);
+        let mut written = self.out.write(&mut bytes);
+        written.tag = written.tag.checked_sub(1).map_or(0, |own| self.tags[usize::from(own)]);
         self.since = (self.since.0 + 1, self.since.1 + bytes.len());
-        let kept = Kept { bytes, written, number: arrival.number };
+        let kept = Kept { bytes, written, number };
         match self.kept.get_mut(id as usize) {
             Some(place) => *place = kept,
             None => self.kept.push(kept),
@@ -189,7 +196,8 @@ mod tests {
 
     fn made(source: impl RequestSource + 'static, tags: usize) -> Made {
         let target = Target::parse("http://h/").unwrap();
-        Made::new(Box::new(source), RequestBuf::new(&Request::get(), &target, tags))
+        let out = RequestBuf::new(&Request::get(), &target, tags);
+        Made::new(Box::new(source), 0, out, (1..=tags as u8).collect())
     }
 
     fn numbered(arrival: Arrival, out: &mut RequestBuf) -> Result<(), SourceError> {
@@ -205,7 +213,7 @@ mod tests {
         let mut calls: HashMap<u64, RequestId> = HashMap::new();
         let mut most = 0;
         for number in 0..50_000_u64 {
-            let id = made.next(Arrival::of_load(number));
+            let id = made.next(number);
             calls.insert(number, id);
             most = calls.len().max(most);
             let ended = crate::random::number(1, number) % (number + 1);
@@ -237,7 +245,7 @@ mod tests {
         };
         let mut made = made(large, 0);
         for number in 0..100 {
-            made.next(Arrival::of_load(number));
+            made.next(number);
             if made.is_to_be_counted(1) {
                 made.keep_only(std::iter::empty());
             }
@@ -259,7 +267,7 @@ mod tests {
             },
             0,
         );
-        let ids = [0, 1].map(|number| made.next(Arrival::of_load(number)));
+        let ids = [0, 1].map(|number| made.next(number));
         let mut room = Vec::new();
         let last =
             |id, room: &mut Vec<u8>| String::from_utf8(made.get(id).last(room).to_vec()).unwrap();
@@ -280,16 +288,10 @@ mod tests {
             },
             0,
         );
-        let ids = [0, 1, 2, 3].map(|number| made.next(Arrival::of_load(number)));
+        let ids = [0, 1, 2, 3].map(|number| made.next(number));
         assert_eq!(ids, [0, NO_REQUEST, NO_REQUEST, NO_REQUEST]);
         assert!(made.failure().unwrap().ends_with("for arrival 1: dry"));
         assert_eq!((made.keep(NO_REQUEST), made.tag(NO_REQUEST)), (&[][..], 0));
         assert_eq!(made.number(NO_REQUEST), None);
-    }
-
-    #[test]
-    fn tags_have_numbers_behind_that_of_none() {
-        assert!(tag_names(&[]).is_empty());
-        assert_eq!(tag_names(&["a".to_owned(), "b".to_owned()]), ["untagged", "a", "b"]);
     }
 }

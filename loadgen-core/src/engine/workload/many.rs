@@ -102,19 +102,24 @@ pub(super) struct Builder {
 /// Numbers of tags: 0 of requests without one, then as they come, and one of all beyond
 /// [`MOST_TAGS`].
 #[derive(Debug, Default)]
-struct Tags {
+pub(super) struct Tags {
     names: Vec<String>,
     numbers: HashMap<String, u8>,
 }
 
 /// What requests without a tag stand under where others have one.
-pub(super) const UNTAGGED: &str = "untagged";
+const UNTAGGED: &str = "untagged";
 
 /// What those of tags beyond [`MOST_TAGS`] stand under.
 const OTHER: &str = "other";
 
 impl Tags {
-    fn number(&mut self, tag: Option<&str>) -> u8 {
+    /// The names by their numbers; empty if there are none.
+    pub(super) fn names(self) -> Vec<String> {
+        self.names
+    }
+
+    pub(super) fn number(&mut self, tag: Option<&str>) -> u8 {
         let Some(tag) = tag else { return 0 };
         if self.names.is_empty() {
             self.names.push(UNTAGGED.to_owned());
@@ -136,6 +141,11 @@ impl Tags {
 }
 
 impl Builder {
+    /// One whose requests may have the tags of others.
+    pub(super) fn with_tags(tags: Tags) -> Self {
+        Self { tags, ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, listed: &ListedRequest, target: &Target) {
         let request = listed.request.clone().with_path(&listed.path);
         let RequestBytes { bytes, head } = request.encode(target, false);
@@ -185,11 +195,11 @@ impl Builder {
         place as u16 + 1
     }
 
-    /// The requests, and the names of their tags by their numbers; `None` if they are too large.
-    pub(super) fn many(mut self, order: RequestOrder) -> Option<(Many, Vec<String>)> {
+    /// The requests, and all tags by now; `None` if they are too large.
+    pub(super) fn many(mut self, order: RequestOrder) -> Option<(Many, Tags)> {
         self.full.push(self.chunk.into());
         let turns = Turns::new(order, self.places.len() as u64, &self.weights);
         let (chunks, places) = (self.full, self.places.into());
-        (!self.too_large).then_some((Many { chunks, places, turns }, self.tags.names))
+        (!self.too_large).then_some((Many { chunks, places, turns }, self.tags))
     }
 }

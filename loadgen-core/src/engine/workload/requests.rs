@@ -5,18 +5,20 @@
 use std::iter;
 use std::sync::Arc;
 
+use super::made::Made;
 pub(crate) use super::made::NO_REQUEST;
-use super::made::{self, Made};
-use super::many::{Builder, Many};
+use super::many::{Builder, Many, Tags};
 pub(crate) use super::prepared::{Prepared, RequestId, Sent};
 use crate::error::WorkloadFileError;
-use crate::expectation::Expected;
+use crate::expectation::{Expectation, Expected};
 use crate::plan::Plan;
-use crate::request_source::{Arrival, MakeSource, RequestBuf};
-use crate::schedule::{Schedule, Times};
-use crate::workload_file::{RequestList, RequestOrder};
+use crate::request::Request;
+use crate::request_source::{MakeSource, RequestBuf};
+use crate::schedule::Times;
+use crate::target::Target;
+use crate::workload_file::RequestOrder;
 
-/// The requests of a run, as one worker has them.
+/// The requests of one load, as one worker has them.
 #[derive(Debug)]
 pub(crate) struct Requests {
     table: Table,
@@ -33,70 +35,127 @@ enum Table {
     Made(Box<Made>),
 }
 
-/// What is said of the requests of a run.
+/// What is said of the requests of a load.
 #[derive(Debug, Default)]
 struct Common {
     /// What is expected of replies: first what is of all, then what is of single requests,
     /// too. Empty: nothing is expected of any.
     expected: Vec<Expected>,
+    /// Bodies are looked at for it.
+    scans: bool,
     /// Which of these, of each request; empty: the first of all.
     expected_of: Box<[u16]>,
-    /// Names of tags by their numbers; empty if no request has one.
-    tags: Vec<String>,
     /// When they came, of those of an access log.
     times: Times,
 }
 
-impl Requests {
-    /// Those of a plan, for each of its workers. They are read if they stand in a file.
+impl Common {
+    fn new(expected: Vec<Expected>) -> Self {
+        let scans = expected.iter().any(Expected::scans);
+        Self { expected, scans, ..Self::default() }
+    }
+}
+
+/// The requests of all loads of a run.
+#[derive(Debug)]
+pub(crate) struct RequestsOfRun {
+    /// Of each worker, those of each load.
+    pub(crate) of_workers: Vec<Vec<Requests>>,
+    /// Names of tags by their numbers; empty if no request has one.
+    pub(crate) tags: Vec<String>,
+    /// When those of each load came, of those of an access log.
+    pub(crate) times: Vec<Times>,
+}
+
+/// The requests of a load, of which each worker is to have its own.
+struct Prepare {
+    table: Source,
+    common: Arc<Common>,
+}
+
+enum Source {
+    One(Arc<Prepared>),
+    Many(Arc<Many>),
+    Made { make: MakeSource, request: Box<Request>, tags: Box<[u8]> },
+}
+
+impl RequestsOfRun {
+    /// Those of a plan. They are read if they stand in files.
     ///
     /// # Errors
-    /// [`WorkloadFileError`] if that cannot be used.
-    pub(crate) fn of_workers(plan: &mut Plan) -> Result<Vec<Self>, WorkloadFileError> {
-        if plan.requests.is_none() {
-            return Ok(Self::one(plan));
+    /// [`WorkloadFileError`] if one of these cannot be used.
+    pub(crate) fn new(plan: &mut Plan) -> Result<Self, WorkloadFileError> {
+        let mut tags = Tags::default();
+        let mut prepared: Vec<Arc<Prepare>> = Vec::new();
+        // Loads that say nothing of requests share what the plan says.
+        let mut shared: Option<Arc<Prepare>> = None;
+        for load in 0..plan.loads().count() {
+            let is_shared = plan.load_at(load).has_requests_of_plan();
+            let prepare = match shared.as_ref().filter(|_| is_shared) {
+                Some(shared) => Arc::clone(shared),
+                None => Arc::new(Prepare::new(plan, load, &mut tags)?),
+            };
+            if is_shared {
+                shared = Some(Arc::clone(&prepare));
+            }
+            plan.load_at_mut(load).know_times(&prepare.common.times);
+            prepared.push(prepare);
         }
-        match plan.requests.as_ref().and_then(RequestList::source) {
-            Some((make, tags)) => Ok(Self::made(plan, make, tags)),
-            None => Self::listed(plan),
-        }
-    }
-
-    fn of_each(plan: &Plan, common: Common, mut table: impl FnMut(u32) -> Table) -> Vec<Self> {
-        let common = Arc::new(common);
-        let of_worker = |worker| Self { table: table(worker), common: Arc::clone(&common) };
-        (0..plan.threads).map(of_worker).collect()
-    }
-
-    /// What is expected of all replies alone.
-    fn expected_by(plan: &Plan) -> Vec<Expected> {
-        let is_nothing = plan.expect.is_empty();
-        if is_nothing { Vec::new() } else { vec![Expected::new(&plan.expect)] }
-    }
-
-    fn one(plan: &Plan) -> Vec<Self> {
-        let pipeline = plan.streams().map(|stream| stream.pipeline).max().unwrap_or(1);
-        let one = Arc::new(Prepared::new(&plan.request(), &plan.target, pipeline));
-        let common = Common { expected: Self::expected_by(plan), ..Common::default() };
-        Self::of_each(plan, common, |_| Table::One(Arc::clone(&one)))
-    }
-
-    fn made(plan: &Plan, make: &MakeSource, tags: &[String]) -> Vec<Self> {
-        let expected = Self::expected_by(plan);
-        let common = Common { expected, tags: made::tag_names(tags), ..Common::default() };
-        let request = plan.request();
-        Self::of_each(plan, common, |worker| {
-            let out = RequestBuf::new(&request, &plan.target, tags.len());
-            Table::Made(Box::new(Made::new(make.of_worker(worker), out)))
+        let of_worker = |worker| {
+            let of_load = |(prepare, load): (&Arc<Prepare>, u32)| {
+                prepare.of_worker(worker, load, &plan.target)
+            };
+            prepared.iter().zip(0..).map(of_load).collect()
+        };
+        let times = prepared.iter().map(|prepare| Arc::clone(&prepare.common.times)).collect();
+        Ok(Self {
+            of_workers: (0..plan.threads).map(of_worker).collect(),
+            tags: tags.names(),
+            times,
         })
     }
+}
 
-    fn listed(plan: &mut Plan) -> Result<Vec<Self>, WorkloadFileError> {
-        let request = plan.request().into_owned();
-        let Some(list) = plan.requests.as_mut() else { return Ok(Vec::new()) };
-        let mut builder = Builder::default();
-        let times =
-            list.read(&request, &plan.target, &mut |listed| builder.add(&listed, &plan.target))?;
+impl Prepare {
+    fn new(plan: &mut Plan, load: usize, tags: &mut Tags) -> Result<Self, WorkloadFileError> {
+        let of = plan.load_at(load);
+        let request = plan.request_of(of).into_owned();
+        let expected: Vec<Expectation> = plan.expected_of(of).cloned().collect();
+        let list = plan.requests_of(of);
+        let Some(list) = list else {
+            let pipeline = plan.loads().map(|load| load.pipeline).max().unwrap_or(1);
+            let one = Arc::new(Prepared::new(&request, &plan.target, pipeline));
+            return Ok(Self::of_all(Source::One(one), &expected));
+        };
+        if let Some((make, names)) = list.source() {
+            let make = make.clone();
+            let tags = names.iter().map(|name| tags.number(Some(name))).collect();
+            let request = Box::new(request);
+            return Ok(Self::of_all(Source::Made { make, request, tags }, &expected));
+        }
+        Self::listed(plan, load, &request, &expected, tags)
+    }
+
+    /// The same is expected of the replies to all.
+    fn of_all(table: Source, expected: &[Expectation]) -> Self {
+        let is_nothing = expected.is_empty();
+        let expected = if is_nothing { Vec::new() } else { vec![Expected::new(expected)] };
+        Self { table, common: Arc::new(Common::new(expected)) }
+    }
+
+    fn listed(
+        plan: &mut Plan,
+        load: usize,
+        request: &Request,
+        of_all: &[Expectation],
+        tags: &mut Tags,
+    ) -> Result<Self, WorkloadFileError> {
+        let target = plan.target.clone();
+        let Some(list) = plan.requests_at_mut(load) else {
+            unreachable!("a load that is asked for its list has one")
+        };
+        let mut builder = Builder::with_tags(std::mem::take(tags));
+        let times = list.read(request, &target, &mut |listed| builder.add(&listed, &target))?;
         let wrong = |reason: &str| list.content(reason.to_owned());
         if list.order() == RequestOrder::Weighted && builder.weights.iter().all(|w| *w == 0.0) {
             return Err(wrong("no request has a weight above 0, by which a weighted order draws"));
@@ -109,29 +168,37 @@ impl Requests {
             true => Box::default(),
             false => std::mem::take(&mut builder.expected_of).into(),
         };
-        let expected = match own.is_empty() && plan.expect.is_empty() {
+        let expected = match own.is_empty() && of_all.is_empty() {
             true => Vec::new(),
             false => iter::once(&Vec::new())
                 .chain(&own)
-                .map(|own| Expected::new(plan.expect.iter().chain(own)))
+                .map(|own| Expected::new(of_all.iter().chain(own)))
                 .collect(),
         };
-        let (many, tags) = builder
+        let (many, all_tags) = builder
             .many(list.order())
             .ok_or_else(|| wrong("its requests have more than 64 GiB"))?;
-        if let Schedule::Recorded(recorded) = &mut plan.load.schedule {
-            *recorded = recorded.knowing(&times);
-        }
-        let common = Common { expected, expected_of, tags, times: times.into() };
-        let many = Arc::new(many);
-        Ok(Self::of_each(plan, common, |_| Table::Many(Arc::clone(&many))))
+        *tags = all_tags;
+        let times = times.into();
+        let common = Arc::new(Common { expected_of, times, ..Common::new(expected) });
+        Ok(Self { table: Source::Many(Arc::new(many)), common })
     }
 
-    /// When they came, in ns from the first, of those of an access log; empty otherwise.
-    pub(crate) fn times(&self) -> &Times {
-        &self.common.times
+    /// What one worker has of them, for the load with this number.
+    fn of_worker(&self, worker: u32, load: u32, target: &Target) -> Requests {
+        let table = match &self.table {
+            Source::One(one) => Table::One(Arc::clone(one)),
+            Source::Many(many) => Table::Many(Arc::clone(many)),
+            Source::Made { make, request, tags } => {
+                let out = RequestBuf::new(request, target, tags.len());
+                Table::Made(Box::new(Made::new(make.of_worker(worker), load, out, tags.clone())))
+            }
+        };
+        Requests { table, common: Arc::clone(&self.common) }
     }
+}
 
+impl Requests {
     /// Whether anything is expected of replies.
     #[inline]
     pub(crate) fn expect(&self) -> bool {
@@ -139,8 +206,9 @@ impl Requests {
     }
 
     /// Whether bodies are looked at for it.
+    #[inline]
     pub(crate) fn scans(&self) -> bool {
-        self.common.expected.iter().any(Expected::scans)
+        self.common.scans
     }
 
     /// What is expected of the reply to a request, where anything is of any.
@@ -155,22 +223,22 @@ impl Requests {
     }
 
     /// Which request an arrival makes, whichever worker takes it; [`NO_REQUEST`] if none can
-    /// be had. What arrival it is, is asked for only if it matters.
+    /// be had. Which number it has is asked for only if it matters.
     #[inline]
-    pub(crate) fn of_arrival(&mut self, seed: u64, arrival: impl FnOnce() -> Arrival) -> RequestId {
+    pub(crate) fn of_arrival(&mut self, seed: u64, number: impl FnOnce() -> u64) -> RequestId {
         match self.table {
             Table::One(_) => 0,
-            Table::Many(_) | Table::Made(_) => self.of_another_arrival(seed, arrival()),
+            Table::Many(_) | Table::Made(_) => self.of_another_arrival(seed, number()),
         }
     }
 
     // As what else is of several requests it is no part of the way of the only one.
     #[inline(never)]
-    fn of_another_arrival(&mut self, seed: u64, arrival: Arrival) -> RequestId {
+    fn of_another_arrival(&mut self, seed: u64, number: u64) -> RequestId {
         match &mut self.table {
             Table::One(_) => 0,
-            Table::Many(many) => many.turns.of(arrival.number, seed),
-            Table::Made(made) => made.next(arrival),
+            Table::Many(many) => many.turns.of(number, seed),
+            Table::Made(made) => made.next(number),
         }
     }
 
@@ -207,11 +275,6 @@ impl Requests {
         }
     }
 
-    /// Names of tags by their numbers; empty if no request has one.
-    pub(crate) fn tags(&self) -> &[String] {
-        &self.common.tags
-    }
-
     /// The number of the tag of a request.
     #[inline]
     pub(crate) fn tag(&self, id: RequestId) -> u8 {
@@ -220,11 +283,6 @@ impl Requests {
             Table::Many(many) => many.tag(id),
             Table::Made(made) => made.tag(id),
         }
-    }
-
-    /// Whether any request has a tag.
-    pub(crate) fn are_tagged(&self) -> bool {
-        !self.tags().is_empty()
     }
 
     /// Whether the reply to a request has no body.
@@ -277,27 +335,31 @@ impl Requests {
 mod tests {
     use super::*;
     use crate::engine::workload::many::{CHUNK, PlaceOf};
-    use crate::request::Request;
-    use crate::target::Target;
+    use crate::schedule::Schedule;
     use crate::workload_file::ListedRequest;
-    use crate::{RequestList, Stream};
+    use crate::{Load, RequestList};
 
     fn target() -> Target {
         Target::parse("http://h/").unwrap()
     }
 
     fn plan(list: impl IntoIterator<Item = ListedRequest>, order: RequestOrder) -> Plan {
-        let load = Stream::established(Schedule::constant(1.0));
+        let load = Load::established(Schedule::constant(1.0));
         Plan::new(target(), load).with_requests(RequestList::given(list).with_order(order))
+    }
+
+    /// The requests of the main load, and the names of all tags.
+    fn of_load(plan: &mut Plan) -> (Requests, Vec<String>) {
+        let mut run = RequestsOfRun::new(plan).unwrap();
+        (run.of_workers.remove(0).remove(0), run.tags)
     }
 
     #[test]
     fn requests_take_turns_by_the_number_of_the_arrival() {
         let of = |method: &str| ListedRequest::new(Request::get().with_method(method), "/");
         let mut plan = plan(["GET", "HEAD", "POST"].map(of), RequestOrder::Sequential);
-        let mut requests = Requests::of_workers(&mut plan).unwrap().remove(0);
-        let turns: Vec<RequestId> =
-            (0..5).map(|k| requests.of_arrival(1, || Arrival::of_load(k))).collect();
+        let (mut requests, _) = of_load(&mut plan);
+        let turns: Vec<RequestId> = (0..5).map(|k| requests.of_arrival(1, || k)).collect();
         assert_eq!(turns, [0, 1, 2, 0, 1]);
         let kinds = |id| (requests.is_head(id), requests.get(id).is_idempotent);
         assert_eq!([0, 1, 2].map(kinds), [(false, true), (true, true), (false, false)]);
@@ -317,7 +379,7 @@ mod tests {
         };
         let all: Vec<ListedRequest> = (0..1_000).map(of).collect();
         let mut plan = plan(all.clone(), RequestOrder::Sequential);
-        let requests = Requests::of_workers(&mut plan).unwrap().remove(0);
+        let (requests, _) = of_load(&mut plan);
         let mut room = Vec::new();
         for (listed, id) in all.iter().zip(0..) {
             let request = listed.request.clone().with_path(&listed.path);
@@ -345,13 +407,13 @@ mod tests {
             |tag: Option<String>| ListedRequest { tag, ..ListedRequest::new(Request::get(), "/") };
         let named = (0..70).map(|k| of(Some(format!("t{}", k % 66))));
         let mut plan = plan(named.chain([of(None)]), RequestOrder::Sequential);
-        let requests = Requests::of_workers(&mut plan).unwrap().remove(0);
-        let name = |id| requests.tags()[usize::from(requests.tag(id))].as_str();
+        let (requests, tags) = of_load(&mut plan);
+        let name = |id| tags[usize::from(requests.tag(id))].as_str();
         assert_eq!([name(0), name(63), name(64), name(65)], ["t0", "t63", "other", "other"]);
         assert_eq!([name(66), name(70)], ["t0", "untagged"]);
-        assert_eq!(requests.tags().len(), 66);
+        assert_eq!(tags.len(), 66);
         let mut plain = self::plan([of(None)], RequestOrder::Sequential);
-        assert!(Requests::of_workers(&mut plain).unwrap()[0].tags().is_empty());
+        assert!(of_load(&mut plain).1.is_empty());
     }
 
     #[test]

@@ -28,7 +28,7 @@
 //! So `v − (u + X) ≤ D ≤ b − s₀`. With calls every *d*: `u ≤ s₀ + d` and
 //! `v ≥ b − X' − d` (without a pile), hence `D − X ≤ G ≤ D + 2d + X + X'`. (Where
 //! the waiting calls are answered in the moment of *r*, one of the two *d* falls
-//! away.) Nothing of this needs the rate: gaps of a Poisson stream and starts that came late are
+//! away.) Nothing of this needs the rate: gaps of a Poisson load and starts that came late are
 //! taken as they were.
 //!
 //! **Our own pauses.** What was answered in a pause of the generator is seen at its end,

@@ -81,10 +81,10 @@ pub struct ImpactInput<'a> {
     pub warmup_end: Nanos,
     /// When the schedules ended or were stopped: no call starts after it.
     pub load_end: Nanos,
-    /// Intended calls a second of kept-alive clients; `None`: no such stream, or
+    /// Intended calls a second of kept-alive clients; `None`: no such load, or
     /// a closed loop.
     pub established_per_s: Option<f64>,
-    /// Intended calls a second of newcomers; `None`: no such stream, or a closed
+    /// Intended calls a second of newcomers; `None`: no such load, or a closed
     /// loop.
     pub fresh_per_s: Option<f64>,
     /// How connections ended, if that was kept.

@@ -21,6 +21,7 @@ pub(super) fn answered(p: Population, intended: Nanos, sent: Nanos, done: Nanos)
         done,
         bytes: 100,
         outcome: Outcome::Answered(200),
+        load: 0,
         population: p,
         tag: 0,
         reused: p == Population::Established,
@@ -48,8 +49,8 @@ struct Service {
 }
 
 impl Service {
-    /// The calls of one stream over at most `pool` connections.
-    fn stream(
+    /// The calls of one load over at most `pool` connections.
+    fn load(
         &self,
         random: &mut SplitMix64,
         schedule: Schedule,
@@ -119,6 +120,7 @@ impl Service {
                 true => Outcome::Failed(Failure::new(phase, Cause::Timeout)),
                 false => Outcome::Answered(200),
             },
+            load: 0,
             population: p,
             tag: 0,
             reused: !fresh,
@@ -133,7 +135,7 @@ fn error_and_bound(outage: &OutageReport, truth: Nanos) -> (f64, f64) {
     ((outage.gap.unwrap() - as_millis(truth)).abs(), outage.bound.unwrap())
 }
 
-/// One random world. Returns errors and bounds beside what a constant stream may
+/// One random world. Returns errors and bounds beside what a constant load may
 /// at most have as a bound.
 fn world(seed: u64, lossy: bool, poisson: bool, probe: bool, pool: usize) {
     let mut random = SplitMix64::new(seed);
@@ -157,9 +159,9 @@ fn world(seed: u64, lossy: bool, poisson: bool, probe: bool, pool: usize) {
     let rate = random.log(50.0, 3000.0);
     let of = |rate| if poisson { Schedule::poisson(rate) } else { Schedule::constant(rate) };
     let probe_rate = 100.0;
-    let mut calls = world.stream(&mut random, of(rate), Population::Established, pool);
+    let mut calls = world.load(&mut random, of(rate), Population::Established, pool);
     if probe {
-        calls.extend(world.stream(&mut random, of(probe_rate), Population::Fresh, 4096));
+        calls.extend(world.load(&mut random, of(probe_rate), Population::Fresh, 4096));
     }
     let log: CallLog = calls.into_iter().collect();
     let events = [

@@ -335,7 +335,7 @@ fn of_outages(view: &View<'_>, migration: &Migration, outages: &[&Outage]) -> Ve
 /// second would be the load itself.
 const SHORTEST_MS: f64 = 0.5;
 
-/// Whether any stream was dense enough to see the downtime that is claimed. Where
+/// Whether any load was dense enough to see the downtime that is claimed. Where
 /// an outage stands out, it was.
 fn of_resolution(view: &View<'_>, migration: &Migration, outages: &[&Outage]) -> Option<Reason> {
     let claimed = migration.downtime_ms.events.or(migration.downtime_ms.reported)?;
@@ -351,7 +351,7 @@ fn of_resolution(view: &View<'_>, migration: &Migration, outages: &[&Outage]) ->
             Degraded,
             format!(
                 "the downtime of {claimed:.3} ms is shorter than the {:.3} ms between two calls of \
-                 the densest stream: the outage at the clients is below the resolution; {help}",
+                 the densest load: the outage at the clients is below the resolution; {help}",
                 as_millis(densest),
             ),
         )

@@ -5,6 +5,8 @@ use crate::Miss;
 use crate::clock::{MILLISECOND, SECOND};
 use crate::record::{Cause, Phase};
 
+const LOAD: LoadId = LoadId { number: 0, population: Population::Established };
+
 fn call(intended: Nanos, done: Nanos, outcome: Outcome) -> CallRecord {
     CallRecord {
         intended,
@@ -12,6 +14,7 @@ fn call(intended: Nanos, done: Nanos, outcome: Outcome) -> CallRecord {
         done,
         bytes: 0,
         outcome,
+        load: 0,
         population: Population::Established,
         tag: 0,
         reused: true,
@@ -24,15 +27,21 @@ fn recorder(warmup_end: Nanos) -> Recorder {
     Recorder::new([Population::Established].into_iter(), warmup_end, 0, CallLog::default())
 }
 
+/// What is said of the memory that a log of calls takes.
+#[test]
+fn a_call_has_48_bytes() {
+    assert_eq!(size_of::<CallRecord>(), 48);
+}
+
 #[test]
 fn warm_up_is_in_the_timeline_only() {
     let mut recorder = recorder(SECOND);
     for at in [0, 2 * SECOND] {
-        recorder.offered(Population::Established, at, Some(100));
-        recorder.started(Population::Established, at, at);
+        recorder.offered(LOAD, at, Some(100));
+        recorder.started(LOAD, at, at);
         recorder.ended(call(at, at + MILLISECOND, Outcome::Answered(200)));
     }
-    let record = recorder.population(Population::Established).unwrap();
+    let record = recorder.loads().next().unwrap();
     assert_eq!((record.tally.offered, record.tally.answered), (1, 1));
     assert_eq!((record.lag.len(), record.response.len(), record.service.len()), (1, 1, 1));
     assert_eq!(recorder.timeline.steps().iter().map(|c| c.answered).sum::<u32>(), 2);
@@ -63,12 +72,13 @@ fn replies_that_are_not_as_expected_are_in_times_of_their_own() {
         recorder.ended(call);
         recorder.owes(&call, 1);
     }
-    let record = recorder.population(Population::Established).unwrap();
+    let record = recorder.loads().next().unwrap();
     assert_eq!((record.tally.answered, record.wrong), (3, [0, 0, 1]));
     assert_eq!((recorder.totals().not_good, recorder.totals().wrong), (1, 1));
     assert_eq!((record.response.len(), record.response_error_status.len()), (2, 0));
     assert_eq!(record.response_wrong.as_ref().unwrap().len(), 1);
-    assert_eq!(record.status, [0, 0, 2, 0, 1, 0]);
+    let statuses: Vec<_> = record.status.iter().collect();
+    assert_eq!(statuses, [(Some(200), 2), (Some(404), 1)]);
     // Own lateness is taken out of what is in the response times alone.
     assert_eq!(recorder.own().unwrap().as_measured.len(), 2);
 }
@@ -85,7 +95,7 @@ fn fates_are_kept_apart() {
     recorder.ended(call(0, 3, Outcome::Failed(reset)));
     recorder.ended(call(0, 3, Outcome::Shed));
     recorder.ended(call(0, 3, Outcome::Unfinished));
-    let record = recorder.population(Population::Established).unwrap();
+    let record = recorder.loads().next().unwrap();
     assert_eq!(record.response.len(), 1);
     assert_eq!(record.response_error_status.len(), 1);
     assert_eq!(record.time_to_failure.len(), 3);

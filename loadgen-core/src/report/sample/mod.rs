@@ -18,6 +18,27 @@ fn event(kind: EventKind, at_s: f64, source: &str) -> EventReport {
     EventReport::from(&Event::new(kind, (at_s * 1e9) as u64, 400_000, source))
 }
 
+/// The figures of a load with this name.
+pub(crate) fn load_report(name: &str) -> LoadReport {
+    let report = plain();
+    LoadReport {
+        name: name.to_owned(),
+        population: crate::Population::Established,
+        counts: report.counts,
+        rates: report.rates,
+        response_time: report.response_time.clone(),
+        service_time: report.service_time.clone(),
+        response_time_error_status: Latency::default(),
+        response_time_wrong: None,
+        time_to_failure: Latency::default(),
+        lag: report.lag,
+        status_codes: report.status_codes,
+        wrong: [("body".to_owned(), 1)].into(),
+        errors: report.errors,
+        connections_lost: report.connections_lost,
+    }
+}
+
 /// A run without migration: 20 s at 120/s, 2 s of it warm-up.
 pub(crate) fn plain() -> Report {
     let story = Story {

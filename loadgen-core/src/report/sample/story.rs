@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::*;
-use crate::plan::{Plan, Stream};
+use crate::plan::{Load, Plan};
 use crate::schedule::Schedule;
 use crate::target::Target;
 
@@ -197,8 +197,8 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
     let measured_s = story.load_s - warmup_s;
     let counts_ = counts(&measured);
     let target = Target::parse("http://192.0.2.10:8080/index.html").unwrap();
-    let plan = Plan::new(target, Stream::established(Schedule::constant(story.rate)))
-        .with_probe(Stream::fresh(Schedule::poisson(story.rate / 5.0)))
+    let plan = Plan::new(target, Load::established(Schedule::constant(story.rate)))
+        .with_probe(Load::fresh(Schedule::poisson(story.rate / 5.0)))
         .with_duration(std::time::Duration::from_secs_f64(story.load_s))
         .with_warmup(std::time::Duration::from_secs_f64(warmup_s))
         .with_timeout(std::time::Duration::from_secs_f64(story.timeout_s));
@@ -264,12 +264,14 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         connect_time: None,
         tls: None,
         status: BTreeMap::from([("2xx".to_owned(), counts_.answered)]),
+        status_codes: BTreeMap::from([("200".to_owned(), counts_.answered)]),
         errors: errors_,
         connections_lost: BTreeMap::from([("reset".to_owned(), 3)]),
         error_examples,
         bytes: Traffic { sent: counts_.started * 78, received: counts_.answered * 10_940 },
         cpu: Cpu { user_s: 0.62, system_s: 1.91, run_delay_s: Some(0.031) },
         populations: BTreeMap::from(populations),
+        loads: Vec::new(),
         tags: Vec::new(),
         wrong: Default::default(),
         response_time_wrong: None,

@@ -1,8 +1,10 @@
 //! Title, plan in a few lines, and verdict.
 
+use std::borrow::Cow;
+
 use super::super::{CallsFileReport, Report, VerdictStatus};
 use super::{addresses, cell};
-use crate::plan::{CallLimit, CloseMode, Stream};
+use crate::plan::{CallLimit, CloseMode, Load};
 use crate::record::Population;
 use crate::schedule::{GapLaw, Schedule};
 use crate::session::{Script, Sessions};
@@ -13,7 +15,7 @@ use crate::workload_file::{RequestList, RequestOrder};
 pub(crate) struct Head {
     pub(crate) title: String,
     /// Name and value.
-    pub(crate) lines: Vec<(&'static str, String)>,
+    pub(crate) lines: Vec<(Cow<'static, str>, String)>,
     pub(crate) verdict: &'static str,
     pub(crate) reasons: Vec<String>,
 }
@@ -35,30 +37,33 @@ pub(crate) fn head(report: &Report) -> Head {
     };
     let mut lines = vec![("target", target(&plan.target))];
     match plan.sessions() {
-        None => lines.push(("load", stream(&plan.load))),
+        None => lines.push(("load", load(&plan.load))),
         Some(sessions) => lines.push(("load", arriving(&plan.load, sessions))),
     }
-    if let Some(requests) = plan.requests() {
+    if let Some(requests) = plan.requests_of(&plan.load) {
         lines.push(("requests", requested(requests)));
     }
-    match &plan.probe {
-        Some(probe) => lines.push(("probe", stream(probe))),
-        None if plan.sessions().is_none() && plan.load.population() == Population::Fresh => {
-            let why = "none: the load itself opens a connection for each call";
-            lines.push(("probe", why.to_owned()));
-        }
-        None => {}
+    let is_fresh = plan.sessions().is_none() && plan.load.population() == Population::Fresh;
+    if is_fresh && plan.loads().count() == 1 {
+        let why = "none: the load itself opens a connection for each call";
+        lines.push(("probe", why.to_owned()));
     }
-    lines.push(("duration", duration(report)));
-    lines.push(("limits", limits(report)));
+    let mut lines: Vec<_> = lines.into_iter().map(|(n, line)| (Cow::Borrowed(n), line)).collect();
+    for (name, beside) in plan.named_loads().skip(1) {
+        let own = beside.requests.as_ref().map(requested);
+        let asks = own.map_or_else(String::new, |requests| format!("; requests: {requests}"));
+        lines.push((name.to_owned().into(), format!("{}{asks}", load(beside))));
+    }
+    lines.push(("duration".into(), duration(report)));
+    lines.push(("limits".into(), limits(report)));
     if let Some(file) = &report.calls_file {
-        lines.push(("calls", calls_file(file)));
+        lines.push(("calls".into(), calls_file(file)));
     }
     if let Some(migration) = &report.migration {
-        lines.push(("machine", machine(report, migration)));
+        lines.push(("machine".into(), machine(report, migration)));
     }
     lines.push((
-        "measured by",
+        "measured by".into(),
         format!(
             "{} {}, {} on {}, started {}, seed {}",
             report.tool.name,
@@ -110,7 +115,7 @@ fn requested(requests: &RequestList) -> String {
 }
 
 /// What arrives in place of calls, and how much of it.
-fn arriving(stream: &Stream, sessions: &Sessions) -> String {
+fn arriving(load: &Load, sessions: &Sessions) -> String {
     let think = |s: f64| format!("think time {}", cell::setting(s));
     let what = match &sessions.script {
         Script::Connection { calls, burst: 1 } => {
@@ -135,52 +140,52 @@ fn arriving(stream: &Stream, sessions: &Sessions) -> String {
         }
     };
     let number = sessions.count.map_or("no end of".to_owned(), cell::count);
-    let shared = match stream.population() {
+    let shared = match load.population() {
         Population::Established if sessions.are_scripted() => {
             "; their calls are the established population, though every session opens connections \
              of its own"
         }
         _ => "",
     };
-    format!("{number} {what}; {}{shared}", arrivals(stream))
+    format!("{number} {what}; {}{shared}", arrivals(load))
 }
 
-fn stream(stream: &Stream) -> String {
-    let arrivals = arrivals(stream);
-    let carried = match stream.calls_per_connection {
+fn load(load: &Load) -> String {
+    let arrivals = arrivals(load);
+    let carried = match load.calls_per_connection {
         0 => "kept alive".to_owned(),
         1 => "one call each".to_owned(),
         n => format!("{} calls each", cell::count(n.into())),
     };
-    let closed = match stream.close {
+    let closed = match load.close {
         CloseMode::Server => "",
         CloseMode::Client => ", closed by the client (FIN)",
         CloseMode::Reset => ", closed by RST",
     };
     let mut text = format!(
         "{} ({arrivals}), at most {} connections, {carried}{closed}",
-        stream.population().name(),
-        cell::count(stream.connections.into())
+        load.population().name(),
+        cell::count(load.connections.into())
     );
-    if stream.pipeline > 1 {
-        let calls = cell::count(stream.pipeline.into());
+    if load.pipeline > 1 {
+        let calls = cell::count(load.pipeline.into());
         text.push_str(&format!(", pipelined: at most {calls} calls in flight on each"));
     }
-    if let Some(handshakes) = stream.max_connecting {
+    if let Some(handshakes) = load.max_connecting {
         let handshakes = cell::count(handshakes.into());
         text.push_str(&format!(", at most {handshakes} handshakes at once"));
     }
-    if let Some(rate) = stream.connect_rate_per_s {
+    if let Some(rate) = load.connect_rate_per_s {
         text.push_str(&format!(", opened at most at {}", cell::rate(rate)));
     }
-    if let Some(rate) = stream.read_bytes_per_s {
+    if let Some(rate) = load.read_bytes_per_s {
         text.push_str(&format!(", each read at most at {}", cell::throughput(rate)));
     }
     text
 }
 
-fn arrivals(stream: &Stream) -> String {
-    match stream.schedule {
+fn arrivals(load: &Load) -> String {
+    match load.schedule {
         Schedule::Constant { rate_per_s } => format!("{}, constant gaps", cell::rate(rate_per_s)),
         Schedule::Poisson { rate_per_s } => {
             format!("{} on average, Poisson arrivals", cell::rate(rate_per_s))

@@ -113,6 +113,30 @@ pub(super) fn time_row(name: &str, latency: &Latency, censored: u64) -> Vec<Stri
     row
 }
 
+/// The columns of [`named_row`], but for the names.
+pub(super) const NAMED_COLUMNS: [&str; 9] =
+    ["offered", "answered", "errors", "lost", "mean", "p50", "p90", "p99", "max"];
+
+/// A row of the calls of one load or tag: `counts` are the offered, answered and lost ones,
+/// and those of which only a lower bound is known; `times` are of the good replies.
+pub(super) fn named_row(
+    names: impl IntoIterator<Item = String>,
+    [offered, answered, lost, censored]: [u64; 4],
+    times: &Latency,
+) -> Vec<String> {
+    // Of status 400 and above, or wrong.
+    let errors = answered - times.count.min(answered);
+    let times = time_row("", times, censored);
+    let (shown, longest) = (&times[2..6], &times[times.len() - 1..]);
+    let counts = [offered, answered, errors, lost].map(cell::count);
+    names.into_iter().chain(counts).chain([shown, longest].concat()).collect()
+}
+
+/// What the columns of [`named_row`] are.
+pub(super) const NAMED_NOTE: &str = "errors: answered with a status of 400 and above, or not as \
+     expected; lost: failed, unfinished or shed; times: intended start to reply complete, of good \
+     replies";
+
 /// A time, marked if it is only a lower bound.
 pub(super) fn lower_bound(us: Option<f64>, bound: bool) -> String {
     match us {
@@ -255,7 +279,8 @@ pub(super) fn errors(report: &Report) -> Option<Section> {
         return None;
     }
     let mut rows = Vec::new();
-    for (class, n) in &report.status {
+    let by_code = Some(&report.status_codes).filter(|codes| !codes.is_empty());
+    for (class, n) in by_code.unwrap_or(&report.status) {
         let of = cell::share(*n, report.counts.answered);
         rows.push(vec![
             format!("status {class}"),

@@ -15,6 +15,7 @@ mod guest;
 mod head;
 mod impact;
 mod load;
+mod loads;
 pub(super) mod losses;
 mod phases;
 mod sessions;
@@ -64,6 +65,7 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
         sections.push(phases::events(report, events));
     }
     sections.push(load::calls(report));
+    sections.extend(loads::section(report));
     sections.extend(sessions::section(report));
     sections.extend(tags::section(report));
     sections.push(load::times(report));

@@ -1,7 +1,7 @@
 //! The calls by the tags of their requests.
 
 use super::super::{Migration, Report, TagImpact, TagSpan};
-use super::load::{measured, time_row};
+use super::load::{NAMED_COLUMNS, NAMED_NOTE, measured, named_row, time_row};
 use super::{Section, cell};
 
 /// The whole run; `None` unless requests have tags.
@@ -11,32 +11,17 @@ pub(super) fn section(report: &Report) -> Option<Section> {
     }
     // Where every request has a tag, none is untagged.
     let rows = report.tags.iter().filter(|tag| tag.offered > 0).map(|tag| {
-        let [_, _, mean, p50, p90, p99, .., max] =
-            &time_row("", &tag.response_time, tag.censored)[..]
-        else {
-            return vec![tag.tag.clone()];
-        };
-        // Of status 400 and above, or wrong.
-        let errors = tag.answered - tag.response_time.count.min(tag.answered);
         let lost = tag.failed + tag.unfinished + tag.shed;
-        let counts = [tag.offered, tag.answered, errors, lost].map(cell::count);
-        let times = [mean, p50, p90, p99, max].map(String::clone);
-        [vec![tag.tag.clone()], counts.to_vec(), times.to_vec()].concat()
+        let counts = [tag.offered, tag.answered, lost, tag.censored];
+        named_row([tag.tag.clone()], counts, &tag.response_time)
     });
     Some(Section {
         title: "By tag".to_owned(),
         scope: format!("{}, by the tags of their requests", measured(report)),
-        columns: vec![
-            "tag", "offered", "answered", "errors", "lost", "mean", "p50", "p90", "p99", "max",
-        ],
+        columns: ["tag"].into_iter().chain(NAMED_COLUMNS).collect(),
         rows: rows.collect(),
         text_columns: 0,
-        notes: vec![
-            "errors: answered with a status of 400 and above, or not as expected; lost: failed, \
-             unfinished or shed; times: intended start to reply complete, of good replies, 2 \
-             significant digits"
-                .to_owned(),
-        ],
+        notes: vec![format!("{NAMED_NOTE}, 2 significant digits")],
     })
 }
 

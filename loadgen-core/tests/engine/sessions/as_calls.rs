@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use loadgen_core::session::{Burst, Script, ScriptedCall, ScriptedSession, Sessions};
 use loadgen_core::target_server::TargetOptions;
-use loadgen_core::{Addresses, Engine, Plan, Population, Request, Schedule, Stream, Target};
+use loadgen_core::{Addresses, Engine, Load, Plan, Population, Request, Schedule, Target};
 
 use super::{checked, connections, every, plan, run, scripted};
 use crate::common::{OK, OddServer, gated_server, target, wait_until};
@@ -19,7 +19,7 @@ fn port(server: &loadgen_core::target_server::RunningTarget) -> u16 {
 }
 
 fn to(target: Target, sessions: Sessions) -> Plan {
-    Plan::new(target, Stream::established(every(0.01))).with_sessions(sessions)
+    Plan::new(target, Load::established(every(0.01))).with_sessions(sessions)
 }
 
 /// Two bursts of two calls, a millisecond apart.
@@ -56,7 +56,7 @@ fn arrivals_of_the_warm_up_are_left_out() {
 #[test]
 fn a_probe_comes_beside_them() {
     let server = target(TargetOptions::new());
-    let probe = Stream::fresh(Schedule::constant(100.0));
+    let probe = Load::fresh(Schedule::constant(100.0));
     let mut sessions = scripted(0, bursts());
     sessions.count = None;
     let plan = plan(port(&server), every(0.01), sessions)

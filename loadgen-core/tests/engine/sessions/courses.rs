@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loadgen_core::session::{Burst, Retry, Script, ScriptedCall, ScriptedSession};
 use loadgen_core::target_server::TargetOptions;
-use loadgen_core::{Engine, Plan, Schedule, Stream, Target};
+use loadgen_core::{Engine, Load, Plan, Schedule, Target};
 
 use super::{BUSY, connections, every, plan, run, scripted};
 use crate::common::{OK, OddServer, gated_server, millis, target, wait_until};
@@ -60,7 +60,7 @@ fn one_after_the_other() {
 #[test]
 fn a_closed_loop_holds_as_many_sessions_as_it_may() {
     let (gate, server) = gated_server();
-    let stream = Stream::established(Schedule::Closed).with_connections(5);
+    let stream = Load::established(Schedule::Closed).with_connections(5);
     let target = Target::parse(&server.url()).unwrap();
     let sessions = connections(20, 1);
     let plan = Plan::new(target, stream).with_sessions(sessions).with_threads(2);

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use loadgen_core::session::{Retry, Script};
-use loadgen_core::{Plan, Schedule, Stream, Target, Tls};
+use loadgen_core::{Load, Plan, Schedule, Target, Tls};
 
 use super::{BUSY, connections, every, plan, run, scripted};
 use crate::common::{Gate, OK, OddServer, millis, nobody};
@@ -150,7 +150,7 @@ fn a_slow_tls_server_does_not_end_the_run() {
         let mut tls = Tls::default();
         tls.stop_on_failure = true;
         let target = Target::host_port("127.0.0.1", port, true).unwrap();
-        let load = Stream::fresh(every(0.01));
+        let load = Load::fresh(every(0.01));
         run(Plan::new(target, load).with_sessions(sessions).with_tls(tls)).0
     };
     // Connects, and never says a word.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use loadgen_core::report::render_text;
 use loadgen_core::session::{Limits, Script};
 use loadgen_core::target_server::TargetOptions;
-use loadgen_core::{Plan, Schedule, Stream, Target};
+use loadgen_core::{Load, Plan, Schedule, Target};
 
 use super::{checked, connections, every, plan, run, scripted};
 use crate::common::{Conversation, Gate, House, OddServer, gated_server, millis, run_and, target};
@@ -120,7 +120,7 @@ fn busy_ports_are_skipped_when_we_choose() {
     sessions.socket.choose_ports = true;
     // 1024 workers have one port in 63 each.
     let target = Target::host_port("127.0.0.1", port, false).unwrap();
-    let load = Stream::established(every(0.001)).with_connections(1024);
+    let load = Load::established(every(0.001)).with_connections(1024);
     let plan = Plan::new(target, load).with_sessions(sessions).with_threads(1024);
     let (figures, report) = run(plan);
     assert_eq!(figures.replies.completed, 3, "{figures:?}");

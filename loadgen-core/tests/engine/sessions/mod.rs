@@ -9,7 +9,7 @@ mod settings;
 
 use loadgen_core::report::SessionsReport;
 use loadgen_core::session::{Limits, Script, Sessions};
-use loadgen_core::{Engine, GapLaw, Gaps, Plan, Report, Schedule, Stream, Target};
+use loadgen_core::{Engine, GapLaw, Gaps, Load, Plan, Report, Schedule, Target};
 
 const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy";
 
@@ -22,7 +22,7 @@ fn every(gap_s: f64) -> Schedule {
 
 fn plan(port: u16, schedule: Schedule, sessions: Sessions) -> Plan {
     let target = Target::host_port("127.0.0.1", port, false).unwrap();
-    let stream = Stream::established(schedule);
+    let stream = Load::established(schedule);
     // One after the other.
     let at_once = if schedule == Schedule::Closed { 1 } else { stream.connections() };
     Plan::new(target, stream.with_connections(at_once)).with_sessions(sessions)

@@ -7,7 +7,7 @@ use std::thread;
 
 use loadgen_core::session::{Script, Sessions};
 use loadgen_core::target_server::TargetOptions;
-use loadgen_core::{Engine, Plan, Schedule, Stream, Target};
+use loadgen_core::{Engine, Load, Plan, Schedule, Target};
 
 use super::{checked, connections, every, plan, run, scripted};
 use crate::common::{gated_server, target, wait_until};
@@ -35,7 +35,7 @@ fn hears() -> (u16, Receiver<Vec<u8>>) {
 }
 
 fn to(url: &str, sessions: Sessions) -> Plan {
-    let load = Stream::established(every(0.01));
+    let load = Load::established(every(0.01));
     Plan::new(Target::parse(url).unwrap(), load).with_sessions(sessions)
 }
 

@@ -11,7 +11,7 @@ use crate::record::{Cause, Failure, Outcome, Phase};
 use crate::session::Notice;
 
 impl<P: Protocol> Worker<P> {
-    /// The sessions of the stream that a connection of one belongs to, and its token.
+    /// The sessions of the load that a connection of one belongs to, and its token.
     pub(super) fn session_of(&self, index: u32) -> Option<u64> {
         self.slab[index].session.as_ref().map(|link| link.session)
     }
@@ -26,7 +26,7 @@ impl<P: Protocol> Worker<P> {
         }
         const NO_SOCKET: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
         if failure.is_none_or(|failure| !NO_SOCKET.contains(&failure.errno))
-            && let Some(scripts) = &mut self.streams[usize::from(connection.stream)].scripts
+            && let Some(scripts) = &mut self.loads[usize::from(connection.load)].scripts
         {
             scripts.record.attempted();
         }
@@ -37,7 +37,7 @@ impl<P: Protocol> Worker<P> {
     pub(in crate::engine::worker) fn not_connected(&mut self, index: u32, now: Nanos) {
         let connection = &self.slab[index];
         if connection.session.is_some()
-            && let Some(scripts) = &mut self.streams[usize::from(connection.stream)].scripts
+            && let Some(scripts) = &mut self.loads[usize::from(connection.load)].scripts
         {
             scripts.record.connected(now.saturating_sub(connection.opened));
         }
@@ -46,7 +46,7 @@ impl<P: Protocol> Worker<P> {
     /// A connection of a session has failed.
     pub(in crate::engine::worker) fn session_failed(&mut self, index: u32, failure: Failure) {
         let now = self.now();
-        let s = usize::from(self.slab[index].stream);
+        let s = usize::from(self.slab[index].load);
         let Some(session) = self.session_of(index) else { return };
         self.count_failed_connection(s, failure);
         let replies = self.slab[index].calls_done;
@@ -58,12 +58,12 @@ impl<P: Protocol> Worker<P> {
         let first = connection.has_call.then_some(connection.call);
         let behind = connection.pipe.as_mut().map(|pipe| pipe.behind.drain(..).collect::<Vec<_>>());
         let behind = behind.unwrap_or_default();
-        self.streams[s].behind -= behind.len() as u32;
+        self.loads[s].behind -= behind.len() as u32;
         if is_retried {
             self.close_of_session(index, now);
             self.leave_session(s, session, index);
             let calls: Vec<Call> = first.into_iter().chain(behind).collect();
-            let Some(scripts) = self.streams[s].scripts.as_deref_mut() else { return };
+            let Some(scripts) = self.loads[s].scripts.as_deref_mut() else { return };
             let next = scripts.retry(session, calls, replies, now, &mut self.recorder);
             return self.go_on(s, session, next, now);
         }
@@ -90,7 +90,7 @@ impl<P: Protocol> Worker<P> {
     /// Counts a failed connection by its cause.
     pub(super) fn count_failed_connection(&mut self, s: usize, failure: Failure) {
         let reason = self.recorder.tls.failure.clone();
-        let Some(scripts) = self.streams[s].scripts.as_deref_mut() else { return };
+        let Some(scripts) = self.loads[s].scripts.as_deref_mut() else { return };
         if failure.cause == Cause::Tls
             && failure.phase == Phase::Connect
             && let Some(reason) = reason
@@ -148,9 +148,9 @@ impl<P: Protocol> Worker<P> {
     /// Closes a connection of a session, whose calls are seen to.
     pub(super) fn close_of_session(&mut self, index: u32, now: Nanos) {
         let connection = &mut self.slab[index];
-        let s = usize::from(connection.stream);
+        let s = usize::from(connection.load);
         let (opened, replies) = (connection.opened, connection.calls_done);
-        if let Some(scripts) = self.streams[s].scripts.as_deref_mut() {
+        if let Some(scripts) = self.loads[s].scripts.as_deref_mut() {
             let life = if connection.transport.is_some() { now.saturating_sub(opened) } else { 0 };
             scripts.record.closed(life, replies.into());
         }
@@ -209,7 +209,7 @@ impl<P: Protocol> Worker<P> {
                 .as_mut()
                 .map(|pipe| pipe.behind.drain(..).collect())
                 .unwrap_or_default();
-            self.streams[s].behind -= behind.len() as u32;
+            self.loads[s].behind -= behind.len() as u32;
             // Given up with the session, for another call's failure.
             if let Some(call) = first {
                 self.record(index, Outcome::Unfinished, now);
@@ -240,15 +240,15 @@ impl<P: Protocol> Worker<P> {
 
     /// Sees to what is known of a call that ends without a reply. Whether it had begun.
     pub(super) fn drop_call(&mut self, s: usize, call: &Call, now: Nanos) -> bool {
-        let population = self.streams[s].population;
-        let Some(scripts) = self.streams[s].scripts.as_deref_mut() else { return false };
+        let id = self.loads[s].id;
+        let Some(scripts) = self.loads[s].scripts.as_deref_mut() else { return false };
         let Some(kept) = scripts.forget(call) else { return false };
         if scripts.common.wants_messages {
             scripts.common.tell(|observer| observer.dropped(kept.id));
         }
         if !kept.started {
             // It never got to the head of its connection's queue.
-            self.recorder.started(population, call.intended, now);
+            self.recorder.started(id, call.intended, now);
         }
         kept.begun
     }

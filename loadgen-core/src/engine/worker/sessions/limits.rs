@@ -13,7 +13,7 @@ impl<P: Protocol> Worker<P> {
     /// When a connection of a session has been too slow, the deadline of its call aside.
     pub(super) fn limit_of_session(&self, index: u32) -> Nanos {
         let connection = &self.slab[index];
-        let scripts = self.streams[usize::from(connection.stream)].scripts.as_deref();
+        let scripts = self.loads[usize::from(connection.load)].scripts.as_deref();
         let (Some(link), Some(scripts)) = (&connection.session, scripts) else { return NEVER };
         let settings = &scripts.common.settings;
         if connection.state.is_opening() {

@@ -21,13 +21,13 @@ use crate::session::Script;
 
 impl<P: Protocol> Worker<P> {
     fn scripts(&mut self, s: usize) -> Option<&mut Scripts> {
-        self.streams[s].scripts.as_deref_mut()
+        self.loads[s].scripts.as_deref_mut()
     }
 
     /// Tells whoever watches how long after an arrival the next one comes.
     pub(in crate::engine::worker) fn tell_gap(&mut self, s: usize, intended: Nanos) {
-        let stream = &self.streams[s];
-        if let (Some(scripts), Some(next)) = (&stream.scripts, stream.next_of_many()) {
+        let load = &self.loads[s];
+        if let (Some(scripts), Some(next)) = (&load.scripts, load.next_of_many()) {
             let gap_s = as_seconds(next.saturating_sub(intended));
             scripts.common.tell(|observer| observer.gap(gap_s));
         }
@@ -40,8 +40,8 @@ impl<P: Protocol> Worker<P> {
         intended: Nanos,
         lag: Option<Nanos>,
     ) {
-        let number = self.streams[s].number_arrival();
-        self.recorder.offered(self.streams[s].population, intended, lag);
+        let number = self.loads[s].number_arrival();
+        self.recorder.offered(self.loads[s].id, intended, lag);
         self.took_up(intended, lag);
         let now = self.now();
         let Some(scripts) = self.scripts(s) else { return };
@@ -71,7 +71,7 @@ impl<P: Protocol> Worker<P> {
     fn issue(&mut self, s: usize, session: u64, now: Nanos) {
         while let Some(index) = self.place(s, session) {
             let server = usize::from(self.slab[index].server);
-            let Some(scripts) = self.streams[s].scripts.as_deref_mut() else { return };
+            let Some(scripts) = self.loads[s].scripts.as_deref_mut() else { return };
             match scripts.take_call(session, server, &mut self.recorder) {
                 Some(call) => self.queue(index, call, now),
                 None => {
@@ -87,7 +87,7 @@ impl<P: Protocol> Worker<P> {
     /// The first connection with room for the call that a session wants to make; opens
     /// one if there is none.
     fn place(&mut self, s: usize, session: u64) -> Option<u32> {
-        let scripts = self.streams[s].scripts.as_deref_mut()?;
+        let scripts = self.loads[s].scripts.as_deref_mut()?;
         let server = scripts.wanted(session)?;
         let sessions = &scripts.common.settings.sessions;
         let (most, in_flight) = (sessions.connections as usize, sessions.calls_in_flight as usize);
@@ -111,16 +111,16 @@ impl<P: Protocol> Worker<P> {
     /// have ended with it.
     fn open_for(&mut self, s: usize, session: u64) -> Option<u32> {
         let now = self.now();
-        let scripts = self.streams[s].scripts.as_deref_mut()?;
+        let scripts = self.loads[s].scripts.as_deref_mut()?;
         let (server, intended, is_first) = scripts.opens(session)?;
         scripts.record.opening();
         let deadline = self.settings.deadline.map_or(NEVER, |deadline| intended + deadline);
         let expires = scripts.common.settings.limit_of_progress(now).min(deadline);
-        let population = self.streams[s].population;
+        let id = self.loads[s].id;
         if is_first {
-            self.recorder.started(population, intended, now);
+            self.recorder.started(id, intended, now);
         }
-        self.recorder.opened(population, intended);
+        self.recorder.opened(id, intended);
         let index = self.begin_opening(s, false, now);
         let connection = &mut self.slab[index];
         connection.server = server as u16;
@@ -134,7 +134,7 @@ impl<P: Protocol> Worker<P> {
             page: None,
         }));
         self.scripts(s)?.session(session)?.connections.push(index);
-        self.streams[s].connecting.push_by_expiry(&mut self.slab, index);
+        self.loads[s].connecting.push_by_expiry(&mut self.slab, index);
         let token = self.slab.token(index);
         self.set_out(index);
         self.slab.find(token)
@@ -142,14 +142,14 @@ impl<P: Protocol> Worker<P> {
 
     /// A connection of a session is open, and TLS is spoken: calls can be sent.
     pub(in crate::engine::worker) fn session_connected(&mut self, index: u32, now: Nanos) {
-        let s = usize::from(self.slab[index].stream);
+        let s = usize::from(self.slab[index].load);
         let connection = &mut self.slab[index];
         let (opened, has_call) = (connection.opened, connection.has_call);
         let Some(link) = &mut connection.session else { return };
         link.progress = now;
         let session = link.session;
         connection.state = if has_call { State::Sending } else { State::Idle };
-        let Some(scripts) = self.streams[s].scripts.as_deref_mut() else { return };
+        let Some(scripts) = self.loads[s].scripts.as_deref_mut() else { return };
         scripts.record.connected(now.saturating_sub(opened));
         if has_call {
             self.list_session(index, now);
@@ -167,11 +167,11 @@ impl<P: Protocol> Worker<P> {
         }
     }
 
-    /// Whether the sessions of all workers are through, of a stream of so many.
+    /// Whether the sessions of all workers are through, of a load of so many.
     pub(in crate::engine::worker) fn sessions_are_through(&mut self, s: usize) -> bool {
-        let stream = &self.streams[s];
-        let is_empty = stream.scripts.as_ref().is_some_and(|scripts| scripts.is_empty());
-        if !stream.is_exhausted() || !is_empty {
+        let load = &self.loads[s];
+        let is_empty = load.scripts.as_ref().is_some_and(|scripts| scripts.is_empty());
+        if !load.is_exhausted() || !is_empty {
             return false;
         }
         let now = self.now();

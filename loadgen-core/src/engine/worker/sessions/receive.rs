@@ -18,7 +18,7 @@ impl<P: Protocol> Worker<P> {
         now: Nanos,
     ) -> bool {
         let token = self.slab.token(index);
-        let s = usize::from(self.slab[index].stream);
+        let s = usize::from(self.slab[index].load);
         let mut at = 0;
         // Only these can the bytes be replies to, not a call that one of them releases.
         let mut due = self.slab[index].sent();
@@ -28,13 +28,14 @@ impl<P: Protocol> Worker<P> {
             let (Some(link), Some(pipe)) = (&mut connection.session, &mut connection.pipe) else {
                 return true;
             };
-            let Some(scripts) = self.streams[s].scripts.as_deref_mut() else { return true };
+            let load = &mut self.loads[s];
+            let Some(scripts) = load.scripts.as_deref_mut() else { return true };
             let (session, sent) = (link.session, connection.call.sent);
             let bytes = self.buffer.get(at..filled).unwrap_or_default();
-            let scanning = match self.scanning {
+            let scanning = match load.requests.scans() {
                 true => {
                     let is_fresh = connection.reply.is_fresh();
-                    Some(self.scans.scanning(index, is_fresh, self.requests.expected_of_all()))
+                    Some(self.scans.scanning(index, is_fresh, load.requests.expected_of_all()))
                 }
                 false => None,
             };
@@ -100,13 +101,13 @@ impl<P: Protocol> Worker<P> {
         now: Nanos,
     ) {
         let connection = &mut self.slab[index];
-        let s = usize::from(connection.stream);
+        let s = usize::from(connection.load);
         connection.calls_done += 1;
         connection.call.received = connection.call.received.saturating_sub(behind as u64);
         let (status, sizes) = (connection.reply.status(), connection.reply.sizes());
         let call = connection.call;
         let Some(session) = connection.session.as_ref().map(|link| link.session) else { return };
-        let Some(scripts) = self.streams[s].scripts.as_deref_mut() else { return };
+        let Some(scripts) = self.loads[s].scripts.as_deref_mut() else { return };
         let kept = scripts.call(call.request).map(|kept| (kept.id, kept.answered));
         let (id, begun) = kept.unwrap_or((0, NEVER));
         let sizes = sizes.unwrap_or_default();
@@ -128,9 +129,9 @@ impl<P: Protocol> Worker<P> {
                 // It is where its limit says in the list, until that is looked at.
                 let expires = call.expires;
                 connection.call = Call { received: behind as u64, expires, ..next };
-                let stream = &mut self.streams[s];
-                stream.behind -= 1;
-                let request = stream.scripts.as_ref().and_then(|s| s.request(next.request));
+                let load = &mut self.loads[s];
+                load.behind -= 1;
+                let request = load.scripts.as_ref().and_then(|s| s.request(next.request));
                 connection.reply = P::reply_to(request.is_some_and(|request| request.is_head));
                 self.look_for_objects(index);
                 self.watch(index);
@@ -138,14 +139,14 @@ impl<P: Protocol> Worker<P> {
             None => {
                 connection.has_call = false;
                 connection.state = State::Idle;
-                self.streams[s].active.remove(&mut self.slab, index);
+                self.loads[s].active.remove(&mut self.slab, index);
                 if spent {
                     self.close_as_planned(index, now);
                     self.leave_session(s, session, index);
                 }
             }
         }
-        let Some(scripts) = self.streams[s].scripts.as_deref_mut() else { return };
+        let Some(scripts) = self.loads[s].scripts.as_deref_mut() else { return };
         let next = scripts.answered(session, call, status, now, &mut self.recorder);
         self.go_on(s, session, next, now);
     }

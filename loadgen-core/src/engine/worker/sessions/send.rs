@@ -15,14 +15,14 @@ impl<P: Protocol> Worker<P> {
     /// Puts a connection of a session that carries calls among those that have time limits.
     /// The earliest of these is looked at first; then it is seen which it really is.
     pub(super) fn list_session(&mut self, index: u32, now: Nanos) {
-        let s = usize::from(self.slab[index].stream);
-        let Some(scripts) = self.streams[s].scripts.as_deref() else { return };
+        let s = usize::from(self.slab[index].load);
+        let Some(scripts) = self.loads[s].scripts.as_deref() else { return };
         let settings = &scripts.common.settings;
         let limit = settings.limit_of_progress(now).min(settings.limit_of_reply(now));
         let call = &mut self.slab[index].call;
         let deadline = self.settings.deadline.map_or(NEVER, |d| call.intended + d);
         call.expires = limit.min(deadline);
-        self.streams[s].active.push_by_expiry(&mut self.slab, index);
+        self.loads[s].active.push_by_expiry(&mut self.slab, index);
     }
 
     /// Adds a call to those that a connection of a session carries.
@@ -32,7 +32,7 @@ impl<P: Protocol> Worker<P> {
         pipe.unsent += 1;
         if connection.has_call {
             pipe.behind.push_back(Call { expires: NEVER, ..call });
-            self.streams[usize::from(connection.stream)].behind += 1;
+            self.loads[usize::from(connection.load)].behind += 1;
             // One that the socket takes nothing from, or that is not open, has its turn.
             if connection.state == State::Waiting {
                 self.pump(index);
@@ -55,7 +55,7 @@ impl<P: Protocol> Worker<P> {
     /// Sends what waits, as far as the socket takes it.
     pub(in crate::engine::worker) fn pump(&mut self, index: u32) {
         let mut now = self.now();
-        let s = usize::from(self.slab[index].stream);
+        let s = usize::from(self.slab[index].load);
         let was_idle = self.slab[index].sent() == 0;
         let connection = &mut self.slab[index];
         let (Some(link), Some(pipe)) = (&mut connection.session, &mut connection.pipe) else {
@@ -65,8 +65,8 @@ impl<P: Protocol> Worker<P> {
             return self.fail(index, Failure::new(Phase::Head, Cause::Protocol));
         }
         let Some(transport) = &mut connection.transport else { return };
-        let stream = &mut self.streams[s];
-        let (population, Some(scripts)) = (stream.population, stream.scripts.as_deref_mut()) else {
+        let load = &mut self.loads[s];
+        let (id, Some(scripts)) = (load.id, load.scripts.as_deref_mut()) else {
             return;
         };
         connection.state = State::Sending;
@@ -81,7 +81,7 @@ impl<P: Protocol> Worker<P> {
                 call.sent = now;
                 call.reused = connection.calls_done > 0;
                 if !std::mem::replace(&mut kept.started, true) {
-                    self.recorder.started(population, call.intended, now);
+                    self.recorder.started(id, call.intended, now);
                 }
             }
             let id = kept.id;
@@ -157,8 +157,8 @@ impl<P: Protocol> Worker<P> {
     /// The reply to the first call of a connection is the next to come: it may be a page.
     pub(super) fn look_for_objects(&mut self, index: u32) {
         let connection = &mut self.slab[index];
-        let stream = &mut self.streams[usize::from(connection.stream)];
-        if let (Some(link), Some(scripts)) = (&mut connection.session, &mut stream.scripts)
+        let load = &mut self.loads[usize::from(connection.load)];
+        if let (Some(link), Some(scripts)) = (&mut connection.session, &mut load.scripts)
             && scripts.common.settings.has_links()
         {
             let is_page = scripts.call(connection.call.request).is_some_and(|call| call.is_page);

@@ -71,7 +71,7 @@ impl Scripts {
         let sessions = &self.common.settings.sessions;
         let has_failed = sessions.are_scripted() && sessions.failure_status == Some(status);
         let may_retry = sessions.retry == Retry::Always;
-        let population = self.population;
+        let id = self.id;
         if has_failed
             && may_retry
             && let Some((session, kept)) = self.session_and_call(token, call.request)
@@ -81,7 +81,7 @@ impl Scripts {
             call = again(&call, kept);
             call.intended = now;
             kept.started = false;
-            recorder.offered(population, now, None);
+            recorder.offered(id, now, None);
             session.again.push_front(call);
             // A server that fails every call is not to be asked in a busy loop.
             self.sleep(token, now + LEAST_THINK);
@@ -150,7 +150,7 @@ impl Scripts {
         recorder: &mut Recorder,
     ) -> Next {
         for call in calls.into_iter().rev() {
-            recorder.reconnect(self.population, call.intended);
+            recorder.reconnect(self.id, call.intended);
             if self.common.wants_messages
                 && let Some(kept) = self.calls.get(call.request)
             {

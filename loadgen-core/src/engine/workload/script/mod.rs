@@ -26,7 +26,7 @@ use super::slots::Slots;
 use crate::clock::{MILLISECOND, Nanos, as_seconds};
 use crate::engine::connection::Call;
 use crate::net::tls::TlsSessionCache;
-use crate::record::{Population, Recorder, SessionRecord};
+use crate::record::{LoadId, Recorder, SessionRecord};
 use crate::session::{CookieJar, Script, ScriptedCall, ScriptedSession, Sessions, UriWalker, Uris};
 
 /// The shortest think time: a session does not go on in the round that it paused in.
@@ -54,10 +54,10 @@ pub(crate) enum Next {
     End(bool),
 }
 
-/// The sessions of one stream in one worker.
+/// The sessions of one load in one worker.
 pub(crate) struct Scripts {
     pub(crate) common: Arc<Common>,
-    population: Population,
+    id: LoadId,
     sessions: Slots<Session>,
     calls: Slots<ScriptCall>,
     /// When which sessions go on; some of it void.
@@ -83,16 +83,11 @@ pub(crate) struct Scripts {
 
 impl Scripts {
     /// Those of worker `shard` of `shards`.
-    pub(crate) fn new(
-        common: Arc<Common>,
-        population: Population,
-        shard: u32,
-        shards: u32,
-    ) -> Self {
+    pub(crate) fn new(common: Arc<Common>, id: LoadId, shard: u32, shards: u32) -> Self {
         let settings = &common.settings;
         let share = |whole: u32| whole / shards + u32::from(shard < whole % shards);
         Self {
-            population,
+            id,
             sessions: Slots::new(),
             calls: Slots::new(),
             wakes: BinaryHeap::new(),
@@ -235,7 +230,7 @@ impl Scripts {
         let id = self.stripe.0 + self.made * self.stripe.1;
         self.made += 1;
         if !pending {
-            recorder.offered(self.population, intended, None);
+            recorder.offered(self.id, intended, None);
         }
         let request = self.calls.insert(ScriptCall {
             id,

@@ -8,6 +8,7 @@ fn end(opened: Nanos, alive: Nanos, ended: Nanos, loss: Option<Cause>) -> Connec
         opened,
         alive,
         ended,
+        load: 0,
         population: Population::Established,
         loss,
         again: u32::from(loss.is_some()),

@@ -37,6 +37,7 @@ fn call(intended: Nanos, done: Nanos) -> CallRecord {
         done,
         bytes: 100,
         outcome: Outcome::Answered(200),
+        load: 0,
         population: Population::Established,
         tag: 0,
         reused: true,

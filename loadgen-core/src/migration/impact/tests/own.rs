@@ -63,6 +63,7 @@ fn what_was_closed_while_we_stood_still_is_not_lost_in_the_move() {
         opened: 0,
         alive: 5_000 * MS,
         ended,
+        load: 0,
         population: Population::Established,
         loss: Some(loss),
         again: 0,

@@ -28,6 +28,7 @@ fn both(dark: (Nanos, Nanos)) -> Run {
     };
     run.calls = (0..1000).map(call_at).collect();
     let fresh = run.calls.clone().into_iter().map(|c| CallRecord {
+        load: 0,
         population: Population::Fresh,
         tag: 0,
         reused: false,
@@ -43,6 +44,7 @@ fn end(ended: Nanos, loss: Option<Cause>) -> ConnectionEnd {
         opened: 0,
         alive: 4_950 * MS,
         ended,
+        load: 0,
         population: Population::Established,
         loss,
         again: u32::from(loss.is_some()),

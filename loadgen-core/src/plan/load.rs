@@ -1,13 +1,16 @@
-//! One stream of calls of a plan: its arrivals, and how connections carry them.
+//! One load of a plan: its arrivals, how connections carry them, and what they ask for.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::PlanError;
+use crate::expectation::Expectation;
 use crate::record::Population;
-use crate::schedule::Schedule;
+use crate::request::Request;
+use crate::schedule::{Schedule, Times};
+use crate::workload_file::RequestList;
 
 /// How a connection ends after its last call: the last that it may carry
-/// ([`Stream::with_calls_per_connection`]), or the one with which the server
+/// ([`Load::with_calls_per_connection`]), or the one with which the server
 /// announced its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,10 +34,10 @@ impl CloseMode {
     }
 }
 
-/// One stream of calls: an arrival process and the connections that carry it.
+/// One load: an arrival process, the connections that carry it, and, where it is not what the
+/// plan says, what its calls ask for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stream {
+pub struct Load {
     pub(crate) schedule: Schedule,
     /// Whose calls they are. A plan of an older version does not say; then one call a
     /// connection is how newcomers call.
@@ -64,6 +67,14 @@ pub struct Stream {
     /// Most bytes read in a second from one connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) read_bytes_per_s: Option<f64>,
+    /// What its calls ask for; without either, what the plan says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<Request>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) requests: Option<RequestList>,
+    /// What is expected of all replies to them, beside what the plan expects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) expect: Vec<Expectation>,
 }
 
 /// A plan that was written before there was pipelining says nothing of it.
@@ -76,8 +87,8 @@ fn is_one(pipeline: &u32) -> bool {
     *pipeline == 1
 }
 
-impl Stream {
-    /// A stream over kept-alive connections: at most 64 at once, none of them
+impl Load {
+    /// A load over kept-alive connections: at most 64 at once, none of them
     /// opened before it is needed, 100,000 arrivals waiting.
     #[must_use]
     pub fn established(schedule: Schedule) -> Self {
@@ -93,10 +104,13 @@ impl Stream {
             max_connecting: None,
             connect_rate_per_s: None,
             read_bytes_per_s: None,
+            request: None,
+            requests: None,
+            expect: Vec::new(),
         }
     }
 
-    /// A stream that opens a connection for every call: at most 4096 at once.
+    /// A load that opens a connection for every call: at most 4096 at once.
     #[must_use]
     pub fn fresh(schedule: Schedule) -> Self {
         Self {
@@ -122,7 +136,7 @@ impl Stream {
     }
 
     /// Closes a connection after this many calls; 0: only when the server does. One call
-    /// a connection is how newcomers call: [`Self::fresh`], and no other stream.
+    /// a connection is how newcomers call: [`Self::fresh`], and no other load.
     #[must_use]
     pub fn with_calls_per_connection(mut self, calls: u32) -> Self {
         self.calls_per_connection = calls;
@@ -181,6 +195,49 @@ impl Stream {
         self
     }
 
+    /// Gives its calls a request of their own, in place of those that the
+    /// [plan](crate::Plan::with_request) says. With a [list](Self::with_requests), method and
+    /// headers stand where those of the list say nothing.
+    #[must_use]
+    pub fn with_request(mut self, request: Request) -> Self {
+        self.request = Some(request);
+        self
+    }
+
+    /// Gives its calls the requests of a list, in place of those that the
+    /// [plan](crate::Plan::with_requests) says.
+    #[must_use]
+    pub fn with_requests(mut self, requests: RequestList) -> Self {
+        self.requests = Some(requests);
+        self
+    }
+
+    /// Expects this of all replies to its calls, beside what the
+    /// [plan](crate::Plan::with_expectation) expects.
+    #[must_use]
+    pub fn with_expectation(mut self, expectation: Expectation) -> Self {
+        self.expect.push(expectation);
+        self
+    }
+
+    /// Whether it says itself what its calls ask for.
+    pub(crate) fn says_requests(&self) -> bool {
+        self.request.is_some() || self.requests.is_some()
+    }
+
+    /// Whether all that there is to say about what its calls ask for and what is expected is
+    /// what the plan says.
+    pub(crate) fn has_requests_of_plan(&self) -> bool {
+        !self.says_requests() && self.expect.is_empty()
+    }
+
+    /// When those of an access log came is known now, and with it the rate of a replay.
+    pub(crate) fn know_times(&mut self, times: &Times) {
+        if let Schedule::Recorded(recorded) = &mut self.schedule {
+            *recorded = recorded.knowing(times);
+        }
+    }
+
     /// The arrival process.
     #[must_use]
     pub fn schedule(&self) -> Schedule {
@@ -193,7 +250,7 @@ impl Stream {
         self.connections
     }
 
-    /// Which population the calls of this stream belong to.
+    /// Which population the calls of this load belong to.
     #[must_use]
     pub fn population(&self) -> Population {
         self.population.unwrap_or(match self.calls_per_connection {
@@ -222,12 +279,12 @@ impl Stream {
         if (self.population() == Population::Fresh) != (self.calls_per_connection == 1) {
             return Err(PlanError::Conflict(match self.population() {
                 Population::Fresh => {
-                    "newcomers have one call a connection: make it Stream::established if \
+                    "newcomers have one call a connection: make it Load::established if \
                      connections are to carry more"
                 }
                 Population::Established => {
                     "with one call a connection every user is a newcomer, and is to be told as \
-                     one: make the stream one of Stream::fresh"
+                     one: make the load one of Load::fresh"
                 }
             }));
         }

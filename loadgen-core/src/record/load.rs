@@ -1,8 +1,8 @@
-//! What is kept of the calls of one population: counts by their fate, and the
+//! What is kept of the calls of one load: counts by their fate, and the
 //! histograms of their times. It only adds up; who counts what is the recorder's.
 
 use super::connections::Losses;
-use super::{Cause, Outcome, Phase};
+use super::{Cause, Outcome, Phase, Population};
 use crate::expectation::Miss;
 
 /// Times in ns, 1 ns to an hour, 3 significant digits (HdrHistogram).
@@ -65,9 +65,18 @@ impl Tally {
     }
 }
 
-/// The figures of one population.
+/// Which load of a plan a call belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LoadId {
+    /// Its number.
+    pub(crate) number: u8,
+    pub(crate) population: Population,
+}
+
+/// The figures of one load, or of several together.
 #[derive(Debug, Clone)]
-pub(crate) struct PopulationRecord {
+pub(crate) struct LoadRecord {
+    pub(crate) population: Population,
     pub(crate) tally: Tally,
     /// Response time of answered calls with a status below 400.
     pub(crate) response: Histogram,
@@ -90,15 +99,16 @@ pub(crate) struct PopulationRecord {
     pub(crate) tls_handshake: Histogram,
     /// Failed calls by phase and cause.
     pub(crate) errors: [[u64; Cause::ALL.len()]; Phase::ALL.len()],
-    /// Answered calls by the hundreds of their status; 0 holds all others.
-    pub(crate) status: [u64; 6],
+    /// Answered calls by their status.
+    pub(crate) status: Statuses,
     /// Connections lost, by cause.
     pub(crate) lost: Losses,
 }
 
-impl PopulationRecord {
-    pub(crate) fn new() -> Self {
+impl LoadRecord {
+    pub(crate) fn new(population: Population) -> Self {
         Self {
+            population,
             tally: Tally::default(),
             response: histogram(),
             response_error_status: histogram(),
@@ -110,7 +120,7 @@ impl PopulationRecord {
             connect: histogram(),
             tls_handshake: histogram(),
             errors: Default::default(),
-            status: [0; 6],
+            status: Statuses::default(),
             lost: Losses::default(),
         }
     }
@@ -153,12 +163,44 @@ impl PopulationRecord {
                 *mine += theirs;
             }
         }
-        for (mine, theirs) in self.status.iter_mut().zip(&other.status) {
-            *mine += theirs;
-        }
+        self.status.merge(&other.status);
         for (mine, theirs) in self.lost.iter_mut().zip(&other.lost) {
             *mine += theirs;
         }
+    }
+}
+
+/// Lowest status that counts by itself, and how many do (RFC 9110 §15).
+const LOWEST_STATUS: u16 = 100;
+const STATUSES: usize = 500;
+
+/// Replies by their status.
+#[derive(Debug, Clone)]
+pub(crate) struct Statuses(Box<[u64; STATUSES + 1]>);
+
+impl Default for Statuses {
+    fn default() -> Self {
+        Self(Box::new([0; STATUSES + 1]))
+    }
+}
+
+impl Statuses {
+    #[inline]
+    pub(super) fn count(&mut self, status: u16) {
+        // The last one holds all that are none.
+        let place = usize::from(status.wrapping_sub(LOWEST_STATUS)).min(STATUSES);
+        self.0[place] += 1;
+    }
+
+    /// Those that occurred, with the number of their replies; `None` are all that are none.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Option<u16>, u64)> {
+        let status = |place: usize| (place < STATUSES).then_some(LOWEST_STATUS + place as u16);
+        let all = self.0.iter().enumerate().filter(|(_, n)| **n > 0);
+        all.map(move |(place, n)| (status(place), *n))
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0.iter()).for_each(|(mine, theirs)| *mine += theirs);
     }
 }
 

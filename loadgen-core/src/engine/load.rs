@@ -1,4 +1,4 @@
-//! One stream of a plan in one worker: its stripe of the schedule, the arrivals
+//! One load of a plan in one worker: its stripe of the schedule, the arrivals
 //! that wait, and its connections by what they do.
 
 use std::collections::VecDeque;
@@ -10,21 +10,21 @@ use super::workload::requests::{RequestId, Requests};
 use super::workload::script::Scripts;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::net::tls::TlsSessionCache;
-use crate::plan::{CloseMode, Plan, Stream};
-use crate::record::Population;
-use crate::request_source::Arrival;
+use crate::plan::{CloseMode, Load, Plan};
+use crate::record::LoadId;
 use crate::schedule::{Schedule, Starts, Times};
 
 /// How long a closed-loop user waits after a failed call, so that a dead server
 /// is not called in a busy loop.
 const PAUSE_AFTER_FAILURE: Nanos = 10 * MILLISECOND;
 
-/// A second stream starts half an interval after the first: with equal constant
+/// Further loads start part of an interval after the first: with equal constant
 /// rates their calls would otherwise always start together, and two calls at one
-/// moment see no more of an outage than one.
-fn shift(schedule: Schedule, index: u64) -> Nanos {
-    let half = |rate: f64| (SECOND as f64 / rate / 2.0) as Nanos;
-    if index == 0 { 0 } else { schedule.rate_per_s().map_or(0, half) }
+/// moment see no more of an outage than one. The parts are 1/2, 1/4, 3/4, 1/8 … in turn
+/// (van der Corput's sequence), so that any number of loads lie well apart.
+fn shift(schedule: Schedule, number: u8) -> Nanos {
+    let part = f64::from(number.reverse_bits()) / 256.0;
+    schedule.rate_per_s().map_or(0, |rate| (SECOND as f64 / rate * part) as Nanos)
 }
 
 /// Of `n` things in turns, how many are those of worker `shard` of `shards`.
@@ -40,11 +40,11 @@ pub(crate) struct Waiting {
     pub(crate) request: RequestId,
 }
 
-/// State of one stream in one worker.
-pub(crate) struct StreamState {
-    pub(crate) population: Population,
-    /// It is the plan's second stream.
-    is_probe: bool,
+/// State of one load in one worker.
+pub(crate) struct LoadState {
+    pub(crate) id: LoadId,
+    /// What its calls ask for.
+    pub(crate) requests: Requests,
     pub(crate) closed_loop: bool,
     starts: Starts,
     /// Added to every start.
@@ -96,56 +96,56 @@ pub(crate) struct StreamState {
     pub(crate) scripts: Option<Box<Scripts>>,
 }
 
-impl StreamState {
+impl LoadState {
     /// The share of worker `shard` of `shards`.
     pub(crate) fn new(
         plan: &Plan,
-        stream: &Stream,
-        index: u64,
+        (number, load): (u8, &Load),
         (shard, shards): (u32, u32),
+        requests: Requests,
         times: &Times,
     ) -> Self {
         let share = |whole: u32| whole / shards + u32::from(shard < whole % shards);
-        // Streams of one plan must not share their random gaps.
-        let seed = plan.seed.wrapping_add(index.wrapping_mul(0x9e37_79b9));
-        let mut starts = stream.schedule.starts_at(times, seed, shard.into(), shards.into());
-        let shift = shift(stream.schedule, index);
+        // Loads of one plan must not share their random gaps.
+        let seed = plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9e37_79b9));
+        let mut starts = load.schedule.starts_at(times, seed, shard.into(), shards.into());
+        let shift = shift(load.schedule, number);
         let next = starts.next().map(|at| at + shift);
         Self {
-            population: stream.population(),
-            is_probe: index != 0,
-            closed_loop: matches!(stream.schedule, Schedule::Closed),
+            id: LoadId { number, population: load.population() },
+            requests,
+            closed_loop: matches!(load.schedule, Schedule::Closed),
             starts,
             shift,
             next,
             arrived: 0,
-            share: if index == 0 {
+            share: if number == 0 {
                 plan.call_limit().map(|n| part(n, shard, shards))
             } else {
                 None
             },
             seed,
             stripe: (shard.into(), shards.into()),
-            due: VecDeque::with_capacity(share(stream.backlog).min(4096) as usize),
-            backlog: share(stream.backlog) as usize,
+            due: VecDeque::with_capacity(share(load.backlog).min(4096) as usize),
+            backlog: share(load.backlog) as usize,
             pauses: VecDeque::new(),
             connecting: List::default(),
             idle: List::default(),
             active: List::default(),
             closing: List::default(),
             open: 0,
-            limit: share(stream.connections),
-            warm: share(stream.warm_connections),
-            calls_per_connection: stream.calls_per_connection,
-            close: stream.close,
-            pipeline: stream.pipeline,
+            limit: share(load.connections),
+            warm: share(load.warm_connections),
+            calls_per_connection: load.calls_per_connection,
+            close: load.close,
+            pipeline: load.pipeline,
             behind: 0,
             roomy: Roomy::default(),
             again: VecDeque::new(),
             users: 0,
-            opening: Opening::new(stream, shards),
+            opening: Opening::new(load, shards),
             tls_sessions: TlsSessionCache::default(),
-            pace: stream.read_bytes_per_s.map(Pace::new),
+            pace: load.read_bytes_per_s.map(Pace::new),
             scripts: None,
         }
     }
@@ -183,7 +183,7 @@ impl StreamState {
     }
 
     /// Whether an arrival of a session is to begin, in closed loop: when one before is
-    /// through. As many are under way as the stream may have connections.
+    /// through. As many are under way as the load may have connections.
     pub(crate) fn begins_session(&self) -> bool {
         let has_room = |scripts: &Scripts| scripts.len() < self.limit as usize;
         self.closed_loop && !self.is_exhausted() && self.scripts.as_deref().is_some_and(has_room)
@@ -206,17 +206,17 @@ impl StreamState {
 
     /// An arrival is taken up: which request it makes.
     #[inline]
-    pub(crate) fn next_request(&mut self, requests: &mut Requests) -> RequestId {
-        let (arrived, is_probe) = (self.arrived, self.is_probe);
+    pub(crate) fn next_request(&mut self) -> RequestId {
+        let arrived = self.arrived;
         self.arrived += 1;
         let (first, step) = self.stripe;
-        requests.of_arrival(self.seed, || Arrival { number: first + arrived * step, is_probe })
+        self.requests.of_arrival(self.seed, || first + arrived * step)
     }
 
     /// An arrival is counted that is not taken up: which request it would have made.
-    pub(crate) fn lost_request(&mut self, requests: &Requests) -> RequestId {
+    pub(crate) fn lost_request(&mut self) -> RequestId {
         let number = self.number_arrival();
-        requests.of_lost_arrival(self.seed, number)
+        self.requests.of_lost_arrival(self.seed, number)
     }
 
     /// An arrival is taken up that makes no request: its number in the run.
