@@ -48,7 +48,7 @@ mod vm;
 mod workload_file;
 
 pub use abort::{AbortRule, AbortRuleError, Aborted};
-pub use engine::{Engine, RunHandle, Snapshot, Stopper};
+pub use engine::{Engine, RunHandle, Snapshot, Stopper, Window};
 pub use error::{PlanError, RunError, WorkloadFileError};
 pub use event::{Event, EventKind, EventReport};
 pub use expectation::{Expectation, ExpectationError, Miss};

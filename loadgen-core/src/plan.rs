@@ -183,8 +183,8 @@ impl Plan {
     /// ```
     /// use std::time::Duration;
     /// use loadgen_core::{Engine, Load, Plan, Request, Schedule, Target};
-    /// # use loadgen_core::target_server::TargetServer;
-    /// # let server = TargetServer::bind("127.0.0.1:0".parse()?)?.spawn()?;
+    /// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+    /// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
     /// # let url = server.url();
     ///
     /// let read = Load::established(Schedule::constant(200.0));
@@ -514,6 +514,12 @@ impl Plan {
             CallLimit::Calls(calls) => Some(calls),
             CallLimit::EachRequestOnce => self.requests_of(&self.load)?.count(),
         }
+    }
+
+    /// Whether a run of it ends by itself.
+    pub(crate) fn has_end(&self) -> bool {
+        let counted = self.sessions.as_ref().is_some_and(|sessions| sessions.count.is_some());
+        self.duration_s.is_some() || self.calls.is_some() || counted
     }
 
     /// Calls a second that the schedules offer; `None` if one is a closed loop.

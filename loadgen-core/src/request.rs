@@ -2,6 +2,7 @@
 //! connections.
 
 mod header;
+mod of_http;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,10 +45,10 @@ impl Request {
         Self { method: "GET".to_owned(), path: None, headers: Vec::new(), body: Vec::new() }
     }
 
-    /// Sets the method, such as `HEAD` or `POST`.
+    /// Sets the method, such as `HEAD` or [`http::Method::POST`].
     #[must_use]
-    pub fn with_method(mut self, method: &str) -> Self {
-        method.clone_into(&mut self.method);
+    pub fn with_method(mut self, method: impl AsRef<str>) -> Self {
+        method.as_ref().clone_into(&mut self.method);
         self
     }
 
@@ -138,8 +139,8 @@ impl Request {
 
     /// Sets the body; its `Content-Length` is sent.
     #[must_use]
-    pub fn with_body(mut self, body: Vec<u8>) -> Self {
-        self.body = body;
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
         self
     }
 

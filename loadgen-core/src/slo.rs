@@ -12,11 +12,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
-
 use crate::report::{Latency, Report};
 use crate::units::{parse_duration, plain_number, share_of};
 
@@ -306,7 +301,7 @@ fn known(value: Option<f64>, offered: u64) -> Measured {
 
 /// The response time at a rank (1 = shortest) in µs, from its histogram.
 fn quantile_at_rank(times: &Latency, rank: u64) -> Option<f64> {
-    let histogram = decode_histogram(times.histogram.as_deref()?)?;
+    let histogram = times.histogram()?;
     if rank > histogram.len() {
         return None;
     }
@@ -319,12 +314,6 @@ fn quantile_at_rank(times: &Latency, rank: u64) -> Option<f64> {
         }
     }
     None
-}
-
-/// The histogram of a [`Latency`](crate::report::Latency): base64 of HdrHistogram V2.
-fn decode_histogram(text: &str) -> Option<Histogram<u64>> {
-    let bytes = STANDARD.decode(text).ok()?;
-    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
 }
 
 fn metric_of(text: &str) -> Option<SloMetric> {

@@ -14,6 +14,7 @@ mod validate;
 use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,15 @@ impl From<Written> for Target {
             resolve_again: written.resolve_again,
             source_addresses: written.source_addresses,
         }
+    }
+}
+
+impl FromStr for Target {
+    type Err = PlanError;
+
+    /// As [`Target::parse`].
+    fn from_str(url: &str) -> Result<Self, PlanError> {
+        Self::parse(url)
     }
 }
 

@@ -258,7 +258,7 @@ fn counts(record: &LoadRecord) -> Counts {
 }
 
 fn population_report(plan: &Plan, record: &LoadRecord) -> PopulationReport {
-    let plain = |histogram: &Histogram| latency(histogram, false);
+    let plain = |histogram: &Histogram| latency(histogram, true);
     PopulationReport {
         counts: counts(record),
         response_time: latency(&record.response, true),
@@ -286,7 +286,7 @@ fn tag_report(tag: &str, record: &TagRecord) -> TagReport {
         unfinished,
         shed,
         censored: timed_out + unfinished + shed,
-        response_time: latency(&record.response, false),
+        response_time: latency(&record.response, true),
         status: by_class(tag_status(&record.status)),
         errors: error_counts(&record.errors),
     }

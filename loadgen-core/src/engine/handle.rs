@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::assemble::{self, Finished, addresses};
+use super::progress::{Snapshot, Window, windows};
 use super::shared::Shared;
 use super::starting_line::StartingLine;
 use super::worker::Harvest;
@@ -14,35 +15,14 @@ use crate::error::RunError;
 use crate::event::{Event, EventKind, KeptEvents};
 use crate::net::lookups::Resolver;
 use crate::plan::Plan;
+use crate::record::CallLog;
 use crate::report::{Environment, Report, VerdictStatus};
 
-/// Counters of a run under way, at most 100 ms old. They include the warm-up.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Snapshot {
-    /// Since the start of the load; zero before it.
-    pub elapsed: Duration,
-    /// Arrivals by the schedule.
-    pub offered: u64,
-    /// Calls started.
-    pub started: u64,
-    /// Calls whose reply is complete.
-    pub answered: u64,
-    /// Calls that failed.
-    pub failed: u64,
-    /// Arrivals that were never started.
-    pub shed: u64,
-    /// Calls under way: started, and neither answered nor failed. In sessions, too: a
-    /// connection that rests between two bursts carries none.
-    pub in_flight: u64,
-    /// 99th percentile of the response times in the last full window (100 ms) that
-    /// had replies, in µs (the longest of them where they were fewer than 100); the largest over populations and workers.
-    pub p99_us: Option<f64>,
-}
-
-/// A run under way. Dropping it lets the run go on unwatched until the plan's end.
+/// A run under way. When it is dropped, a run whose plan has an end goes on to it unwatched,
+/// and one without is ended; [`Self::stop_on_drop`] ends either.
 #[derive(Debug)]
 pub struct RunHandle {
+    pub(super) ending: EndOnDrop,
     pub(super) plan: Plan,
     pub(super) environment: Environment,
     pub(super) shared: Arc<Shared>,
@@ -66,7 +46,73 @@ impl Stopper {
     }
 }
 
+/// Ends a run that nobody can stop any more.
+#[derive(Debug)]
+pub(super) struct EndOnDrop {
+    shared: Arc<Shared>,
+    ends: bool,
+}
+
+impl EndOnDrop {
+    pub(super) fn of(plan: &Plan, shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), ends: !plan.has_end() }
+    }
+}
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        if self.ends {
+            self.shared.interrupt();
+            self.shared.cut();
+        }
+    }
+}
+
 impl RunHandle {
+    /// Ends the run at once when this is dropped, whether or not its plan has an end: for a
+    /// program that may give up waiting for it. What was measured is lost then; whoever wants
+    /// it [stops](Self::stop) the run and [joins](Self::join) it.
+    #[must_use]
+    pub fn stop_on_drop(mut self) -> Self {
+        self.ending.ends = true;
+        self
+    }
+
+    /// What happens, a tenth of a second at a time: each step waits for its end, and the last
+    /// one ends with the run. Nothing is lost if steps are asked for late, but they are longer
+    /// then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use loadgen_core::{Engine, Load, Plan, Schedule};
+    /// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+    /// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+    /// # let url = server.url();
+    ///
+    /// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(1000.0)));
+    /// let run = Engine::new(plan.with_duration(Duration::from_secs(1)))?.start()?;
+    /// let answered: u64 = run.windows().map(|window| window.answered).sum();
+    /// assert_eq!(answered, run.join()?.counts.answered);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn windows(&self) -> impl Iterator<Item = Window> + '_ {
+        windows(|| {
+            self.clock()?;
+            // Asked in this order, the last window holds all that there is.
+            Some((self.is_finished(), self.snapshot()))
+        })
+    }
+
+    /// Waits for the end and gives the result, and with it the calls that the plan kept
+    /// ([`Plan::with_call_log`]): those of one worker after those of the other, each in the
+    /// order of their ends.
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub fn join_with_calls(self) -> Result<(Report, CallLog), RunError> {
+        self.finish().map(|finished| (finished.report, finished.log))
+    }
+
     /// What stops this run from elsewhere.
     #[must_use]
     pub fn stopper(&self) -> Stopper {

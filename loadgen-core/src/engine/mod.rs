@@ -19,6 +19,7 @@ mod looks;
 mod opening;
 mod pace;
 mod preflight;
+mod progress;
 mod shared;
 mod sources;
 mod standstill;
@@ -36,9 +37,11 @@ use std::thread as os_thread;
 
 pub(crate) use assemble::Finished;
 use destination::{BELL, Destination};
-pub use handle::{RunHandle, Snapshot, Stopper};
+use handle::EndOnDrop;
+pub use handle::{RunHandle, Stopper};
 use load::LoadState;
 use preflight::{check_sources, reach};
+pub use progress::{Snapshot, Window};
 use shared::{Settings, Shared};
 use sources::Sources;
 use starting_line::StartingLine;
@@ -353,7 +356,9 @@ impl Engine {
         }
         let marks = Mutex::default();
         let tags = self.requests.tags;
-        Ok(RunHandle { plan: self.plan, environment, shared, line, workers, marks, resolver, tags })
+        let ending = EndOnDrop::of(&self.plan, &shared);
+        let plan = self.plan;
+        Ok(RunHandle { ending, plan, environment, shared, line, workers, marks, resolver, tags })
     }
 
     fn settings(&self) -> Settings {

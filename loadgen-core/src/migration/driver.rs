@@ -207,9 +207,7 @@ impl MigrationRun {
     }
 
     fn check(&self) -> Result<(), PlanError> {
-        let own_end = self.plan.duration_s.is_some()
-            || self.plan.calls().is_some()
-            || self.plan.sessions().is_some_and(|sessions| sessions.count.is_some());
+        let own_end = self.plan.has_end();
         if own_end && !self.within {
             return Err(PlanError::Conflict(
                 "the duration of a migration run follows from the migration: leave it (and a \

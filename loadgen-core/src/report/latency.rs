@@ -6,10 +6,12 @@
 //! needs 20 calls, p90 100, p99 1,000, p99.9 10,000 and p99.99 100,000. Minimum,
 //! mean and maximum are given for any sample that is not empty.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
 /// A distribution of times, from an HDR histogram with 3 significant digits.
@@ -39,6 +41,44 @@ pub struct Latency {
     /// The whole histogram in ns: HdrHistogram V2, deflated, base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histogram: Option<String>,
+}
+
+impl Latency {
+    /// How long the fraction `q` (0 to 1) of the calls took at most; `None` if fewer than ten
+    /// calls took longer, since so few say little, for a `q` that is no fraction, and where
+    /// there is no [histogram](Self::histogram()).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use loadgen_core::{Engine, Load, Plan, Schedule, Target};
+    /// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+    /// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+    /// # let url = server.url();
+    ///
+    /// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(200.0)));
+    /// let report = Engine::new(plan.with_duration(Duration::from_millis(500)))?.run()?;
+    /// let times = &report.response_time;
+    /// assert!(times.quantile(0.75) >= times.quantile(0.5));
+    /// assert_eq!(times.quantile(0.999), None); // Of 100 calls none knows.
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> Option<Duration> {
+        let histogram = self.histogram().filter(|_| (0.0..=1.0).contains(&q))?;
+        let rank = (q * histogram.len() as f64).ceil() as u64;
+        if histogram.len() - rank.min(histogram.len()) < BEYOND {
+            return None;
+        }
+        Some(Duration::from_nanos(histogram.value_at_quantile(q)))
+    }
+
+    /// All of the times in ns; `None` if there are none, if the report of an earlier version
+    /// did not keep them, or if what is kept is no histogram.
+    #[must_use]
+    pub fn histogram(&self) -> Option<Histogram<u64>> {
+        let bytes = STANDARD.decode(self.histogram.as_ref()?).ok()?;
+        Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+    }
 }
 
 /// Calls that must lie beyond a quantile for it to be given.
@@ -98,8 +138,6 @@ fn blob(histogram: &Histogram<u64>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use hdrhistogram::serialization::Deserializer;
-
     use super::*;
 
     fn histogram(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {

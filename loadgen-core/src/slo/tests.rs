@@ -1,3 +1,7 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+
 use super::*;
 use crate::report::{Counts, Latency};
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};

@@ -10,6 +10,7 @@ mod ends;
 mod failing;
 mod guest_clock;
 mod handed_out;
+mod handles;
 #[cfg(feature = "tls")]
 mod https;
 mod kernel_view;

@@ -1,9 +1,6 @@
 //! The run cut at the events of the migration, and the events themselves.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
 use serde_json::Value;
 
 use super::super::{Latency, Migration, PhaseReport, Report, latency};
@@ -128,9 +125,7 @@ fn together(phases: &[&PhaseReport]) -> Latency {
 fn merged(parts: &[&Latency]) -> Option<Histogram<u64>> {
     let mut merged = Histogram::new(3).ok()?;
     for part in parts {
-        let bytes = STANDARD.decode(part.histogram.as_ref()?).ok()?;
-        let own: Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).ok()?;
-        merged.add(own).ok()?;
+        merged.add(part.histogram()?).ok()?;
     }
     Some(merged)
 }
