@@ -10,6 +10,7 @@
 mod abort;
 mod base64_bytes;
 pub mod calls_file;
+mod check;
 pub mod clock;
 mod engine;
 mod error;
@@ -48,6 +49,7 @@ mod vm;
 mod workload_file;
 
 pub use abort::{AbortRule, AbortRuleError, Aborted};
+pub use check::{Check, Rejected, Reply};
 pub use engine::{Engine, RunHandle, Snapshot, Stopper, Window};
 pub use error::{PlanError, RunError, WorkloadFileError};
 pub use event::{Event, EventKind, EventReport};

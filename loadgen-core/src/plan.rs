@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::abort::AbortRule;
+use crate::check::{Check, NamedCheck};
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
 use crate::expectation::Expectation;
@@ -46,6 +47,7 @@ pub struct Plan {
     pub(crate) sessions: Option<Box<Sessions>>,
     pub(crate) requests: Option<RequestList>,
     pub(crate) expect: Vec<Expectation>,
+    pub(crate) check: Option<NamedCheck>,
     /// How long calls are started; `None`: until stopped.
     pub(crate) duration_s: Option<f64>,
     /// Calls of the main load after which it ends.
@@ -107,6 +109,7 @@ impl Plan {
             sessions: None,
             requests: None,
             expect: Vec::new(),
+            check: None,
             duration_s: None,
             calls: None,
             abort_if: Vec::new(),
@@ -170,6 +173,39 @@ impl Plan {
     #[must_use]
     pub fn with_expectation(mut self, expectation: Expectation) -> Self {
         self.expect.push(expectation);
+        self
+    }
+
+    /// Lets the embedding program look at each reply that is as expected: one that it rejects
+    /// is counted as [`Outcome::Wrong`](crate::Outcome::Wrong). `make` makes the check of each
+    /// worker, which has this number; reports tell `name`. Where nothing is expected of the
+    /// status, whatever it is is for the check to judge. Sessions cannot be checked so.
+    ///
+    /// ```
+    /// use loadgen_core::{CallLimit, Engine, Load, Plan, Reply, Schedule};
+    /// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+    /// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+    /// # let url = server.url();
+    ///
+    /// let load = Load::established(Schedule::constant(1000.0));
+    /// let plan = Plan::new(url.parse()?, load).with_calls(CallLimit::Calls(100));
+    /// let plan = plan.with_check("empty body", |_worker| {
+    ///     |reply: &Reply<'_>| match reply.body() {
+    ///         [] => Ok(()),
+    ///         body => Err(format!("a body of {} bytes", body.len()).into()),
+    ///     }
+    /// });
+    /// let report = Engine::new(plan)?.run()?;
+    /// assert_eq!((report.counts.answered, report.counts.wrong), (100, 100));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_check<C: Check + 'static>(
+        mut self,
+        name: &str,
+        make: impl Fn(u32) -> C + Send + Sync + 'static,
+    ) -> Self {
+        self.check = Some(NamedCheck::new(name, make));
         self
     }
 
@@ -365,6 +401,12 @@ impl Plan {
         self.requests.as_ref()
     }
 
+    /// The name of what the embedding program [checks](Self::with_check) replies by.
+    #[must_use]
+    pub fn check_name(&self) -> Option<&str> {
+        self.check.as_ref().map(NamedCheck::name)
+    }
+
     /// What is expected of all replies.
     #[must_use]
     pub fn expectations(&self) -> &[Expectation] {
@@ -374,10 +416,11 @@ impl Plan {
     /// Whether anything is expected of replies, of all or of those to single requests.
     #[must_use]
     pub fn expects(&self) -> bool {
-        self.loads().any(|load| {
-            let listed = self.requests_of(load).is_some_and(RequestList::expects);
-            listed || self.expected_of(load).next().is_some()
-        })
+        self.check.is_some()
+            || self.loads().any(|load| {
+                let listed = self.requests_of(load).is_some_and(RequestList::expects);
+                listed || self.expected_of(load).next().is_some()
+            })
     }
 
     /// What an arrival does, if it is more than one call.

@@ -10,6 +10,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::check::said;
 use crate::error::PlanError;
 use crate::protocol::http1::request::write_head;
 use crate::request::{
@@ -314,9 +315,7 @@ pub(crate) fn ask(
             Err(format!("the program's source of requests has none for arrival {number}: {error}"))
         }
         Err(panic) => {
-            let said = panic.downcast_ref::<&str>().copied();
-            let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            let said = said.unwrap_or("it did not say why");
+            let said = said(&*panic);
             Err(format!("the program's source of requests panicked at arrival {number}: {said}"))
         }
     }

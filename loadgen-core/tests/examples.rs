@@ -35,6 +35,44 @@ fn own_requests_are_told_by_tag() {
 }
 
 #[test]
+fn several_loads_have_figures_of_their_own() {
+    let stdout = example("several_loads");
+    // The built-in server sells nothing.
+    assert!(stdout.contains("buy: 40 answered, 40 wrong, p90 None"), "{stdout}");
+    assert!(stdout.contains("newcomers: 100 answered, 0 wrong, p90 Some("), "{stdout}");
+    assert!(stdout.contains("load: ") && stdout.contains("{\"200\": "), "{stdout}");
+}
+
+#[test]
+fn replies_are_checked() {
+    let stdout = example("checked_replies");
+    assert!(stdout.contains("1000 answered, "), "{stdout}");
+}
+
+#[test]
+fn a_watched_run_is_stopped() {
+    let stdout = example("watched");
+    let (windows, rest) = stdout.split_once(" answered in ").unwrap();
+    assert!(windows.lines().count() > 3, "{stdout}");
+    assert_eq!(rest.matches("Answered(200)").count(), 3, "{stdout}");
+}
+
+/// What an embedder does is short.
+#[test]
+fn examples_are_short() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut examples = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        let most = if path.ends_with("own_trigger.rs") { 100 } else { 60 };
+        assert!(lines <= most, "{}: {lines} lines", path.display());
+        examples += 1;
+    }
+    assert!(examples >= 7, "{examples}");
+}
+
+#[test]
 fn own_trigger_shows_the_outage() {
     let stdout = example("own_trigger");
     assert!(stdout.contains("pause"), "{stdout}");

@@ -18,9 +18,9 @@ use crate::plan::{Plan, nanos};
 use crate::record::connections::by_name;
 use crate::record::kernel::SlowCall;
 use crate::record::{
-    CallLog, CallRecord, Cause, ConnectionLog, DateSample, Histogram, LoadRecord, Outcome,
-    PauseLog, Phase, Population, Recorder, STEPS_PER_WINDOW, SessionRecord, Statuses, TagRecord,
-    Timeline, TlsRecord,
+    BadCalls, CallLog, CallRecord, Cause, ConnectionLog, DateSample, Histogram, LoadRecord,
+    Outcome, PauseLog, Phase, Population, Recorder, STEPS_PER_WINDOW, SessionRecord, Statuses,
+    TagRecord, Timeline, TlsRecord,
 };
 use crate::report::{
     Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, LoadReport,
@@ -131,7 +131,7 @@ pub(super) fn assemble(
         response_time_wrong: whole.response_wrong.as_deref().map(|h| latency(h, true)),
         errors: error_counts(&whole.errors),
         connections_lost: by_name(&whole.lost),
-        error_examples: recorder.bad_calls.examples.iter().map(example).collect(),
+        error_examples: error_examples(&recorder.bad_calls),
         bytes: Traffic { sent: recorder.bytes_sent, received: recorder.bytes_received },
         cpu: Cpu {
             user_s: as_seconds(cpu.0),
@@ -365,6 +365,17 @@ fn by_code(statuses: &Statuses) -> BTreeMap<String, u64> {
 fn tag_status(status: &[u64; 6]) -> impl Iterator<Item = (Option<u16>, u64)> {
     let class = |(hundreds, n): (u16, &u64)| ((hundreds > 0).then_some(hundreds * 100), *n);
     (0..).zip(status).filter(|(_, n)| **n > 0).map(class)
+}
+
+/// The first failure of each class, and the first reply that the program rejected.
+fn error_examples(bad: &BadCalls) -> Vec<ErrorExample> {
+    let rejected = bad.rejected.as_ref().map(|(at, why)| ErrorExample {
+        class: format!("wrong-{}", Miss::Check.name()),
+        at_s: as_seconds(*at),
+        errno: None,
+        message: Some(why.clone()),
+    });
+    bad.examples.iter().map(example).chain(rejected).collect()
 }
 
 fn example(&(failure, at): &(crate::Failure, Nanos)) -> ErrorExample {

@@ -371,6 +371,7 @@ impl Engine {
             drain: nanos(plan.drain().as_secs_f64()),
             end: ends_at(plan, &self.requests.times[0]),
             kernel_timestamps: plan.kernel_timestamps,
+            check: plan.check.clone(),
             is_unix: plan.target.is_unix(),
         }
     }

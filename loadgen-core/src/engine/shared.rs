@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::standstill::Standstill;
 use crate::abort::{AbortRule, AbortWatch, Aborted, Sight};
+use crate::check::NamedCheck;
 use crate::clock::{MILLISECOND, Nanos, as_seconds, monotonic_ns};
 use crate::net::tls::TlsSettings;
 use crate::record::Tally;
@@ -60,6 +61,8 @@ pub(crate) struct Settings {
     /// End of the schedules; `Nanos::MAX`: until stopped.
     pub(crate) end: Nanos,
     pub(crate) kernel_timestamps: bool,
+    /// What looks at replies.
+    pub(crate) check: Option<NamedCheck>,
     /// Connections go to a unix socket.
     pub(crate) is_unix: bool,
 }

@@ -125,11 +125,13 @@ pub enum Miss {
     Size,
     /// A text that the body should have, or should not.
     Body,
+    /// The check of the embedding program rejected it.
+    Check,
 }
 
 impl Miss {
     /// All, in the order in which a reply is looked at.
-    pub const ALL: [Self; 3] = [Self::Status, Self::Size, Self::Body];
+    pub const ALL: [Self; 4] = [Self::Status, Self::Size, Self::Body, Self::Check];
 
     /// The name in reports.
     #[must_use]
@@ -138,6 +140,7 @@ impl Miss {
             Self::Status => "status",
             Self::Size => "size",
             Self::Body => "body",
+            Self::Check => "check",
         }
     }
 }

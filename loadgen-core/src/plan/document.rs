@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CallLimit, DEFAULT_TIMEOUT_S, Load, NamedLoad, PROBE, Plan, Precision};
 use crate::abort::AbortRule;
+use crate::check::NamedCheck;
 use crate::expectation::Expectation;
 use crate::net::tls::Tls;
 use crate::request::Request;
@@ -34,6 +35,8 @@ pub(super) struct Document {
     requests: Option<RequestList>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     expect: Vec<Expectation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check: Option<NamedCheck>,
     duration_s: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     calls: Option<CallLimit>,
@@ -72,6 +75,7 @@ impl From<Plan> for Document {
             sessions: plan.sessions,
             requests: plan.requests,
             expect: plan.expect,
+            check: plan.check,
             duration_s: plan.duration_s,
             calls: plan.calls,
             abort_if: plan.abort_if,
@@ -99,6 +103,7 @@ impl TryFrom<Document> for Plan {
             sessions: told.sessions,
             requests: told.requests,
             expect: told.expect,
+            check: told.check,
             duration_s: told.duration_s,
             calls: told.calls,
             abort_if: told.abort_if,

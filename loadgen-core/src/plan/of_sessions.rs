@@ -28,6 +28,11 @@ impl Plan {
                 "sessions ask for what their script says: leave out request, requests and \
                  expectations of the main load",
             ),
+            (
+                self.check.is_some(),
+                "a check is not shown the replies in sessions: leave it out, or say what is \
+                 expected of them (Plan::with_expectation)",
+            ),
             (self.kernel_timestamps, "kernel timestamps are not read in sessions: leave them out"),
             (
                 !self.load.connects_plainly() || self.load.warm_connections > 0,
@@ -122,6 +127,8 @@ mod tests {
             (at(load()).with_timeout(10 * one), "Limits::timeout_s"),
             (at(load()).with_request(Request::get()), "Sessions::head"),
             (at(load()).with_kernel_timestamps(), "timestamps"),
+            (at(load()).with_check("c", |_| |_: &crate::Reply<'_>| Ok(())), "a check is not shown"),
+            (at(load().with_request(Request::get())), "of the main load"),
             (at(load().with_calls_per_connection(2).with_close(CloseMode::Reset)), "closed"),
             (at(load().with_pipeline(2)), "pipelined"),
             (at(load().with_max_connecting(2)), "opened"),

@@ -51,7 +51,8 @@ impl Plan {
         let loads = std::iter::once(&mut self.load)
             .chain(self.beside.iter_mut().map(|beside| &mut beside.load));
         let requests = self.request.iter_mut().chain(loads.filter_map(|l| l.request.as_mut()));
-        requests.fold(false, |any, request| request.keep_secret(name) || any)
+        // All of them, not the first alone.
+        requests.filter_map(|request| request.keep_secret(name).then_some(())).count() > 0
     }
 
     /// All requests that the plan itself has, be it in a list.

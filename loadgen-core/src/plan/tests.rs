@@ -69,7 +69,7 @@ fn loads_have_requests_of_their_own() {
         (
             plan().with_load(
                 "own",
-                kept().with_requests(list("/")).with_request(put.clone().with_path("/x")),
+                kept().with_requests(list("/")).with_request(put.with_path("/x")),
             ),
             "paths and bodies of their own",
         ),

@@ -78,6 +78,9 @@ impl Plan {
                 value: self.threads.to_string(),
             });
         }
+        if let Some(check) = &self.check {
+            check.validate()?;
+        }
         if let Some(sessions) = &self.sessions {
             self.validate_sessions(sessions)?;
         }
@@ -218,10 +221,11 @@ impl Plan {
     /// Whether something may be expected of replies: of a file it is known when it has been
     /// read.
     fn may_expect(&self) -> bool {
-        self.loads().any(|load| {
-            let listed = self.requests_of(load).is_some_and(RequestList::may_expect);
-            listed || self.expected_of(load).next().is_some()
-        })
+        self.check.is_some()
+            || self.loads().any(|load| {
+                let listed = self.requests_of(load).is_some_and(RequestList::may_expect);
+                listed || self.expected_of(load).next().is_some()
+            })
     }
 
     /// What TCP has and unix sockets have not.

@@ -16,6 +16,8 @@ pub(crate) struct BadCalls {
     pub(crate) total: u64,
     /// The first failure of each class, and when it was given up.
     pub(crate) examples: Vec<(Failure, Nanos)>,
+    /// When the program's check first rejected a reply, and why.
+    pub(crate) rejected: Option<(Nanos, String)>,
 }
 
 impl BadCalls {
@@ -47,6 +49,10 @@ impl BadCalls {
         self.kept.extend(other.kept);
         self.kept.sort_by_key(|call| call.done);
         self.kept.truncate(MOST);
+        self.rejected = match (self.rejected.take(), other.rejected) {
+            (Some(mine), Some(theirs)) => Some(if theirs.0 < mine.0 { theirs } else { mine }),
+            (mine, theirs) => mine.or(theirs),
+        };
         for (failure, at) in other.examples {
             self.example(failure, at);
         }

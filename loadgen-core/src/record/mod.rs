@@ -21,6 +21,7 @@ mod timeline;
 mod tls;
 pub(crate) mod visits;
 
+pub(crate) use bad_calls::BadCalls;
 pub use calls::{CallLog, CallRecord};
 pub use connection_failures::ConnectionFailures;
 pub use connections::{ConnectionEnd, ConnectionLog};

@@ -19,7 +19,7 @@ pub(crate) struct Recorder {
     /// Calls of the whole run, warm-up included, for the progress display.
     totals: Tally,
     /// Those of each load of the plan, by its number.
-    loads: Vec<Box<LoadRecord>>,
+    loads: Vec<LoadRecord>,
     pub(crate) timeline: Timeline,
     pub(crate) log: CallLog,
     /// Kept where calls are.
@@ -62,7 +62,7 @@ impl Recorder {
     ) -> Self {
         Self {
             totals: Tally::default(),
-            loads: populations.map(LoadRecord::new).map(Box::new).collect(),
+            loads: populations.map(LoadRecord::new).collect(),
             timeline: Timeline::new(expected),
             connections: ConnectionLog::new(log.keeps()),
             dates: DateLog::new(log.keeps()),
@@ -109,7 +109,7 @@ impl Recorder {
 
     /// The records of the loads, by their numbers.
     pub(crate) fn loads(&self) -> impl ExactSizeIterator<Item = &LoadRecord> {
-        self.loads.iter().map(Box::as_ref)
+        self.loads.iter()
     }
 
     /// The record of a load, of what belongs to a call with this intended start.
@@ -117,7 +117,7 @@ impl Recorder {
         if intended < self.warmup_end {
             return None;
         }
-        self.loads.get_mut(usize::from(load)).map(Box::as_mut)
+        self.loads.get_mut(usize::from(load))
     }
 
     /// Whether a moment lies in the span that rates are taken over.

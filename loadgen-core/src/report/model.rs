@@ -73,8 +73,8 @@ pub struct Report {
     /// The same by status; empty in reports of earlier versions.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub status_codes: BTreeMap<String, u64>,
-    /// Replies that are not as expected, by the first thing that was wrong: `status`, `size`
-    /// or `body`. They are among the answered, and no good replies.
+    /// Replies that are not as expected, by the first thing that was wrong: `status`, `size`,
+    /// `body` or `check`. They are among the answered, and no good replies.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wrong: BTreeMap<String, u64>,
     /// Response time of these, which are in no other distribution of response times; `None`:
@@ -259,17 +259,17 @@ pub struct Rates {
     pub answered_per_s: Option<f64>,
 }
 
-/// The first failure of a class.
+/// The first failure of a class, or the first reply that the program's check rejected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ErrorExample {
-    /// The class, `phase-cause`.
+    /// The class, `phase-cause`, or `wrong-check`.
     pub class: String,
     /// When the call was given up, from the start of the load.
     pub at_s: f64,
     /// The kernel's error number, if it was the kernel that said no.
     pub errno: Option<i32>,
-    /// Its text.
+    /// Its text, or the reason of the check.
     pub message: Option<String>,
 }
 

@@ -142,6 +142,7 @@ fn with_requests() -> Vec<Report> {
         report.plan = report.plan.with_probe(load(crate::Load::fresh(Schedule::constant(1.0))));
         report.plan = report.plan.with_requests(list.clone());
         report.plan = report.plan.with_expectation("status=200".parse().unwrap());
+        report.plan = report.plan.with_check("c", |_| |_: &crate::Reply<'_>| Ok(()));
         report.plan = report.plan.with_calls(CallLimit::EachRequestOnce);
         report.plan = report.plan.with_abort_if("wrong>0".parse().unwrap());
         report.wrong = [("body".to_owned(), 1)].into();

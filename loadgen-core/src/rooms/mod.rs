@@ -12,7 +12,7 @@ use source::{Imports, imports};
 
 /// The rooms, from the lowest up: each may import from those before it alone.
 /// `net/sys` is by itself: it knows the kernel and nothing of ours.
-const ROOMS: [&str; 31] = [
+const ROOMS: [&str; 32] = [
     "net/sys",
     "base64_bytes",
     "printable",
@@ -29,6 +29,7 @@ const ROOMS: [&str; 31] = [
     "expectation",
     "net",
     "error",
+    "check",
     "schedule",
     "target",
     "request",

@@ -171,7 +171,7 @@ impl<P: Protocol> Worker<P> {
         let keep = connection.reply.keep_alive();
         let asked_to_close = connection.last_call;
         let status = status_of(&connection.reply);
-        let outcome = self.outcome_of(index, status);
+        let outcome = self.outcome_of(index, status, now);
         self.record(index, outcome, now);
         if keep && clean && all_sent && !asked_to_close {
             let load = &mut self.loads[s];

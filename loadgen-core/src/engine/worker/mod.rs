@@ -123,8 +123,9 @@ impl<P: Protocol> Worker<P> {
     ) -> Self {
         let connections = loads.iter().map(|s| s.warm.max(64) as usize).sum();
         let tagged = !recorder.tags.is_empty();
-        let expecting = loads.iter().any(|load| load.requests.expect());
-        let scanning = loads.iter().any(|load| load.requests.scans());
+        let scans = Scans::checked_by(settings.check.as_ref().and_then(|c| c.of_worker(shard)));
+        let expecting = scans.check() || loads.iter().any(|load| load.requests.expect());
+        let scanning = loads.iter().any(|load| scans.look_at(&load.requests));
         let makes_requests = loads.iter().any(|load| load.requests.are_made());
         let paced = loads.iter().any(|load| load.pace.is_some());
         let scripted = loads.iter().position(|load| load.scripts.is_some());
@@ -145,7 +146,7 @@ impl<P: Protocol> Worker<P> {
             tagged,
             expecting,
             scanning,
-            scans: Scans::default(),
+            scans,
             scratch: Vec::new(),
             heads: P::Heads::default(),
             origin: sys::monotonic_ns(),
@@ -217,6 +218,7 @@ impl<P: Protocol> Worker<P> {
         self.look_around(finished);
         let (user_end, system_end) = sys::thread_cpu_ns();
         let cpu = (user_end - user, system_end - system);
+        self.recorder.bad_calls.rejected = self.scans.first_rejected();
         let sessions = self.scripted.and_then(|s| self.loads[s].scripts.take());
         let cpu_of_load = cpu_of_load.map_or(cpu.0 + cpu.1, |at_end: u64| at_end - user - system);
         Harvest {
@@ -259,6 +261,9 @@ impl<P: Protocol> Worker<P> {
             let behind = self.take_arrivals(now);
             if self.makes_requests {
                 self.look_after_requests()?;
+            }
+            if let Some(why) = self.scans.failure() {
+                return Err(io::Error::other(why.to_owned()));
             }
             if !behind {
                 self.looks.keeps_up(now, self.outstanding());

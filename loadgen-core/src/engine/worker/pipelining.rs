@@ -253,7 +253,7 @@ impl<P: Protocol> Worker<P> {
             }
             let connection = &mut self.slab[index];
             let bytes = &self.buffer[at..filled];
-            let outcome = if self.scanning && self.loads[s].requests.scans() {
+            let outcome = if self.scanning && self.scans.look_at(&self.loads[s].requests) {
                 let requests = &self.loads[s].requests;
                 self.scans.advance(index, connection, &mut self.heads, bytes, requests)
             } else {
@@ -313,7 +313,7 @@ impl<P: Protocol> Worker<P> {
                 pipe.given_up -= 1;
             }
         } else {
-            let outcome = self.outcome_of(index, status);
+            let outcome = self.outcome_of(index, status, now);
             self.record(index, outcome, now);
         }
         let connection = &mut self.slab[index];

@@ -134,7 +134,7 @@ impl<P: Protocol> Worker<P> {
             }
             let bytes = &self.buffer[..filled];
             let load = usize::from(connection.load);
-            let outcome = if self.scanning && self.loads[load].requests.scans() {
+            let outcome = if self.scanning && self.scans.look_at(&self.loads[load].requests) {
                 let requests = &self.loads[load].requests;
                 self.scans.advance(index, connection, &mut self.heads, bytes, requests)
             } else {

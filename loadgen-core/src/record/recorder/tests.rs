@@ -73,7 +73,7 @@ fn replies_that_are_not_as_expected_are_in_times_of_their_own() {
         recorder.owes(&call, 1);
     }
     let record = recorder.loads().next().unwrap();
-    assert_eq!((record.tally.answered, record.wrong), (3, [0, 0, 1]));
+    assert_eq!((record.tally.answered, record.wrong), (3, [0, 0, 1, 0]));
     assert_eq!((recorder.totals().not_good, recorder.totals().wrong), (1, 1));
     assert_eq!((record.response.len(), record.response_error_status.len()), (2, 0));
     assert_eq!(record.response_wrong.as_ref().unwrap().len(), 1);

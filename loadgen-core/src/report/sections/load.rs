@@ -291,8 +291,14 @@ pub(super) fn errors(report: &Report) -> Option<Section> {
     }
     for (what, n) in &report.wrong {
         let of = cell::share(*n, report.counts.answered);
-        let row = [format!("wrong: {what}"), cell::count(*n), format!("{of} of answered")];
-        rows.push([&row[..], &[String::new()]].concat());
+        let class = format!("wrong-{what}");
+        let first = report.error_examples.iter().find(|example| example.class == class);
+        let why = first.map_or(String::new(), |first| {
+            let why = first.message.as_deref().unwrap_or_default();
+            format!("first at {}: {why}", cell::seconds(first.at_s))
+        });
+        let of = format!("{of} of answered");
+        rows.push(vec![format!("wrong: {what}"), cell::count(*n), of, why]);
     }
     for (class, n) in &report.errors {
         let of = cell::share(*n, report.counts.started);

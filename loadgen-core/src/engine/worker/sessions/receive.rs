@@ -118,7 +118,7 @@ impl<P: Protocol> Worker<P> {
         }
         let settings = &scripts.common.settings.sessions;
         let spent = settings.head.minor_version == 0 && settings.are_scripted();
-        let outcome = self.outcome_of(index, status_of(&self.slab[index].reply));
+        let outcome = self.outcome_of(index, status_of(&self.slab[index].reply), now);
         self.record(index, outcome, now);
         let connection = &mut self.slab[index];
         connection.alive = call.sent;
