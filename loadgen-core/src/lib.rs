@@ -1,11 +1,81 @@
 //! Open-loop HTTP load with honest latency, a timeline, and live migrations.
 //!
-//! **Layout**: data flows one way. A [`Plan`] gives a [`Schedule`]; an
-//! [`Engine`] sends it from workers that share nothing; every finished call goes
-//! to a recorder; the recorders are merged into a [`Report`]. A
-//! [`Trigger`](migration::Trigger) adds events, from which the impact of a
-//! migration is computed.
+//! Five names are enough to begin with: a [`Plan`] puts a [`Load`], whose calls come by a
+//! [`Schedule`], on a [`Target`]; an [`Engine`] carries it out and gives a [`Report`].
+//!
+//! ```
+//! use std::time::Duration;
+//! use loadgen_core::{Engine, Load, Plan, Schedule};
+//! # use loadgen_core::target_server::{TargetOptions, TargetServer};
+//! # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+//! # let url = server.url();
+//!
+//! let load = Load::established(Schedule::constant(200.0));
+//! let plan = Plan::new(url.parse()?, load).with_duration(Duration::from_millis(500));
+//! let report = Engine::new(plan)?.run()?;
+//!
+//! assert_eq!(report.counts.offered, 100);
+//! println!("{:?}: p90 {:?}", report.verdict.status, report.response_time.quantile(0.9));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A tour
+//!
+//! - **What is sent**: one [`Request`] (an [`http::Request`] becomes one), a [`RequestList`] from
+//!   memory, a file or an access log, or what a [`RequestSource`] of yours makes for each call.
+//!   [`Sessions`] are users with several calls and think times.
+//! - **When**: a [`Schedule`] is an open loop (constant, Poisson, a [`Profile`] of stages, the
+//!   times of a log), so that a server that stands still does not slow it down; a closed loop is
+//!   there for its capacity. [Any number of loads](Plan::with_load) run beside each other.
+//! - **What is good**: an [`Expectation`] of status, size or text, or a [`Check`] of yours.
+//!   Replies that are not as expected are *wrong*, wherever they are counted.
+//! - **While it runs**: [`Engine::start`] gives a [`RunHandle`], with [`Snapshot`]s, a
+//!   [`Window`] each tenth of a second, marks and a stop. A [`CallSink`] of yours is handed
+//!   each call as it ends; [`calls_file`] writes them to a file.
+//! - **What comes of it**: a [`Report`] has counts, distributions (with their
+//!   [histograms](report::Latency::histogram())), a timeline, and a [verdict](report::Verdict)
+//!   on whether the figures can be trusted. [`report`] renders it as text, JSON, CSV and HTML;
+//!   an [`Slo`] judges it. [`sweep`] steps the rate, or looks for the highest that holds.
+//! - **Migrations** (feature `migration`): a [`Trigger`](migration::Trigger) starts the live
+//!   migration of a virtual machine in the middle of a load, and the report tells what its
+//!   users felt.
+//!
+//! Response time is measured from the *intended* start of a call, so that what waits behind a
+//! server that stands still is not left out. Times are on one clock, in ns from the start of the
+//! load; see [`clock`].
+//!
+//! # Threads and panics
+//!
+//! The engine is blocking and brings no async runtime. Its workers are threads that share nothing
+//! while they run; what you give them (a source, a check, a sink) is called on them and must
+//! not block. If it panics, the run ends, and its report is kept and says so.
+//!
+//! # Features
+//!
+//! | | on by default | |
+//! |---|---|---|
+//! | `tls` | yes | `https` targets, by rustls |
+//! | `charts` | yes | charts in the HTML of reports, by plotters |
+//! | `migration` | yes | live migrations, and their triggers |
+//! | `httperf` | yes | httperf's command line and output |
+//! | `session-files` | yes | files of sessions |
+//! | `target-server` | yes | a server to try things on |
+//!
+//! Without them (`default-features = false`) the engine, its reports and sweeps are left. Linux
+//! only.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// What only the parts use that are left out of a small build has no attribute each: the full
+// build, which the lints see, has no dead code.
+#![cfg_attr(
+    not(all(feature = "charts", feature = "migration", feature = "session-files")),
+    allow(dead_code, unused_imports)
+)]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "loadgen-core runs on Linux only: it waits with epoll, asks the kernel why calls were slow \
+     (TCP_INFO), and reads /proc. Run it in a Linux virtual machine or container."
+);
 
 mod abort;
 mod base64_bytes;
@@ -19,7 +89,9 @@ mod expectation;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "httperf")]
 pub mod httperf;
+#[cfg(feature = "migration")]
 pub mod migration;
 mod net;
 mod plan;
@@ -37,12 +109,14 @@ mod rooms;
 mod schedule;
 pub mod secret;
 pub mod session;
+#[cfg(feature = "session-files")]
 pub mod session_file;
 #[doc(hidden)]
 pub mod shell_words;
 mod slo;
 pub mod sweep;
 mod target;
+#[cfg(feature = "target-server")]
 pub mod target_server;
 pub mod units;
 mod vm;

@@ -3,6 +3,7 @@
 //! Units stand in the names of the fields. What was not measured is `None`
 //! (`null` in JSON), never 0.
 
+#[cfg(feature = "charts")]
 pub(crate) mod chart;
 pub(crate) mod csv;
 mod file;

@@ -1,5 +1,6 @@
 //! A sweep as one HTML page that needs nothing else, in the style of a report.
 
+#[cfg(feature = "charts")]
 use super::chart;
 use super::report::SweepReport;
 use super::sections::{answers, lines, sections, title};
@@ -34,6 +35,12 @@ pub fn render_html(sweep: &SweepReport) -> String {
     page
 }
 
+#[cfg(not(feature = "charts"))]
+fn figure(page: &mut String, _: &SweepReport) {
+    page.push_str(crate::report::html::NO_CHARTS);
+}
+
+#[cfg(feature = "charts")]
 fn figure(page: &mut String, sweep: &SweepReport) {
     match chart::draw(sweep) {
         Ok(Some(svg)) => page.push_str(&format!(

@@ -2,9 +2,9 @@
 
 use super::point::{PointMigration, SweepPoint};
 use super::report::SweepReport;
-use crate::migration::Ending;
 use crate::report::OutageReport;
 use crate::report::sections::{Section, cell};
+use crate::vm::Ending;
 
 /// The runs with a migration, by rate.
 fn migrated(sweep: &SweepReport) -> Vec<(&SweepPoint, &PointMigration)> {

@@ -7,6 +7,7 @@
 //! every figure comes from the [`Report`](crate::Report) of a run, and other
 //! programs may make points of theirs with [`SweepPoint::of`].
 
+#[cfg(feature = "charts")]
 mod chart;
 mod csv;
 mod error;

@@ -5,12 +5,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::migration::Ending;
 use crate::report::{
     Counts, Downtime, GeneratorReport, Latency, OutageReport, Rates, Report, TotalTime, Verdict,
     VerdictStatus,
 };
 use crate::slo::{Slo, SloOutcome};
+use crate::vm::Ending;
 
 /// The part of the offered calls that may be left over when the load ends of a
 /// server that keeps up.

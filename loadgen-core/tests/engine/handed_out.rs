@@ -123,3 +123,36 @@ fn failed_ones_and_those_of_sessions_too() {
     assert_eq!(report.counts.failed, 20);
     assert_eq!(ended(&calls, |how| matches!(how, Outcome::Failed(_))), 20);
 }
+
+/// A sink that panics is the program's: what was measured is kept, and says whose fault it was.
+#[test]
+fn a_sink_that_panics_ends_the_run() {
+    struct Fails(u64, bool);
+    impl CallSink for Fails {
+        fn call(&mut self, _: &EndedCall) {
+            self.0 += 1;
+            assert!(self.0 < 10 || self.1, "no room for call {}", self.0);
+        }
+    }
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            assert!(!self.1, "cannot be closed");
+        }
+    }
+    let server = target(TargetOptions::default());
+    for (at_the_end, said) in [(false, "no room for call 10"), (true, "cannot be closed")] {
+        let load = Load::established(Schedule::constant(500.0));
+        let plan = Plan::new(server.url().parse().unwrap(), load);
+        let plan = plan.with_calls(CallLimit::Calls(if at_the_end { 20 } else { 1_000_000 }));
+        let engine = Engine::new(plan).unwrap();
+        let report = engine.with_call_sinks(|_| Box::new(Fails(0, at_the_end))).run().unwrap();
+        assert_eq!(report.verdict.status, loadgen_core::report::VerdictStatus::Invalid);
+        let reasons = report.verdict.reasons.join("; ");
+        assert!(
+            reasons.contains(&format!("the program's sink of calls panicked: {said}")),
+            "{reasons}"
+        );
+        assert!(report.counts.answered >= if at_the_end { 20 } else { 10 });
+        assert_eq!(report.workers_lost, 1);
+    }
+}

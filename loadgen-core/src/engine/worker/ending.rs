@@ -52,7 +52,7 @@ impl<P: Protocol> Worker<P> {
                 let tag = self.tag_of(&self.loads[s], request);
                 let id = self.loads[s].id;
                 self.recorder.never_taken_up(id, intended, tag);
-                if self.sink.is_some() {
+                if self.outlet.is_open() {
                     let call = CallRecord::never_taken_up(id, intended, tag, now);
                     self.hand_out(s, &call, now, None, request);
                 }

@@ -11,6 +11,7 @@ mod dating;
 mod dispatch;
 mod ending;
 mod expecting;
+mod handing_out;
 mod lifecycle;
 mod own;
 mod pacing;
@@ -27,6 +28,7 @@ use std::io;
 use std::sync::Arc;
 
 use expecting::Scans;
+use handing_out::Outlet;
 
 use crate::clock::{MILLISECOND, Nanos};
 use crate::engine::connection::Slab;
@@ -81,7 +83,7 @@ pub(crate) struct Worker<P: Protocol> {
     /// Connections whose requests are held back, to leave together.
     pub(super) unflushed: Vec<u64>,
     /// What calls are handed out to.
-    pub(super) sink: Option<Box<dyn CallSink>>,
+    pub(super) outlet: Outlet,
     /// Some load is read from slowly.
     pub(super) paced: bool,
     /// The load whose arrivals are sessions.
@@ -153,7 +155,7 @@ impl<P: Protocol> Worker<P> {
             destination,
             warming: 0,
             unflushed: Vec::new(),
-            sink: None,
+            outlet: Outlet::default(),
             paced,
             scripted,
             counted,
@@ -166,7 +168,7 @@ impl<P: Protocol> Worker<P> {
         if sink.is_some() {
             self.kernel.look_after = 0;
         }
-        self.sink = sink;
+        self.outlet = Outlet::to(sink);
         self
     }
 
@@ -212,9 +214,8 @@ impl<P: Protocol> Worker<P> {
         self.end = self.end.min(finished);
         self.give_up_the_rest(finished);
         self.publish(finished);
-        if let Some(mut sink) = self.sink.take() {
-            sink.flush();
-        }
+        self.outlet.close();
+        let broken = broken.or_else(|| self.failure_of_program());
         self.look_around(finished);
         let (user_end, system_end) = sys::thread_cpu_ns();
         let cpu = (user_end - user, system_end - system);
@@ -262,8 +263,8 @@ impl<P: Protocol> Worker<P> {
             if self.makes_requests {
                 self.look_after_requests()?;
             }
-            if let Some(why) = self.scans.failure() {
-                return Err(io::Error::other(why.to_owned()));
+            if let Some(error) = self.failure_of_program() {
+                return Err(error);
             }
             if !behind {
                 self.looks.keeps_up(now, self.outstanding());
@@ -308,6 +309,13 @@ impl<P: Protocol> Worker<P> {
         let most = if full { self.poll.waits_for(self.slab.slots() as usize) } else { 0 };
         self.looks.has_looked(full, most);
         Ok(())
+    }
+
+    /// What of the embedding program broke down, if anything did.
+    #[inline]
+    fn failure_of_program(&self) -> Option<io::Error> {
+        let failure = self.scans.failure().or_else(|| self.outlet.failure());
+        failure.map(|why| io::Error::other(why.to_owned()))
     }
 
     /// Calls under way, and those that wait.
@@ -429,9 +437,7 @@ impl<P: Protocol> Worker<P> {
         if now < self.end {
             self.shared.look_whether_to_abort(now);
         }
-        if let Some(sink) = &mut self.sink {
-            sink.flush();
-        }
+        self.outlet.flush();
         self.looks.catch_up().tenth_of_a_second();
         self.look_at_dates();
         self.look_around(now);

@@ -9,7 +9,7 @@ use crate::engine::workload::requests::RequestId;
 use crate::net::tcp_info::TcpInfo;
 use crate::protocol::Protocol;
 use crate::record::causes::Connecting;
-use crate::record::{CallRecord, ConnectionId, EndedCall, Outcome};
+use crate::record::{CallRecord, ConnectionId, Outcome};
 
 impl<P: Protocol> Worker<P> {
     /// Whether a call that ended at `now` is to be looked into.
@@ -32,7 +32,7 @@ impl<P: Protocol> Worker<P> {
             None => load.requests.keep(request).len(),
         };
         self.kernel.look_into(s, &call, Some(connection), request_bytes);
-        if self.sink.is_some() {
+        if self.outlet.is_open() {
             let started = if call.reused { call.sent } else { connection.opened };
             let connection =
                 ConnectionId { thread: self.shard, place: index, used: connection.generation };
@@ -51,25 +51,6 @@ impl<P: Protocol> Worker<P> {
         if self.is_worth_a_look(call.intended, call.done) {
             self.kernel.look_into::<P>(s, call, None, 0);
             self.hand_out(s, call, call.sent, None, request);
-        }
-    }
-
-    /// Gives a call that has ended to whoever wants each of them.
-    pub(super) fn hand_out(
-        &mut self,
-        s: usize,
-        record: &CallRecord,
-        started: Nanos,
-        connection: Option<ConnectionId>,
-        request: RequestId,
-    ) {
-        if let Some(sink) = &mut self.sink {
-            let load = &self.loads[s];
-            let request = match load.scripts {
-                None => load.requests.number(request),
-                Some(_) => None,
-            };
-            sink.call(&EndedCall { record: *record, started, connection, request });
         }
     }
 

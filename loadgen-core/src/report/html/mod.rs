@@ -8,6 +8,7 @@ mod glossary;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "charts")]
 use super::chart::{self, View};
 use super::sections::{self, Events, Section, cell};
 use super::{Migration, Report, VerdictStatus};
@@ -33,8 +34,7 @@ pub fn render_html(report: &Report) -> String {
     } else {
         tiles(&mut page, &run_tiles(report));
     }
-    figure(&mut page, report, View::Whole, "The run over time");
-    figure(&mut page, report, View::Blackout, "Around the blackout");
+    figures(&mut page, report);
     for section in sections::sections(report, Events::All) {
         table(&mut page, &section);
     }
@@ -193,6 +193,23 @@ fn run_tiles(report: &Report) -> Vec<Tile> {
     ]
 }
 
+#[cfg(feature = "charts")]
+fn figures(page: &mut String, report: &Report) {
+    figure(page, report, View::Whole, "The run over time");
+    figure(page, report, View::Blackout, "Around the blackout");
+}
+
+#[cfg(not(feature = "charts"))]
+fn figures(page: &mut String, _: &Report) {
+    page.push_str(NO_CHARTS);
+}
+
+/// What stands in the place of charts in a build without them.
+#[cfg(not(feature = "charts"))]
+pub(crate) const NO_CHARTS: &str =
+    "<section><p>The program that made this page was built without charts.</p></section>\n";
+
+#[cfg(feature = "charts")]
 fn figure(page: &mut String, report: &Report, view: View, title: &str) {
     let drawn = match chart::chart(report, view) {
         Ok(Some(chart)) => chart,
