@@ -37,6 +37,7 @@ impl CloseMode {
 /// One load: an arrival process, the connections that carry it, and, where it is not what the
 /// plan says, what its calls ask for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Load {
     pub(crate) schedule: Schedule,
     /// Whose calls they are. A plan of an older version does not say; then one call a

@@ -125,7 +125,7 @@ impl Plan {
         for (place, beside) in self.beside.iter().enumerate() {
             let name = &beside.name;
             let is_word = |c: char| !c.is_control() && !c.is_whitespace();
-            if !(1..=64).contains(&name.len()) || !name.chars().all(is_word) {
+            if !(1..=64).contains(&name.chars().count()) || !name.chars().all(is_word) {
                 return Err(PlanError::Range {
                     what: "the name of a load",
                     range: "from 1 to 64 characters without spaces",

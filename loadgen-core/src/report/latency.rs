@@ -65,11 +65,14 @@ impl Latency {
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<Duration> {
         let histogram = self.histogram().filter(|_| (0.0..=1.0).contains(&q))?;
-        let rank = (q * histogram.len() as f64).ceil() as u64;
-        if histogram.len() - rank.min(histogram.len()) < BEYOND {
+        let count = histogram.len();
+        // A product that should be whole may lie a few bits above: 0.999 × 10,000.
+        let rank = (q * count as f64 * (1.0 - 4.0 * f64::EPSILON)).ceil().max(1.0);
+        if count.saturating_sub(rank as u64) < BEYOND {
             return None;
         }
-        Some(Duration::from_nanos(histogram.value_at_quantile(q)))
+        // As in `quantile`: half a call below the wanted rank is rounded up to it.
+        Some(Duration::from_nanos(histogram.value_at_quantile((rank - 0.5) / count as f64)))
     }
 
     /// All of the times in ns; `None` if there are none, if the report of an earlier version
@@ -151,6 +154,32 @@ mod tests {
     fn near(value: Option<f64>, expected: f64) {
         let value = value.unwrap();
         assert!((value - expected).abs() <= expected * 1e-3, "{value} {expected}");
+    }
+
+    /// The quantiles that a report names are those that can be asked for, at the sizes of
+    /// samples where they begin to be known, too.
+    #[test]
+    fn a_quantile_is_the_one_that_the_report_names() {
+        for count in [1, 19, 20, 99, 100, 999, 1_000, 9_999, 10_000, 99_999, 100_000] {
+            let times = latency(&histogram((1..=count).map(|n| n * 7_919)), true);
+            for (q, named) in [
+                (0.5, times.p50_us),
+                (0.9, times.p90_us),
+                (0.99, times.p99_us),
+                (0.999, times.p99_9_us),
+                (0.9999, times.p99_99_us),
+            ] {
+                let asked = times.quantile(q).map(|time| time.as_nanos() as f64 / 1e3);
+                assert_eq!(asked, named, "{q} of {count}");
+            }
+        }
+        let some = latency(&histogram(1..=100), true);
+        assert_eq!(some.quantile(0.0), Some(Duration::from_nanos(1)));
+        let none = [1.0, 1.1, -0.1, f64::NAN].map(|q| some.quantile(q));
+        assert_eq!(none, [None; 4]);
+        assert_eq!(Latency::default().quantile(0.5), None);
+        let broken = Latency { count: 9, histogram: Some("AAAA".to_owned()), ..some };
+        assert_eq!(broken.quantile(0.5), None);
     }
 
     #[test]

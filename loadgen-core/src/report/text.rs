@@ -17,7 +17,7 @@ pub fn render_text(report: &Report) -> String {
     let head = sections::head(report);
     paragraph(&mut out, "", &head.title);
     for (name, value) in &head.lines {
-        paragraph(&mut out, &format!("  {name:<12}"), value);
+        paragraph(&mut out, &format!("  {:<12}", cell::clean(name)), value);
     }
     paragraph(&mut out, &format!("  {:<12}", "verdict"), head.verdict);
     for reason in &head.reasons {

@@ -160,6 +160,20 @@ fn what_is_rejected_is_wrong() {
     assert!(error.contains("give it that check again"), "{error}");
 }
 
+/// The example is of a call that is counted, not of the warm-up.
+#[test]
+fn rejections_in_the_warm_up_are_no_example() {
+    let server = server();
+    let load = Load::established(Schedule::constant(400.0));
+    let plan = plan(&server, load, &["/plain"]).with_duration(Duration::from_millis(300));
+    let number = |reply: &Reply<'_>| Err(format!("rejected {}", reply.body_size()).into());
+    let plan = plan.with_check("none is good", move |_worker| number);
+    let report = run(plan.with_warmup(Duration::from_millis(200)));
+    assert_eq!((report.counts.wrong, report.counts.answered), (40, 40));
+    let example = report.error_examples.iter().find(|example| example.class == "wrong-check");
+    assert!(example.unwrap().at_s >= 0.2, "{example:?}");
+}
+
 /// What was measured until then is kept, and whose fault it was is told.
 #[test]
 fn a_check_that_panics_ends_the_run() {

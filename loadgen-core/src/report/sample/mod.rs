@@ -361,6 +361,10 @@ pub(crate) fn hostile() -> Report {
     report.verdict.reasons = vec![BAD.to_owned()];
     report.errors.insert(BAD.to_owned(), 1);
     report.status.insert(BAD.to_owned(), 1);
+    report.status_codes.insert(BAD.to_owned(), 1);
+    report.plan = report.plan.with_load(BAD, crate::Load::fresh(crate::Schedule::constant(1.0)));
+    report.loads = ["load", "probe", BAD, BAD].map(load_report).into();
+    report.loads[3].status_codes.insert(BAD.to_owned(), 1);
     report.error_examples[0].message = Some(BAD.to_owned());
     for event in &mut report.events {
         event.name.push_str(BAD);
