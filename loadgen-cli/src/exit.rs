@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use loadgen_core::{PlanError, RunError};
+use loadgen_core::{PlanError, RunError, Setting, WorkloadFileError};
 
 use crate::messages::error;
 
@@ -91,16 +91,71 @@ impl From<anyhow::Error> for Failure {
 
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
-        Self::Usage(error.to_string())
+        Self::Usage(told(&error))
     }
+}
+
+impl From<WorkloadFileError> for Failure {
+    fn from(error: WorkloadFileError) -> Self {
+        match error {
+            WorkloadFileError::NothingToReplay { methods: true, .. } => {
+                Self::Usage(format!("{error} (--replay-unsafe)"))
+            }
+            error => Self::usage(error),
+        }
+    }
+}
+
+/// What is wrong with a plan, with the options that say it.
+pub(crate) fn told(error: &PlanError) -> String {
+    let told = error.told(option);
+    match error {
+        PlanError::Secrets { headers } => {
+            let name = headers.first().map_or("NAME", String::as_str);
+            format!(
+                "{told}, as in -H '{name}: env:NAME' (from the environment) or -H @FILE (from a \
+                 file of header lines)"
+            )
+        }
+        _ => told,
+    }
+}
+
+/// The option of a setting.
+fn option(setting: Setting) -> String {
+    match setting {
+        Setting::Addresses => "--addresses all",
+        Setting::Calls => "--calls",
+        Setting::CallsPerConnection => "--calls-per-connection",
+        Setting::Close => "--close",
+        Setting::ConnectRate => "--connect-rate",
+        Setting::ConnectTo => "--connect-to",
+        Setting::Connections => "--connections",
+        Setting::Expect => "--expect",
+        Setting::KernelTimestamps => "--kernel-timestamps",
+        Setting::MaxConnecting => "--max-connecting",
+        // Of sessions, these are the connections.
+        Setting::OpenConnections => "--connections",
+        Setting::Pipeline => "--pipeline",
+        Setting::Probe => "--probe-rate",
+        Setting::Proxy => "--proxy",
+        Setting::ReadRate => "--read-rate",
+        Setting::Requests => "--requests FILE",
+        Setting::ResolveAgain => "--resolve-again",
+        Setting::SourceAddresses => "--source-address",
+        Setting::Speed => "--speed",
+        Setting::Threads => "--threads",
+        other => return other.to_string(),
+    }
+    .to_owned()
 }
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Plan(error) => error.into(),
-            RunError::Workload(error) => Self::usage(error),
-            error => Self::Run(error.into()),
+            RunError::Workload(error) => error.into(),
+            error => Self::Run(anyhow::Error::msg(error.told(option))),
         }
     }
 }
@@ -108,6 +163,19 @@ impl From<RunError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_have_the_names_of_options() {
+        for setting in Setting::ALL {
+            assert!(option(setting).starts_with("--"), "{setting:?}");
+        }
+        let error = RunError::Descriptors { wanted: 9, limit: 8 };
+        let Failure::Run(reason) = Failure::from(error) else { panic!("the machine's limit") };
+        let story = whole_story(&reason);
+        assert!(story.ends_with("raise the limit (ulimit -n) or lower --connections"), "{story}");
+        let error = PlanError::Secrets { headers: vec!["X".to_owned()] };
+        assert!(told(&error).contains("give it again, as in -H 'X: env:NAME'"));
+    }
 
     #[test]
     fn a_cause_is_told_once() {

@@ -4,7 +4,6 @@
 //! be parsed, a header that is to fit the request. **It is not** the cheap way: for a check,
 //! heads are parsed and bodies are kept, where expectations look at what comes in pieces.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::PlanError;
+use crate::panicked::said;
 
 /// Longest body that is kept for a check, in bytes.
 pub(crate) const LONGEST_BODY: usize = 1 << 20;
@@ -196,13 +196,6 @@ pub(crate) fn ask(
     // It is not asked again.
     catch_unwind(AssertUnwindSafe(|| check.check(reply)))
         .map_err(|panic| format!("the program's check of replies panicked: {}", said(&*panic)))
-}
-
-/// What a panic said.
-pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("it did not say why")
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@
 //! | `httperf` | yes | httperf's command line and output |
 //! | `session-files` | yes | files of sessions |
 //! | `target-server` | yes | a server to try things on |
+//! | `tokio` | no | runs that are awaited inside of a program on tokio |
 //!
 //! Without them (`default-features = false`) the engine, its reports and sweeps are left. Linux
 //! only.
@@ -78,6 +79,7 @@ compile_error!(
 );
 
 mod abort;
+mod background;
 mod base64_bytes;
 pub mod calls_file;
 mod check;
@@ -94,6 +96,7 @@ pub mod httperf;
 #[cfg(feature = "migration")]
 pub mod migration;
 mod net;
+mod panicked;
 mod plan;
 pub mod printable;
 mod protocol;
@@ -111,6 +114,7 @@ pub mod secret;
 pub mod session;
 #[cfg(feature = "session-files")]
 pub mod session_file;
+mod setting;
 #[doc(hidden)]
 pub mod shell_words;
 mod slo;
@@ -118,6 +122,8 @@ pub mod sweep;
 mod target;
 #[cfg(feature = "target-server")]
 pub mod target_server;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod units;
 mod vm;
 mod workload_file;
@@ -130,18 +136,20 @@ pub use event::{Event, EventKind, EventReport};
 pub use expectation::{Expectation, ExpectationError, Miss};
 pub use net::endpoint::Endpoint;
 pub use net::tls::{ServerName, Tls, TlsError, TlsVersion};
-pub use plan::{CallLimit, CloseMode, Load, Plan, Precision};
+pub use plan::{CallLimit, CloseMode, Load, Plan, Precision, Shard};
 pub use record::{
     CallLog, CallRecord, CallSink, Cause, ConnectionEnd, ConnectionId, ConnectionLog, DateSample,
     EndedCall, Failure, Outcome, PauseLog, Population, SinkContext,
 };
-pub use report::Report;
+pub use report::{MergeError, Report};
 pub use request::Request;
 pub use request_source::{Arrival, RequestBuf, RequestSource, SourceError};
 pub use schedule::{
-    GapLaw, GapStep, GapSteps, Gaps, Profile, ProfileError, Recorded, Schedule, Stage, Stages,
+    CustomSchedule, GapLaw, GapStep, GapSteps, Gaps, Profile, ProfileError, Recorded, Schedule,
+    Stage, Stages,
 };
 pub use session::Sessions;
+pub use setting::Setting;
 pub use slo::{Slo, SloError, SloJudgement, SloMetric, SloOutcome};
 pub use target::{Addresses, ConnectTo, Proxy, Target};
 pub use workload_file::{ListedRequest, RequestFormat, RequestList, RequestOrder};

@@ -7,6 +7,7 @@ mod load;
 mod loads;
 mod of_sessions;
 mod secrets;
+mod shard;
 mod validate;
 
 use std::borrow::Cow;
@@ -27,6 +28,8 @@ use crate::target::Target;
 use crate::workload_file::RequestList;
 pub use load::{CloseMode, Load};
 use loads::{MAIN, NamedLoad, PROBE};
+pub use shard::Shard;
+pub(crate) use shard::Stripe;
 
 /// Time limit of a call unless another is set, in seconds.
 const DEFAULT_TIMEOUT_S: f64 = 10.0;
@@ -67,6 +70,8 @@ pub struct Plan {
     /// as the timeout.
     drain_s: Option<f64>,
     pub(crate) threads: u32,
+    /// `None`: the whole.
+    pub(crate) shard: Option<Shard>,
     pub(crate) precision: Precision,
     pub(crate) seed: u64,
     /// Keep a record of every call (48 bytes each), up to this many.
@@ -109,6 +114,7 @@ impl Plan {
             deadline_s: None,
             drain_s: None,
             threads: 1,
+            shard: None,
             precision: Precision::Normal,
             seed: 1,
             call_log: 0,
@@ -394,14 +400,16 @@ impl Plan {
         if self.sessions.is_some() { Duration::ZERO } else { seconds(self.timeout_s()) }
     }
 
-    /// Calls a second of a load of this plan, as its schedule has them; `None`: it does not say, be it that the server sets the rate, or that an arrival is
-    /// not one call.
+    /// Calls a second of a load of this plan that this process makes, as its schedule has
+    /// them; `None`: it does not say, be it that the server sets the rate, or that an arrival
+    /// is not one call.
     pub(crate) fn calls_per_s(&self, load: &Load) -> Option<f64> {
         let is_load = std::ptr::eq(load, &raw const self.load);
         let is_one_call = |s: &Sessions| matches!(s.script, Script::Connection { calls: 1, .. });
         let are_calls = !is_load || self.sessions().is_none_or(is_one_call);
         // Of a rate that changes, the lowest: silences are measured by it.
-        load.schedule().lowest_per_s().filter(|_| are_calls)
+        let lowest = load.schedule().lowest_per_s().filter(|_| are_calls);
+        lowest.map(|rate| rate / f64::from(self.shards()))
     }
 
     /// How long replies under way are waited for after the last start; with sessions, how
@@ -465,9 +473,10 @@ impl Plan {
     /// [`PlanError::Conflict`] in closed loop, where the server decides the rate.
     pub fn with_rate(mut self, rate_per_s: f64) -> Result<Self, PlanError> {
         self.load.schedule =
-            self.load.schedule.with_rate(rate_per_s).ok_or(PlanError::Conflict(
-                "a closed loop has no rate, and a replay has its own: the load needs an open-loop \
-                 schedule of a rate",
+            self.load.schedule.clone().with_rate(rate_per_s).ok_or(PlanError::Conflict(
+                "a closed loop has no rate, and what comes at times of its own (a replay, a \
+                 schedule of the program) has none that could be set: the load needs an \
+                 open-loop schedule of a rate",
             ))?;
         Ok(self)
     }

@@ -10,8 +10,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::check::said;
 use crate::error::PlanError;
+use crate::panicked::said;
 use crate::protocol::http1::request::write_head;
 use crate::request::{
     Header, Request, check_body, check_method, check_path, is_idempotent, is_one_line, is_token,

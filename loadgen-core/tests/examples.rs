@@ -4,12 +4,20 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+fn millis(ms: u64) -> std::time::Duration {
+    std::time::Duration::from_millis(ms)
+}
+
 fn example(name: &str) -> String {
+    example_of(name, &[])
+}
+
+fn example_of(name: &str, arguments: &[&str]) -> String {
     // target/PROFILE/deps/this-test → target/PROFILE/examples/NAME
     let this = std::env::current_exe().unwrap();
     let path: PathBuf = this.parent().unwrap().parent().unwrap().join("examples").join(name);
     assert!(path.exists(), "{} is missing: run cargo test without --test", path.display());
-    let output = Command::new(path).output().unwrap();
+    let output = Command::new(path).args(arguments).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
     stdout
@@ -57,6 +65,50 @@ fn a_watched_run_is_stopped() {
     assert_eq!(rest.matches("Answered(200)").count(), 3, "{stdout}");
 }
 
+#[test]
+fn reports_of_two_processes_become_one() {
+    let stdout = example("merge");
+    let numbers: Vec<u64> = stdout
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    let [answered, offered, one, other, ..] = numbers[..] else { panic!("{stdout}") };
+    assert_eq!((answered, one + other), (offered, offered), "{stdout}");
+    assert!(one.abs_diff(other) <= 1, "{stdout}");
+}
+
+#[test]
+fn a_sweep_is_watched() {
+    let stdout = example("sweep");
+    assert!(stdout.contains("step 1 at 200/s: "), "{stdout}");
+    assert!(["200/s", "400/s", "600/s", "800/s"].iter().all(|rate| stdout.contains(rate)));
+    assert_eq!(stdout.matches(": p90 Some(").count(), 4, "{stdout}");
+}
+
+#[test]
+fn slow_calls_are_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = loadgen_core::target_server::TargetOptions::new().with_delay(millis(60));
+    let server = loadgen_core::target_server::TargetServer::bind(server).unwrap().spawn().unwrap();
+    let stdout = example_of("raw_calls", &[&server.url(), folder.path().to_str().unwrap()]);
+    assert!(stdout.starts_with("100 slow calls in "), "{stdout}");
+    let text = std::fs::read_to_string(folder.path().join("worker-1.csv")).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 50, "{text}");
+    lines.sort_unstable();
+    assert!(lines[0].starts_with("0.010,") && lines[0].ends_with(",Answered(200)"), "{text}");
+    // By itself it finds the server's own freezes.
+    assert!(!example("raw_calls").starts_with("0 slow calls"));
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn a_run_is_awaited_and_another_given_up() {
+    let stdout = example("in_tokio");
+    assert!(stdout.contains("500 of 500 calls answered\ngiven up\n"), "{stdout}");
+    assert!(stdout.lines().count() > 5, "{stdout}");
+}
+
 /// What an embedder does is short.
 #[test]
 fn examples_are_short() {
@@ -69,7 +121,7 @@ fn examples_are_short() {
         assert!(lines <= most, "{}: {lines} lines", path.display());
         examples += 1;
     }
-    assert!(examples >= 7, "{examples}");
+    assert!(examples >= 11, "{examples}");
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn judge(report: &SweepReport) -> Exit {
 fn as_failure(error: SweepError) -> Failure {
     match error {
         SweepError::Plan(error) => error.into(),
-        SweepError::Run { source: RunError::Workload(error), .. } => Failure::usage(error),
+        SweepError::Run { cause: RunError::Workload(error), .. } => error.into(),
         SweepError::Run { .. } => Failure::Run(error.into()),
         other => Failure::usage(other),
     }

@@ -130,11 +130,13 @@ impl ConnectionOptions {
     }
 
     fn load(&self, schedule: Schedule) -> Load {
-        let kept = Load::established(schedule).with_calls_per_connection(self.calls_per_connection);
+        let is_closed = schedule == Schedule::Closed;
+        let kept = Load::established(schedule.clone());
+        let kept = kept.with_calls_per_connection(self.calls_per_connection);
         let load = if self.are_fresh() { Load::fresh(schedule) } else { kept.clone() };
         // In a closed loop connections are users, whose number does not follow from how
         // they connect.
-        let usual = if schedule == Schedule::Closed { kept } else { load.clone() };
+        let usual = if is_closed { kept } else { load.clone() };
         let connections = self.connections.unwrap_or(usual.connections());
         load.with_connections(connections)
             .with_warm_connections(self.warm_connections.unwrap_or(0))

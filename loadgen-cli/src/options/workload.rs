@@ -93,7 +93,7 @@ impl Workload {
             Schedule::Closed => self.connections.most_connections().unwrap_or(AT_ONCE),
             _ => NO_LIMIT,
         };
-        let load = Load::established(load.schedule()).with_connections(at_once);
+        let load = Load::established(load.schedule().clone()).with_connections(at_once);
         let plan = Plan::new(self.target.target(url)?, load).with_sessions(sessions);
         let plan = self.checks.apply(self.target.encrypted(plan));
         Ok(self.load.apply(
@@ -110,13 +110,13 @@ impl Workload {
         &self,
         file: &Path,
         request: &Request,
-        schedule: Schedule,
+        schedule: &Schedule,
     ) -> Result<Sessions, Failure> {
         let mut sessions = self.sessions.read(file, request)?;
         sessions.calls_in_flight = self.connections.pipeline();
         // Of a closed loop they limit the sessions.
         sessions.open_connections =
-            self.connections.most_connections().filter(|_| schedule != Schedule::Closed);
+            self.connections.most_connections().filter(|_| *schedule != Schedule::Closed);
         sessions.limits.timeout_s = self.load.timeout().as_secs_f64();
         let close_with_reset = self.connections.resets();
         sessions.socket = SocketOptions { close_with_reset, ..SocketOptions::default() };

@@ -91,7 +91,7 @@ fn ports_of_one_address_run_out_and_those_of_several_do_not() {
     assert!((590..=610).contains(&lost), "{lost}");
     assert_eq!(report["verdict"]["status"], "invalid");
     let reasons = report["verdict"]["reasons"].to_string();
-    assert!(reasons.contains("--source-address"), "{reasons}");
+    assert!(reasons.contains("give more source addresses"), "{reasons}");
 
     // Four times as many, and the one address that has none left does not matter.
     let five = format!("127.0.0.1,{four}");

@@ -182,8 +182,8 @@ fn created(file: &Path) -> Result<File, RunError> {
     File::create(file).map_err(|source| failed("creating the file of calls", source))
 }
 
-fn failed(what: &'static str, source: io::Error) -> RunError {
-    RunError::Setup { what, source }
+fn failed(what: &'static str, cause: io::Error) -> RunError {
+    RunError::Setup { what, cause }
 }
 
 /// The sink of a worker.

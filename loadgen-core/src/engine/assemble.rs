@@ -2,6 +2,8 @@
 
 pub(super) mod addresses;
 mod kernel;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,13 +22,16 @@ use crate::record::kernel::SlowCall;
 use crate::record::{
     BadCalls, CallLog, CallRecord, Cause, ConnectionLog, DateSample, Histogram, LoadRecord,
     Outcome, PauseLog, Phase, Population, Recorder, STEPS_PER_WINDOW, SessionRecord, Statuses,
-    TagRecord, Timeline, TlsRecord,
+    TagRecord, Timeline, TlsRecord, Window,
 };
 use crate::report::{
     Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, LoadReport,
     PopulationReport, PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TagReport,
     TimelineCounters, TimelineReport, TlsReport, Tool, Traffic, WindowReport, latency,
 };
+
+/// What is told of the response times of a window.
+type Figures = fn(&Window) -> PopulationWindow;
 
 /// A report, and the calls that it was made of.
 pub(crate) struct Finished {
@@ -98,7 +103,12 @@ pub(super) fn assemble(
         })
         .collect();
     let loads = loads(&plan, &recorder, measured);
-    let mut timeline = timeline_report(&mut recorder);
+    let figures = match plan.shard() {
+        // To be merged.
+        Some(_) => PopulationWindow::with_buckets,
+        None => PopulationWindow::of,
+    };
+    let mut timeline = timeline_report(&mut recorder, figures);
     if let Some(learnt) = &learnt {
         kernel::into_windows(learnt, &mut timeline, recorder.timeline.window());
     }
@@ -150,6 +160,7 @@ pub(super) fn assemble(
         events_dropped: marks.dropped,
         migration: None,
         sessions,
+        shards: Vec::new(),
         plan,
     };
     let slow = learnt.map(|learnt| learnt.slow).unwrap_or_default();
@@ -375,7 +386,10 @@ fn error_examples(bad: &BadCalls) -> Vec<ErrorExample> {
         errno: None,
         message: Some(why.clone()),
     });
-    bad.examples.iter().map(example).chain(rejected).collect()
+    let mut examples: Vec<_> = bad.examples.iter().map(example).chain(rejected).collect();
+    // Of several workers they came in any order.
+    examples.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
+    examples
 }
 
 fn example(&(failure, at): &(crate::Failure, Nanos)) -> ErrorExample {
@@ -388,7 +402,7 @@ fn example(&(failure, at): &(crate::Failure, Nanos)) -> ErrorExample {
     }
 }
 
-fn timeline_report(recorder: &mut Recorder) -> TimelineReport {
+fn timeline_report(recorder: &mut Recorder, figures: Figures) -> TimelineReport {
     let timeline = &mut recorder.timeline;
     let column = |pick: fn(&crate::record::Counters) -> u32| -> Vec<u32> {
         timeline.steps().iter().map(pick).collect()
@@ -401,14 +415,14 @@ fn timeline_report(recorder: &mut Recorder) -> TimelineReport {
     };
     TimelineReport {
         window_ms: as_millis(timeline.window()),
-        windows: windows(timeline),
+        windows: windows(timeline, figures),
         counters,
         failed_calls: recorder.bad_calls.kept.iter().map(failed_call).collect(),
         failed_calls_total: recorder.bad_calls.total,
     }
 }
 
-fn windows(timeline: &mut Timeline) -> Vec<WindowReport> {
+fn windows(timeline: &mut Timeline, figures: Figures) -> Vec<WindowReport> {
     let window_ns = timeline.window();
     let mut windows: Vec<WindowReport> = timeline
         .steps()
@@ -431,16 +445,8 @@ fn windows(timeline: &mut Timeline) -> Vec<WindowReport> {
         .collect();
     for population in Population::ALL {
         for (i, latencies) in timeline.windows(population).iter().enumerate() {
-            let count = latencies.count();
-            if let (Some(window), true) = (windows.get_mut(i), count > 0) {
-                let micros = |ns: u64| ns as f64 / 1e3;
-                let p99 = latencies.quantile_ns(if count < 100 { 1.0 } else { 0.99 });
-                let figures = PopulationWindow {
-                    count,
-                    p50_us: latencies.quantile_ns(0.5).map(micros),
-                    p99_us: p99.map(micros),
-                    max_us: Some(micros(latencies.max_ns)),
-                };
+            if let (Some(window), true) = (windows.get_mut(i), latencies.count() > 0) {
+                let figures = figures(latencies);
                 window.populations.insert(population.name().to_owned(), figures);
             }
         }

@@ -1,11 +1,11 @@
 //! A run under way: watched, marked, stopped, awaited.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::assemble::{self, Finished, addresses};
-use super::progress::{Snapshot, Window, windows};
+use super::progress::{LOOK_EVERY, Snapshot, Steps, Window};
 use super::shared::Shared;
 use super::starting_line::StartingLine;
 use super::worker::Harvest;
@@ -96,11 +96,7 @@ impl RunHandle {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn windows(&self) -> impl Iterator<Item = Window> + '_ {
-        windows(|| {
-            self.clock()?;
-            // Asked in this order, the last window holds all that there is.
-            Some((self.is_finished(), self.snapshot()))
-        })
+        Windows::of(self)
     }
 
     /// Waits for the end and gives the result, and with it the calls that the plan kept
@@ -203,8 +199,8 @@ impl RunHandle {
         for worker in self.workers {
             match worker.join() {
                 Ok(Ok(harvest)) => harvests.extend(harvest),
-                Ok(Err(source)) => {
-                    return Err(RunError::Setup { what: "opening connections", source });
+                Ok(Err(cause)) => {
+                    return Err(RunError::Setup { what: "opening connections", cause });
                 }
                 Err(_) => panicked += 1,
             }
@@ -232,5 +228,42 @@ impl RunHandle {
             report.verdict.add([(VerdictStatus::Degraded, why)]);
         }
         Ok(finished)
+    }
+}
+
+/// The windows of a run, from one look at it to the next.
+#[derive(Debug)]
+pub(crate) struct Windows<'a> {
+    run: &'a RunHandle,
+    steps: Steps,
+}
+
+impl<'a> Windows<'a> {
+    pub(crate) fn of(run: &'a RunHandle) -> Self {
+        Self { run, steps: Steps::new() }
+    }
+
+    /// The next window, if it is over; `None` after the last. `Err`: when to look again.
+    pub(crate) fn look(&mut self) -> Result<Option<Window>, Duration> {
+        // Asked in this order, the last window holds all that there is.
+        let has_ended = self.run.is_finished();
+        if self.run.started_clock().is_none() {
+            return if has_ended { Ok(None) } else { Err(LOOK_EVERY) };
+        }
+        self.steps.next(has_ended, self.run.snapshot())
+    }
+}
+
+impl Iterator for Windows<'_> {
+    type Item = Window;
+
+    /// Waits for it.
+    fn next(&mut self) -> Option<Window> {
+        loop {
+            match self.look() {
+                Ok(window) => return window,
+                Err(wait) => thread::sleep(wait),
+            }
+        }
     }
 }

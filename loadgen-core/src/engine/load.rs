@@ -10,7 +10,7 @@ use super::workload::requests::{RequestId, Requests};
 use super::workload::script::Scripts;
 use crate::clock::{MILLISECOND, Nanos, SECOND};
 use crate::net::tls::TlsSessionCache;
-use crate::plan::{CloseMode, Load, Plan};
+use crate::plan::{CloseMode, Load, Plan, Stripe};
 use crate::record::LoadId;
 use crate::schedule::{Schedule, Starts, Times};
 
@@ -22,15 +22,9 @@ const PAUSE_AFTER_FAILURE: Nanos = 10 * MILLISECOND;
 /// rates their calls would otherwise always start together, and two calls at one
 /// moment see no more of an outage than one. The parts are 1/2, 1/4, 3/4, 1/8 … in turn
 /// (van der Corput's sequence), so that any number of loads lie well apart.
-fn shift(schedule: Schedule, number: u8) -> Nanos {
+fn shift(schedule: &Schedule, number: u8) -> Nanos {
     let part = f64::from(number.reverse_bits()) / 256.0;
     schedule.rate_per_s().map_or(0, |rate| (SECOND as f64 / rate * part) as Nanos)
-}
-
-/// Of `n` things in turns, how many are those of worker `shard` of `shards`.
-fn part(n: u64, shard: impl Into<u64>, shards: impl Into<u64>) -> u64 {
-    let (shard, shards) = (shard.into(), shards.into());
-    n / shards + u64::from(shard < n % shards)
 }
 
 /// An arrival that waits for a connection.
@@ -56,8 +50,8 @@ pub(crate) struct LoadState {
     share: Option<u64>,
     /// Of all that is random about it.
     seed: u64,
-    /// Every so many arrivals of the run one is this worker's, from this one on.
-    stripe: (u64, u64),
+    /// Which of the arrivals of the run are this worker's.
+    stripe: Stripe,
     /// Arrivals waiting for a connection, in order.
     pub(crate) due: VecDeque<Waiting>,
     backlog: usize,
@@ -97,19 +91,20 @@ pub(crate) struct LoadState {
 }
 
 impl LoadState {
-    /// The share of worker `shard` of `shards`.
+    /// What falls to one worker.
     pub(crate) fn new(
         plan: &Plan,
         (number, load): (u8, &Load),
-        (shard, shards): (u32, u32),
+        stripe: Stripe,
         requests: Requests,
         times: &Times,
     ) -> Self {
-        let share = |whole: u32| whole / shards + u32::from(shard < whole % shards);
+        let share = |whole: u32| stripe.share(whole);
+        let (first, step) = stripe.arrivals();
         // Loads of one plan must not share their random gaps.
         let seed = plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9e37_79b9));
-        let mut starts = load.schedule.starts_at(times, seed, shard.into(), shards.into());
-        let shift = shift(load.schedule, number);
+        let mut starts = load.schedule.starts_at(times, seed, first, step);
+        let shift = shift(&load.schedule, number);
         let next = starts.next().map(|at| at + shift);
         Self {
             id: LoadId { number, population: load.population() },
@@ -120,12 +115,12 @@ impl LoadState {
             next,
             arrived: 0,
             share: if number == 0 {
-                plan.call_limit().map(|n| part(n, shard, shards))
+                plan.call_limit().map(|n| stripe.of_arrivals(n))
             } else {
                 None
             },
             seed,
-            stripe: (shard.into(), shards.into()),
+            stripe,
             due: VecDeque::with_capacity(share(load.backlog).min(4096) as usize),
             backlog: share(load.backlog) as usize,
             pauses: VecDeque::new(),
@@ -143,7 +138,7 @@ impl LoadState {
             roomy: Roomy::default(),
             again: VecDeque::new(),
             users: 0,
-            opening: Opening::new(load, shards),
+            opening: Opening::new(load, stripe.of_all().1),
             tls_sessions: TlsSessionCache::default(),
             pace: load.read_bytes_per_s.map(Pace::new),
             scripts: None,
@@ -152,8 +147,7 @@ impl LoadState {
 
     /// Makes its arrivals sessions: `count` in all workers, if that is limited.
     pub(crate) fn add_scripts(&mut self, scripts: Scripts, count: Option<u64>) {
-        let (shard, shards) = self.stripe;
-        self.share = count.map(|count| part(count, shard, shards));
+        self.share = count.map(|count| self.stripe.of_arrivals(count));
         self.scripts = Some(Box::new(scripts));
     }
 
@@ -199,6 +193,13 @@ impl LoadState {
         self.next.filter(|_| self.arrived > 0)
     }
 
+    /// What of the embedding program broke down: its schedule, or who watches its sessions.
+    #[inline]
+    pub(crate) fn failure_of_program(&self) -> Option<&str> {
+        let of_observer = || self.scripts.as_deref()?.common.failure();
+        self.starts.failure().or_else(of_observer)
+    }
+
     /// Takes the next intended start off the schedule.
     pub(crate) fn advance(&mut self) {
         self.next = self.starts.next().map(|at| at + self.shift);
@@ -209,7 +210,7 @@ impl LoadState {
     pub(crate) fn next_request(&mut self) -> RequestId {
         let arrived = self.arrived;
         self.arrived += 1;
-        let (first, step) = self.stripe;
+        let (first, step) = self.stripe.arrivals();
         self.requests.of_arrival(self.seed, || first + arrived * step)
     }
 
@@ -221,7 +222,7 @@ impl LoadState {
 
     /// An arrival is taken up that makes no request: its number in the run.
     pub(crate) fn number_arrival(&mut self) -> u64 {
-        let (first, step) = self.stripe;
+        let (first, step) = self.stripe.arrivals();
         let number = first + self.arrived * step;
         self.arrived += 1;
         number

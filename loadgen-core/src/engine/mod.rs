@@ -38,6 +38,7 @@ use std::thread as os_thread;
 pub(crate) use assemble::Finished;
 use destination::{BELL, Destination};
 use handle::EndOnDrop;
+pub(crate) use handle::Windows;
 pub use handle::{RunHandle, Stopper};
 use load::LoadState;
 use preflight::{check_sources, reach};
@@ -138,7 +139,7 @@ impl Engine {
             return Self::of_sessions(settings, tls, requests, plan);
         }
         let sum = |count: fn(&crate::Load) -> u32| -> u64 {
-            plan.loads().map(|load| u64::from(count(load))).sum()
+            plan.loads().map(|load| u64::from(count(load).div_ceil(plan.shards()))).sum()
         };
         let connections = sum(|load| load.connections);
         // Connections that wait for the server to close come on top.
@@ -165,7 +166,7 @@ impl Engine {
             && let Some(address) = address.tcp()
         {
             socket::check_timestamps(address)
-                .map_err(|source| RunError::KernelTimestamps { source })?;
+                .map_err(|cause| RunError::KernelTimestamps { cause })?;
         }
         let lookup = lookup(&plan)?;
         let tls = tls.into_iter().collect();
@@ -212,7 +213,7 @@ impl Engine {
         let address =
             servers.iter().flatten().next().cloned().ok_or_else(|| RunError::Resolve {
                 url: plan.target.url().to_owned(),
-                source: std::io::Error::other("the name has no address"),
+                cause: std::io::Error::other("the name has no address"),
             })?;
         let descriptor_limit = limits::raise_to_hard_limit();
         Ok(Self {
@@ -305,7 +306,7 @@ impl Engine {
         mut self,
         common: Option<Arc<script::Common>>,
     ) -> Result<RunHandle, RunError> {
-        let setup = |source| RunError::Setup { what: "a resolver thread", source };
+        let setup = |cause| RunError::Setup { what: "a resolver thread", cause };
         let resolver = self.lookup.take().map(Resolver::start).transpose().map_err(setup)?;
         let of_workers = std::mem::take(&mut self.requests.of_workers);
         let settings = Arc::new(self.settings());
@@ -316,41 +317,43 @@ impl Engine {
         let line = Arc::new(StartingLine::new(plan.threads));
         let options = self.socket_options();
         let mut workers = Vec::new();
-        for (shard, requests) in (0..).zip(of_workers) {
+        for (worker, requests) in (0..).zip(of_workers) {
             // One alone is best placed by the scheduler.
-            let core = (plan.threads > 1).then_some(shard as usize);
+            let core = (plan.threads > 1).then_some(worker as usize);
             let spawned = Poll::new(plan.precision).and_then(|poll| {
                 let bell = resolver.as_ref().map(Resolver::line).transpose()?;
-                let sources = Sources::new(&options, (shard, plan.threads));
+                let sources = Sources::new(&options, (worker, plan.threads));
                 let in_turn = plan.target.source_addresses().is_empty();
                 let sources = if in_turn { sources.strictly_in_turn() } else { sources };
                 let choice = plan.target.addresses();
                 let servers = &self.servers;
-                let destination = Destination::new(choice, servers, shard, sources, &options, bell);
+                let of_all = plan.stripe(worker).of_all().0;
+                let destination =
+                    Destination::new(choice, servers, of_all, sources, &options, bell);
                 if let Some(bell) = destination.line() {
                     poll.register_waker(bell.fd(), BELL)?;
                 }
-                let worker = Worker::<P>::new(
+                let made = Worker::<P>::new(
                     Arc::clone(&settings),
                     Arc::clone(&shared),
-                    shard,
+                    worker,
                     poll,
-                    self.loads(shard, requests, common.as_ref()),
+                    self.loads(worker, requests, common.as_ref()),
                     destination,
                     self.recorder(),
                 );
-                let worker = worker.handing_out_to(sinks.next());
+                let made = made.handing_out_to(sinks.next());
                 let line = Arc::clone(&line);
                 let shared = Arc::clone(&shared);
-                let thread = os_thread::Builder::new().name(format!("loadgen-{shard}"));
-                thread.spawn(move || carry_out(core, worker, &line, &shared))
+                let thread = os_thread::Builder::new().name(format!("loadgen-{worker}"));
+                thread.spawn(move || carry_out(core, made, &line, &shared))
             });
             match spawned {
-                Ok(worker) => workers.push(worker),
-                Err(source) => {
+                Ok(thread) => workers.push(thread),
+                Err(cause) => {
                     line.abandon();
                     shared.cut();
-                    return Err(RunError::Setup { what: "a worker thread", source });
+                    return Err(RunError::Setup { what: "a worker thread", cause });
                 }
             }
         }
@@ -387,25 +390,25 @@ impl Engine {
     /// settings of such.
     fn loads(
         &self,
-        shard: u32,
+        worker: u32,
         requests: Vec<Requests>,
         common: Option<&Arc<script::Common>>,
     ) -> Vec<LoadState> {
         let plan = &self.plan;
-        let threads = plan.threads;
+        let stripe = plan.stripe(worker);
         let mut loads: Vec<LoadState> = plan
             .loads()
             .zip(0..)
             .zip(requests.into_iter().zip(&self.requests.times))
             .map(|((load, number), (requests, times))| {
-                LoadState::new(plan, (number, load), (shard, threads), requests, times)
+                LoadState::new(plan, (number, load), stripe, requests, times)
             })
             .collect();
         if let Some(common) = common
             && let Some(load) = loads.first_mut()
         {
             let count = common.settings.sessions.count;
-            load.add_scripts(Scripts::new(Arc::clone(common), load.id, shard, threads), count);
+            load.add_scripts(Scripts::new(Arc::clone(common), load.id, stripe), count);
         }
         loads
     }

@@ -27,7 +27,7 @@ pub(super) fn reach(
     tls: Option<&TlsSettings>,
 ) -> Result<(Endpoint, Vec<Endpoint>), RunError> {
     let addresses =
-        plan.target.resolve().map_err(|source| RunError::Resolve { url: shown(plan), source })?;
+        plan.target.resolve().map_err(|cause| RunError::Resolve { url: shown(plan), cause })?;
     let mut last = None;
     for address in &addresses {
         match reach_from_any(plan, address) {
@@ -50,10 +50,10 @@ pub(super) fn reach(
         }
     }
     Err(match last {
-        Some((address, source)) => RunError::Connect { url: shown(plan), address, source },
+        Some((address, cause)) => RunError::Connect { url: shown(plan), address, cause },
         None => RunError::Resolve {
             url: shown(plan),
-            source: io::Error::other("the name has no address"),
+            cause: io::Error::other("the name has no address"),
         },
     })
 }
@@ -138,10 +138,10 @@ fn secure(
 pub(super) fn check_sources(plan: &Plan, endpoint: &Endpoint) -> Result<(), RunError> {
     let Some(address) = endpoint.tcp() else { return Ok(()) };
     for &source_address in plan.target.source_addresses() {
-        socket::check_source(address, source_address).map_err(|source| RunError::Source {
+        socket::check_source(address, source_address).map_err(|cause| RunError::Source {
             source_address,
             address: endpoint.clone(),
-            source,
+            cause,
         })?;
     }
     Ok(())

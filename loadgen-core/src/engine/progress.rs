@@ -1,11 +1,10 @@
 //! A run under way, as whoever watches it sees it: now, or a tenth of a second at a time.
 
-use std::thread;
 use std::time::Duration;
 
 /// How often there is one, and how often it is looked whether the run has ended.
 const EVERY: Duration = Duration::from_millis(100);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Counters of a run under way, at most 100 ms old. They include the warm-up.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -74,46 +73,52 @@ impl Window {
     }
 }
 
-/// The windows of a run that is looked at by `look`: whether it has ended, and what there is
-/// by now; `None` if it never begins.
-pub(super) fn windows(look: impl Fn() -> Option<(bool, Snapshot)>) -> impl Iterator<Item = Window> {
-    let mut before = Some(Snapshot::default());
-    std::iter::from_fn(move || {
-        let begin = before?;
-        let (has_ended, now) = loop {
-            let (has_ended, now) = look()?;
-            let next = begin.elapsed + EVERY;
-            if has_ended || now.elapsed >= next {
-                break (has_ended, now);
-            }
-            thread::sleep((next - now.elapsed).min(LOOK_EVERY));
-        };
-        before = (!has_ended).then_some(now);
-        Some(Window::between(&begin, &now))
-    })
+/// Where the next window begins; `None` after the last.
+#[derive(Debug)]
+pub(super) struct Steps(Option<Snapshot>);
+
+impl Steps {
+    pub(super) fn new() -> Self {
+        Self(Some(Snapshot::default()))
+    }
+
+    /// What there is by now, and whether the run has ended.
+    pub(super) fn next(
+        &mut self,
+        has_ended: bool,
+        now: Snapshot,
+    ) -> Result<Option<Window>, Duration> {
+        let Some(begin) = self.0 else { return Ok(None) };
+        let next = begin.elapsed + EVERY;
+        if !has_ended && now.elapsed < next {
+            return Err((next - now.elapsed).min(LOOK_EVERY));
+        }
+        self.0 = (!has_ended).then_some(now);
+        Ok(Some(Window::between(&begin, &now)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
 
     #[test]
     fn nothing_is_missing_between_windows_and_the_last_one_is_short() {
         // Each look is 30 ms later, and the run ends at 250 ms.
-        let at = Cell::new(0);
-        let look = || {
-            at.set(at.get() + 30);
-            let elapsed = Duration::from_millis(at.get());
-            let now = Snapshot { elapsed, answered: at.get(), in_flight: 3, ..Snapshot::default() };
-            Some((at.get() >= 250, now))
-        };
-        let all: Vec<Window> = windows(look).collect();
+        let mut steps = Steps::new();
+        let mut all = Vec::new();
+        for at in (30..).step_by(30) {
+            let elapsed = Duration::from_millis(at);
+            let now = Snapshot { elapsed, answered: at, in_flight: 3, ..Snapshot::default() };
+            match steps.next(at >= 250, now) {
+                Ok(Some(window)) => all.push(window),
+                Ok(None) => break,
+                Err(wait) => assert!(wait <= LOOK_EVERY && !wait.is_zero()),
+            }
+        }
         let ends: Vec<u128> = all.iter().map(|window| window.end.as_millis()).collect();
         assert_eq!(ends, [120, 240, 270]);
         assert_eq!(all.iter().map(|window| window.answered).sum::<u64>(), 270);
         assert!(all.windows(2).all(|two| two[0].end == two[1].start));
-        assert_eq!(windows(|| None).count(), 0);
     }
 }

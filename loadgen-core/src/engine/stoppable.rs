@@ -26,7 +26,7 @@ pub(crate) fn unless_stopped<T: Send + 'static>(
             // Once it was stopped, nobody waits for it.
             let _ = send.send(work());
         })
-        .map_err(|source| RunError::Setup { what: "a thread", source })?;
+        .map_err(|cause| RunError::Setup { what: "a thread", cause })?;
     loop {
         match receive.recv_timeout(LOOK_FOR_STOP) {
             Ok(result) => return Ok(result),

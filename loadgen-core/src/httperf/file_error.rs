@@ -15,7 +15,7 @@ pub enum FileError {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It has no bytes.
     #[error("file {} is empty", .0.display())]
@@ -74,13 +74,13 @@ pub enum FileError {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
 /// The bytes of a workload file.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, FileError> {
-    fs::read(file).map_err(|source| FileError::Open { file: file.to_owned(), source })
+    fs::read(file).map_err(|cause| FileError::Open { file: file.to_owned(), cause })
 }
 
 /// Reads the file of `--add-header-file`, whose bytes stand in every request as
@@ -89,5 +89,5 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// [`FileError::Headers`]; httperf only warns of it.
 pub fn read_headers(file: &Path) -> Result<Vec<u8>, FileError> {
-    fs::read(file).map_err(|source| FileError::Headers { file: file.to_owned(), source })
+    fs::read(file).map_err(|cause| FileError::Headers { file: file.to_owned(), cause })
 }

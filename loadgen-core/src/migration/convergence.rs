@@ -43,7 +43,7 @@ pub(super) fn explain(events: &[Event], details: &Map<String, Value>) -> Option<
     if passes.len() < 2 {
         return Some(format!(
             "the first pass over the memory had not ended: {} MiB were left, and at {} MiB/s it \
-             needs about {:.0} s more; raise --migration-limit or the bandwidth",
+             needs about {:.0} s more; raise the migration's limit or the bandwidth",
             mib(last.remaining),
             mib(bandwidth),
             (last.remaining / bandwidth).ceil()

@@ -194,7 +194,7 @@ impl Course {
                 (read_late, over_since) = (0, None);
                 let why = if late {
                     let limit = limit.as_secs_f64();
-                    format!("the migration did not end within {limit} s (--migration-limit)")
+                    format!("the migration did not end within {limit} s, its limit")
                 } else {
                     "the run was interrupted in the migration".to_owned()
                 };

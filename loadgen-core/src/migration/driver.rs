@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::course::{Course, Times, Watch, drain};
+use super::guarded::Guarded;
 use super::impact::{ImpactInput, impact};
 use super::reach::{self, Reach, ReachLog};
 use super::stage::MigrationProgress;
@@ -33,7 +34,14 @@ pub enum MigrationError {
     Run(#[from] RunError),
     /// The trigger cannot start a migration as things stand.
     #[error("cannot prepare the migration: {0}")]
-    Trigger(#[from] TriggerError),
+    Trigger(TriggerError),
+}
+
+// By hand, as its words are in ours: it is no source that would say them once more.
+impl From<TriggerError> for MigrationError {
+    fn from(error: TriggerError) -> Self {
+        Self::Trigger(error)
+    }
 }
 
 /// A load with one migration in the middle.
@@ -53,7 +61,7 @@ pub struct MigrationRun {
 }
 
 /// Makes a sink of a worker by its number and the names of tags.
-type SinkOf = dyn FnMut(&SinkContext<'_>) -> Box<dyn CallSink>;
+type SinkOf = dyn FnMut(&SinkContext<'_>) -> Box<dyn CallSink> + Send;
 
 impl MigrationRun {
     /// Puts `plan`'s load on its target and lets `trigger` migrate the machine:
@@ -66,7 +74,8 @@ impl MigrationRun {
     pub fn new(plan: Plan, trigger: Box<dyn Trigger>) -> Self {
         Self {
             plan,
-            trigger,
+            // Nobody else is to bear what a trigger of the program does.
+            trigger: Box::new(Guarded::new(trigger)),
             before: Duration::from_secs(10),
             after: Duration::from_secs(10),
             limit: Duration::from_secs(600),
@@ -121,7 +130,7 @@ impl MigrationRun {
     #[must_use]
     pub fn with_call_sinks(
         mut self,
-        sinks: impl FnMut(&SinkContext<'_>) -> Box<dyn CallSink> + 'static,
+        sinks: impl FnMut(&SinkContext<'_>) -> Box<dyn CallSink> + Send + 'static,
     ) -> Self {
         self.sinks = Some(Box::new(sinks));
         self
@@ -231,7 +240,7 @@ impl MigrationRun {
                 "the rate of the reach check is from 1 to 1000 a second (or switch it off)",
             ));
         }
-        if self.plan.loads().any(|load| load.schedule() == Schedule::Closed) {
+        if self.plan.loads().any(|load| *load.schedule() == Schedule::Closed) {
             return Err(PlanError::Conflict(
                 "a migration needs an open loop (a rate): in a closed loop the clients wait \
                  together with the stopped server, and the outage hides itself",

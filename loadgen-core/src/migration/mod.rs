@@ -7,6 +7,8 @@ mod command;
 mod convergence;
 mod course;
 mod driver;
+mod guarded;
+mod handle;
 mod impact;
 mod lists;
 mod patience;
@@ -19,6 +21,7 @@ mod trigger;
 
 pub use command::CommandTrigger;
 pub use driver::{MigrationError, MigrationRun};
+pub use handle::{MigrationHandle, MigrationSnapshot};
 pub use impact::{Impact, ImpactInput, impact};
 pub use qmp::{QmpAddress, QmpClock, QmpOptions, QmpTrigger};
 pub use reach::ReachCheck;

@@ -189,12 +189,12 @@ pub enum TriggerError {
     #[error("trigger specification: {0}")]
     Spec(String),
     /// The other side (program, socket, API) cannot be reached or went away.
-    #[error("{what}: {source}")]
+    #[error("{what}: {cause}")]
     Io {
         /// What was being done with what.
         what: String,
         /// The error of the system.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The other side answered with an error.
     #[error("{what} was refused: {reason}")]
@@ -220,6 +220,12 @@ pub enum TriggerError {
         /// How long we waited.
         waited: Duration,
     },
+    /// A trigger of the embedding program panicked.
+    #[error("the program's trigger panicked: {said}")]
+    Panicked {
+        /// What it said.
+        said: String,
+    },
     /// The trigger has no such ability.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -227,8 +233,8 @@ pub enum TriggerError {
 
 impl TriggerError {
     /// An error of the system while doing `what`.
-    pub fn io(what: impl Into<String>, source: io::Error) -> Self {
-        Self::Io { what: what.into(), source }
+    pub fn io(what: impl Into<String>, cause: io::Error) -> Self {
+        Self::Io { what: what.into(), cause }
     }
 
     /// A refusal of `what`.

@@ -19,7 +19,7 @@ pub(crate) struct Received {
 pub(crate) enum HandshakeError {
     /// The connection broke below TLS.
     #[error("the connection broke during the TLS handshake: {0}")]
-    Socket(#[source] io::Error),
+    Socket(io::Error),
     /// The server ended the connection without a word.
     #[error("the server closed the connection during the TLS handshake")]
     Closed,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallLimit, DEFAULT_TIMEOUT_S, Load, NamedLoad, PROBE, Plan, Precision};
+use super::{CallLimit, DEFAULT_TIMEOUT_S, Load, NamedLoad, PROBE, Plan, Precision, Shard};
 use crate::abort::AbortRule;
 use crate::check::NamedCheck;
 use crate::expectation::Expectation;
@@ -47,6 +47,9 @@ pub(super) struct Document {
     deadline_s: Option<f64>,
     drain_s: Option<f64>,
     threads: u32,
+    /// Left out of a whole plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
     precision: Precision,
     seed: u64,
     call_log: u64,
@@ -82,6 +85,7 @@ impl From<Plan> for Document {
             warmup_s: plan.warmup_s,
             deadline_s: plan.deadline_s,
             threads: plan.threads,
+            shard: plan.shard,
             precision: plan.precision,
             seed: plan.seed,
             call_log: plan.call_log,
@@ -112,6 +116,7 @@ impl TryFrom<Document> for Plan {
             deadline_s: told.deadline_s,
             drain_s: told.drain_s,
             threads: told.threads,
+            shard: told.shard,
             precision: told.precision,
             seed: told.seed,
             call_log: told.call_log,

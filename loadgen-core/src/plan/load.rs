@@ -241,8 +241,8 @@ impl Load {
 
     /// The arrival process.
     #[must_use]
-    pub fn schedule(&self) -> Schedule {
-        self.schedule
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
     }
 
     /// Most connections open at once.
@@ -305,35 +305,35 @@ impl Load {
         }
         let range = |what, range, value: String| Err(PlanError::Range { what, range, value });
         if !(1..=1024).contains(&self.pipeline) {
-            let what = "the number of calls in flight on a connection (--pipeline)";
+            let what = "{pipeline}";
             return range(what, "from 1 to 1024", self.pipeline.to_string());
         }
         if self.pipeline > 1 && self.calls_per_connection == 1 {
             return Err(PlanError::Conflict(
-                "a connection of one call has nothing to pipeline: --pipeline needs more \
-                 --calls-per-connection, or no limit of them",
+                "a connection of one call has nothing to pipeline: raise {calls-per-connection}, or lower \
+                 {pipeline} to 1",
             ));
         }
         if self.max_connecting == Some(0) {
-            let what = "the number of handshakes under way (--max-connecting)";
+            let what = "{max-connecting}";
             return range(what, "at least 1", "0".to_owned());
         }
         if let Some(rate) = self.connect_rate_per_s
             && !(rate.is_finite() && (0.001..=1e7).contains(&rate))
         {
-            let what = "the rate of new connections (--connect-rate)";
+            let what = "{connect-rate}";
             return range(what, "from 0.001 to 10,000,000 per second", rate.to_string());
         }
         if let Some(rate) = self.read_bytes_per_s
             && !(rate.is_finite() && (1.0..=1e12).contains(&rate))
         {
-            let what = "the rate of reading (--read-rate)";
+            let what = "{read-rate}";
             return range(what, "from 1 byte to 1 TB per second", format!("{rate} B/s"));
         }
         if self.close != CloseMode::Server && self.calls_per_connection == 0 {
             return Err(PlanError::Conflict(
-                "connections without a last call are not closed by us: --close needs \
-                 --calls-per-connection (or, for newcomers, --probe-rate)",
+                "connections without a last call are not closed by us: {close} needs \
+                 {calls-per-connection} (or, for newcomers, {probe})",
             ));
         }
         Ok(())

@@ -61,7 +61,7 @@ impl Plan {
             (
                 (target.addresses() == Addresses::All || target.resolves_again()) && several,
                 "sessions with several servers connect to one address of each: leave out \
-                 --addresses and --resolve-again",
+                 {addresses} and {resolve-again}",
             ),
             (
                 target.is_unix()
@@ -77,9 +77,9 @@ impl Plan {
                  out Sessions::preflight",
             ),
             (
-                sessions.open_connections.is_some_and(|most| (1..self.threads).contains(&most)),
-                "every thread needs a connection of its own: allow more open connections \
-                 (Sessions::open_connections, --max-connections), or lower --threads",
+                sessions.open_connections.is_some_and(|most| (1..self.workers()).contains(&most)),
+                "every thread needs a connection of its own: raise {open-connections} or \
+                 lower {threads}",
             ),
         ];
         match ignored.into_iter().find(|(is_set, _)| *is_set) {
@@ -142,8 +142,8 @@ mod tests {
             (several(target().with_connect_to("127.0.0.1:80".parse().unwrap())), "several servers"),
             (several(unix()), "unix socket"),
             (several(target().with_proxy("127.0.0.1:1".parse().unwrap())), "proxy"),
-            (several(target().with_addresses(Addresses::All)), "--addresses"),
-            (several(target().with_resolve_again()), "--resolve-again"),
+            (several(target().with_addresses(Addresses::All)), "all addresses"),
+            (several(target().with_resolve_again()), "resolving again"),
             (
                 to(target()).with_sessions(Sessions {
                     preflight: true,
@@ -153,7 +153,7 @@ mod tests {
                 "preflight",
             ),
             (to(unix()).with_sessions(socket(choosing())), "choose_ports"),
-            (at(load()).with_sessions(few).with_threads(2), "open_connections"),
+            (at(load()).with_sessions(few).with_threads(2), "open connections"),
         ];
         for (plan, word) in cases {
             let error = plan.validate().expect_err(word).to_string();

@@ -14,7 +14,7 @@ fn plan() -> Plan {
 #[test]
 fn loads_have_names_that_tell_them_apart() {
     let schedule = Schedule::constant(10.0);
-    let (kept, fresh) = (Load::established(schedule), Load::fresh(schedule));
+    let (kept, fresh) = (Load::established(schedule.clone()), Load::fresh(schedule));
     let named = |name: &str| plan().with_load(name, kept.clone());
     let many = (0..64).fold(plan(), |plan, k| plan.with_load(&format!("l{k}"), kept.clone()));
     for (plan, word) in [

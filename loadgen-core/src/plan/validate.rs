@@ -68,7 +68,7 @@ impl Plan {
         if self.abort_if.iter().any(AbortRule::is_of_wrong_replies) && !self.may_expect() {
             return Err(PlanError::Conflict(
                 "no reply can be wrong, since nothing is expected of any: say what is expected \
-                 (--expect), or leave out the rule of wrong replies",
+                 ({expect}), or leave out the rule of wrong replies",
             ));
         }
         if !(1..=1024).contains(&self.threads) {
@@ -96,18 +96,19 @@ impl Plan {
         if self.kernel_timestamps && self.loads().any(|load| load.pipeline > 1) {
             return Err(PlanError::Conflict(
                 "with pipelining several replies share a kernel timestamp: leave out \
-                 --kernel-timestamps or --pipeline",
+                 {kernel-timestamps} or {pipeline}",
             ));
         }
-        if self.loads().any(|load| load.connections < self.threads) {
+        if self.loads().any(|load| load.connections < self.workers()) {
             return Err(PlanError::Conflict(
-                "every thread needs a connection of its own: raise --connections or lower --threads",
+                "every thread of every shard needs a connection of its own: raise {connections} or \
+                 lower {threads}",
             ));
         }
-        if self.loads().any(|load| load.max_connecting.is_some_and(|n| n < self.threads)) {
+        if self.loads().any(|load| load.max_connecting.is_some_and(|n| n < self.workers())) {
             return Err(PlanError::Conflict(
-                "every thread has its share of the handshakes under way: raise --max-connecting \
-                 or lower --threads",
+                "every thread has its share of the handshakes under way: raise {max-connecting} \
+                 or lower {threads}",
             ));
         }
         Ok(())
@@ -182,13 +183,13 @@ impl Plan {
         if self.sessions.is_some() {
             return Err(PlanError::Conflict(
                 "the arrivals of this load are sessions, which are limited by their own number, \
-                 not by calls (--calls)",
+                 not by {calls}",
             ));
         }
         match limit {
             CallLimit::Calls(calls) if !(1..=MOST_CALLS).contains(&calls) => {
                 Err(PlanError::Range {
-                    what: "the number of calls (--calls)",
+                    what: "{calls}",
                     range: "from 1 to 1,000,000,000,000",
                     value: calls.to_string(),
                 })
@@ -196,15 +197,15 @@ impl Plan {
             // They are walked before the load begins, to know when it ends.
             CallLimit::Calls(calls) if calls > MOST_RANDOM_CALLS && self.load.has_random_gaps() => {
                 Err(PlanError::Range {
-                    what: "the number of calls (--calls) with random gaps",
+                    what: "{calls} with random gaps",
                     range: "at most 100,000,000",
                     value: calls.to_string(),
                 })
             }
             CallLimit::EachRequestOnce if self.requests_of(&self.load).is_none() => {
                 Err(PlanError::Conflict(
-                    "there is no list of requests that could be made once each: give --requests FILE, \
-                 or a number of calls (--calls)",
+                    "there is no list of requests that could be made once each: give one ({requests}), or \
+                     say how many calls there are ({calls})",
                 ))
             }
             CallLimit::EachRequestOnce
@@ -233,12 +234,13 @@ impl Plan {
         if self.kernel_timestamps {
             return Err(PlanError::Conflict(
                 "the kernel tells for no unix socket when it received what is read: leave out \
-                 --kernel-timestamps",
+                 {kernel-timestamps}",
             ));
         }
         if self.loads().any(|load| load.close == CloseMode::Reset) {
             return Err(PlanError::Conflict(
-                "connections to a unix socket cannot be reset: use --close client or server",
+                "connections to a unix socket cannot be reset: let {close} be that of the client or of the \
+                 server",
             ));
         }
         Ok(())

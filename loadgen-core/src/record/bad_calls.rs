@@ -5,12 +5,12 @@ use super::{CallRecord, Failure};
 use crate::clock::Nanos;
 
 /// Calls that are kept.
-const MOST: usize = 10_000;
+pub(crate) const MOST_BAD_CALLS: usize = 10_000;
 
 /// Failed, shed and unfinished calls.
 #[derive(Debug, Default)]
 pub(crate) struct BadCalls {
-    /// The first [`MOST`] of them.
+    /// The first [`MOST_BAD_CALLS`] of them.
     pub(crate) kept: Vec<CallRecord>,
     /// How many there were.
     pub(crate) total: u64,
@@ -23,7 +23,7 @@ pub(crate) struct BadCalls {
 impl BadCalls {
     pub(super) fn push(&mut self, call: CallRecord) {
         self.total += 1;
-        if self.kept.len() < MOST {
+        if self.kept.len() < MOST_BAD_CALLS {
             self.kept.push(call);
         }
     }
@@ -48,7 +48,7 @@ impl BadCalls {
         self.total += other.total;
         self.kept.extend(other.kept);
         self.kept.sort_by_key(|call| call.done);
-        self.kept.truncate(MOST);
+        self.kept.truncate(MOST_BAD_CALLS);
         self.rejected = match (self.rejected.take(), other.rejected) {
             (Some(mine), Some(theirs)) => Some(if theirs.0 < mine.0 { theirs } else { mine }),
             (mine, theirs) => mine.or(theirs),

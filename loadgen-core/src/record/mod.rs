@@ -21,7 +21,7 @@ mod timeline;
 mod tls;
 pub(crate) mod visits;
 
-pub(crate) use bad_calls::BadCalls;
+pub(crate) use bad_calls::{BadCalls, MOST_BAD_CALLS};
 pub use calls::{CallLog, CallRecord};
 pub use connection_failures::ConnectionFailures;
 pub use connections::{ConnectionEnd, ConnectionLog};
@@ -37,5 +37,5 @@ pub(crate) use sessions::SessionRecord;
 pub use sink::{CallSink, ConnectionId, EndedCall, SinkContext};
 pub use spread::Moments;
 pub(crate) use tags::TagRecord;
-pub(crate) use timeline::{Counters, STEPS_PER_WINDOW, Timeline};
+pub(crate) use timeline::{Counters, STEPS_PER_WINDOW, Timeline, Window};
 pub(crate) use tls::TlsRecord;

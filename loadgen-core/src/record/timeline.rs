@@ -54,13 +54,25 @@ pub(crate) struct Window {
 impl Window {
     fn add(&mut self, bucket: u16, count: u32, max_ns: u64) {
         match self.buckets.binary_search_by_key(&bucket, |&(b, _)| b) {
-            Ok(i) => self.buckets[i].1 += count,
+            Ok(i) => self.buckets[i].1 = self.buckets[i].1.saturating_add(count),
             Err(i) => self.buckets.insert(i, (bucket, count)),
         }
         self.max_ns = self.max_ns.max(max_ns);
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Of buckets as [`Self::buckets`] gives them; `None` if these are no such.
+    pub(crate) fn of(buckets: &[(u16, u32)], max_ns: u64) -> Option<Self> {
+        let in_order = buckets.is_sorted_by(|one, next| one.0 < next.0);
+        let known = buckets.last().is_none_or(|&(bucket, _)| usize::from(bucket) < BUCKETS);
+        (in_order && known).then(|| Self { buckets: buckets.to_vec(), max_ns })
+    }
+
+    /// How many times are in which bucket, without the empty ones.
+    pub(crate) fn buckets(&self) -> &[(u16, u32)] {
+        &self.buckets
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
         for &(bucket, count) in &other.buckets {
             self.add(bucket, count, other.max_ns);
         }

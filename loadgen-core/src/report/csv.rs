@@ -40,7 +40,7 @@ pub fn render_csv(report: &Report) -> String {
             w.bytes_received
         );
         for name in &names {
-            let population = w.populations.get(*name).copied().unwrap_or_default();
+            let population = w.populations.get(*name).cloned().unwrap_or_default();
             let _ = write!(out, ",{}", population.count);
             for value in [population.p50_us, population.p99_us, population.max_us] {
                 out.push(',');

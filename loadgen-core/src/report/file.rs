@@ -14,20 +14,20 @@ use super::json::ReportError;
 
 /// A result that could not be written to a file.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write '{}': {source}{}", path.display(), hint(source))]
+#[error("cannot write '{}': {cause}{}", path.display(), hint(cause))]
 #[non_exhaustive]
 pub struct WriteError {
     /// The file as the caller named it.
     pub path: PathBuf,
     /// The error of the system.
-    pub source: io::Error,
+    pub cause: io::Error,
 }
 
 impl WriteError {
     /// Whether there was no room (disk full, or a quota or size limit reached).
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
-        matches!(self.source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG))
+        matches!(self.cause.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG))
     }
 }
 
@@ -54,7 +54,6 @@ fn hint(error: &io::Error) -> &'static str {
 #[non_exhaustive]
 pub struct Unsaved {
     /// Why it could not be saved.
-    #[source]
     pub error: WriteError,
     /// The report as JSON.
     pub json: String,
@@ -95,7 +94,7 @@ impl Report {
 /// [`WriteError`] with the path and the cause. No temporary file is left behind.
 pub fn write_file(path: &Path, contents: &[u8]) -> Result<(), WriteError> {
     write(path, |file| file.write_all(contents))
-        .map_err(|source| WriteError { path: path.to_owned(), source })
+        .map_err(|cause| WriteError { path: path.to_owned(), cause })
 }
 
 /// Whether a path leads to a stream of the caller (such as a redirection), which

@@ -19,16 +19,14 @@ pub enum ReportError {
         reason: String,
     },
     /// JSON, but not a report of this program.
-    #[error(
-        "not a report: it has no \"schema\" field; give a file that loadgen wrote with --format json"
-    )]
+    #[error("not a report: it has no \"schema\" field; give a file that loadgen wrote as JSON")]
     NoSchema,
     /// A report in another schema.
     #[error(
         "the report has schema \"{found}\", but \"{SCHEMA}\" is read here: {}",
         if found.starts_with("loadgen-sweep/") {
-            "it is that of a sweep; 'loadgen sweep' with the same options and --resume FILE writes \
-             it in another form, measuring nothing anew"
+            "it is that of a sweep; 'loadgen sweep' with the same options, resuming this file, writes \
+             it in another form and measures nothing anew"
         } else {
             "use the version of loadgen that wrote it"
         }

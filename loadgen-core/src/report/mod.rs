@@ -10,6 +10,7 @@ mod file;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod latency;
+mod merge;
 mod model;
 mod model_addresses;
 mod model_connections;
@@ -19,6 +20,7 @@ mod model_kernel;
 mod model_migration;
 mod model_reach;
 mod model_sessions;
+mod model_timeline;
 mod of_sessions;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -35,10 +37,10 @@ pub use html::render_html;
 pub use json::ReportError;
 pub use latency::Latency;
 pub(crate) use latency::latency;
+pub use merge::MergeError;
 pub use model::{
-    CallsFileReport, CallsFormat, Cpu, Environment, ErrorExample, FailedCall, LoadReport,
-    PopulationReport, PopulationWindow, Rates, Report, SCHEMA, TagReport, TimelineCounters,
-    TimelineReport, Tool, Traffic, Verdict, VerdictStatus, WindowReport,
+    CallsFileReport, CallsFormat, Cpu, Environment, ErrorExample, LoadReport, PopulationReport,
+    Rates, Report, SCHEMA, ShardReport, TagReport, Tool, Traffic, Verdict, VerdictStatus,
 };
 pub use model_addresses::{AddressReport, ConnectedTo};
 pub use model_connections::TlsReport;
@@ -54,6 +56,9 @@ pub use model_migration::{
 pub use model_reach::{Silent, Unreachable};
 pub use model_sessions::{
     ConnectionFigures, ReplyFigures, RequestFigures, SessionOutcomes, SessionsReport,
+};
+pub use model_timeline::{
+    FailedCall, PopulationWindow, TimelineCounters, TimelineReport, WindowReport,
 };
 pub use text::render_text;
 

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ConnectedTo, Counts, GeneratorReport, KernelTimestamps, KernelWindow, Latency, Migration,
-    SessionsReport, SlowCalls, TlsReport,
+    ConnectedTo, Counts, GeneratorReport, KernelTimestamps, Latency, Migration, SessionsReport,
+    SlowCalls, TimelineReport, TlsReport,
 };
 use crate::abort::Aborted;
 use crate::event::EventReport;
@@ -137,6 +137,9 @@ pub struct Report {
     /// What a plan with sessions measured of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<SessionsReport>,
+    /// Of a report that was [merged](Self::merge), what each shard ran on; empty otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardReport>,
 }
 
 impl Report {
@@ -181,6 +184,27 @@ impl CallsFileReport {
             None => None,
         }
     }
+}
+
+/// One of the reports that were [merged](Report::merge).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ShardReport {
+    /// Its number, from 0.
+    pub index: u32,
+    /// Start of its load, RFC 3339 with milliseconds, UTC.
+    pub started_at: String,
+    /// From there to the end of its drain.
+    pub duration_s: f64,
+    /// The part of it that its summary figures cover.
+    pub measured_s: f64,
+    /// Where it ran.
+    pub environment: Environment,
+    /// Whether its figures can be trusted.
+    pub verdict: Verdict,
+    /// The file with a line for each of its calls, if one was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_file: Option<CallsFileReport>,
 }
 
 /// How the lines of a file of calls are written.
@@ -392,95 +416,4 @@ pub struct TagReport {
     pub status: BTreeMap<String, u64>,
     /// Failed calls by class.
     pub errors: BTreeMap<String, u64>,
-}
-
-/// The run over time, on a grid from the start of the load. It holds the warm-up
-/// too.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct TimelineReport {
-    /// Width of a window.
-    pub window_ms: f64,
-    /// The windows, without gaps.
-    pub windows: Vec<WindowReport>,
-    /// The same counts on a finer grid.
-    pub counters: TimelineCounters,
-    /// Failed, shed and unfinished calls, one by one, up to 10,000 of them.
-    pub failed_calls: Vec<FailedCall>,
-    /// How many of them there were in all.
-    pub failed_calls_total: u64,
-}
-
-/// One window. Offered, shed and response times belong to the window of the
-/// intended start; started, answered, failed and bytes to the window in which
-/// they happened.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct WindowReport {
-    /// Its begin, from the start of the load.
-    pub start_s: f64,
-    /// Arrivals by the schedule.
-    pub offered: u64,
-    /// Calls started.
-    pub started: u64,
-    /// Replies completed.
-    pub answered: u64,
-    /// Calls failed.
-    pub failed: u64,
-    /// Arrivals never started.
-    pub shed: u64,
-    /// Bytes sent.
-    pub bytes_sent: u64,
-    /// Bytes received.
-    pub bytes_received: u64,
-    /// Response times of the calls that were to start in it, by population.
-    pub populations: BTreeMap<String, PopulationWindow>,
-    /// Slow calls that were to start in it, by cause (the first 100,000 of a run).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub slow_calls: BTreeMap<String, u64>,
-    /// What the kernel said during it; `None` if it was not asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kernel: Option<KernelWindow>,
-}
-
-/// Response times of a window's calls of one population (2 significant digits).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct PopulationWindow {
-    /// Answered calls with an intended start in the window.
-    pub count: u64,
-    /// Median response time.
-    pub p50_us: Option<f64>,
-    /// 99th percentile, or the maximum when the window has fewer than 100 calls.
-    pub p99_us: Option<f64>,
-    /// Longest response time.
-    pub max_us: Option<f64>,
-}
-
-/// Counts on a fine grid, one entry a step.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct TimelineCounters {
-    /// Width of a step.
-    pub step_ms: f64,
-    /// Arrivals by the schedule.
-    pub offered: Vec<u32>,
-    /// Replies completed.
-    pub answered: Vec<u32>,
-    /// Calls failed.
-    pub failed: Vec<u32>,
-}
-
-/// A call that brought no reply.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct FailedCall {
-    /// Its intended start, from the start of the load.
-    pub at_s: f64,
-    /// From the intended start to giving up.
-    pub waited_s: f64,
-    /// Its way of connecting.
-    pub population: String,
-    /// `phase-cause`, `shed` or `unfinished`.
-    pub class: String,
 }

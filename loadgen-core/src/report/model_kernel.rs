@@ -102,6 +102,9 @@ pub struct KernelWindow {
     pub retransmitting: u64,
     /// Mean and largest of the smoothed round trips; `None` where none was known.
     pub rtt_mean_us: Option<f64>,
+    /// Samples that have one; 0 in reports of earlier versions.
+    #[serde(default)]
+    pub rtt_samples: u64,
     /// The largest of them.
     pub rtt_max_us: Option<f64>,
     /// The largest retransmission timeout in force.

@@ -99,9 +99,12 @@ fn samples() -> Vec<Value> {
         first_failure: Some("refused".to_owned()),
         ..Default::default()
     });
+    encrypted.plan = encrypted.plan.with_shard("1/2".parse().unwrap());
+    encrypted.timeline.windows[0].populations.values_mut().for_each(|p| p.buckets = vec![(9, 1)]);
     let reports = [
         sample::plain(),
         encrypted,
+        sample::merged(),
         sample::pre_copy(),
         sample::post_copy_cut(),
         sample::stop_and_copy(),
@@ -240,6 +243,10 @@ fn with_sessions() -> Vec<Report> {
         report.plan = crate::Plan::new(target, load.clone()).with_probe(load);
         report
     });
+    let mut custom = sample::plain();
+    let load = crate::Load::established(Schedule::custom("c", std::time::Duration::from_secs));
+    let target = crate::Target::parse("http://127.0.0.1/").unwrap();
+    custom.plan = crate::Plan::new(target, load.clone()).with_probe(load);
     let mut replayed = sample::plain();
     let known = Recorded::at_speed(2.0).knowing(&[0, 1_000_000]);
     let log = RequestList::file("access.log").with_format(RequestFormat::AccessLog);
@@ -247,7 +254,7 @@ fn with_sessions() -> Vec<Report> {
     let load = crate::Load::established(Schedule::Recorded(known)).with_requests(log.clone());
     let target = crate::Target::parse("http://127.0.0.1/").unwrap();
     replayed.plan = crate::Plan::new(target, load.clone()).with_probe(load).with_requests(log);
-    let reports = cases.into_iter().flat_map(reports).chain(profiles).chain([replayed]);
+    let reports = cases.into_iter().flat_map(reports).chain(profiles).chain([replayed, custom]);
     reports.map(with_another_load).collect()
 }
 

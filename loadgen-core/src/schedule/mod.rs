@@ -5,14 +5,17 @@
 //! *k ≡ i (mod n)*, so that *n* threads or *n* machines send exactly what one
 //! big machine would.
 
+mod custom;
 mod gaps;
 mod profile;
 mod recorded;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use custom::CustomSchedule;
 pub use gaps::{GapLaw, GapStep, GapSteps, Gaps};
 pub use profile::{Profile, ProfileError, Stage, Stages};
 pub use recorded::Recorded;
@@ -22,8 +25,8 @@ use crate::error::PlanError;
 use crate::random::unit;
 
 /// The arrival process of a load of calls.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "a schedule stays Copy; there are one or two")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "there are one or two")]
 #[serde(tag = "arrival", rename_all = "lowercase", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Schedule {
@@ -50,6 +53,8 @@ pub enum Schedule {
     /// Open loop at the times that the requests of an access log came at, and again from the
     /// first after the last.
     Recorded(Recorded),
+    /// Open loop at the times that the embedding program says.
+    Custom(CustomSchedule),
     /// Closed loop: every connection starts its next call when the last one has
     /// ended. The intended start of a call is then the moment of its sending, so
     /// a stalled server lowers the load instead of showing as a response time.
@@ -75,8 +80,60 @@ impl Schedule {
         Self::Uniform { rate_per_s }
     }
 
+    /// Open loop at a rate that changes: one [`Stage`] after the other, each with its rate at its
+    /// begin and at its end, and the last one's rate after it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use loadgen_core::{Schedule, Stage};
+    ///
+    /// let up = Stage::new(0.0, 100.0, Duration::from_secs(10));
+    /// let hold = Stage::new(100.0, 100.0, Duration::from_secs(60));
+    /// let schedule = Schedule::stages([up, hold])?;
+    /// // A ramp from 0 makes half as many calls as its last rate would.
+    /// let within_ramp = schedule.starts(1, 0, 1).take_while(|at| *at < 10_000_000_000);
+    /// assert_eq!(within_ramp.count(), 500);
+    /// # Ok::<(), loadgen_core::PlanError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PlanError::Range`] unless there are from 1 to [`Stages::MOST`]. What is no rate and no
+    /// time is told when the plan is validated.
+    pub fn stages(stages: impl IntoIterator<Item = Stage>) -> Result<Self, PlanError> {
+        let stages: Vec<Stage> = stages.into_iter().collect();
+        let few = Stages::new(&stages).ok_or(PlanError::Range {
+            what: "the number of stages",
+            range: "from 1 to 32",
+            value: stages.len().to_string(),
+        })?;
+        Ok(Self::Profile(Profile::Stages { stages: few }))
+    }
+
+    /// Open loop at times of one's own: `start` says when call *k* of the whole load, from 0,
+    /// is to start, from the start of the load. It is a function of *k* alone, which may be
+    /// asked more than once, by any thread, and never says an earlier time for a later call
+    /// (else that call starts with the one before it). It has no end: the plan's
+    /// [duration](crate::Plan::with_duration) or [calls](crate::Plan::with_calls) are the end.
+    /// Reports tell `name`; a plan that is read back needs the function again. A panic in it
+    /// ends the run, whose report is kept.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use loadgen_core::Schedule;
+    ///
+    /// // Bursts of ten calls, a second apart.
+    /// let bursts = Schedule::custom("bursts", |k| Duration::from_secs(k / 10));
+    /// let starts: Vec<_> = bursts.starts(1, 0, 1).skip(8).take(3).collect();
+    /// assert_eq!(starts, [0, 0, 1_000_000_000]);
+    /// ```
+    #[must_use]
+    pub fn custom(name: &str, start: impl Fn(u64) -> Duration + Send + Sync + 'static) -> Self {
+        Self::Custom(CustomSchedule::new(name, start))
+    }
+
     /// Mean calls a second (of a [`Profile`], over its stages or a period); `None` in closed
-    /// loop, where the server decides, and of a log that has not been read yet.
+    /// loop, where the server decides, of a log that has not been read yet, and of a schedule
+    /// of the program's own.
     #[must_use]
     pub fn rate_per_s(&self) -> Option<f64> {
         match *self {
@@ -86,7 +143,7 @@ impl Schedule {
             Self::Drawn(gaps) => Some(1.0 / gaps.mean_s()),
             Self::Profile(profile) => Some(profile.mean_per_s()),
             Self::Recorded(recorded) => recorded.mean_per_s(),
-            Self::Closed => None,
+            Self::Custom(_) | Self::Closed => None,
         }
     }
 
@@ -101,7 +158,7 @@ impl Schedule {
     }
 
     /// The same arrival process at another mean rate (calls a second); `None` in
-    /// closed loop, which has no rate, and of what was recorded at its own.
+    /// closed loop, which has no rate, and of what comes at times of its own.
     #[must_use]
     pub fn with_rate(self, rate_per_s: f64) -> Option<Self> {
         Some(match self {
@@ -112,7 +169,7 @@ impl Schedule {
             Self::Profile(profile) => {
                 Self::Profile(profile.scaled(rate_per_s / profile.mean_per_s()))
             }
-            Self::Recorded(_) | Self::Closed => return None,
+            Self::Recorded(_) | Self::Custom(_) | Self::Closed => return None,
         })
     }
 
@@ -126,7 +183,8 @@ impl Schedule {
             _ => None,
         };
         let (times, shards) = (Times::default(), shards.max(1));
-        Starts { schedule: *self, seed, next: 0, at_s: 0.0, walk, times, shard, shards }
+        let (schedule, failure) = (self.clone(), None);
+        Starts { schedule, seed, next: 0, at_s: 0.0, last: 0, walk, times, shard, shards, failure }
     }
 
     /// The same, where those of a [`Schedule::Recorded`] are at these times.
@@ -135,8 +193,10 @@ impl Schedule {
     }
 
     pub(crate) fn validate(&self) -> Result<(), PlanError> {
-        if let Self::Recorded(recorded) = self {
-            return recorded.validate();
+        match self {
+            Self::Recorded(recorded) => return recorded.validate(),
+            Self::Custom(custom) => return custom.validate(),
+            _ => {}
         }
         match self.rate_per_s() {
             Some(rate_per_s) if matches!(self, Self::Profile(profile) if !profile.is_sound()) => {
@@ -165,11 +225,15 @@ pub struct Starts {
     next: u64,
     /// Sum of the gaps before `next`, in seconds (random schedules).
     at_s: f64,
+    /// The last start of a custom schedule.
+    last: Nanos,
     walk: Option<Box<gaps::Walk>>,
     /// Of what was recorded.
     times: Times,
     shard: u64,
     shards: u64,
+    /// Why a custom schedule has no more starts.
+    failure: Option<String>,
 }
 
 impl Iterator for Starts {
@@ -179,6 +243,7 @@ impl Iterator for Starts {
         match self.schedule {
             Schedule::Closed => None,
             Schedule::Drawn(_) => self.drawn(),
+            Schedule::Custom(_) => self.custom(),
             Schedule::Profile(profile) => {
                 let k = self.next + self.shard;
                 self.next += self.shards;
@@ -202,9 +267,8 @@ impl Iterator for Starts {
 
     /// Where each start can be had alone, those before are passed over at once.
     fn nth(&mut self, n: usize) -> Option<Nanos> {
-        if let Schedule::Constant { .. } | Schedule::Profile(_) | Schedule::Recorded(_) =
-            self.schedule
-        {
+        use Schedule::{Constant, Custom, Profile, Recorded};
+        if let Constant { .. } | Profile(_) | Recorded(_) | Custom(_) = self.schedule {
             self.next += self.shards * n as u64;
         } else {
             for _ in 0..n {
@@ -216,6 +280,29 @@ impl Iterator for Starts {
 }
 
 impl Starts {
+    /// Why there are no more, where the program that was to say broke down.
+    #[inline]
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// The next one that the program says, unless it broke down before.
+    #[inline(never)]
+    fn custom(&mut self) -> Option<Nanos> {
+        let Schedule::Custom(custom) = &self.schedule else { return None };
+        if self.failure.is_some() {
+            return None;
+        }
+        let k = self.next + self.shard;
+        self.next += self.shards;
+        let at = custom.start(k).unwrap_or_else(|why| {
+            self.failure = Some(why);
+            None
+        })?;
+        self.last = self.last.max(at);
+        Some(self.last)
+    }
+
     /// The next arrival of this shard in the sequence of a [`Gaps`].
     fn drawn(&mut self) -> Option<Nanos> {
         loop {
@@ -277,7 +364,7 @@ mod tests {
         fn a_rate_is_changed_and_the_law_kept(schedule in any_open(), rate in 1.0..1e6_f64) {
             // The course of a profile stays as long as it was.
             prop_assume!(!matches!(schedule, Schedule::Profile(_)));
-            let changed = schedule.with_rate(rate).unwrap();
+            let changed = schedule.clone().with_rate(rate).unwrap();
             let was = schedule.rate_per_s().unwrap();
             prop_assert!((changed.rate_per_s().unwrap() / rate - 1.0).abs() < 1e-9);
             for (a, b) in schedule.starts(7, 0, 1).zip(changed.starts(7, 0, 1)).take(100) {
@@ -324,6 +411,42 @@ mod tests {
             let var = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
             assert!((mean * 1000.0 - 1.0).abs() < 0.02, "{schedule:?} mean {mean}");
             assert!((var.sqrt() / mean - variation).abs() < 0.02, "{schedule:?} sd {}", var.sqrt());
+        }
+    }
+
+    #[test]
+    fn the_program_says_when_calls_start() {
+        let pairs = || Schedule::custom("pairs", |k| Duration::from_secs(k / 2));
+        let whole: Vec<_> = pairs().starts(1, 0, 1).take(5).collect();
+        assert_eq!(whole, [0, 0, SECOND, SECOND, 2 * SECOND]);
+        let second: Vec<_> = pairs().starts(1, 1, 2).take(3).collect();
+        assert_eq!(second, [0, SECOND, 2 * SECOND]);
+        assert_eq!(pairs().starts(1, 0, 1).nth(9), Some(4 * SECOND));
+        assert_eq!((pairs().rate_per_s(), pairs().with_rate(1.0)), (None, None));
+        // What would go back in time waits for what was before it.
+        let back = Schedule::custom("back", |k| Duration::from_secs([3, 1, 4][k as usize % 3]));
+        let starts: Vec<_> = back.starts(1, 0, 1).take(3).collect();
+        assert_eq!(starts, [3 * SECOND, 3 * SECOND, 4 * SECOND]);
+        let json = serde_json::to_string(&pairs()).unwrap();
+        assert_eq!(json, r#"{"arrival":"custom","name":"pairs"}"#);
+        let read: Schedule = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, pairs());
+        assert!(read.validate().unwrap_err().to_string().contains("Schedule::custom"));
+        assert_eq!(read.starts(1, 0, 1).next(), None);
+        let mut broken =
+            Schedule::custom("b", |k| Duration::from_secs(100 / (2 - k))).starts(1, 0, 1);
+        assert_eq!(broken.by_ref().count(), 2);
+        let why = broken.failure().unwrap();
+        assert_eq!(why, "the program's schedule 'b' panicked: attempt to divide by zero");
+    }
+
+    #[test]
+    fn stages_are_as_many_as_a_profile_takes() {
+        let stage = Stage::new(1.0, 2.0, Duration::from_secs(1));
+        assert!(Schedule::stages(vec![stage; 32]).is_ok());
+        for n in [0, 33] {
+            let error = Schedule::stages(vec![stage; n]).unwrap_err().to_string();
+            assert!(error.contains(&format!("not {n}")), "{error}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! early because of those before it.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +64,14 @@ pub struct Stages {
 pub struct ProfileError {
     text: String,
     reason: String,
+}
+
+impl Stage {
+    /// The rate goes evenly from one to the other (calls a second) in this time.
+    #[must_use]
+    pub fn new(from_per_s: f64, to_per_s: f64, duration: Duration) -> Self {
+        Self { from_per_s, to_per_s, duration_s: duration.as_secs_f64() }
+    }
 }
 
 impl Stages {

@@ -70,7 +70,7 @@ impl Recorded {
             return Ok(());
         }
         Err(PlanError::Range {
-            what: "the speed of a replay (--speed)",
+            what: "{speed}",
             range: "from 0.001 to 1,000,000",
             value: self.speed.to_string(),
         })

@@ -11,12 +11,12 @@ pub enum SweepError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// A step failed.
-    #[error("at {}: {source}", crate::units::format_rate(*rate_per_s))]
+    #[error("at {}: {cause}", crate::units::format_rate(*rate_per_s))]
     Run {
         /// Calls a second.
         rate_per_s: f64,
         /// Why.
-        source: RunError,
+        cause: RunError,
     },
     /// The plan has no end, so that no step would.
     #[error("a sweep needs a duration: how long each step lasts")]

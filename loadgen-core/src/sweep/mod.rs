@@ -11,6 +11,7 @@
 mod chart;
 mod csv;
 mod error;
+mod handle;
 mod html;
 mod json;
 mod judge;
@@ -27,6 +28,7 @@ mod steps;
 
 pub use csv::{render_csv, render_tsv};
 pub use error::SweepError;
+pub use handle::{SweepHandle, SweepSnapshot, UnfinishedSweep};
 pub use html::render_html;
 pub use knee::{Knee, Saturation};
 pub use point::{KEEPS_UP_WITHIN, PointKind, PointMigration, SweepPoint};

@@ -229,7 +229,7 @@ impl SweepPoint {
         let pause = pause.map_or(String::new(), |pause| format!(" ({pause})"));
         format!(
             "the generator itself was late{pause}, which accounts for the calls that were left \
-             over: give it more CPU or more --threads"
+             over: give it more CPU or more threads"
         )
     }
 

@@ -236,7 +236,7 @@ impl Sweep {
                 report.interrupted = true;
                 return Ok(None);
             }
-            Err(source) => return Err(SweepError::Run { rate_per_s, source }),
+            Err(cause) => return Err(SweepError::Run { rate_per_s, cause }),
         };
         let mut point = SweepPoint::of(rate_per_s, &of_one).judged(&self.objectives, &of_one);
         point.kind = run.kind;

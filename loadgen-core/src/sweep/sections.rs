@@ -81,8 +81,7 @@ pub(super) fn answers(sweep: &SweepReport) -> Vec<String> {
     if let Some(search) = &sweep.search {
         answers.push(search_answer(sweep));
         if search.settings.tolerance >= 0.2 {
-            answers
-                .push("the tolerance is wide: a lower --tolerance narrows the answer".to_owned());
+            answers.push("the tolerance is wide: a lower one narrows the answer".to_owned());
         }
     } else if !sweep.objectives.is_empty() {
         let curve = sweep.curve();

@@ -15,29 +15,28 @@ impl Target {
         let conflicts = [
             (
                 self.proxy.is_some() && self.connect_to.is_some(),
-                "connections go either to a proxy (--proxy) or to the address of --connect-to: \
-                 leave out one of the two",
+                "{proxy} and {connect-to} exclude each other: leave out one of the two",
             ),
             (
                 self.proxy.is_some() && parts.unix.is_some(),
-                "a proxy cannot reach a unix socket of this machine: leave out --proxy",
+                "a proxy cannot reach a unix socket of this machine: leave out {proxy}",
             ),
             (
                 self.connect_to.is_some() && parts.unix.is_some(),
-                "the URL of a unix socket says where to connect already: leave out --connect-to, \
+                "the URL of a unix socket says where to connect already: leave out {connect-to}, \
                  or give an http:// URL",
             ),
             (
                 is_unix && !self.source_addresses.is_empty(),
-                "connections to a unix socket have no source address: leave out --source-address",
+                "connections to a unix socket have no source address: leave out {source-addresses}",
             ),
             (
                 self.addresses == Addresses::All && !has_name,
-                "an address is one address: --addresses all needs a name to connect to",
+                "an address is one address: {addresses} needs a name to connect to",
             ),
             (
                 self.resolve_again && !has_name,
-                "an address is not resolved: --resolve-again needs a name to connect to",
+                "an address is not resolved: {resolve-again} needs a name to connect to",
             ),
         ];
         match conflicts.into_iter().find(|(is_so, _)| *is_so) {
@@ -66,17 +65,17 @@ mod tests {
             (target("unix:/a").with_proxy(proxy()), "cannot reach"),
             (target("unix:/a").with_connect_to(place()), "already"),
             (target("unix:/a").with_source_addresses(source()), "no source address"),
-            (target("unix:/a").with_addresses(Addresses::All), "--addresses all"),
-            (target("unix:/a").with_resolve_again(), "--resolve-again"),
-            (target("http://127.0.0.1/").with_addresses(Addresses::All), "--addresses all"),
-            (target("http://[::1]/").with_resolve_again(), "--resolve-again"),
+            (target("unix:/a").with_addresses(Addresses::All), "to all addresses needs"),
+            (target("unix:/a").with_resolve_again(), "resolving again needs"),
+            (target("http://127.0.0.1/").with_addresses(Addresses::All), "to all addresses needs"),
+            (target("http://[::1]/").with_resolve_again(), "resolving again needs"),
             (
                 target("http://h/")
                     .with_connect_to("127.0.0.1:80".parse().unwrap())
                     .with_resolve_again(),
-                "--resolve-again",
+                "resolving again needs",
             ),
-            (target("http://h/").with_proxy(proxy()).with_resolve_again(), "--resolve-again"),
+            (target("http://h/").with_proxy(proxy()).with_resolve_again(), "resolving again needs"),
         ] {
             let error = target.validate().unwrap_err().to_string();
             assert!(error.contains(word), "{word}: {error}");

@@ -97,28 +97,28 @@ pub enum TargetServerError {
         value: String,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another port, or 0 for any free one")]
+    #[error("cannot listen on {address}: {cause}; choose another port, or 0 for any free one")]
     Listen {
         /// The address as asked for.
         address: SocketAddr,
         /// The error of the system.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A file for the times of arrivals or calls cannot be written.
-    #[error("cannot write times to '{}': {source}", path.display())]
+    #[error("cannot write times to '{}': {cause}", path.display())]
     Times {
         /// The file.
         path: PathBuf,
         /// The error of the system.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The kernel refused something that the server cannot do without.
-    #[error("the built-in server cannot go on ({what}): {source}")]
+    #[error("the built-in server cannot go on ({what}): {cause}")]
     System {
         /// What was asked of the kernel.
         what: &'static str,
         /// Its answer.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The server's thread panicked: a defect of this program.
     #[error("the server's thread panicked; this is a defect of loadgen: please report it")]
@@ -136,9 +136,9 @@ impl TargetServer {
         options.check()?;
         crate::net::limits::raise_descriptor_limit(DESCRIPTORS);
         let (listener, address) = listen(options.listen, options.calls.is_some())
-            .map_err(|source| TargetServerError::Listen { address: options.listen, source })?;
+            .map_err(|cause| TargetServerError::Listen { address: options.listen, cause })?;
         let (stopper, waker) = stop::pair()
-            .map_err(|source| TargetServerError::System { what: "wake-up socket", source })?;
+            .map_err(|cause| TargetServerError::System { what: "wake-up socket", cause })?;
         Ok(Self { listener, address, options, stopper, waker })
     }
 
@@ -189,7 +189,7 @@ impl TargetServer {
         let thread = thread::Builder::new()
             .name("loadgen-target".to_owned())
             .spawn(move || self.run())
-            .map_err(|source| TargetServerError::System { what: "thread", source })?;
+            .map_err(|cause| TargetServerError::System { what: "thread", cause })?;
         Ok(RunningTarget { address, stopper, thread: Some(thread) })
     }
 }

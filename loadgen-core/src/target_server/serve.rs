@@ -410,5 +410,5 @@ fn receive(
 }
 
 fn system(what: &'static str) -> impl Fn(io::Error) -> TargetServerError {
-    move |source| TargetServerError::System { what, source }
+    move |cause| TargetServerError::System { what, cause }
 }

@@ -28,7 +28,7 @@ impl<const N: usize> TimeLog<N> {
             None => None,
             Some(path) => match File::create(&path) {
                 Ok(file) => Some((path, file)),
-                Err(source) => return Err(TargetServerError::Times { path, source }),
+                Err(cause) => return Err(TargetServerError::Times { path, cause }),
             },
         };
         Ok(Self { file, blocks: Vec::new(), limit, kept: 0, not_kept: 0 })
@@ -59,7 +59,7 @@ impl<const N: usize> TimeLog<N> {
     /// Writes everything.
     pub(super) fn write(self) -> Result<(), TargetServerError> {
         let Some((path, file)) = self.file else { return Ok(()) };
-        write_lines(file, &self.blocks).map_err(|source| TargetServerError::Times { path, source })
+        write_lines(file, &self.blocks).map_err(|cause| TargetServerError::Times { path, cause })
     }
 }
 

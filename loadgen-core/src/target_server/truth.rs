@@ -108,7 +108,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new(calls: TimeLog<2>) -> Result<Self, TargetServerError> {
         let lateness = Histogram::new_with_bounds(1, 3600 * SECOND, 3).map_err(|error| {
-            TargetServerError::System { what: "histogram", source: std::io::Error::other(error) }
+            TargetServerError::System { what: "histogram", cause: std::io::Error::other(error) }
         })?;
         Ok(Self { truth: TargetTruth::default(), calls, lateness, last_freeze: (0, 0) })
     }

@@ -11,7 +11,7 @@ const MOST_BYTES: u64 = 2 << 30;
 
 /// The bytes of a file.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, WorkloadFileError> {
-    let failed = |source| WorkloadFileError::Read { file: file.to_owned(), source };
+    let failed = |cause| WorkloadFileError::Read { file: file.to_owned(), cause };
     let mut bytes = Vec::new();
     let mut reader = File::open(file).map_err(failed)?.take(MOST_BYTES + 1);
     reader.read_to_end(&mut bytes).map_err(failed)?;

@@ -84,7 +84,7 @@ fn two_populations_in_one_run() {
 fn threads_share_the_schedule_and_send_no_more() {
     let server = target(TargetOptions::new());
     for schedule in [Schedule::constant(600.0), Schedule::poisson(600.0)] {
-        let one = run(plan(&server.url(), Load::established(schedule)));
+        let one = run(plan(&server.url(), Load::established(schedule.clone())));
         let three = run(plan(&server.url(), Load::established(schedule)).with_threads(3));
         assert_adds_up(&three);
         assert_eq!(one.counts.offered, three.counts.offered);

@@ -49,7 +49,7 @@ fn a_number_of_calls_is_made_and_no_more() {
     for schedule in [Schedule::constant(1000.0), drawn(), Schedule::Closed] {
         for threads in [1, 3] {
             for calls in [1, 2, 200] {
-                let load = Load::established(schedule).with_connections(7);
+                let load = Load::established(schedule.clone()).with_connections(7);
                 let plan = plan(&server, load).with_threads(threads);
                 let before = seen.load(SeqCst);
                 let report = run(plan.with_calls(CallLimit::Calls(calls)));

@@ -61,7 +61,7 @@ fn each_call_once() {
             calls.iter().for_each(|call| *requests.entry(call.request.unwrap()).or_default() += 1);
             let counts = [requests[&0], requests[&1], requests[&2]];
             assert_eq!(counts.iter().sum::<u64>(), 100, "{case}");
-            if load.schedule() != Schedule::Closed {
+            if *load.schedule() != Schedule::Closed {
                 assert_eq!(counts, [34, 33, 33], "{case}");
             }
             let bytes: u64 = calls.iter().map(|call| call.record.bytes).sum();

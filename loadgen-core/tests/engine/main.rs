@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod background;
 mod calls;
 mod checks;
 mod closing;
@@ -14,6 +15,8 @@ mod handed_out;
 mod handles;
 #[cfg(feature = "tls")]
 mod https;
+#[cfg(feature = "tokio")]
+mod in_tokio;
 mod kernel_view;
 mod large_replies;
 mod limits;
@@ -28,9 +31,11 @@ mod replay;
 mod requests;
 #[path = "../../../tests/require.rs"]
 mod require;
+mod schedules;
 #[cfg(feature = "tls")]
 mod secure_server;
 mod sessions;
+mod shards;
 mod slow_reader;
 #[cfg(feature = "tls")]
 mod tunnels;

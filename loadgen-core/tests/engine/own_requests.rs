@@ -122,7 +122,7 @@ fn each_arrival_has_the_request_that_was_made_for_it() {
             let case = format!("{load:?}, {threads}");
             let mut asked = std::mem::take(&mut *asked.lock().unwrap());
             is_whole(900, &case, &ran, &asked);
-            if load.schedule() != Schedule::Closed {
+            if *load.schedule() != Schedule::Closed {
                 asked.sort();
                 let mut all: Vec<String> = (0..900).map(|k| told(k, "")).collect();
                 all.sort();

@@ -82,6 +82,7 @@ fn in_window(cell: &Cell) -> KernelWindow {
     KernelWindow {
         samples: u64::from(cell.samples),
         retransmitting: u64::from(cell.retransmitting),
+        rtt_samples: u64::from(cell.rtts),
         rtt_mean_us: known.then(|| cell.rtt_us_sum as f64 / f64::from(cell.rtts)),
         rtt_max_us: known.then(|| f64::from(cell.rtt_us_max)),
         rto_max_ms: (cell.samples > 0).then(|| f64::from(cell.rto_us_max) / 1e3),

@@ -87,8 +87,8 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     if ports_exhausted(evidence.errors) {
         find(
             VerdictStatus::Invalid,
-            "no local port was free for a connection: give more addresses with --source-address, \
-             or use --close server or --close reset, which leave no port in TIME_WAIT here"
+            "no local port was free for a connection: give more source addresses, or let the \
+             server close or reset connections, which leaves no port in TIME_WAIT here"
                 .to_owned(),
         );
     }
@@ -120,7 +120,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
         let reason = own::still_waiting(waiting, evidence.shed_in_drain, own);
         find(VerdictStatus::Degraded, reason);
     }
-    let open_loop = evidence.plan.loads().any(|s| s.schedule() != Schedule::Closed);
+    let open_loop = evidence.plan.loads().any(|s| *s.schedule() != Schedule::Closed);
     let cpu = evidence.busiest_cpu as f64 / evidence.load_end.max(1) as f64;
     // Polling before each start fills a core from about 18,000 starts a second on:
     // only together with lag does a full core mean that it was not enough.
@@ -136,7 +136,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
             VerdictStatus::Degraded,
             format!(
                 "a worker thread used {:.0} % of a core: the load generator may have been the \
-                 bottleneck; use more --threads or a lower rate",
+                 bottleneck; use more threads or a lower rate",
                 cpu * 100.0
             ),
         );
@@ -171,7 +171,7 @@ fn lag_findings(lag: &Histogram, find: &mut impl FnMut(VerdictStatus, String)) {
         status,
         format!(
             "the generator itself started {which} at least {value:.1} ms late; response times \
-             include this: give it more CPU, more --threads or a lower rate"
+             include this: give it more CPU, more threads or a lower rate"
         ),
     );
 }
@@ -187,7 +187,7 @@ fn reading_findings(evidence: &Evidence<'_>, find: &mut impl FnMut(VerdictStatus
                 format!(
                     "1 % of the replies lay in the kernel for at least {:.1} ms before the \
                      generator read them; response and service times include this: give it more \
-                     CPU, more --threads or a lower rate",
+                     CPU, more threads or a lower rate",
                     p99 as f64 / MILLISECOND as f64
                 ),
             );

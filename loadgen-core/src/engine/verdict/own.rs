@@ -87,8 +87,8 @@ pub(super) fn never_started(shed: u64, offered: u64, own: u64, pauses: &PauseRec
         ));
         return text;
     }
-    let kept_up = "the server did not keep up with the rate; allow more --connections, a larger \
-                   --backlog, or ask for less";
+    let kept_up = "the server did not keep up with the rate; allow more connections, a larger \
+                   backlog, or ask for less";
     if own == 0 {
         text.push_str(&format!(": {kept_up}"));
     } else {
@@ -140,7 +140,7 @@ pub(super) fn still_waiting(waiting: u64, shed_in_drain: u64, own: u64) -> Strin
     let why = if own >= waiting {
         "the generator itself had come to them late, which says nothing of the server"
     } else {
-        "the rate was not held; allow more --connections or ask for less"
+        "the rate was not held; allow more connections or ask for less"
     };
     format!(
         "{waiting} arrivals were still waiting for a connection when the load ended, {fate}: {why}"

@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Worker;
-use crate::check::said;
 use crate::clock::Nanos;
 use crate::engine::workload::requests::RequestId;
+use crate::panicked::said;
 use crate::protocol::Protocol;
 use crate::record::{CallRecord, CallSink, ConnectionId, EndedCall};
 

@@ -314,7 +314,9 @@ impl<P: Protocol> Worker<P> {
     /// What of the embedding program broke down, if anything did.
     #[inline]
     fn failure_of_program(&self) -> Option<io::Error> {
+        let of_loads = || self.loads.iter().find_map(LoadState::failure_of_program);
         let failure = self.scans.failure().or_else(|| self.outlet.failure());
+        let failure = failure.or_else(of_loads);
         failure.map(|why| io::Error::other(why.to_owned()))
     }
 

@@ -163,7 +163,7 @@ fn servers_and_headers_of_files() {
 #[test]
 fn connections_by_default_are_one_after_the_other() {
     let Prepared { plan, .. } = prepared(&["--threads", "4"]);
-    assert_eq!(plan.load().schedule(), Schedule::Closed);
+    assert_eq!(*plan.load().schedule(), Schedule::Closed);
     assert_eq!((plan.load().connections(), plan.duration()), (1, None));
     let expected = Sessions {
         count: Some(1),
@@ -190,7 +190,7 @@ fn arrivals_limits_and_samples() {
     let line: Vec<_> = line.split_whitespace().collect();
     let Prepared { plan, .. } = prepared(&line);
     let law = GapLaw::Constant { gap_s: 0.01 };
-    assert_eq!(plan.load().schedule(), Schedule::Drawn(Gaps { law, client: 1 }));
+    assert_eq!(*plan.load().schedule(), Schedule::Drawn(Gaps { law, client: 1 }));
     assert_eq!(plan.load().connections(), MOST_CONNECTIONS);
     assert_eq!(plan.duration(), Some(Duration::from_secs(2)));
     let sessions = plan.sessions().unwrap();

@@ -30,14 +30,14 @@ pub enum TlsError {
         available: String,
     },
     /// A file or directory cannot be read.
-    #[error("cannot read {what} '{path}': {source}")]
+    #[error("cannot read {what} '{path}': {cause}")]
     Read {
         /// What it was to hold.
         what: &'static str,
         /// Where.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A file does not hold what it should.
     #[error("{what} '{path}': {reason}")]

@@ -31,7 +31,7 @@ pub(super) fn roots(
     }
     if let Some(directory) = directory {
         let unreadable =
-            |source| TlsError::Read { what: "the CA directory", path: directory.into(), source };
+            |cause| TlsError::Read { what: "the CA directory", path: directory.into(), cause };
         for entry in fs::read_dir(directory).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             // Such directories also hold links of hashed names, lists of
@@ -85,7 +85,7 @@ pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
-    let failed = |source| TlsError::Read { what, path: path.into(), source };
+    let failed = |cause| TlsError::Read { what, path: path.into(), cause };
     let size = fs::metadata(path).map_err(failed)?.len();
     if size > MOST_BYTES {
         return Err(content(what, path, format!("with {size} bytes it is too large for that")));

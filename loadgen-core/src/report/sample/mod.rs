@@ -39,6 +39,26 @@ pub(crate) fn load_report(name: &str) -> LoadReport {
     }
 }
 
+/// Two shards of it as one.
+pub(crate) fn merged() -> Report {
+    let mut parts = [0, 1].map(|index| {
+        let mut report = plain();
+        report.plan.shard = crate::Shard::new(index, 2).ok();
+        report.timeline.windows.iter_mut().for_each(|window| window.populations.clear());
+        report.calls_file = Some(CallsFileReport {
+            file: format!("calls-{index}.csv").into(),
+            format: CallsFormat::Csv,
+            written: report.counts.answered,
+            left_out: 0,
+            error: None,
+        });
+        report
+    });
+    let reason = "the generator was late: 12 % of the calls".to_owned();
+    parts[1].verdict.add([(VerdictStatus::Degraded, reason)]);
+    Report::merge(parts).unwrap()
+}
+
 /// A run without migration: 20 s at 120/s, 2 s of it warm-up.
 pub(crate) fn plain() -> Report {
     let story = Story {
@@ -196,7 +216,7 @@ pub(crate) fn stop_and_copy() -> Report {
     report.verdict = Verdict {
         status: VerdictStatus::Degraded,
         reasons: vec![format!(
-            "{lost} calls timed out after 1 s (--timeout): what they would have waited for is not known; raise --timeout above the outage to see it"
+            "{lost} calls timed out after 1 s: what they would have waited for is not known; raise the timeout above the outage to see it"
         )],
     };
     let outage = |gap: f64, bound: f64| OutageReport {
@@ -374,7 +394,7 @@ pub(crate) fn hostile() -> Report {
     let population = report.populations["fresh"].clone();
     report.populations.insert(BAD.to_owned(), population);
     for window in &mut report.timeline.windows {
-        let own = window.populations["fresh"];
+        let own = window.populations["fresh"].clone();
         window.populations.insert(BAD.to_owned(), own);
     }
     if let Some(migration) = &mut report.migration {

@@ -57,6 +57,7 @@ pub(super) fn add(report: &mut Report, phase: &mut PhaseReport) {
     window.kernel = Some(KernelWindow {
         samples: 18,
         retransmitting: 11,
+        rtt_samples: 18,
         rtt_mean_us: Some(420.0),
         rtt_max_us: Some(530.0),
         rto_max_ms: Some(408.0),

@@ -129,6 +129,7 @@ fn timeline(calls: &[Call], seconds: f64) -> TimelineReport {
                 p50_us: times.p50_us,
                 p99_us: times.p99_us.or(times.max_us),
                 max_us: times.max_us,
+                buckets: Vec::new(),
             };
             populations.insert(name.to_owned(), window);
         }
@@ -284,5 +285,6 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         events_dropped: 0,
         migration: None,
         sessions: None,
+        shards: Vec::new(),
     }
 }

@@ -54,6 +54,14 @@ pub(crate) fn head(report: &Report) -> Head {
         let asks = own.map_or_else(String::new, |requests| format!("; requests: {requests}"));
         lines.push((name.to_owned().into(), format!("{}{asks}", load(beside))));
     }
+    if let Some(shard) = plan.shard() {
+        let part = format!(
+            "shard {} of {} (from 0): the figures are of this part, the load above is the whole",
+            shard.index(),
+            shard.of()
+        );
+        lines.push(("part".into(), part));
+    }
     lines.push(("duration".into(), duration(report)));
     lines.push(("limits".into(), limits(report)));
     if let Some(file) = &report.calls_file {
@@ -203,6 +211,9 @@ fn arrivals(load: &Load) -> String {
             format!("{} on average, {law}", cell::rate(1.0 / gaps.mean_s()))
         }
         Schedule::Profile(profile) => format!("calls a second: {profile}"),
+        Schedule::Custom(ref custom) => {
+            format!("at the times of '{}', a schedule of the program", cell::clean(custom.name()))
+        }
         Schedule::Recorded(recorded) => {
             let speed = match recorded.speed() {
                 1.0 => "the times of the log".to_owned(),

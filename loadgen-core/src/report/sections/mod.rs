@@ -19,6 +19,7 @@ mod loads;
 pub(super) mod losses;
 mod phases;
 mod sessions;
+mod shards;
 mod tags;
 
 pub(crate) use darks::{Dark, darks};
@@ -74,5 +75,6 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
     sections.extend(load::errors(report));
     sections.extend(addresses::section(report));
     sections.push(load::traffic(report));
+    sections.extend(shards::section(report));
     sections
 }

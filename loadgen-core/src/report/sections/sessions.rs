@@ -28,7 +28,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
     }
     if figures.arrivals_shed > 0 {
         notes.push(format!(
-            "{} shed: as many connections were open as may be (--connections)",
+            "{} shed: as many connections were open as may be",
             cell::counted(figures.arrivals_shed, "session")
         ));
     }

@@ -62,12 +62,11 @@ pub(super) fn read(
         let why = skipped
             .iter()
             .map(|(skip, (n, first))| format!("{n} {} (the first is line {first})", skip.told()));
-        let reason = format!(
-            "none of its lines can be replayed: {}{}",
-            why.collect::<Vec<_>>().join(", "),
-            if skipped.contains_key(&Skip::ChangesState) { "; see --replay-unsafe" } else { "" }
-        );
-        return Err(WorkloadFileError::content(file, None, reason));
+        return Err(WorkloadFileError::NothingToReplay {
+            file: file.to_owned(),
+            reason: why.collect::<Vec<_>>().join(", "),
+            methods: skipped.contains_key(&Skip::ChangesState),
+        });
     }
     // Stable: lines of one moment stay in their order.
     found.sort_by_key(|(at_us, ..)| *at_us);

@@ -167,7 +167,7 @@ fn a_log_of_which_nothing_can_be_replayed_says_why() {
         ("a\nb\n", "2 are no lines of an access log (the first is line 1)"),
         (
             "\nh - - [10/Oct/2000:13:55:36 +0000] \"POST /cart HTTP/1.1\" 200 1\n",
-            "1 are of methods that change state (the first is line 2); see --replay-unsafe",
+            "1 are of methods that change state (the first is line 2); those of methods that change state are, if the",
         ),
     ] {
         let error = read_all(log.as_bytes(), false).unwrap_err();

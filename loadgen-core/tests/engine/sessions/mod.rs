@@ -22,10 +22,11 @@ fn every(gap_s: f64) -> Schedule {
 
 fn plan(port: u16, schedule: Schedule, sessions: Sessions) -> Plan {
     let target = Target::host_port("127.0.0.1", port, false).unwrap();
-    let stream = Load::established(schedule);
+    let is_closed = schedule == Schedule::Closed;
+    let load = Load::established(schedule);
     // One after the other.
-    let at_once = if schedule == Schedule::Closed { 1 } else { stream.connections() };
-    Plan::new(target, stream.with_connections(at_once)).with_sessions(sessions)
+    let at_once = if is_closed { 1 } else { load.connections() };
+    Plan::new(target, load.with_connections(at_once)).with_sessions(sessions)
 }
 
 fn run(plan: Plan) -> (SessionsReport, Report) {

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::net::ToSocketAddrs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::encoder::Encoder;
 use crate::clock::Nanos;
 use crate::error::RunError;
 use crate::net::endpoint::Endpoint;
 use crate::net::tls::{TlsError, TlsSettings};
+use crate::panicked::said;
 use crate::plan::{Plan, nanos};
 use crate::secret::Secret;
 use crate::session::{Links, Observer, Sample, Script, Sessions, Uris};
@@ -45,6 +47,8 @@ pub(crate) struct Common {
     samples: Mutex<Board<Sample>>,
     statuses: Mutex<Board<Vec<u64>>>,
     told_of_error: AtomicBool,
+    /// How the observer panicked; it is told nothing more.
+    failure: OnceLock<String>,
 }
 
 /// What workers have said of each tick: how many did, and the sum.
@@ -108,6 +112,7 @@ impl Common {
             samples: Mutex::default(),
             statuses: Mutex::default(),
             told_of_error: false.into(),
+            failure: OnceLock::new(),
         }
     }
 
@@ -128,9 +133,21 @@ impl Common {
 
     /// Tells the observer, if there is one.
     pub(crate) fn tell(&self, tell: impl FnOnce(&mut dyn Observer)) {
-        if let Some(observer) = &self.observer {
-            tell(&mut **observer.lock().unwrap_or_else(PoisonError::into_inner));
+        let Some(observer) = &self.observer else { return };
+        let mut observer = observer.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.failure.get().is_none()
+            && let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(&mut **observer)))
+        {
+            let said = said(&*panic);
+            let _ =
+                self.failure.set(format!("the program's observer of sessions panicked: {said}"));
         }
+    }
+
+    /// Why the observer is told nothing more, if it broke down.
+    #[inline]
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
     }
 
     /// A worker's part of the `tick`-th sample. The observer is told the sum when
@@ -234,7 +251,7 @@ fn servers(plan: &Plan, sessions: &Sessions) -> Result<Vec<Vec<Endpoint>>, RunEr
             found.sort_by_key(is_ipv6);
             if found.is_empty() { Err(missing()) } else { Ok(found) }
         });
-        found.map_err(|source| RunError::Resolve { url: url.to_owned(), source })
+        found.map_err(|cause| RunError::Resolve { url: url.to_owned(), cause })
     };
     if sessions.servers.is_empty() {
         return Ok(vec![sorted(plan.target.url(), plan.target.resolve())?]);

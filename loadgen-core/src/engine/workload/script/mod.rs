@@ -26,6 +26,7 @@ use super::slots::Slots;
 use crate::clock::{MILLISECOND, Nanos, as_seconds};
 use crate::engine::connection::Call;
 use crate::net::tls::TlsSessionCache;
+use crate::plan::Stripe;
 use crate::record::{LoadId, Recorder, SessionRecord};
 use crate::session::{CookieJar, Script, ScriptedCall, ScriptedSession, Sessions, UriWalker, Uris};
 
@@ -82,10 +83,9 @@ pub(crate) struct Scripts {
 }
 
 impl Scripts {
-    /// Those of worker `shard` of `shards`.
-    pub(crate) fn new(common: Arc<Common>, id: LoadId, shard: u32, shards: u32) -> Self {
+    /// Those of one worker.
+    pub(crate) fn new(common: Arc<Common>, id: LoadId, stripe: Stripe) -> Self {
         let settings = &common.settings;
-        let share = |whole: u32| whole / shards + u32::from(shard < whole % shards);
         Self {
             id,
             sessions: Slots::new(),
@@ -95,9 +95,9 @@ impl Scripts {
             uris: UriWalker::new(&settings.sessions.uris),
             asked: 0,
             made: 0,
-            stripe: (shard.into(), shards.into()),
-            next_server: shard as usize % settings.sessions.servers.len().max(1),
-            most_open: settings.sessions.open_connections.map(|most| share(most).into()),
+            stripe: stripe.arrivals(),
+            next_server: stripe.of_all().0 as usize % settings.sessions.servers.len().max(1),
+            most_open: settings.sessions.open_connections.map(|most| stripe.share(most).into()),
             sampling: Sampling::new(settings.first_sample, common.statuses_every),
             is_warm: false,
             is_out_of_uris: false,

@@ -1,0 +1,114 @@
+//! Shards of a plan: together they do what one process would, each arrival and each request
+//! once, and their reports are merged into that of the whole.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use loadgen_core::session::{Script, Uris};
+use loadgen_core::target_server::TargetOptions;
+use loadgen_core::{
+    CallLimit, Engine, ListedRequest, Load, Plan, Report, Request, RequestList, Schedule, Sessions,
+    Shard, Target,
+};
+
+use crate::common::{OddServer, target};
+
+/// The reports of all shards, the one after the other, with 1, 2, 1 … threads.
+fn shards(plan: &Plan, of: u32) -> Vec<Report> {
+    let part = |index: u32| {
+        let plan = plan.clone().with_threads(1 + index % 2);
+        Engine::new(plan.with_shard(Shard::new(index, of).unwrap())).unwrap().run().unwrap()
+    };
+    (0..of).map(part).collect()
+}
+
+#[test]
+fn every_request_is_made_once_by_whichever_shard() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let server = OddServer::start(move |conversation| {
+        while let Some(head) = conversation.request() {
+            seen.lock().unwrap().push(head.split(' ').nth(1).unwrap().to_owned());
+            conversation.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            if head.contains("Connection: close") {
+                return;
+            }
+        }
+    });
+    let paths: Vec<String> = (0..101).map(|k| format!("/{k:03}")).collect();
+    let listed = paths.iter().map(|path| ListedRequest::new(Request::get(), path));
+    for schedule in [Schedule::constant(500.0), Schedule::poisson(500.0)] {
+        let load = Load::established(schedule).with_connections(7).with_warm_connections(7);
+        let plan = Plan::new(Target::parse(&server.url()).unwrap(), load)
+            .with_requests(RequestList::given(listed.clone()))
+            .with_calls(CallLimit::EachRequestOnce);
+        asked.lock().unwrap().clear();
+        let parts = shards(&plan, 3);
+        let of_each: Vec<u64> = parts.iter().map(|part| part.counts.offered).collect();
+        assert_eq!(of_each, [34, 34, 33]);
+        let whole = Report::merge(parts).unwrap();
+        assert_eq!((whole.counts.offered, whole.counts.answered), (101, 101), "{:?}", whole.errors);
+        let mut made = asked.lock().unwrap().clone();
+        made.sort();
+        assert_eq!(made, paths);
+        let alone = Engine::new(plan).unwrap().run().unwrap();
+        assert_eq!(alone.counts.offered, whole.counts.offered);
+        assert_eq!(alone.rates.offered_per_s, whole.rates.offered_per_s);
+        assert_eq!(alone.status_codes, whole.status_codes);
+        let offered = |report: &Report| -> Vec<u64> {
+            report.timeline.windows.iter().map(|window| window.offered).collect()
+        };
+        // Windows after the load are as many as replies took.
+        let (one, all) = (offered(&alone), offered(&whole));
+        let common = one.len().min(all.len());
+        assert_eq!(one[..common], all[..common]);
+        // In one process, too, the report says which part it is of, in text as well.
+        let text = loadgen_core::report::render_text(&whole);
+        assert!(text.contains("the 3 reports that this report was merged from"), "{text}");
+    }
+}
+
+#[test]
+fn connections_are_shared_out() {
+    let server = target(TargetOptions::new());
+    let load =
+        Load::established(Schedule::constant(50.0)).with_connections(7).with_warm_connections(7);
+    let plan =
+        Plan::new(server.url().parse().unwrap(), load).with_duration(Duration::from_millis(200));
+    let opened: u64 = shards(&plan, 3)
+        .iter()
+        .map(|part| part.connected_to.as_ref().unwrap().addresses[0].opened)
+        .sum();
+    assert_eq!(opened, 7);
+    let many = plan.with_threads(2).with_shard(Shard::new(0, 4).unwrap());
+    let error = many.validate().unwrap_err().to_string();
+    assert!(error.contains("every thread of every shard"), "{error}");
+}
+
+#[test]
+fn sessions_are_shared_out_and_their_figures_added() {
+    let server = target(TargetOptions::new());
+    let load = Load::established(Schedule::constant(100.0));
+    let sessions = || {
+        let mut sessions = Sessions::scripted(Script::Bursts { calls: 3, burst: 1, think_s: 0.0 });
+        sessions.count = Some(20);
+        sessions.uris = Uris::Fixed { uri: "/".into() };
+        sessions
+    };
+    let plan = Plan::new(server.url().parse().unwrap(), load).with_sessions(sessions());
+    let parts = shards(&plan, 3);
+    let succeeded = |report: &Report| {
+        let figures = report.sessions.as_ref().unwrap();
+        (figures.outcomes.as_ref().unwrap().succeeded, figures.replies.completed)
+    };
+    assert_eq!(parts.iter().map(succeeded).collect::<Vec<_>>(), [(7, 21), (7, 21), (6, 18)]);
+    let of_each: Vec<f64> = parts
+        .iter()
+        .map(|part| part.sessions.as_ref().unwrap().replies.response_mean_ms.unwrap())
+        .collect();
+    let whole = Report::merge(parts).unwrap();
+    assert_eq!(succeeded(&whole), (20, 60));
+    let mean = whole.sessions.unwrap().replies.response_mean_ms.unwrap();
+    let expected = (of_each[0] * 21.0 + of_each[1] * 21.0 + of_each[2] * 18.0) / 60.0;
+    assert!((mean - expected).abs() < 1e-9, "{mean} {expected}");
+}
