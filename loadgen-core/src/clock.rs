@@ -18,6 +18,15 @@ pub const MILLISECOND: Nanos = 1_000_000;
 
 /// A point of reference on `CLOCK_MONOTONIC` and, taken in the same moment, on
 /// the wall clock.
+///
+/// ```
+/// use loadgen_core::clock::Clock;
+///
+/// // Times of a run are nanoseconds on its clock; another program's are mapped to it.
+/// let clock = Clock::start();
+/// let (now, uncertainty_ns) = clock.from_wall(std::time::SystemTime::now());
+/// assert!(now < clock.now() + uncertainty_ns + 1_000_000_000);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     /// `CLOCK_MONOTONIC` at the origin.

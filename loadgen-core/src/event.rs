@@ -93,6 +93,14 @@ impl fmt::Display for EventKind {
 }
 
 /// One marked moment.
+///
+/// ```
+/// use loadgen_core::{Event, EventKind};
+///
+/// let stopped = Event::new(EventKind::Stop, 1_500_000_000, 200_000, "my-hypervisor")
+///     .with("cpus", 4);
+/// assert_eq!((stopped.kind.name(), stopped.kind.is_final()), ("stop", false));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// What happened.

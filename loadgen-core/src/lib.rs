@@ -153,3 +153,8 @@ pub use setting::Setting;
 pub use slo::{Slo, SloError, SloJudgement, SloMetric, SloOutcome};
 pub use target::{Addresses, ConnectTo, Proxy, Target};
 pub use workload_file::{ListedRequest, RequestFormat, RequestList, RequestOrder};
+
+/// The example of the package's page, so that it compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

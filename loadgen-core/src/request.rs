@@ -19,6 +19,17 @@ pub(crate) const USER_AGENT: &str = concat!("loadgen/", env!("CARGO_PKG_VERSION"
 const MAX_BODY: usize = 1 << 30;
 
 /// One HTTP/1.1 request.
+///
+/// ```
+/// use loadgen_core::Request;
+///
+/// let order = Request::get()
+///     .with_method("POST")
+///     .with_path("/cart")
+///     .with_header("Content-Type", "application/json")
+///     .with_body(br#"{"item": 7}"#.to_vec());
+/// assert_eq!(order.method(), "POST");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {

@@ -63,6 +63,26 @@ where
 }
 
 /// One request in the making. What a method refuses leaves it as it was.
+///
+/// ```
+/// use loadgen_core::{Arrival, CallLimit, Engine, Load, Plan, RequestBuf, RequestList, Schedule};
+/// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+/// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+/// # let url = server.url();
+///
+/// let made = RequestList::made_by("orders", |_worker| {
+///     |arrival: Arrival, out: &mut RequestBuf| {
+///         out.set_method("POST")?.set_path(&format!("/orders/{}", arrival.number))?;
+///         out.set_body(arrival.number.to_string().as_bytes())?;
+///         Ok(())
+///     }
+/// });
+/// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(500.0)))
+///     .with_requests(made)
+///     .with_calls(CallLimit::Calls(100));
+/// assert_eq!(Engine::new(plan)?.run()?.counts.answered, 100);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct RequestBuf {
     base: Base,
     method: String,

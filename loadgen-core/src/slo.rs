@@ -31,6 +31,21 @@ pub enum SloMetric {
 
 /// One objective: a metric and its limit. Text form: `METRIC<LIMIT` or
 /// `METRIC<=LIMIT`; see [`Slo::from_str`].
+///
+/// ```
+/// use std::time::Duration;
+/// use loadgen_core::{Engine, Load, Plan, Schedule, Slo, SloOutcome};
+/// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+/// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+/// # let url = server.url();
+///
+/// let limit: Slo = "p90<2s".parse()?;
+/// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(400.0)))
+///     .with_duration(Duration::from_millis(500));
+/// let report = Engine::new(plan)?.run()?;
+/// assert_eq!(limit.judge(&report).outcome, SloOutcome::Held);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slo {
     metric: SloMetric,

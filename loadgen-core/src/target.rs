@@ -33,6 +33,18 @@ const AUTHORIZATION: &str = "Authorization";
 const PROXY_AUTHORIZATION: &str = "Proxy-Authorization";
 
 /// The server under load.
+///
+/// ```
+/// use loadgen_core::{Addresses, Target};
+///
+/// let by_name = Target::parse("https://shop.example/cart?full=1")?.with_addresses(Addresses::All);
+/// assert_eq!(by_name.url(), "https://shop.example/cart?full=1");
+/// // The server behind a name that leads elsewhere yet, and one on a unix socket.
+/// let new_one = Target::parse("http://shop.example/")?.with_connect_to("10.0.0.7:8080".parse()?);
+/// let local: Target = "unix:/run/app.sock:/health".parse()?;
+/// assert!(new_one.connect_to().is_some() && local.connect_to().is_none());
+/// # Ok::<(), loadgen_core::PlanError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
 pub struct Target {

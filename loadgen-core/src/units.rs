@@ -55,6 +55,16 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
 /// Parses a duration: `10s`, `250ms`, `300us`, `2m`, `1.5s`, `1h`; a plain number
 /// is seconds. Rounded to whole nanoseconds.
 ///
+/// ```
+/// use std::time::Duration;
+/// use loadgen_core::units::{format_duration, parse_duration, parse_rate};
+///
+/// assert_eq!(parse_duration("1.5s")?, Duration::from_millis(1500));
+/// assert_eq!(parse_rate("3000/s")?, parse_rate("3k")?);
+/// assert_eq!(format_duration(Duration::from_micros(250)), "250 µs");
+/// # Ok::<(), loadgen_core::units::UnitError>(())
+/// ```
+///
 /// # Errors
 /// [`UnitError`] for anything else, negative durations and such over 584 years.
 pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {

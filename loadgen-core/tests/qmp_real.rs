@@ -7,7 +7,7 @@
 // A test that fails panics, and tells the log what it saw.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
-#[path = "../../tests/require.rs"]
+#[path = "engine/require.rs"]
 mod require;
 
 use std::path::Path;

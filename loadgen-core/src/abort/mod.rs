@@ -15,6 +15,23 @@ use crate::units::{parse_duration, share_of};
 pub(crate) use watch::{AbortWatch, Sight};
 
 /// One rule: the run is given up when it is met. Text form: see [`AbortRule::from_str`].
+///
+/// ```
+/// use std::time::Duration;
+/// use loadgen_core::{AbortRule, Engine, Load, Plan, Schedule};
+/// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+/// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+/// # let url = server.url();
+///
+/// let rule: AbortRule = "wrong>0".parse()?;
+/// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(500.0)))
+///     .with_duration(Duration::from_secs(3600))
+///     .with_expectation("status=201".parse()?)
+///     .with_abort_if(rule);
+/// let report = Engine::new(plan)?.run()?; // Not for an hour.
+/// assert!(report.aborted.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AbortRule {

@@ -20,6 +20,25 @@ use crate::report::{Environment, Report, VerdictStatus};
 
 /// A run under way. When it is dropped, a run whose plan has an end goes on to it unwatched,
 /// and one without is ended; [`Self::stop_on_drop`] ends either.
+///
+/// ```
+/// use loadgen_core::{Engine, Load, Plan, Schedule};
+/// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+/// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+/// # let url = server.url();
+///
+/// // Without a duration it goes on until it is stopped.
+/// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(1000.0)));
+/// let run = Engine::new(plan)?.start()?;
+/// while run.snapshot().answered < 100 {
+///     std::thread::yield_now();
+/// }
+/// run.mark("a hundred");
+/// run.stop();
+/// let report = run.join()?;
+/// assert_eq!(report.events[0].name, "a hundred");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct RunHandle {
     pub(super) ending: EndOnDrop,

@@ -15,6 +15,16 @@ use scan::Text;
 /// Something that is expected of replies. Text form, as `--expect` has it: `status=200-299,404`,
 /// `size=100` or `size=100-2000` (bytes of the body), `body~TEXT` (the body has this text),
 /// `body!~TEXT` (it does not).
+///
+/// ```
+/// use loadgen_core::Expectation;
+///
+/// let redirected: Expectation = "status=200,300-399".parse()?;
+/// assert_eq!(redirected, Expectation::Status(vec![(200, 200), (300, 399)]));
+/// assert_eq!("size=1-2000".parse::<Expectation>()?, Expectation::Size(1, 2000));
+/// assert!("status=abc".parse::<Expectation>().is_err());
+/// # Ok::<(), loadgen_core::ExpectationError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]

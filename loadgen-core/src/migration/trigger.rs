@@ -104,6 +104,47 @@ impl Settled {
 ///
 /// A trigger of your own needs `name`, `fire` and `next_event`; the rest has
 /// defaults for a trigger that cannot do more.
+///
+/// ```
+/// use std::time::Duration;
+/// use loadgen_core::migration::{Context, MigrationRun, Trigger, TriggerError};
+/// use loadgen_core::{Event, EventKind, Load, Plan, Schedule};
+/// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+/// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+/// # let url = server.url();
+///
+/// /// Moves nothing, in no time.
+/// #[derive(Default)]
+/// struct Nothing(Option<Context>);
+///
+/// impl Trigger for Nothing {
+///     fn name(&self) -> &str {
+///         "nothing"
+///     }
+///
+///     fn arm(&mut self, context: &Context) -> Result<(), TriggerError> {
+///         self.0 = Some(context.clone());
+///         Ok(())
+///     }
+///
+///     fn fire(&mut self) -> Result<(), TriggerError> {
+///         Ok(())
+///     }
+///
+///     fn next_event(&mut self, _: Duration) -> Result<Option<Event>, TriggerError> {
+///         let now = self.0.as_ref().map_or(0, |context| context.clock.now());
+///         Ok(Some(Event::new(EventKind::Completed, now, 0, "nothing")))
+///     }
+/// }
+///
+/// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(200.0)));
+/// let run = MigrationRun::new(plan, Box::new(Nothing::default()))
+///     .with_before(Duration::from_millis(200))
+///     .with_after(Duration::from_millis(200));
+/// let report = run.start()?.join()?;
+/// assert_eq!(report.migration.map(|migration| migration.trigger).as_deref(), Some("nothing"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Trigger: Send {
     /// The kind, as in the specification: `simulated`, `command`, `qmp`, …
     fn name(&self) -> &str;

@@ -36,6 +36,17 @@ impl CloseMode {
 
 /// One load: an arrival process, the connections that carry it, and, where it is not what the
 /// plan says, what its calls ask for.
+///
+/// ```
+/// use loadgen_core::{Load, Schedule};
+///
+/// // Kept-alive clients, all connected before the first call; and newcomers, who connect each time.
+/// let clients = Load::established(Schedule::poisson(500.0))
+///     .with_connections(64)
+///     .with_warm_connections(64);
+/// let newcomers = Load::fresh(Schedule::constant(50.0)).with_max_connecting(20);
+/// assert_eq!((clients.connections(), newcomers.connections()), (64, 4096));
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Load {

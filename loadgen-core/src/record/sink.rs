@@ -56,6 +56,32 @@ pub struct SinkContext<'a> {
 /// Takes calls as they end, warm-up included. Each worker has one of its own and calls it on
 /// its thread, between two calls: what it does there delays what comes next, so it hands on
 /// what takes long. Lateness that it makes is told as the generator's own.
+///
+/// ```
+/// use std::sync::mpsc::{Sender, channel};
+/// use std::time::Duration;
+/// use loadgen_core::{CallSink, EndedCall, Engine, Load, Plan, Schedule};
+/// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+/// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+/// # let url = server.url();
+///
+/// struct Times(Sender<u64>);
+///
+/// impl CallSink for Times {
+///     fn call(&mut self, call: &EndedCall) {
+///         // Nobody may be there to take it any more.
+///         let _ = self.0.send(call.record.done - call.record.intended);
+///     }
+/// }
+///
+/// let (sender, times_ns) = channel();
+/// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(500.0)))
+///     .with_duration(Duration::from_millis(200));
+/// Engine::new(plan)?.with_call_sinks(|_worker| Box::new(Times(sender.clone()))).run()?;
+/// drop(sender);
+/// assert_eq!(times_ns.iter().count(), 100);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait CallSink: Send {
     /// Takes a call, in the order of their ends.
     fn call(&mut self, call: &EndedCall);

@@ -19,6 +19,24 @@ use crate::record::Population;
 pub const SCHEMA: &str = "loadgen-report/1";
 
 /// Everything that one run measured.
+///
+/// ```
+/// use loadgen_core::report::{render_html, render_text};
+/// use loadgen_core::{CallLimit, Engine, Load, Plan, Report, Schedule};
+/// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+/// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+/// # let url = server.url();
+///
+/// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(500.0)));
+/// let report = Engine::new(plan.with_calls(CallLimit::Calls(100)))?.run()?;
+/// assert_eq!(report.status_codes["200"], 100);
+/// // Written, read back, and shown by another program.
+/// let json = report.to_json_pretty()?;
+/// let read = Report::from_json(&json)?;
+/// assert_eq!(read, report);
+/// assert!(render_text(&read).contains("Load run") && render_html(&read).contains("<svg"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Report {

@@ -10,7 +10,7 @@ pub(crate) struct Schema(Value);
 
 impl Schema {
     pub(crate) fn read(name: &str) -> Self {
-        let path = format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/schemas/{name}", env!("CARGO_MANIFEST_DIR"));
         Self(serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
     }
 

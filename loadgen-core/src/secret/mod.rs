@@ -25,6 +25,15 @@ pub use url::without_passwords;
 const MARK: &str = "«redacted»";
 
 /// A value that is sent, and never written.
+///
+/// ```
+/// use loadgen_core::Request;
+///
+/// let request = Request::get().with_secret_header("Authorization", "Bearer 81b2");
+/// let kept = serde_json::to_string(&request)?;
+/// assert!(!kept.contains("81b2"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Eq)]
 pub struct Secret(Value);
 

@@ -33,6 +33,25 @@ use crate::request::{Header, Request, USER_AGENT};
 use crate::secret::lines;
 
 /// What every arrival of the load does, and how its connections behave.
+///
+/// ```
+/// use loadgen_core::session::{Script, Sessions, Uris};
+/// use loadgen_core::{Engine, Load, Plan, Schedule};
+/// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+/// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+/// # let url = server.url();
+///
+/// // Users who look at three pages, half a millisecond apart; twenty of them, a hundred a second.
+/// let script = Script::Bursts { calls: 3, burst: 1, think_s: 0.0005 };
+/// let mut sessions = Sessions::scripted(script);
+/// sessions.count = Some(20);
+/// sessions.uris = Uris::List { uris: vec!["/".into(), "/shoes".into()], wrap: true };
+/// let plan = Plan::new(url.parse()?, Load::established(Schedule::poisson(100.0)));
+/// let report = Engine::new(plan.with_sessions(sessions))?.run()?;
+/// let figures = report.sessions.ok_or("a run of sessions has their figures")?;
+/// assert_eq!(figures.outcomes.map(|outcomes| outcomes.succeeded), Some(20));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

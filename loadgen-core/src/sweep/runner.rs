@@ -158,6 +158,27 @@ impl Sweep {
     /// Runs that the report holds already are not made again. The lengths of the
     /// runs are those of the settings, plus the plan's warm-up.
     ///
+    /// ```
+    /// use std::sync::atomic::AtomicBool;
+    /// use std::time::Duration;
+    /// use loadgen_core::sweep::{SearchSettings, Sweep};
+    /// use loadgen_core::{Load, Plan, Schedule};
+    /// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+    /// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+    /// # let url = server.url();
+    ///
+    /// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(1.0)))
+    ///     .with_duration(Duration::from_millis(200));
+    /// let sweep = Sweep::new(plan)?.with_objectives(vec!["p90<10s".parse()?]);
+    /// let mut settings = SearchSettings::within(100.0, 200.0);
+    /// (settings.probe_s, settings.confirmation_s) = (0.2, 0.2);
+    /// let mut report = sweep.report();
+    /// sweep.search(settings, &mut report, &mut (), &AtomicBool::new(false))?;
+    /// let found = report.search.ok_or("it was a search")?;
+    /// assert!(found.end.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`SweepError`] for settings that make no search, and if a run cannot be
     /// made. The report holds all finished runs.

@@ -6,6 +6,14 @@ use crate::units::{UnitError, parse_rate};
 
 /// Rates in the order in which they are run, calls a second. None is there
 /// twice, all are above 0, and there are from 1 to 10,000 of them.
+///
+/// ```
+/// use loadgen_core::sweep::Steps;
+///
+/// assert_eq!("100..300/100".parse::<Steps>()?.rates(), [100.0, 200.0, 300.0]);
+/// assert_eq!(Steps::list([50.0, 500.0])?.rates(), [50.0, 500.0]);
+/// # Ok::<(), loadgen_core::sweep::StepsError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Steps(Vec<f64>);
 

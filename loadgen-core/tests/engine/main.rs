@@ -29,7 +29,6 @@ mod pipelining;
 mod places;
 mod replay;
 mod requests;
-#[path = "../../../tests/require.rs"]
 mod require;
 mod schedules;
 #[cfg(feature = "tls")]

@@ -79,6 +79,17 @@ impl<'de> Deserialize<'de> for ServerName {
 /// How connections are encrypted. The default checks the server's certificate against the
 /// authorities of the system, tells the server the name of the target, and speaks the
 /// highest version that the server has.
+///
+/// ```
+/// use loadgen_core::{Load, Plan, Schedule, Tls, TlsVersion};
+///
+/// // Certificates are checked unless one says otherwise.
+/// let mut tls = Tls::default();
+/// tls.version = Some(TlsVersion::V1_3);
+/// let load = Load::established(Schedule::constant(100.0));
+/// Plan::new("https://shop.example/".parse()?, load).with_tls(tls).validate()?;
+/// # Ok::<(), loadgen_core::PlanError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
