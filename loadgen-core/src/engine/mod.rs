@@ -38,6 +38,7 @@ use std::thread as os_thread;
 pub(crate) use assemble::Finished;
 use destination::{BELL, Destination};
 use handle::EndOnDrop;
+#[cfg(feature = "tokio")]
 pub(crate) use handle::Windows;
 pub use handle::{RunHandle, Stopper};
 use load::LoadState;
