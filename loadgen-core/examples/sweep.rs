@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).unwrap_or_else(|| server.url());
 
     // The rate of the plan does not matter: each step has its own.
-    let load = Load::established(Schedule::poisson(1.0)).with_connections(32);
+    let load = Load::established(Schedule::constant(1.0)).with_connections(32);
     let plan = Plan::new(url.parse()?, load).with_duration(Duration::from_millis(500));
     let sweep = Sweep::new(plan)?.with_objectives(vec!["p90<50ms".parse()?]);
     let handle = sweep.start("200..800/200".parse()?)?;

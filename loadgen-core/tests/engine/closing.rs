@@ -104,7 +104,10 @@ fn a_choice_without_a_last_call_is_refused() {
     let target = Target::parse("http://127.0.0.1:9/").unwrap();
     let stream = Load::established(Schedule::constant(1.0)).with_close(CloseMode::Reset);
     let error = Plan::new(target, stream).validate().unwrap_err().to_string();
-    assert!(error.contains("--close needs --calls-per-connection"), "{error}");
+    assert!(
+        error.contains("the way of closing needs the number of calls on a connection"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn what_unix_sockets_have_not_is_told() {
     let at_unix = |load: Load| plan(parsed("unix:/run/app.sock"), load);
     let closed = at(1.0).with_calls_per_connection(2).with_close(CloseMode::Reset);
     for (plan, word) in [
-        (at_unix(at(1.0)).with_kernel_timestamps(), "--kernel-timestamps"),
+        (at_unix(at(1.0)).with_kernel_timestamps(), "leave out the kernel's timestamps"),
         (at_unix(closed), "cannot be reset"),
     ] {
         let error = Engine::new(plan).unwrap_err().to_string();

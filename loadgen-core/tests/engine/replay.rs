@@ -129,12 +129,15 @@ fn what_cannot_be_replayed_is_refused_before_anything_is_sent() {
             on(replay(1.0)).with_requests(list(&path).with_order(RequestOrder::Shuffled)),
             "in its own order",
         ),
-        (on(replay(0.0)).with_requests(list(&path)), "the speed of a replay"),
-        (on(replay(f64::NAN)).with_requests(list(&path)), "the speed of a replay"),
+        (on(replay(0.0)).with_requests(list(&path)), "the speed of the replay"),
+        (on(replay(f64::NAN)).with_requests(list(&path)), "the speed of the replay"),
         (on(rate()).with_requests(list(&path).with_data(&data)), "no columns to be filled in"),
         (on(rate()).with_requests(list(&path)).with_probe(fresh), "those of the main load"),
         (on(replay(1.0)).with_requests(list(&noise)), "no lines of an access log"),
-        (on(replay(1.0)).with_requests(list(&unsafe_alone)), "--replay-unsafe"),
+        (
+            on(replay(1.0)).with_requests(list(&unsafe_alone)),
+            "methods that change state are, if the list of requests is allowed them",
+        ),
     ] {
         let error = Engine::new(plan).unwrap_err();
         assert!(matches!(error, RunError::Plan(_) | RunError::Workload(_)), "{error}");
