@@ -21,6 +21,12 @@ pub enum SweepError {
     /// The plan has no end, so that no step would.
     #[error("a sweep needs a duration: how long each step lasts")]
     Endless,
+    /// The plan is that of one shard.
+    #[error(
+        "a shard makes a part of each rate, and could not tell whether the server keeps up with \
+         the whole: sweep with one process, or run each rate by shards and merge their reports"
+    )]
+    Shard,
     /// A search without anything to hold.
     #[error("a search needs an objective to hold, such as p99<20ms")]
     NoObjective,

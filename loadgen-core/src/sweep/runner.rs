@@ -65,10 +65,14 @@ impl Sweep {
     /// not matter; its duration is that of a step.
     ///
     /// # Errors
-    /// [`SweepError`] for a closed loop and for a plan without end.
+    /// [`SweepError`] for a closed loop, for a plan without end, and for a
+    /// [shard](Plan::with_shard), which makes a part of the rates that it would be judged by.
     pub fn new(plan: Plan) -> Result<Self, SweepError> {
         let plan = plan.with_rate(1.0)?;
         plan.validate()?;
+        if plan.shard().is_some() {
+            return Err(SweepError::Shard);
+        }
         plan.duration().ok_or(SweepError::Endless)?;
         Ok(Self { plan, pause: Duration::ZERO, objectives: Vec::new() })
     }

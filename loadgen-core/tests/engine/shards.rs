@@ -80,6 +80,10 @@ fn connections_are_shared_out() {
         .map(|part| part.connected_to.as_ref().unwrap().addresses[0].opened)
         .sum();
     assert_eq!(opened, 7);
+    // It would be judged by rates of which it makes a part.
+    let part = plan.clone().with_shard(Shard::new(0, 4).unwrap());
+    let error = loadgen_core::sweep::Sweep::new(part).unwrap_err().to_string();
+    assert!(error.contains("a shard makes a part of each rate"), "{error}");
     let many = plan.with_threads(2).with_shard(Shard::new(0, 4).unwrap());
     let error = many.validate().unwrap_err().to_string();
     assert!(error.contains("every thread of every shard"), "{error}");

@@ -2,9 +2,13 @@
 
 use super::super::{Latency, Report, latency};
 
-/// A report has no histogram, or one of other bounds, of this field.
+/// A distribution has no histogram, or one of other calls or bounds.
 #[derive(Debug)]
-pub(super) struct NoHistogram(pub(super) &'static str);
+pub(super) struct NoHistogram {
+    pub(super) field: &'static str,
+    /// It is that of the part; else that of the whole, to which it is to be added.
+    pub(super) is_of_part: bool,
+}
 
 /// All distributions of a report but those of the generator.
 pub(super) fn add(whole: &mut Report, part: &Report) -> Result<(), NoHistogram> {
@@ -66,10 +70,7 @@ fn either(
 ) -> Result<(), NoHistogram> {
     match (mine.as_mut(), theirs) {
         (Some(mine), Some(theirs)) => merge(mine, theirs, field),
-        (None, Some(theirs)) => {
-            *mine = Some(theirs.clone());
-            Ok(())
-        }
+        (None, Some(theirs)) => merge(mine.insert(Latency::default()), theirs, field),
         (_, None) => Ok(()),
     }
 }
@@ -79,17 +80,20 @@ pub(super) fn merge(
     theirs: &Latency,
     field: &'static str,
 ) -> Result<(), NoHistogram> {
+    let whole = |times: &Latency, is_of_part| {
+        let histogram = times.histogram().filter(|histogram| histogram.len() == times.count);
+        histogram.ok_or(NoHistogram { field, is_of_part })
+    };
     if theirs.count == 0 {
         return Ok(());
     }
+    let added = whole(theirs, true)?;
     if mine.count == 0 {
-        theirs.histogram().ok_or(NoHistogram(field))?;
         mine.clone_from(theirs);
         return Ok(());
     }
-    let mut sum = mine.histogram().ok_or(NoHistogram(field))?;
-    let added = theirs.histogram().ok_or(NoHistogram(field))?;
-    sum.add(&added).map_err(|_| NoHistogram(field))?;
+    let mut sum = whole(mine, false)?;
+    sum.add(&added).map_err(|_| NoHistogram { field, is_of_part: true })?;
     let ends = |pick: fn(f64, f64) -> f64, one: Option<f64>, other: Option<f64>| {
         one.zip(other).map(|(one, other)| pick(one, other))
     };

@@ -43,6 +43,22 @@ pub enum MergeError {
         /// The first field of the plan that is different, such as `load.connections`.
         path: String,
     },
+    /// The shards were measured by different versions, which may not measure alike.
+    #[error("shards {one} and {other} were run by different versions of loadgen: use one")]
+    Version {
+        /// The shard that the other was compared with.
+        one: Shard,
+        /// The one that differs.
+        other: Shard,
+    },
+    /// The requests of the shards have different tags: they read different files.
+    #[error("the requests of shards {one} and {other} have different tags: give both one file")]
+    Tags {
+        /// The shard that the other was compared with.
+        one: Shard,
+        /// The one that differs.
+        other: Shard,
+    },
     /// Two reports are of the same shard.
     #[error("two reports are of shard {shard}: leave one of them out")]
     Twice {
@@ -188,7 +204,17 @@ fn absorb(whole: &mut Report, mut part: Report) -> Result<(), MergeError> {
     if let Some(path) = difference(&whole.plan, &part.plan) {
         return Err(MergeError::Plan { one, other, path });
     }
-    let lacks = |NoHistogram(field)| MergeError::Distribution { shard: other, field };
+    if whole.tool != part.tool {
+        return Err(MergeError::Version { one, other });
+    }
+    let tags = |of: &Report| of.tags.iter().map(|tag| tag.tag.clone()).collect::<Vec<_>>();
+    if tags(whole) != tags(&part) {
+        return Err(MergeError::Tags { one, other });
+    }
+    let lacks = |NoHistogram { field, is_of_part }| {
+        let shard = if is_of_part { other } else { one };
+        MergeError::Distribution { shard, field }
+    };
     // First, as it needs the response times of each.
     whole.generator = generator(whole, &part).map_err(lacks)?;
     distributions::add(whole, &part).map_err(lacks)?;
@@ -225,12 +251,17 @@ fn finished(mut whole: Report, starts: &[SystemTime]) -> Report {
     whole.error_examples.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
     whole.plan.shard = None;
     whole.plan.threads = whole.environment.threads;
+    if starts.len() < whole.shards.len() {
+        let reason =
+            "when some of the shards began cannot be read: they may not have begun together";
+        whole.verdict.add([(VerdictStatus::Degraded, reason.to_owned())]);
+    }
     let first = starts.iter().min().copied().unwrap_or(SystemTime::UNIX_EPOCH);
     let apart = starts.iter().filter_map(|start| start.duration_since(first).ok()).max();
     if let Some(apart) = apart.filter(|apart| *apart >= APART) {
         let reason = format!(
-            "the shards did not begin together: the last one's load began {:.1} s after the \
-             first one's, so what stands at one time of the load was not at one moment",
+            "the shards did not begin together: by their clocks the last one's load began {:.1} s \
+             after the first one's, so what stands at one time of the load was not at one moment",
             apart.as_secs_f64()
         );
         whole.verdict.add([(VerdictStatus::Degraded, reason)]);

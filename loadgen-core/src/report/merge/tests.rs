@@ -61,6 +61,38 @@ fn what_has_no_whole_distribution_is_refused() {
     }
 }
 
+/// The one that lacks something is named, whichever it is.
+#[test]
+fn a_distribution_that_is_not_whole_is_that_of_its_shard() {
+    for which in [0, 1] {
+        let mut parts = [0, 1].map(|index| shard(index, 2));
+        parts[which].lag.histogram = None;
+        let text = error(parts);
+        let named = format!("the report of shard {which}/2 has no whole distribution of its lag");
+        assert_eq!(text, named);
+        let mut parts = [0, 1].map(|index| shard(index, 2));
+        parts[which].response_time.count += 1;
+        assert!(error(parts).contains(&format!("shard {which}/2")));
+        // Nobody else has such times: they must be whole all the same.
+        let mut parts = [0, 1].map(|index| shard(index, 2));
+        let times = parts[which].response_time.clone();
+        parts[which].response_time_wrong = Some(Latency { histogram: None, ..times });
+        if which == 1 {
+            assert!(error(parts).ends_with("its response_time_wrong"));
+        }
+    }
+}
+
+#[test]
+fn shards_of_other_versions_and_other_files_are_refused() {
+    let [mut other, first] = [shard(1, 2), shard(0, 2)];
+    other.tool.version = "0.2.0".to_owned();
+    assert!(error([other, first]).contains("different versions of loadgen"));
+    let [mut other, first] = [shard(1, 2), shard(0, 2)];
+    other.tags = vec![crate::report::TagReport::default()];
+    assert!(error([other, first]).contains("different tags"));
+}
+
 #[test]
 fn the_whole_says_what_it_was_made_of() {
     let mut parts = [0, 1, 2].map(|index| shard(index, 3));
@@ -73,6 +105,8 @@ fn the_whole_says_what_it_was_made_of() {
     let [busy, apart] = whole.verdict.reasons.as_slice() else { panic!("{:?}", whole.verdict) };
     assert_eq!(busy, "shard 2: too busy");
     assert!(apart.contains("1.5 s after"), "{apart}");
+    let text = crate::report::render_text(&whole);
+    assert!(text.contains("3 shards with 6 threads in all"), "{text}");
     assert_eq!((whole.environment.threads, whole.plan.threads), (6, 6));
     assert_eq!(whole.plan.shard(), None);
     let threads: Vec<u32> = whole.shards.iter().map(|s| s.environment.threads).collect();

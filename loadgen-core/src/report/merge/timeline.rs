@@ -15,9 +15,10 @@ pub(super) fn add(
     let lacks = |window: &PopulationWindow| {
         as_recorded(window).is_none_or(|recorded| recorded.count() != window.count)
     };
-    let mut windows = mine.windows.iter().chain(&theirs.windows);
-    if windows.any(|window| window.populations.values().any(lacks)) {
-        return Err(NoHistogram("timeline.windows"));
+    for (of, is_of_part) in [(&*mine, false), (&theirs, true)] {
+        if of.windows.iter().any(|window| window.populations.values().any(lacks)) {
+            return Err(NoHistogram { field: "timeline.windows", is_of_part });
+        }
     }
     while mine.window_ms < theirs.window_ms {
         coarsen(mine);

@@ -70,16 +70,16 @@ pub(crate) fn head(report: &Report) -> Head {
     if let Some(migration) = &report.migration {
         lines.push(("machine".into(), machine(report, migration)));
     }
+    let threads = cell::counted(u64::from(report.environment.threads), "thread");
+    let on = match report.shards.len() {
+        0 => format!("{threads} on {}", cell::counted(report.environment.cpus.into(), "CPU")),
+        shards => format!("{} with {threads} in all", cell::counted(shards as u64, "shard")),
+    };
     lines.push((
         "measured by".into(),
         format!(
-            "{} {}, {} on {}, started {}, seed {}",
-            report.tool.name,
-            report.tool.version,
-            cell::counted(report.environment.threads as u64, "thread"),
-            cell::counted(report.environment.cpus as u64, "CPU"),
-            report.started_at,
-            plan.seed
+            "{} {}, {on}, started {}, seed {}",
+            report.tool.name, report.tool.version, report.started_at, plan.seed
         ),
     ));
     Head {
