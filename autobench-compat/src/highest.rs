@@ -52,10 +52,10 @@ impl Highest {
         }
         let objectives: Vec<Slo> = text.split(',').map(str::parse).collect::<Result<_, _>>()?;
         let (low, high) = (config.number("low_rate"), config.number("high_rate"));
-        let confirmation_s = constant_time(config).unwrap_or(CONFIRMATION_S);
-        let probe_s = confirmation_s / 5.0;
-        let settings =
-            SearchSettings { probe_s, confirmation_s, ..SearchSettings::within(low, high) };
+        let mut settings = SearchSettings::within(low, high);
+        // Whatever number the file has: it is checked with the others.
+        settings.confirmation_s = constant_time(config).unwrap_or(CONFIRMATION_S);
+        settings.attempt_s = settings.confirmation_s / 5.0;
         let settings = settings.for_objectives(&objectives);
         Ok(Some(Self { search: Search::new(settings)?, objectives }))
     }
@@ -63,9 +63,9 @@ impl Highest {
     /// The next test, and its connections; `None`: the search has ended.
     #[must_use]
     pub fn next(&self) -> Option<(Rate, String)> {
-        let probe = self.search.next()?;
-        let value = probe.rate_per_s;
-        let connections = (value * probe.duration.as_secs_f64()).round().max(1.0);
+        let attempt = self.search.next()?;
+        let value = attempt.rate_per_s;
+        let connections = (value * attempt.duration.as_secs_f64()).round().max(1.0);
         Some((Rate { text: perl::text(value), value }, perl::text(connections)))
     }
 

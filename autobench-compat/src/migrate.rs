@@ -243,10 +243,10 @@ mod tests {
         let moment = Moment { step: 3, server: 2, host: "h", rate: "20.5" };
         let mut migration = migrations.at(moment).unwrap();
         assert_eq!((migration.trigger.name(), migration.trial), ("qmp", 3));
-        let told = migration.trigger.probe().unwrap_err().to_string();
+        let told = migration.trigger.inspect().unwrap_err().to_string();
         assert!(told.contains("/run/vm3.sock"), "{told}");
         let migrations = of("migrate = command:/no/{server}/{rate}\n").unwrap().unwrap();
-        let told = migrations.at(moment).unwrap().trigger.probe().unwrap_err().to_string();
+        let told = migrations.at(moment).unwrap().trigger.inspect().unwrap_err().to_string();
         assert!(told.contains("/no/2/20.5"), "{told}");
     }
 

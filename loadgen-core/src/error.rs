@@ -54,6 +54,16 @@ pub enum PlanError {
         /// Their names.
         headers: Vec<String>,
     },
+    /// It was read from what a later version wrote.
+    #[error(
+        "the plan has settings that this version of loadgen does not know: {}; use the version that \
+         wrote it, or a later one",
+        settings.join(", ")
+    )]
+    UnknownSettings {
+        /// Their paths, such as `load.shape`; with `[]`: in any element of a list.
+        settings: Vec<String>,
+    },
     /// The rate is not one.
     #[error("the rate must be above 0 and at most 10,000,000 per second, not {rate_per_s}")]
     Rate {

@@ -102,6 +102,7 @@ impl fmt::Display for EventKind {
 /// assert_eq!((stopped.kind.name(), stopped.kind.is_final()), ("stop", false));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Event {
     /// What happened.
     pub kind: EventKind,

@@ -93,6 +93,7 @@ mod expectation;
 pub mod fuzzing;
 #[cfg(feature = "httperf")]
 pub mod httperf;
+mod later_version;
 #[cfg(feature = "migration")]
 pub mod migration;
 mod net;

@@ -36,8 +36,8 @@ const DEFAULT_TIMEOUT_S: f64 = 10.0;
 
 /// A load to put on a target. Build it with the `with_*` methods; it is checked
 /// when an [`Engine`](crate::Engine) takes it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "document::Document", into = "document::Document")]
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "document::Document")]
 pub struct Plan {
     pub(crate) target: Target,
     /// How connections to an `https` target are encrypted; `None`: as by default.
@@ -78,6 +78,8 @@ pub struct Plan {
     pub(crate) call_log: u64,
     /// Ask the kernel when it received each reply.
     pub(crate) kernel_timestamps: bool,
+    /// Settings of a later version, by their paths.
+    unknown_settings: Vec<String>,
 }
 
 /// After how many calls a load ends.
@@ -119,6 +121,7 @@ impl Plan {
             seed: 1,
             call_log: 0,
             kernel_timestamps: false,
+            unknown_settings: Vec::new(),
         }
     }
 

@@ -58,6 +58,7 @@ pub struct Slo {
 
 /// Whether an objective was held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SloOutcome {
     /// The metric was within its limit.
     Held,
@@ -70,6 +71,7 @@ pub enum SloOutcome {
 
 /// The judgement of one objective.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SloJudgement {
     /// Whether it was held.
     pub outcome: SloOutcome,

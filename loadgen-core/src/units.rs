@@ -9,6 +9,7 @@ use std::time::Duration;
 /// A quantity that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not {what}: write {allowed}")]
+#[non_exhaustive]
 pub struct UnitError {
     /// The offending text.
     pub text: String,

@@ -87,7 +87,7 @@ impl Pair {
 }
 
 fn fire(trigger: &mut QmpTrigger) -> Result<(), TriggerError> {
-    let facts = trigger.probe()?;
+    let facts = trigger.inspect()?;
     assert_eq!(facts.memory_bytes, Some(64 << 20));
     assert!(facts.hypervisor.unwrap().starts_with("QEMU "));
     trigger.arm(&Context::new("real", Clock::start()))?;

@@ -66,7 +66,7 @@ fn program() -> Command {
 fn start(pairs: &[(&str, &str)]) -> (SimulatedTrigger, Clock) {
     let vm = SimulatedVm::from_pairs(pairs.iter().copied()).unwrap();
     let mut trigger = SimulatedTrigger::start(program(), vm).unwrap();
-    assert_eq!(trigger.probe().unwrap().running, Some(true));
+    assert_eq!(trigger.inspect().unwrap().running, Some(true));
     let clock = Clock::start();
     trigger.arm(&Context::new("test", clock)).unwrap();
     (trigger, clock)

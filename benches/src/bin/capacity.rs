@@ -22,7 +22,7 @@ struct Args {
     /// given more than once
     #[arg(long, default_values_t = [4, 9, 22])]
     workers: Vec<u32>,
-    /// Rate of the first probe and of the first step, in calls a second
+    /// Rate of the first attempt and of the first step, in calls a second
     #[arg(long, default_value_t = 100.0)]
     start: f64,
     /// Also step, to the same resolution and with steps as long as a confirmation:

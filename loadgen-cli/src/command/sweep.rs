@@ -9,7 +9,7 @@ use std::time::Duration;
 use loadgen_core::calls_file::CallsFile;
 use loadgen_core::report::{CallsFileReport, VerdictStatus};
 use loadgen_core::sweep::{
-    Probe, SearchEnding, Sweep, SweepError, SweepObserver, SweepPoint, SweepReport,
+    Attempt, SearchEnding, Sweep, SweepError, SweepObserver, SweepPoint, SweepReport,
 };
 use loadgen_core::units::{format_duration, format_duration_us, format_rate};
 use loadgen_core::{CallSink, Plan, RunError, SinkContext, Snapshot};
@@ -187,7 +187,7 @@ impl Watch<'_> {
 }
 
 impl SweepObserver for Watch<'_> {
-    fn begins(&mut self, run: &Probe, index: usize, of: Option<usize>) {
+    fn begins(&mut self, run: &Attempt, index: usize, of: Option<usize>) {
         let rate = format_rate(run.rate_per_s);
         self.run = index as u32 + 1;
         if !self.quiet {

@@ -89,7 +89,6 @@ impl SessionOptions {
         sessions.retry = self.session_retry.into();
         sessions.failure_status = self.session_failure_status;
         sessions.cookies = self.session_cookies;
-        sessions.preflight = true;
         Ok(sessions)
     }
 }

@@ -135,6 +135,27 @@ fn change_plan(report: &Path, change: impl FnOnce(&mut Value)) {
     std::fs::write(report, value.to_string()).unwrap();
 }
 
+/// What a later version was told to do is shown, and not done without what is not known.
+#[test]
+fn the_report_of_a_later_version_is_shown_and_not_repeated() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let report = dir.path().join("a.json");
+    let report_arg = report.to_str().unwrap();
+    run(["run", &target.url, "-r", "50", "-d", "200ms", "-o", report_arg]).ran();
+    change_plan(&report, |plan| plan["load"]["schedule"]["shape\u{1b}[2J"] = 7.into());
+    let shown = run(["report", report_arg]).ran().stdout;
+    let told = shown.contains("load.schedule.shape\\u{1b}[2J");
+    assert!(told && shown.contains("this version does not know"), "{shown}");
+    let again = run(["report", report_arg, "--format", "json"]).ran().stdout;
+    assert!(again.contains("unknown_settings"), "{again}");
+    run(["run", report_arg]).exits_with(2).says(&[
+        "does not know",
+        "load.schedule.shape\\u{1b}[2J",
+        "a later one",
+    ]);
+}
+
 /// A program that embeds the library may leave the end of the load to itself: of such
 /// a report nothing ends the repetition, unless it is told.
 #[test]

@@ -81,7 +81,7 @@ fn a_search_finds_a_known_capacity_with_fewer_runs_than_stepping() {
             },
         );
     let args = ["sweep", &url, "--search", "--slo", "error-rate<=0", "--bounds", "100..", "-c"];
-    let args = args.into_iter().chain(["1", "-d", "1s", "--probe", "1s", "--timeout", "60s"]);
+    let args = args.into_iter().chain(["1", "-d", "1s", "--attempt", "1s", "--timeout", "60s"]);
     let args: Vec<&str> = args.chain(["--pause", "0s", "--format", "json"]).collect();
     let outcome = run(&args);
     let sweep = outcome.json();
@@ -216,7 +216,7 @@ fn a_search_is_continued_where_it_was() {
     let file = dir.path().join("search.json");
     let file_arg = file.to_str().unwrap();
     let args = ["sweep", &target.url, "--search", "--slo", "p50<10s", "--bounds", "100..400"];
-    let args = args.into_iter().chain(["-d", "2s", "--probe", "1s", "--pause", "0s"]);
+    let args = args.into_iter().chain(["-d", "2s", "--attempt", "1s", "--pause", "0s"]);
     let args: Vec<&str> = args.chain(["-o", file_arg]).collect();
     let points = |sweep: &Value| sweep["points"].as_array().unwrap().clone();
     // Runs in which this machine stood still may not hold or not be valid: then anew.
@@ -265,6 +265,24 @@ fn forms_by_the_name_of_the_file() {
     assert!(written("a.txt").starts_with("Sweep: http://"));
 }
 
+/// What a later version was told to do is not continued without what is not known.
+#[test]
+fn the_sweep_of_a_later_version_is_not_continued() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.json");
+    let path = file.to_str().unwrap();
+    let sweep = ["sweep", &target.url, "--rates", "100", "-d", "200ms", "-o", path];
+    run(sweep).ran();
+    let mut value: Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    value["plan"]["target"]["shape"] = 7.into();
+    std::fs::write(&file, value.to_string()).unwrap();
+    run(sweep.into_iter().chain(["--resume", path]))
+        .exits_with(2)
+        .says(&["does not know: target.shape"]);
+}
+
 #[test]
 fn what_makes_no_sweep_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -287,7 +305,7 @@ fn what_makes_no_sweep_is_refused() {
         (&["--search"], "--slo"),
         (&["--search", "--slo", "p99<1s", "--bounds", "9..5"], "above the highest"),
         (&["--search", "--slo", "p99<1s", "--tolerance", "0%"], "no tolerance"),
-        (&["--search", "--slo", "p99<1s", "--probe", "20s"], "at least that of a probe"),
+        (&["--search", "--slo", "p99<1s", "--attempt", "20s"], "at least that of an attempt"),
         (&["--rates", "100", "--resume", missing], "missing.json"),
         (&["--rates", "100", "--resume", damaged], "damaged at"),
         (&["--rates", "100", "--resume", report], "loadgen-report/1"),

@@ -187,7 +187,7 @@ fn room(options: &Options) -> Result<Sessions, PrepareError> {
     if options.workload() == Workload::Requests {
         return Ok(Sessions {
             open_connections: Some(options.max_connections).filter(|most| *most > 0),
-            ..Sessions::connections(1)
+            ..Sessions::connections(1).without_preflight()
         });
     }
     let (connections, piped) = SESSION_ROOM;
@@ -208,7 +208,7 @@ fn room(options: &Options) -> Result<Sessions, PrepareError> {
         retry: if options.retry_on_failure { Retry::Always } else { Retry::AfterReply },
         failure_status: options.failure_status,
         cookies: options.session_cookies,
-        ..Sessions::connections(1)
+        ..Sessions::connections(1).without_preflight()
     })
 }
 

@@ -28,7 +28,7 @@ impl Trigger for Chatty {
         "test"
     }
 
-    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
+    fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
         Ok(VmFacts::default())
     }
 

@@ -180,7 +180,7 @@ impl MigrationRun {
         }
         // The trigger is made ready before the load, so that this does not disturb
         // the baseline. Its clock is mapped to that of the load afterwards.
-        let vm = self.trigger.probe()?;
+        let vm = self.trigger.inspect()?;
         let ((how, rate), target) = (self.reach, self.plan.target().clone());
         let mut reach = unless_stopped(interrupt, move || Reach::prepare(how, rate, &target))?;
         let mut context = Context::new(self.run_id.clone(), Clock::start());

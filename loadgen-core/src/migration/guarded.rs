@@ -53,8 +53,8 @@ impl Trigger for Guarded {
         self.told(|inner| inner.is_simulated(), false)
     }
 
-    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
-        self.caught(|inner| inner.probe())
+    fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
+        self.caught(|inner| inner.inspect())
     }
 
     fn arm(&mut self, context: &Context) -> Result<(), TriggerError> {

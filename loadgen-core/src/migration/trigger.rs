@@ -98,9 +98,9 @@ impl Settled {
 /// Starts one migration and reports what happens. The load is already running
 /// when [`fire`](Trigger::fire) is called.
 ///
-/// The calls come in this order: `probe`, `arm`, `fire`, then `next_event` until
+/// The calls come in this order: `inspect`, `arm`, `fire`, then `next_event` until
 /// it returns a final event (or `cancel`, and then `next_event` again), `settle`.
-/// Everything slow belongs into `probe` and `arm`, before the clock matters.
+/// Everything slow belongs into `inspect` and `arm`, before the clock matters.
 ///
 /// A trigger of your own needs `name`, `fire` and `next_event`; the rest has
 /// defaults for a trigger that cannot do more.
@@ -163,7 +163,7 @@ pub trait Trigger: Send {
     ///
     /// # Errors
     /// [`TriggerError`] if the migration could not be started as things stand.
-    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
+    fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
         Ok(VmFacts::default())
     }
 

@@ -1,13 +1,16 @@
 //! A plan as it stands in reports: what does not apply is `null` there, and what was
 //! left to the defaults is told.
 
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
 use super::{CallLimit, DEFAULT_TIMEOUT_S, Load, NamedLoad, PROBE, Plan, Precision, Shard};
 use crate::abort::AbortRule;
 use crate::check::NamedCheck;
 use crate::expectation::Expectation;
+use crate::later_version;
 use crate::net::tls::Tls;
+use crate::printable::printable;
 use crate::request::Request;
 use crate::session::Sessions;
 use crate::target::Target;
@@ -55,6 +58,9 @@ pub(super) struct Document {
     call_log: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     kernel_timestamps: bool,
+    /// What an earlier reader did not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unknown_settings: Vec<String>,
 }
 
 impl From<Plan> for Document {
@@ -90,6 +96,7 @@ impl From<Plan> for Document {
             seed: plan.seed,
             call_log: plan.call_log,
             kernel_timestamps: plan.kernel_timestamps,
+            unknown_settings: plan.unknown_settings,
         }
     }
 }
@@ -121,6 +128,7 @@ impl TryFrom<Document> for Plan {
             seed: told.seed,
             call_log: told.call_log,
             kernel_timestamps: told.kernel_timestamps,
+            unknown_settings: told.unknown_settings,
         };
         if let Some(probe) = told.probe {
             plan = plan.with_probe(probe);
@@ -143,6 +151,35 @@ impl TryFrom<Document> for Plan {
                 *limit = limit.filter(|seconds| *seconds != DEFAULT_TIMEOUT_S);
             }
         }
+        Ok(plan)
+    }
+}
+
+impl Plan {
+    /// The settings that the plan had in the document that it was read from, and that this version
+    /// does not know, by their paths, such as `load.shape`: a later version wrote it. A plan that
+    /// has some can be shown, and is not carried out.
+    #[must_use]
+    pub fn unknown_settings(&self) -> &[String] {
+        &self.unknown_settings
+    }
+}
+
+impl<'de> Deserialize<'de> for Plan {
+    /// Settings of a later version are passed over, and kept by name: the plan can be read, not
+    /// carried out.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let document = serde_json::Value::deserialize(deserializer)?;
+        let (told, unknown) =
+            later_version::read::<Document>(document).map_err(|error| {
+                match error.path.as_str() {
+                    "." => D::Error::custom(error.reason),
+                    path => D::Error::custom(format_args!("its {path}: {}", error.reason)),
+                }
+            })?;
+        let mut plan = Self::try_from(told).map_err(D::Error::custom)?;
+        let unknown = unknown.iter().map(|path| printable(path).into_owned());
+        plan.unknown_settings.extend(unknown);
         Ok(plan)
     }
 }

@@ -21,6 +21,7 @@ impl Plan {
     /// # Errors
     /// [`PlanError`] with the offending value.
     pub fn validate(&self) -> Result<(), PlanError> {
+        self.refuse_unknown_settings()?;
         self.target.validate()?;
         if self.tls.is_some() && !self.target.is_tls() {
             return Err(PlanError::Conflict(
@@ -112,6 +113,14 @@ impl Plan {
             ));
         }
         Ok(())
+    }
+
+    /// A plan without what it does not know would be another one.
+    pub(crate) fn refuse_unknown_settings(&self) -> Result<(), PlanError> {
+        match self.unknown_settings() {
+            [] => Ok(()),
+            unknown => Err(PlanError::UnknownSettings { settings: unknown.to_vec() }),
+        }
     }
 
     /// Loads are told apart by their names.

@@ -2,6 +2,7 @@
 
 /// The bytes of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct ReplySizes {
     /// Status line and header lines with their line ends and the empty line.
     pub header: u64,

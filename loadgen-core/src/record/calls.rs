@@ -10,6 +10,7 @@ const CHUNK: usize = 32 * 1024;
 
 /// One call, as the client saw it. All times in ns from the start of the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CallRecord {
     /// When the schedule said it should start.
     pub intended: Nanos,

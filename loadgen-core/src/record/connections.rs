@@ -12,6 +12,7 @@ const MOST: usize = 1_000_000;
 
 /// The end of one connection. Times in ns from the start of the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConnectionEnd {
     /// When it was begun; 0: before the load.
     pub opened: Nanos,

@@ -11,6 +11,7 @@ const AT_ONCE: u8 = 3;
 
 /// A reply and the second that its `Date` names. Times in ns from the start of the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DateSample {
     /// Seconds since 1970 by the server's clock.
     pub date_s: i64,

@@ -33,6 +33,7 @@ impl Population {
 /// How far a call had come when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Phase {
     /// Opening a connection.
     Connect,
@@ -169,6 +170,7 @@ impl Cause {
 
 /// A failed call: how far it came, why it ended, and what the kernel said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// How far the call had come.
     pub phase: Phase,

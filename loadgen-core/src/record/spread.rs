@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Smallest, mean, largest and spread of a set of values.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Moments {
     /// Values, at least 1.
     pub count: u64,

@@ -1,7 +1,11 @@
 //! A report as JSON, and back. The JSON Schema is in `docs/report.schema.json`.
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use super::sections::cell;
 use super::{Report, SCHEMA};
+use crate::later_version;
 use crate::printable::printable_json;
 
 /// A document that is not a report.
@@ -44,12 +48,23 @@ pub enum ReportError {
         wanted: &'static str,
     },
     /// A field is missing or has the wrong type.
-    #[error("the report is damaged at {path}: {reason}")]
+    #[error(
+        "{} at {path}: {reason}",
+        match version {
+            None => "the report is damaged".to_owned(),
+            Some(version) => format!(
+                "the report of loadgen {version} cannot be read by this version, {}:",
+                env!("CARGO_PKG_VERSION")
+            ),
+        }
+    )]
     Field {
         /// Where, such as `migration.phases[2].name`; `.` is the document itself.
         path: String,
         /// What is wrong there.
         reason: String,
+        /// The version that wrote it, if it is another than this one.
+        version: Option<String>,
     },
     /// The report has a number that JSON cannot hold.
     #[error("the report cannot be written as JSON: {0}")]
@@ -69,13 +84,14 @@ impl Report {
     }
 
     /// Reads a report. Unknown fields are passed over: a later version of the
-    /// same schema may have added them.
+    /// same schema may have added them. Those of the plan are
+    /// [kept by name](crate::Plan::unknown_settings).
     ///
     /// # Errors
     /// [`ReportError`] with the line and column, the schema found, or the path of
     /// the field.
     pub fn from_json(text: &str) -> Result<Self, ReportError> {
-        let value: serde_json::Value = serde_json::from_str(text).map_err(syntax)?;
+        let value: Value = serde_json::from_str(text).map_err(syntax)?;
         match value.get("schema").map(|schema| schema.as_str()) {
             None => return Err(ReportError::NoSchema),
             Some(Some(SCHEMA)) => {}
@@ -84,10 +100,23 @@ impl Report {
                 return Err(ReportError::Schema { found: cell::clean(found) });
             }
         }
-        serde_path_to_error::deserialize(value).map_err(|error| ReportError::Field {
-            path: cell::clean(&error.path().to_string()),
-            reason: cell::clean(&error.inner().to_string()),
-        })
+        read(value)
+    }
+}
+
+/// Reads a document of a schema that is known, passing unknown fields over.
+pub(crate) fn read<T: DeserializeOwned>(document: Value) -> Result<T, ReportError> {
+    let version = document["tool"]["version"].as_str();
+    let version = version.filter(|version| *version != env!("CARGO_PKG_VERSION"));
+    let version = version.map(cell::clean);
+    match later_version::read(document) {
+        // Those of the plan are kept by the plan.
+        Ok((read, _)) => Ok(read),
+        Err(error) => Err(ReportError::Field {
+            path: cell::clean(&error.path),
+            reason: cell::clean(&error.reason),
+            version,
+        }),
     }
 }
 
@@ -101,7 +130,7 @@ pub(crate) fn syntax(error: serde_json::Error) -> ReportError {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::super::sample;
     use super::*;
@@ -160,5 +189,37 @@ mod tests {
         value["new_in_1_1"] = json!({"a": 1});
         value["counts"]["new_count"] = json!(1);
         assert_eq!(Report::from_json(&value.to_string()).unwrap(), sample::plain());
+    }
+
+    #[test]
+    fn settings_of_later_versions_are_kept_by_name() {
+        let mut value = serde_json::to_value(sample::plain()).unwrap();
+        value["plan"]["new\u{1b}"] = json!(1);
+        value["plan"]["load"]["schedule"]["shape"] = json!({"a": 1});
+        value["plan"]["target"]["shape"] = json!("b");
+        let report = Report::from_json(&value.to_string()).unwrap();
+        let mut unknown = report.plan.unknown_settings().to_vec();
+        unknown.sort();
+        assert_eq!(unknown, ["load.schedule.shape", "new\\u{1b}", "target.shape"]);
+        // It can be shown and written again, not carried out.
+        assert!(crate::report::render_text(&report).contains("also set"));
+        assert_eq!(Report::from_json(&report.to_json_pretty().unwrap()).unwrap(), report);
+        assert_ne!(report.plan, sample::plain().plan);
+        let refused = report.plan.validate().unwrap_err().to_string();
+        assert!(
+            refused.contains("does not know: ") && refused.contains("target.shape"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn what_only_a_later_version_can_read_says_so() {
+        let text = error(|v| {
+            v["tool"]["version"] = json!("99.1.0");
+            v["plan"]["load"]["schedule"]["arrival"] = json!("tidal");
+        });
+        assert!(text.contains("of loadgen 99.1.0 cannot be read by this version"), "{text}");
+        assert!(text.contains("unknown variant `tidal`"), "{text}");
+        assert!(text.contains("at plan: its load.schedule.arrival: "), "{text}");
     }
 }

@@ -238,6 +238,7 @@ pub enum CallsFormat {
 
 /// The program that measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Tool {
     /// Its name.
     pub name: String,
@@ -317,6 +318,7 @@ pub struct ErrorExample {
 
 /// Bytes by direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Traffic {
     /// From us to the server.
     pub sent: u64,
@@ -326,6 +328,7 @@ pub struct Traffic {
 
 /// CPU time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Cpu {
     /// In user mode.
     pub user_s: f64,

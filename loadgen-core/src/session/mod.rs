@@ -13,6 +13,7 @@ mod script;
 mod uris;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,9 +44,8 @@ use crate::secret::lines;
 ///
 /// // Users who look at three pages, half a millisecond apart; twenty of them, a hundred a second.
 /// let script = Script::Bursts { calls: 3, burst: 1, think_s: 0.0005 };
-/// let mut sessions = Sessions::scripted(script);
-/// sessions.count = Some(20);
-/// sessions.uris = Uris::List { uris: vec!["/".into(), "/shoes".into()], wrap: true };
+/// let uris = Uris::List { uris: vec!["/".into(), "/shoes".into()], wrap: true };
+/// let sessions = Sessions::scripted(script).with_count(20).with_uris(uris);
 /// let plan = Plan::new(url.parse()?, Load::established(Schedule::poisson(100.0)));
 /// let report = Engine::new(plan.with_sessions(sessions))?.run()?;
 /// let figures = report.sessions.ok_or("a run of sessions has their figures")?;
@@ -93,7 +93,7 @@ pub struct Sessions {
     /// When rates are sampled.
     pub sampling: Sampling,
     /// Connects to the target once before the load, and agrees on TLS with it, as a load of
-    /// single calls does: a server that is not there is an error then. Without it, what the
+    /// single calls does: a server that is not there is an error. Without it, what the
     /// connections of sessions meet is the result, as with httperf.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preflight: bool,
@@ -103,6 +103,7 @@ pub struct Sessions {
 /// credentials are sent, but never written.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Head {
     /// The method of calls to which the script gives none.
     pub method: RawText,
@@ -140,6 +141,7 @@ impl fmt::Debug for Head {
 /// What becomes of the unanswered calls of a connection that broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Retry {
     /// They are lost, and the session ends.
     Never,
@@ -154,6 +156,7 @@ pub enum Retry {
 /// Time limits in seconds; 0: none.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Limits {
     /// For connecting (with the TLS handshake), and without progress in sending.
     pub timeout_s: f64,
@@ -165,11 +168,24 @@ pub struct Limits {
 /// When the rates of replies and sessions are sampled, in seconds from the start.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Sampling {
     /// The first sample.
     pub first_s: f64,
     /// From one sample to the next.
     pub every_s: f64,
+}
+
+impl Limits {
+    /// No limit.
+    pub const NONE: Self = Self { timeout_s: 0.0, think_s: 0.0 };
+
+    /// The [timeout](Self::timeout_s), and what is [added](Self::think_s) to it for the server's
+    /// work.
+    #[must_use]
+    pub fn new(timeout: Duration, think: Duration) -> Self {
+        Self { timeout_s: timeout.as_secs_f64(), think_s: think.as_secs_f64() }
+    }
 }
 
 impl Sessions {
@@ -199,12 +215,12 @@ impl Sessions {
             retry: Retry::Never,
             failure_status: None,
             cookies: false,
-            limits: Limits { timeout_s: 0.0, think_s: 0.0 },
+            limits: Limits::NONE,
             socket: SocketOptions::default(),
             servers: Vec::new(),
             old_tls: None,
             sampling: Sampling { first_s: 5.0, every_s: 5.0 },
-            preflight: false,
+            preflight: true,
         }
     }
 
@@ -219,6 +235,71 @@ impl Sessions {
             retry: Retry::AfterReply,
             ..Self::connections(1)
         }
+    }
+
+    /// Ends after so many arrivals.
+    #[must_use]
+    pub fn with_count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// Sets what calls ask for to which the script gives no URI.
+    #[must_use]
+    pub fn with_uris(mut self, uris: Uris) -> Self {
+        self.uris = uris;
+        self
+    }
+
+    /// Sets how many connections a session has at most, and how many calls may be in flight on
+    /// each.
+    #[must_use]
+    pub fn with_connections(mut self, connections: u32, calls_in_flight: u32) -> Self {
+        self.connections = connections;
+        self.calls_in_flight = calls_in_flight;
+        self
+    }
+
+    /// Sets how many connections of the whole run are [open](Self::open_connections) at once.
+    #[must_use]
+    pub fn with_open_connections(mut self, most: u32) -> Self {
+        self.open_connections = Some(most);
+        self
+    }
+
+    /// Sets what becomes of the unanswered calls of a connection that broke.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Lets a session fail that gets a reply with this status.
+    #[must_use]
+    pub fn with_failure_status(mut self, status: u32) -> Self {
+        self.failure_status = Some(status);
+        self
+    }
+
+    /// Sends the cookie that the server set with the later calls of a session.
+    #[must_use]
+    pub fn with_cookies(mut self) -> Self {
+        self.cookies = true;
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Begins without [trying](Self::preflight) whether the server is there.
+    #[must_use]
+    pub fn without_preflight(mut self) -> Self {
+        self.preflight = false;
+        self
     }
 
     /// The same sessions, whose calls have the method (unless the script gives one) and the

@@ -1,5 +1,7 @@
 //! The calls of a session, burst by burst.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::RawText;
@@ -48,6 +50,7 @@ pub enum Script {
 /// A session of a log.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ScriptedSession {
     /// In order.
     pub bursts: Vec<Burst>,
@@ -56,11 +59,35 @@ pub struct ScriptedSession {
 /// Calls that belong together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Burst {
     /// At least one.
     pub calls: Vec<ScriptedCall>,
     /// From the end of this burst to the next one.
     pub think_s: f64,
+}
+
+impl ScriptedSession {
+    /// These bursts, one after the other.
+    #[must_use]
+    pub fn new(bursts: impl IntoIterator<Item = Burst>) -> Self {
+        Self { bursts: bursts.into_iter().collect() }
+    }
+}
+
+impl Burst {
+    /// These calls, with the next burst right after their replies.
+    #[must_use]
+    pub fn new(calls: impl IntoIterator<Item = ScriptedCall>) -> Self {
+        Self { calls: calls.into_iter().collect(), think_s: 0.0 }
+    }
+
+    /// Sets the time from the last reply to the next burst.
+    #[must_use]
+    pub fn with_think(mut self, think: Duration) -> Self {
+        self.think_s = think.as_secs_f64();
+        self
+    }
 }
 
 /// A call of a log.

@@ -4,7 +4,7 @@ use super::error::SweepError;
 use super::point::SweepPoint;
 use super::report::SweepReport;
 use super::runner::{Sweep, SweepObserver};
-use super::search::{Probe, SearchSettings};
+use super::search::{Attempt, SearchSettings};
 use super::steps::Steps;
 use crate::background::{Background, Shared};
 use crate::engine::Snapshot;
@@ -26,7 +26,7 @@ struct State {
 #[non_exhaustive]
 pub struct SweepSnapshot {
     /// The run that is under way, or was the last; `None` before the first.
-    pub run: Option<Probe>,
+    pub run: Option<Attempt>,
     /// Its number, from 0.
     pub index: usize,
     /// How many there will be, if that is known.
@@ -147,7 +147,7 @@ impl SweepHandle {
 struct Noted<'a>(&'a Shared<State>);
 
 impl SweepObserver for Noted<'_> {
-    fn begins(&mut self, run: &Probe, index: usize, of: Option<usize>) {
+    fn begins(&mut self, run: &Attempt, index: usize, of: Option<usize>) {
         let load = Snapshot::default();
         self.0.progress().now = SweepSnapshot { run: Some(*run), index, of, load };
     }

@@ -3,7 +3,7 @@
 use super::report::{SCHEMA, SweepReport};
 use crate::printable::printable_json;
 use crate::report::ReportError;
-use crate::report::json::syntax;
+use crate::report::json::{read, syntax};
 use crate::report::sections::cell;
 
 impl SweepReport {
@@ -17,7 +17,8 @@ impl SweepReport {
     }
 
     /// Reads a sweep. Unknown fields are passed over: a later version of the same
-    /// schema may have added them.
+    /// schema may have added them. Those of the plan are
+    /// [kept by name](crate::Plan::unknown_settings).
     ///
     /// # Errors
     /// [`ReportError`] with the line and column, the schema found, or the path of
@@ -32,9 +33,6 @@ impl SweepReport {
                 return Err(ReportError::OtherSchema { found, wanted: SCHEMA });
             }
         }
-        serde_path_to_error::deserialize(value).map_err(|error| ReportError::Field {
-            path: cell::clean(&error.path().to_string()),
-            reason: cell::clean(&error.inner().to_string()),
-        })
+        read(value)
     }
 }

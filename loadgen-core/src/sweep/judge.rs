@@ -19,7 +19,7 @@ impl Verdict {
 }
 
 impl SearchSettings {
-    /// The same, with as many calls a probe as these objectives can be judged with:
+    /// The same, with as many calls an attempt as these objectives can be judged with:
     /// twice as many as the highest quantile needs.
     #[must_use]
     pub fn for_objectives(self, objectives: &[Slo]) -> Self {

@@ -34,6 +34,6 @@ pub use knee::{Knee, Saturation};
 pub use point::{KEEPS_UP_WITHIN, PointKind, PointMigration, SweepPoint};
 pub use report::{SCHEMA, SearchReport, SweepReport};
 pub use runner::{Sweep, SweepObserver};
-pub use search::{Probe, Search, SearchEnding, SearchSettings, Verdict};
+pub use search::{Attempt, Search, SearchEnding, SearchSettings, Verdict};
 pub use sections::render_text;
 pub use steps::{Steps, StepsError, parse_bounds};

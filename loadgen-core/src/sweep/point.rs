@@ -23,11 +23,12 @@ pub const KEEPS_UP_WITHIN: f64 = 0.01;
 pub enum PointKind {
     /// A step of a sweep.
     Step,
-    /// A probe of a search, short.
-    Probe,
+    /// An attempt of a search, short.
+    #[serde(alias = "probe")]
+    Attempt,
     /// A longer run of a search, at a rate that is to be its result.
     Confirmation,
-    /// A repeated probe at the rate above the result, which must fail again.
+    /// A repeated attempt at the rate above the result, which must fail again.
     Check,
 }
 
@@ -42,7 +43,7 @@ impl PointKind {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Step => "step",
-            Self::Probe => "probe",
+            Self::Attempt => "attempt",
             Self::Confirmation => "confirmation",
             Self::Check => "check",
         }

@@ -142,7 +142,7 @@ impl SweepReport {
             (self.knee, self.saturation, self.held_up_to_per_s) = (None, None, None);
             return;
         }
-        // The short probes of a search lie where it looked, not along a curve.
+        // The short attempts of a search lie where it looked, not along a curve.
         self.knee = if self.search.is_none() { Knee::of(&self.points) } else { None };
         self.saturation = Saturation::of(&self.points);
         let curve = self.curve();

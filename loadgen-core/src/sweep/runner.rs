@@ -7,7 +7,7 @@ use super::error::SweepError;
 use super::judge::limits_us;
 use super::point::{PointKind, SweepPoint};
 use super::report::{SearchReport, SweepReport};
-use super::search::{Probe, Search, SearchSettings, Verdict};
+use super::search::{Attempt, Search, SearchSettings, Verdict};
 use super::steps::Steps;
 use crate::engine::{Engine, Snapshot};
 use crate::error::RunError;
@@ -20,7 +20,7 @@ use crate::slo::Slo;
 pub trait SweepObserver {
     /// A run begins. `index` counts from 0; `of` is how many there will be, if
     /// that is known.
-    fn begins(&mut self, run: &Probe, index: usize, of: Option<usize>) {
+    fn begins(&mut self, run: &Attempt, index: usize, of: Option<usize>) {
         let _ = (run, index, of);
     }
 
@@ -103,8 +103,10 @@ impl Sweep {
     /// Takes an earlier report up again: what it holds is not run once more.
     ///
     /// # Errors
-    /// [`SweepError::Other`] if it was made with another plan or other objectives.
+    /// [`SweepError::Other`] if it was made with another plan or other objectives, and
+    /// [`SweepError::Plan`] if that has settings of a later version.
     pub fn resume(&self, mut earlier: SweepReport) -> Result<SweepReport, SweepError> {
+        earlier.plan.refuse_unknown_settings()?;
         let fresh = self.report();
         let earlier_plan = earlier.plan.clone().with_rate(1.0)?;
         if earlier_plan.without_secrets() != self.plan.clone().without_secrets() {
@@ -149,7 +151,7 @@ impl Sweep {
             if !std::mem::take(&mut is_first) {
                 rest(self.pause, stop);
             }
-            let step = Probe { kind: PointKind::Step, rate_per_s, duration };
+            let step = Attempt { kind: PointKind::Step, rate_per_s, duration };
             observer.begins(&step, index, Some(steps.rates().len()));
             if self.measure(&step, &self.plan, report, observer, stop)?.is_none() {
                 break;
@@ -175,7 +177,7 @@ impl Sweep {
     ///     .with_duration(Duration::from_millis(200));
     /// let sweep = Sweep::new(plan)?.with_objectives(vec!["p90<10s".parse()?]);
     /// let mut settings = SearchSettings::within(100.0, 200.0);
-    /// (settings.probe_s, settings.confirmation_s) = (0.2, 0.2);
+    /// (settings.attempt_s, settings.confirmation_s) = (0.2, 0.2);
     /// let mut report = sweep.report();
     /// sweep.search(settings, &mut report, &mut (), &AtomicBool::new(false))?;
     /// let found = report.search.ok_or("it was a search")?;
@@ -209,12 +211,12 @@ impl Sweep {
         let mut search = Search::new(settings)?;
         report.search = Some(SearchReport::of(settings, &search));
         let mut known = std::mem::take(&mut report.points).into_iter();
-        let plan = self.plan_of_probes();
+        let plan = self.plan_of_attempts();
         let mut is_first = true;
-        while let Some(probe) = search.next() {
-            // Probes that were made before are told again instead of made again.
+        while let Some(attempt) = search.next() {
+            // Attempts that were made before are told again instead of made again.
             let same = |point: &SweepPoint| {
-                point.kind == probe.kind && point.demanded_per_s == probe.rate_per_s
+                point.kind == attempt.kind && point.demanded_per_s == attempt.rate_per_s
             };
             let verdict = if let Some(point) = known.next().filter(same) {
                 let verdict = Verdict::of(&point);
@@ -225,8 +227,8 @@ impl Sweep {
                 if !std::mem::take(&mut is_first) {
                     rest(self.pause, stop);
                 }
-                observer.begins(&probe, report.points.len(), None);
-                match self.measure(&probe, &plan, report, observer, stop)? {
+                observer.begins(&attempt, report.points.len(), None);
+                match self.measure(&attempt, &plan, report, observer, stop)? {
                     Some(verdict) => verdict,
                     None => break,
                 }
@@ -241,7 +243,7 @@ impl Sweep {
     /// One run, as the next point of the report; `None` if it was stopped.
     fn measure(
         &self,
-        run: &Probe,
+        run: &Attempt,
         plan: &Plan,
         report: &mut SweepReport,
         observer: &mut dyn SweepObserver,
@@ -286,8 +288,8 @@ impl Sweep {
     }
 
     /// The plan of short runs. A call that has not ended long after its limit has
-    /// breached it: the drain of an overloaded probe need not last longer.
-    fn plan_of_probes(&self) -> Plan {
+    /// breached it: the drain of an overloaded attempt need not last longer.
+    fn plan_of_attempts(&self) -> Plan {
         let plan = self.plan.clone();
         let Some(limit_us) = self.limits_us().reduce(f64::max) else { return plan };
         let enough = Duration::try_from_secs_f64(2.0 * limit_us / 1e6).unwrap_or(Duration::MAX);

@@ -1,5 +1,5 @@
 //! The search for the highest rate that holds: a state machine without a clock.
-//! It says which probe to run next ([`Search::next`]) and is told what came of it
+//! It says which attempt to run next ([`Search::next`]) and is told what came of it
 //! ([`Search::tell`]).
 //!
 //! 1. *Bracket*: from the start rate, doubled while it holds, halved while it does
@@ -7,7 +7,7 @@
 //! 2. *Bisect*, at the geometric mean (rates are compared by ratio), until the two
 //!    are no further apart than the tolerance.
 //! 3. *Confirm*: a longer run at the lower one must hold, the first or the second
-//!    time. If it does not, the short probes were too short to show it: from there
+//!    time. If it does not, the short attempts were too short to show it: from there
 //!    the search goes down, in growing steps, and bisects with runs of the longer
 //!    kind.
 //! 4. *Check*: the upper one (or the lowest rate allowed, when not even that
@@ -29,8 +29,9 @@ use super::point::PointKind;
 /// How a search is made. Rates are in calls a second.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SearchSettings {
-    /// The rate of the first probe.
+    /// The rate of the first attempt.
     pub start_per_s: f64,
     /// No lower rate is tried.
     pub lowest_per_s: f64,
@@ -39,11 +40,12 @@ pub struct SearchSettings {
     /// How far apart, as a part of the lower one, the rate that holds and the one
     /// that does not may be in the end (0.001 to 1).
     pub tolerance: f64,
-    /// How long a probe lasts.
-    pub probe_s: f64,
-    /// How long a confirmation lasts: at least as long as a probe.
+    /// How long an attempt lasts.
+    #[serde(alias = "probe_s")]
+    pub attempt_s: f64,
+    /// How long a confirmation lasts: at least as long as an attempt.
     pub confirmation_s: f64,
-    /// Calls of a probe at least: at low rates it lasts longer, up to a
+    /// Calls of an attempt at least: at low rates it lasts longer, up to a
     /// confirmation.
     pub least_calls: u64,
     /// The search ends after this many runs at the latest.
@@ -51,8 +53,8 @@ pub struct SearchSettings {
 }
 
 impl SearchSettings {
-    /// From this rate (calls a second) without bounds, to 5 %, with probes of 2 s,
-    /// confirmations of 10 s, 200 calls a probe and 40 runs at most.
+    /// From this rate (calls a second) without bounds, to 5 %, with attempts of 2 s,
+    /// confirmations of 10 s, 200 calls an attempt and 40 runs at most.
     #[must_use]
     pub fn from_rate(start_per_s: f64) -> Self {
         Self {
@@ -60,7 +62,7 @@ impl SearchSettings {
             lowest_per_s: start_per_s.min(1.0) / 1e3,
             highest_per_s: 1e7,
             tolerance: 0.05,
-            probe_s: 2.0,
+            attempt_s: 2.0,
             confirmation_s: 10.0,
             least_calls: 200,
             most_runs: 40,
@@ -71,6 +73,21 @@ impl SearchSettings {
     #[must_use]
     pub fn within(lowest_per_s: f64, highest_per_s: f64) -> Self {
         Self { lowest_per_s, highest_per_s, ..Self::from_rate(lowest_per_s) }
+    }
+
+    /// Sets how far apart the ends may be, as a part of the lower one (0.001 to 1).
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Sets how long attempts and confirmations last.
+    #[must_use]
+    pub fn with_lengths(mut self, attempt: Duration, confirmation: Duration) -> Self {
+        self.attempt_s = attempt.as_secs_f64();
+        self.confirmation_s = confirmation.as_secs_f64();
+        self
     }
 
     /// Checks that a search can be made.
@@ -102,11 +119,11 @@ impl SearchSettings {
             tolerance,
             (0.001..=1.0).contains(&tolerance),
         )?;
-        let (short, long) = (self.probe_s, self.confirmation_s);
-        within("the length of a probe", "above 0 s", short, short.is_finite() && short > 0.0)?;
+        let (short, long) = (self.attempt_s, self.confirmation_s);
+        within("the length of an attempt", "above 0 s", short, short.is_finite() && short > 0.0)?;
         within(
             "the length of a confirmation",
-            "at least that of a probe, in s",
+            "at least that of an attempt, in s",
             long,
             long.is_finite() && long >= short,
         )?;
@@ -117,7 +134,7 @@ impl SearchSettings {
 /// A run that the search wants.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
-pub struct Probe {
+pub struct Attempt {
     /// What for.
     pub kind: PointKind,
     /// Calls a second.
@@ -128,6 +145,7 @@ pub struct Probe {
 
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// All objectives were held.
     Held,
@@ -164,7 +182,7 @@ pub struct Search {
     breached: Option<(f64, bool)>,
     /// By what the rate is multiplied or divided to find the other side.
     stride: f64,
-    /// Short probes have been shown to be too short.
+    /// Short attempts have been shown to be too short.
     long: bool,
     /// The confirmation failed once, which a disturbance may have caused.
     failed_once: bool,
@@ -199,32 +217,32 @@ impl Search {
 
     /// The next run; `None`: the search has ended ([`Self::ending`]).
     #[must_use]
-    pub fn next(&self) -> Option<Probe> {
+    pub fn next(&self) -> Option<Attempt> {
         if self.ending.is_some() {
             return None;
         }
         let SearchSettings { lowest_per_s: lowest, highest_per_s: highest, .. } = self.settings;
-        let probe = |rate: f64| self.probe(PointKind::Probe, rate.clamp(lowest, highest));
+        let attempt = |rate: f64| self.attempt(PointKind::Attempt, rate.clamp(lowest, highest));
         Some(match (self.held, self.breached) {
-            (None, None) => probe(self.settings.start_per_s),
+            (None, None) => attempt(self.settings.start_per_s),
             (None, Some((breached, _))) if breached <= lowest => {
-                self.probe(PointKind::Check, breached)
+                self.attempt(PointKind::Check, breached)
             }
-            (None, Some((breached, _))) => probe(breached / self.stride),
+            (None, Some((breached, _))) => attempt(breached / self.stride),
             (Some((held, _)), None) => {
                 if held < highest {
-                    probe(held * self.stride)
+                    attempt(held * self.stride)
                 } else {
-                    self.probe(PointKind::Confirmation, held)
+                    self.attempt(PointKind::Confirmation, held)
                 }
             }
             (Some((held, confirmed)), Some((breached, _))) => {
                 if !self.is_close(held, breached) {
-                    probe((held * breached).sqrt())
+                    attempt((held * breached).sqrt())
                 } else if !confirmed {
-                    self.probe(PointKind::Confirmation, held)
+                    self.attempt(PointKind::Confirmation, held)
                 } else {
-                    self.probe(PointKind::Check, breached)
+                    self.attempt(PointKind::Check, breached)
                 }
             }
         })
@@ -232,15 +250,15 @@ impl Search {
 
     /// Takes what came of the run that [`Self::next`] wanted.
     pub fn tell(&mut self, verdict: Verdict) {
-        let Some(probe) = self.next() else { return };
+        let Some(attempt) = self.next() else { return };
         self.runs += 1;
         match verdict {
             Verdict::Invalid(reason) if self.doubt.is_some() => {
                 self.ending = Some(SearchEnding::NotValid(reason));
             }
             Verdict::Invalid(reason) => self.doubt = Some(reason),
-            Verdict::Held => self.take_held(&probe),
-            Verdict::Breached => self.take_breached(&probe),
+            Verdict::Held => self.take_held(&attempt),
+            Verdict::Breached => self.take_breached(&attempt),
         }
         if self.ending.is_none() {
             self.ending = self.settled();
@@ -254,7 +272,7 @@ impl Search {
     }
 
     /// The highest rate (calls a second) that a long run held: the result, if the
-    /// search has ended well. It never comes from a short probe.
+    /// search has ended well. It never comes from a short attempt.
     #[must_use]
     pub fn holds_per_s(&self) -> Option<f64> {
         self.held.and_then(|(rate, confirmed)| confirmed.then_some(rate))
@@ -272,22 +290,22 @@ impl Search {
         self.runs
     }
 
-    fn probe(&self, kind: PointKind, rate_per_s: f64) -> Probe {
+    fn attempt(&self, kind: PointKind, rate_per_s: f64) -> Attempt {
         let settings = &self.settings;
         let seconds = if self.long || kind == PointKind::Confirmation {
             settings.confirmation_s
         } else {
             let enough = settings.least_calls as f64 / rate_per_s;
-            settings.probe_s.max(enough).min(settings.confirmation_s)
+            settings.attempt_s.max(enough).min(settings.confirmation_s)
         };
         let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        Probe { kind, rate_per_s, duration }
+        Attempt { kind, rate_per_s, duration }
     }
 
-    fn take_held(&mut self, probe: &Probe) {
+    fn take_held(&mut self, attempt: &Attempt) {
         self.doubt = None;
-        let confirmed = self.long || probe.kind == PointKind::Confirmation;
-        if probe.kind == PointKind::Check {
+        let confirmed = self.long || attempt.kind == PointKind::Confirmation;
+        if attempt.kind == PointKind::Check {
             // It had failed by accident, and so may what lies between have.
             self.breached = None;
             self.stride = 1.0 + self.settings.tolerance;
@@ -295,12 +313,12 @@ impl Search {
             self.widen();
         }
         self.failed_once = false;
-        self.held = Some((probe.rate_per_s, confirmed));
+        self.held = Some((attempt.rate_per_s, confirmed));
     }
 
-    fn take_breached(&mut self, probe: &Probe) {
+    fn take_breached(&mut self, attempt: &Attempt) {
         self.doubt = None;
-        match probe.kind {
+        match attempt.kind {
             PointKind::Confirmation if !self.failed_once => {
                 self.failed_once = true;
                 return;
@@ -314,8 +332,8 @@ impl Search {
             _ if self.held.is_none() => self.widen(),
             _ => {}
         }
-        let reliable = matches!(probe.kind, PointKind::Confirmation | PointKind::Check);
-        self.breached = Some((probe.rate_per_s, reliable));
+        let reliable = matches!(attempt.kind, PointKind::Confirmation | PointKind::Check);
+        self.breached = Some((attempt.rate_per_s, reliable));
     }
 
     /// The further the other side, the longer the strides.

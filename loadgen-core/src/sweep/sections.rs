@@ -40,9 +40,9 @@ pub(super) fn lines(sweep: &SweepReport) -> Vec<(&'static str, String)> {
     }
     let steps = match &sweep.search {
         Some(search) => format!(
-            "{} runs: probes of {}, confirmations of {}",
+            "{} runs: attempts of {}, confirmations of {}",
             sweep.points.len(),
-            cell::setting(search.settings.probe_s),
+            cell::setting(search.settings.attempt_s),
             cell::setting(search.settings.confirmation_s)
         ),
         None => {
@@ -337,11 +337,11 @@ pub(super) mod tests {
         let mut search = Search::new(settings).unwrap();
         let mut sweep = sample();
         sweep.points.clear();
-        while let Some(probe) = search.next() {
-            search.tell(verdict(probe.rate_per_s));
-            let report = run(probe.rate_per_s, probe.rate_per_s.min(700.0), 20.0);
-            let mut point = SweepPoint::of(probe.rate_per_s, &report);
-            point.kind = probe.kind;
+        while let Some(attempt) = search.next() {
+            search.tell(verdict(attempt.rate_per_s));
+            let report = run(attempt.rate_per_s, attempt.rate_per_s.min(700.0), 20.0);
+            let mut point = SweepPoint::of(attempt.rate_per_s, &report);
+            point.kind = attempt.kind;
             sweep.search = Some(SearchReport::of(settings, &search));
             sweep.push(point, &report.environment);
         }

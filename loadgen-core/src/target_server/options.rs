@@ -10,6 +10,7 @@ use crate::plan::Precision;
 /// Times at which the server does nothing; see the
 /// [module documentation](crate::target_server) for their exact place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Freeze {
     /// How long each one lasts.
     pub length: Duration,

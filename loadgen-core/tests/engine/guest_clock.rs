@@ -78,7 +78,7 @@ impl Trigger for Moves {
         "test"
     }
 
-    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
+    fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
         Ok(VmFacts::default())
     }
 

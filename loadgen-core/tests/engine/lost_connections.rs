@@ -92,7 +92,7 @@ impl Trigger for Forgets {
         "test"
     }
 
-    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
+    fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
         Ok(VmFacts::default())
     }
 

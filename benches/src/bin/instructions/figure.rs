@@ -29,6 +29,12 @@ pub(crate) struct Figures {
     instructions_per_session_call: Option<f64>,
     #[serde(default)]
     instructions_per_tls_call: Option<f64>,
+    #[serde(default)]
+    instructions_per_source_call: Option<f64>,
+    #[serde(default)]
+    instructions_per_checked_call: Option<f64>,
+    #[serde(default)]
+    instructions_per_sink_call: Option<f64>,
     pub(crate) rustc: String,
     pub(crate) architecture: String,
 }
@@ -40,6 +46,9 @@ impl Figures {
             instructions_per_call: None,
             instructions_per_session_call: None,
             instructions_per_tls_call: None,
+            instructions_per_source_call: None,
+            instructions_per_checked_call: None,
+            instructions_per_sink_call: None,
             rustc,
             architecture: architecture.to_owned(),
         }
@@ -50,6 +59,9 @@ impl Figures {
             Kind::Call => self.instructions_per_call,
             Kind::SessionCall => self.instructions_per_session_call,
             Kind::TlsCall => self.instructions_per_tls_call,
+            Kind::SourceCall => self.instructions_per_source_call,
+            Kind::CheckedCall => self.instructions_per_checked_call,
+            Kind::SinkCall => self.instructions_per_sink_call,
         }
     }
 
@@ -58,6 +70,9 @@ impl Figures {
             Kind::Call => &mut self.instructions_per_call,
             Kind::SessionCall => &mut self.instructions_per_session_call,
             Kind::TlsCall => &mut self.instructions_per_tls_call,
+            Kind::SourceCall => &mut self.instructions_per_source_call,
+            Kind::CheckedCall => &mut self.instructions_per_checked_call,
+            Kind::SinkCall => &mut self.instructions_per_sink_call,
         };
         *figure = Some(instructions);
     }
@@ -250,7 +265,10 @@ mod tests {
     fn what_was_not_counted_stays_committed() {
         let counted = figures(&[(Kind::SessionCall, 7.0)], RUSTC, "x86_64");
         let all = counted.beside(Some(committed())).unwrap();
-        assert_eq!(Kind::ALL.map(|kind| all.get(kind)), [Some(1000.0), Some(7.0), Some(1000.0)]);
+        for kind in Kind::ALL {
+            let is = if kind == Kind::SessionCall { 7.0 } else { 1000.0 };
+            assert_eq!(all.get(kind), Some(is), "{kind:?}");
+        }
         assert_eq!(counted.beside(None).unwrap(), counted);
         let other = figures(&[(Kind::SessionCall, 7.0)], "rustc 1.99.0", "x86_64");
         assert!(other.beside(Some(committed())).is_err());

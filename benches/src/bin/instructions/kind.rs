@@ -6,7 +6,11 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::ValueEnum;
 use loadgen_benches::fixed_server;
-use loadgen_core::{Load, Plan, Schedule, Sessions, Target, Tls};
+use loadgen_core::session::Limits;
+use loadgen_core::{
+    Arrival, CallSink, EndedCall, Engine, Load, Plan, Rejected, Reply, RequestBuf, RequestList,
+    Schedule, Sessions, SourceError, Target, Tls,
+};
 
 /// A kind of call. Each has a figure of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -17,6 +21,12 @@ pub(crate) enum Kind {
     SessionCall,
     /// One of the pool over TLS 1.3 with TLS_AES_128_GCM_SHA256
     TlsCall,
+    /// One of the pool whose request the program makes (RequestSource)
+    SourceCall,
+    /// One of the pool whose reply the program looks at (Check)
+    CheckedCall,
+    /// One of the pool that the program is handed as it ends (CallSink)
+    SinkCall,
 }
 
 /// Arrivals of sessions: all are there soon, each after the other.
@@ -35,7 +45,14 @@ pub(crate) enum Length {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Call, Self::SessionCall, Self::TlsCall];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Call,
+        Self::SessionCall,
+        Self::TlsCall,
+        Self::SourceCall,
+        Self::CheckedCall,
+        Self::SinkCall,
+    ];
 
     /// What the figure counts, behind "instructions".
     pub(crate) fn unit(self) -> &'static str {
@@ -43,6 +60,9 @@ impl Kind {
             Self::Call => "a call",
             Self::SessionCall => "a session call",
             Self::TlsCall => "a TLS call",
+            Self::SourceCall => "a call with a request of its own",
+            Self::CheckedCall => "a checked call",
+            Self::SinkCall => "a call that is handed out",
         }
     }
 
@@ -54,9 +74,9 @@ impl Kind {
     /// Lengths of the two runs. What opens the connections is in both.
     pub(crate) fn lengths(self) -> [Length; 2] {
         match self {
-            Self::Call => [Length::Seconds(0.5), Length::Seconds(3.0)],
             Self::SessionCall => [Length::Calls(20), Length::Calls(600)],
             Self::TlsCall => [Length::Seconds(0.5), Length::Seconds(4.0)],
+            _ => [Length::Seconds(0.5), Length::Seconds(3.0)],
         }
     }
 
@@ -64,10 +84,10 @@ impl Kind {
     pub(crate) fn server(self, connections: u32) -> Result<SocketAddr> {
         // What the engine tries the target with, before the load.
         let tries = match self {
-            Self::Call => 1,
             Self::SessionCall => 0,
             // One of TCP, and one of TLS.
             Self::TlsCall => 2,
+            _ => 1,
         };
         let tls = (self == Self::TlsCall).then(fixed_server::tls).transpose()?;
         Ok(fixed_server::start(tries, connections as usize, tls)?)
@@ -89,8 +109,44 @@ impl Kind {
             }
             Length::Calls(calls) => sessions(target, connections, calls),
         };
-        // Nobody has signed the server's certificate.
-        Ok(if self == Self::TlsCall { plan.with_tls(Tls::unchecked()) } else { plan })
+        Ok(match self {
+            // Nobody has signed the server's certificate.
+            Self::TlsCall => plan.with_tls(Tls::unchecked()),
+            Self::SourceCall => plan.with_requests(RequestList::made_by("pages", |_| page)),
+            Self::CheckedCall => plan.with_check("whole", |_| whole),
+            Self::Call | Self::SessionCall | Self::SinkCall => plan,
+        })
+    }
+
+    /// The engine that carries its plan out.
+    pub(crate) fn engine(self, plan: Plan) -> Result<Engine> {
+        let engine = Engine::new(plan)?;
+        Ok(match self {
+            Self::SinkCall => engine.with_call_sinks(|_| Box::new(Sum(0))),
+            _ => engine,
+        })
+    }
+}
+
+/// A page of its own for each call: what one's own code costs is little beside what is counted.
+fn page(arrival: Arrival, out: &mut RequestBuf) -> std::result::Result<(), SourceError> {
+    const PAGES: [&str; 4] = ["/", "/a", "/b", "/c"];
+    out.set_path(PAGES[arrival.number as usize % PAGES.len()])?;
+    Ok(())
+}
+
+/// Whether the reply has all that it said.
+fn whole(reply: &Reply<'_>) -> std::result::Result<(), Rejected> {
+    let length = reply.header("content-length").ok_or("no length is told")?;
+    if reply.status() == 200 && !length.is_empty() { Ok(()) } else { Err("no page".into()) }
+}
+
+/// Adds up what calls took.
+struct Sum(u64);
+
+impl CallSink for Sum {
+    fn call(&mut self, call: &EndedCall) {
+        self.0 = std::hint::black_box(self.0 + call.record.done - call.record.intended);
     }
 }
 
@@ -98,9 +154,10 @@ impl Kind {
 fn sessions(target: Target, connections: u32, calls: u64) -> Plan {
     let stream =
         Load::established(Schedule::constant(SESSIONS_PER_S)).with_connections(connections);
-    let mut sessions = Sessions::connections(calls);
-    sessions.count = Some(u64::from(connections));
-    sessions.limits.timeout_s = TIMEOUT.as_secs_f64();
+    let sessions = Sessions::connections(calls)
+        .with_count(u64::from(connections))
+        .with_limits(Limits::new(TIMEOUT, Duration::ZERO))
+        .without_preflight();
     Plan::new(target, stream).with_sessions(sessions)
 }
 
@@ -148,7 +205,7 @@ mod tests {
                 Length::Calls(_) => Length::Calls(3),
             };
             let plan = kind.plan(&address, 2, length).unwrap();
-            let counts = loadgen_core::Engine::new(plan).unwrap().run().unwrap().counts;
+            let counts = kind.engine(plan).unwrap().run().unwrap().counts;
             assert_eq!(counts.failed, 0, "{kind:?}");
             match length {
                 Length::Seconds(_) => assert!(counts.answered > 0),

@@ -1,6 +1,7 @@
 //! How many instructions does the engine itself need for a call? User instructions
 //! over 64 kept-alive connections, counted by callgrind (Debian package `valgrind`),
-//! for each kind of call: of the pool, of a session, over TLS. Start, end and report
+//! for each kind of call: of the pool, of a session, over TLS, and with code of the embedding
+//! program for its request, its reply, or its end. Start, end and report
 //! are taken out: two runs of different lengths, and the difference of their
 //! instructions by that of their calls.
 //!
@@ -29,7 +30,6 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
 use loadgen_benches::{median, spread};
-use loadgen_core::Engine;
 
 use callgrind::Counts;
 use figure::{Figures, rustc_version};
@@ -140,7 +140,7 @@ fn run(args: &Args, kind: Kind, address: SocketAddr, length: Length, file: &Path
 fn load(client: &[String], connections: u32) -> Result<()> {
     let [kind, address, length] = client else { anyhow::bail!("--client KIND ADDRESS LENGTH") };
     let kind = Kind::from_str(kind, false).map_err(anyhow::Error::msg)?;
-    let engine = Engine::new(kind.plan(address, connections, length.parse()?)?)?;
+    let engine = kind.engine(kind.plan(address, connections, length.parse()?)?)?;
     let start = Instant::now();
     let report = engine.run()?;
     ensure!(report.counts.failed == 0, "calls failed: {:?}", report.errors);

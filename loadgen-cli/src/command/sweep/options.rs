@@ -47,12 +47,12 @@ pub(crate) struct Args {
           help_heading = "Sweep")]
     duration: Duration,
 
-    /// How long a probe of a search lasts [default: a fifth of --duration]
+    /// How long an attempt of a search lasts [default: a fifth of --duration]
     ///
     /// Longer where the rate is so low that the objectives could not be judged.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "search",
           help_heading = "Sweep")]
-    probe: Option<Duration>,
+    attempt: Option<Duration>,
 
     /// Wait this long between two runs
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration,
@@ -89,7 +89,7 @@ The knee is the step with the greatest answered rate by mean response time. The 
 interval between the last rate that the server keeps up with and the next.
 
 With --slo, the exit code is 3 if the objectives are not held at the lowest rate; 4 if a step (in a
-search: the decisive probe, twice) is not valid, so that the limit was that of the generator.
+search: the decisive attempt, twice) is not valid, so that the limit was that of the generator.
 
 Examples:
   loadgen sweep http://127.0.0.1:8080/ --rates 100..2000/100 -o sweep.html
@@ -153,13 +153,8 @@ impl Args {
             Some(Bounds { low, high: None }) => SearchSettings::within(low, 1e7),
             None => SearchSettings::from_rate(100.0),
         };
-        let probe = self.probe.unwrap_or(self.duration / 5);
-        let settings = SearchSettings {
-            tolerance: self.tolerance,
-            probe_s: probe.as_secs_f64(),
-            confirmation_s: self.duration.as_secs_f64(),
-            ..bounded
-        };
+        let attempt = self.attempt.unwrap_or(self.duration / 5);
+        let settings = bounded.with_tolerance(self.tolerance).with_lengths(attempt, self.duration);
         settings.validate().map_err(Failure::usage)?;
         Ok(Way::Search(settings))
     }

@@ -177,7 +177,7 @@ fn connections_by_default_are_one_after_the_other() {
             receive_buffer: Some(16384),
             ..SocketOptions::default()
         },
-        ..Sessions::connections(1)
+        ..Sessions::connections(1).without_preflight()
     };
     assert_eq!(plan.sessions(), Some(&expected));
 }

@@ -137,7 +137,7 @@ impl Trigger for CommandTrigger {
         self.strategy
     }
 
-    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
+    fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
         if !is_executable(self.program()) {
             return Err(TriggerError::refused(
                 format!("running '{}'", self.program()),

@@ -16,7 +16,7 @@ pub(super) fn trigger(script: &str) -> CommandTrigger {
 pub(super) fn fired(mut trigger: CommandTrigger) -> CommandTrigger {
     let mut context = Context::new("run-7", Clock::start());
     context.trial = 3;
-    trigger.probe().unwrap();
+    trigger.inspect().unwrap();
     trigger.arm(&context).unwrap();
     trigger.fire().unwrap();
     trigger
@@ -284,7 +284,7 @@ fn what_outlives_a_program_does_not_hold_its_end() {
 fn missing_programs_are_found_out_before_the_load() {
     for program in ["./no-such-program", "no-such-program", "/etc/passwd"] {
         let mut trigger = CommandTrigger::new(vec![program.to_owned()]).unwrap();
-        let error = trigger.probe().unwrap_err().to_string();
+        let error = trigger.inspect().unwrap_err().to_string();
         assert!(error.contains(program), "{error}");
         trigger.arm(&Context::new("r", Clock::start())).unwrap();
         assert!(matches!(trigger.fire(), Err(TriggerError::Io { .. })));

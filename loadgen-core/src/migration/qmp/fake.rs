@@ -283,7 +283,7 @@ impl Rig {
     }
 
     pub(super) fn fire(&mut self) -> Result<(), TriggerError> {
-        self.trigger.probe()?;
+        self.trigger.inspect()?;
         let clock = Clock::start();
         self.clock = Some(clock);
         self.trigger.arm(&Context::new("fake", clock))?;

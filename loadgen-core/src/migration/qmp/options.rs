@@ -11,6 +11,7 @@ use crate::units::{UnitError, parse_byte_rate, parse_duration};
 
 /// Where a QMP server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum QmpAddress {
     /// A UNIX socket: `/run/vm.sock` or `unix:/run/vm.sock`.
     Unix(PathBuf),
@@ -49,6 +50,7 @@ impl FromStr for QmpAddress {
 
 /// Whose clock the events of a QEMU are told by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum QmpClock {
     /// [`Self::Local`] over a UNIX socket, [`Self::Remote`] over TCP.
     #[default]

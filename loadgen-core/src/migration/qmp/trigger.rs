@@ -51,7 +51,7 @@ pub struct QmpTrigger {
 const NOT_FIRED: TriggerError = TriggerError::Unsupported("the migration was not started yet");
 
 impl QmpTrigger {
-    /// A trigger; nothing is connected before [`Trigger::probe`].
+    /// A trigger; nothing is connected before [`Trigger::inspect`].
     ///
     /// # Errors
     /// [`TriggerError::Spec`] if the options do not go together.
@@ -115,7 +115,7 @@ impl Trigger for QmpTrigger {
         Some(self.options.strategy)
     }
 
-    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
+    fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
         prepare::look(self.connect()?)
     }
 

@@ -244,7 +244,7 @@ impl Trigger for SimulatedTrigger {
         true
     }
 
-    fn probe(&mut self) -> Result<VmFacts, TriggerError> {
+    fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
         if let Ok(Some(_)) = self.child.try_wait() {
             return Err(self.ended());
         }

@@ -84,8 +84,7 @@ impl<'de> Deserialize<'de> for ServerName {
 /// use loadgen_core::{Load, Plan, Schedule, Tls, TlsVersion};
 ///
 /// // Certificates are checked unless one says otherwise.
-/// let mut tls = Tls::default();
-/// tls.version = Some(TlsVersion::V1_3);
+/// let tls = Tls::default().with_version(TlsVersion::V1_3).with_ca_file("our-ca.pem");
 /// let load = Load::established(Schedule::constant(100.0));
 /// Plan::new("https://shop.example/".parse()?, load).with_tls(tls).validate()?;
 /// # Ok::<(), loadgen_core::PlanError>(())
@@ -144,6 +143,68 @@ impl Tls {
     #[must_use]
     pub fn unchecked() -> Self {
         Self { verify: false, ..Self::default() }
+    }
+
+    /// Speaks this version and no other.
+    #[must_use]
+    pub fn with_version(mut self, version: TlsVersion) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// Offers these [cipher suites](Self::ciphers) alone, such as
+    /// `ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256`.
+    #[must_use]
+    pub fn with_ciphers(mut self, ciphers: impl Into<String>) -> Self {
+        self.ciphers = Some(ciphers.into());
+        self
+    }
+
+    /// Trusts the certificates of this file (PEM), beside those of the system.
+    #[must_use]
+    pub fn with_ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(file.into());
+        self
+    }
+
+    /// Trusts those of all files of this directory, too.
+    #[must_use]
+    pub fn with_ca_path(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.ca_path = Some(directory.into());
+        self
+    }
+
+    /// Shows the server this certificate with this key (PEM files; they may be one).
+    #[must_use]
+    pub fn with_certificate(
+        mut self,
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        self.certificate = Some(certificate.into());
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Tells the server this name, and checks its certificate for it.
+    #[must_use]
+    pub fn with_server_name(mut self, name: impl Into<ServerName>) -> Self {
+        self.server_name = name.into();
+        self
+    }
+
+    /// Ends the run with the first connection that [fails](Self::stop_on_failure).
+    #[must_use]
+    pub fn with_stop_on_failure(mut self) -> Self {
+        self.stop_on_failure = true;
+        self
+    }
+
+    /// Lets connections [take up](Self::resume) TLS sessions of earlier ones.
+    #[must_use]
+    pub fn with_resumption(mut self) -> Self {
+        self.resume = true;
+        self
     }
 }
 

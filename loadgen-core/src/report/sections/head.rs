@@ -62,6 +62,11 @@ pub(crate) fn head(report: &Report) -> Head {
         );
         lines.push(("part".into(), part));
     }
+    if !plan.unknown_settings().is_empty() {
+        let unknown = plan.unknown_settings().join(", ");
+        lines
+            .push(("also set".into(), format!("{unknown}: this version does not know what it is")));
+    }
     lines.push(("duration".into(), duration(report)));
     lines.push(("limits".into(), limits(report)));
     if let Some(file) = &report.calls_file {

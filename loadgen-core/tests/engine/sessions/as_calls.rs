@@ -152,8 +152,8 @@ fn they_go_through_a_proxy() {
         }
     });
     let call = |uri: &str| ScriptedCall::new("GET", uri);
-    let burst = Burst { calls: vec![call("/a?b"), call("http://other/c")], think_s: 0.0 };
-    let log = Script::Log { sessions: vec![ScriptedSession { bursts: vec![burst] }] };
+    let burst = Burst::new([call("/a?b"), call("http://other/c")]);
+    let log = Script::Log { sessions: vec![ScriptedSession::new([burst])] };
     let given = format!("http://user:secret@{}", proxy.address);
     let target =
         Target::parse("http://shop.example:81/").unwrap().with_proxy(given.parse().unwrap());
@@ -226,9 +226,8 @@ fn replies_are_compared_with_what_is_expected() {
 #[test]
 fn a_reply_to_head_is_compared_by_its_status() {
     let server = target(TargetOptions::new().with_body_bytes(10));
-    let burst = |method| Burst { calls: vec![ScriptedCall::new(method, "/")], think_s: 0.0 };
-    let bursts = ["GET", "HEAD"].map(burst).into();
-    let script = Script::Log { sessions: vec![ScriptedSession { bursts }] };
+    let burst = |method| Burst::new([ScriptedCall::new(method, "/")]);
+    let script = Script::Log { sessions: vec![ScriptedSession::new(["GET", "HEAD"].map(burst))] };
     let plan = plan(port(&server), every(0.001), scripted(5, script));
     let (_, report) = run(plan.with_expectation("size=10".parse().unwrap()));
     assert_eq!((report.counts.answered, report.counts.wrong), (10, 0), "{:?}", report.wrong);

@@ -130,8 +130,8 @@ fn a_log_is_followed_and_begins_again() {
         }
     });
     let call = |method: &str, uri: &str, body: &str| ScriptedCall::new(method, uri).with_body(body);
-    let session = |calls: Vec<ScriptedCall>| ScriptedSession {
-        bursts: calls.into_iter().map(|c| Burst { calls: vec![c], think_s: 0.0 }).collect(),
+    let session = |calls: Vec<ScriptedCall>| {
+        ScriptedSession::new(calls.into_iter().map(|call| Burst::new([call])))
     };
     let log = vec![
         session(vec![call("GET", "/a", ""), call("POST", "/b", "a=1"), call("HEAD", "/c", "")]),

@@ -18,7 +18,7 @@ use crate::common::{Conversation, Gate, House, OddServer, gated_server, millis, 
 fn silence_times_out() {
     let server = OddServer::start(Conversation::until_the_end);
     let mut sessions = connections(4, 1);
-    sessions.limits = Limits { timeout_s: 0.1, think_s: 0.1 };
+    sessions.limits = Limits::new(millis(100), millis(100));
     let (figures, report) = run(plan(server.address.port(), every(0.01), sessions));
     assert_eq!(figures.failures.timeout, 4);
     assert_eq!(report.errors["head-timeout"], 4);

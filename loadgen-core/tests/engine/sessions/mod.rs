@@ -7,6 +7,8 @@ mod failing;
 mod limits;
 mod settings;
 
+use std::time::Duration;
+
 use loadgen_core::report::SessionsReport;
 use loadgen_core::session::{Limits, Script, Sessions};
 use loadgen_core::{Engine, GapLaw, Gaps, Load, Plan, Report, Schedule, Target};
@@ -14,7 +16,9 @@ use loadgen_core::{Engine, GapLaw, Gaps, Load, Plan, Report, Schedule, Target};
 const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy";
 
 /// No server needs so long, on whatever machine.
-const LIMITS: Limits = Limits { timeout_s: 30.0, think_s: 0.0 };
+fn limits() -> Limits {
+    Limits::new(Duration::from_secs(30), Duration::ZERO)
+}
 
 fn every(gap_s: f64) -> Schedule {
     Schedule::Drawn(Gaps { law: GapLaw::Constant { gap_s }, client: 0 })
@@ -43,15 +47,9 @@ fn checked(report: Report) -> (SessionsReport, Report) {
 }
 
 fn connections(count: u64, calls: u64) -> Sessions {
-    let mut sessions = Sessions::connections(calls);
-    sessions.count = Some(count);
-    sessions.limits = LIMITS;
-    sessions
+    Sessions::connections(calls).with_count(count).with_limits(limits()).without_preflight()
 }
 
 fn scripted(count: u64, script: Script) -> Sessions {
-    let mut sessions = Sessions::scripted(script);
-    sessions.count = Some(count);
-    sessions.limits = LIMITS;
-    sessions
+    Sessions::scripted(script).with_count(count).with_limits(limits()).without_preflight()
 }

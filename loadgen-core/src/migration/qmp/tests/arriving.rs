@@ -10,7 +10,7 @@ fn pre_copy_ends_after_the_target_resumed() {
         options.capabilities = vec!["xbzrle".to_owned()];
     });
     rig.on_migrate(pre_copy);
-    let facts = rig.trigger.probe().unwrap();
+    let facts = rig.trigger.inspect().unwrap();
     assert_eq!(facts.memory_bytes, Some(536_870_912));
     assert_eq!(facts.hypervisor.as_deref(), Some("QEMU 7.2.22 (Debian 1:7.2)"));
     rig.fire().unwrap();
@@ -187,7 +187,7 @@ fn a_tcp_socket_gives_times_of_receipt() {
     });
     let options = QmpOptions::new(QmpAddress::Tcp(address.to_string()), "tcp:h:1");
     let mut trigger = QmpTrigger::new(options).unwrap();
-    trigger.probe().unwrap();
+    trigger.inspect().unwrap();
     trigger.arm(&crate::migration::Context::new("t", crate::clock::Clock::start())).unwrap();
     trigger.fire().unwrap();
     fake.vm.migration("setup");

@@ -157,7 +157,7 @@ fn what_cannot_begin_is_refused_before_the_load() {
 fn sockets_that_are_no_qmp_are_named() {
     let probe = |path: &std::path::Path| {
         let options = QmpOptions::new(QmpAddress::Unix(path.to_owned()), "tcp:h:1");
-        QmpTrigger::new(options).unwrap().probe().unwrap_err()
+        QmpTrigger::new(options).unwrap().inspect().unwrap_err()
     };
     let dir = tempfile::tempdir().unwrap();
     let error = probe(&dir.path().join("none"));
@@ -199,7 +199,7 @@ fn a_target_that_stays_unseen_is_given_up() {
 #[test]
 fn a_target_that_died_before_the_migration_is_noticed_when_it_is_fired() {
     let mut rig = Rig::new(Strategy::StopAndCopy);
-    rig.trigger.probe().unwrap();
+    rig.trigger.inspect().unwrap();
     rig.trigger.arm(&crate::migration::Context::new("t", crate::clock::Clock::start())).unwrap();
     rig.target.close();
     // Until those who read the sockets have seen it.

@@ -58,30 +58,30 @@ fn stepping(server: &mut Server, step: f64, seconds: f64) -> (f64, u32) {
 }
 
 #[test]
-fn found_within_5_percent_in_fewer_and_shorter_probes_than_stepping() {
+fn found_within_5_percent_in_fewer_and_shorter_attempts_than_stepping() {
     let settings = SearchSettings { tolerance: 0.04, ..SearchSettings::from_rate(100.0) };
     let (mut runs, mut seconds, mut steps, mut stepped_s) = (0, 0.0, 0, 0.0);
     for workers in [3, 5, 7, 10, 14, 20, 33, 60] {
         for seed in 0..6 {
             let mut server = Server { workers, seed, served: 0 };
             let capacity = server.capacity();
-            let (search, probes) = search(settings, |probe| {
-                server.run(probe.rate_per_s, probe.duration.as_secs_f64())
+            let (search, attempts) = search(settings, |attempt| {
+                server.run(attempt.rate_per_s, attempt.duration.as_secs_f64())
             });
-            let case = format!("capacity {capacity}, seed {seed}: {probes:?}");
+            let case = format!("capacity {capacity}, seed {seed}: {attempts:?}");
             assert_eq!(search.ending(), Some(&SearchEnding::Found), "{case}");
             let holds = search.holds_per_s().unwrap();
             assert!((0.95..=1.05).contains(&(holds / capacity)), "{holds}, {case}");
             // Stepping is given what nobody knows before: the step that fits.
             let (held, count) = stepping(&mut server, capacity * 0.04, 10.0);
             assert!((0.95..=1.05).contains(&(held / capacity)), "stepping: {held}, {case}");
-            assert!(probes.len() < count as usize, "{} of {count}, {case}", probes.len());
-            let longest = probes.iter().filter(|p| p.duration.as_secs_f64() >= 10.0).count();
-            // A confirmation; more where the short probes are misled at the very edge.
+            assert!(attempts.len() < count as usize, "{} of {count}, {case}", attempts.len());
+            let longest = attempts.iter().filter(|p| p.duration.as_secs_f64() >= 10.0).count();
+            // A confirmation; more where the short attempts are misled at the very edge.
             assert!(longest <= 5, "{case}");
-            assert!(total(&probes) < 0.5 * 10.0 * f64::from(count), "{case}");
-            runs += probes.len();
-            seconds += total(&probes);
+            assert!(total(&attempts) < 0.5 * 10.0 * f64::from(count), "{case}");
+            runs += attempts.len();
+            seconds += total(&attempts);
             steps += count;
             stepped_s += f64::from(count) * 10.0;
         }

@@ -1,0 +1,65 @@
+//! The public interface, pinned: whoever changes it sees what others will have to change. After a
+//! change that is meant: `INSTA_UPDATE=always cargo test -p loadgen-core --test public_api`, and an
+//! entry in the CHANGELOG.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use public_api::{Builder, PublicApi};
+
+/// What rustdoc says of the crate. It writes JSON only to those who allow it what is not stable:
+/// it alone is allowed that, and cargo uses what it has built before.
+fn documented() -> PathBuf {
+    let own = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let rustdoc = own.join("rustdoc-with-json");
+    fs::write(&rustdoc, "#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc \"$@\"\n").unwrap();
+    fs::set_permissions(&rustdoc, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["rustdoc", "-p", "loadgen-core", "--lib", "--locked", "--features", "tokio"])
+        .args(["--", "-Z", "unstable-options", "--output-format", "json"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("RUSTDOC", &rustdoc)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Tests have their temporary files in the folder of all that is built.
+    own.parent().unwrap().join("doc/loadgen_core.json")
+}
+
+/// Each item in a line, and the names alone of the traits that are derived.
+fn told(json: &Path) -> Result<String, public_api::Error> {
+    let of = |derived: bool| -> Result<PublicApi, public_api::Error> {
+        Builder::from_rustdoc_json(json)
+            .omit_blanket_impls(true)
+            .omit_auto_trait_impls(true)
+            .omit_auto_derived_impls(!derived)
+            .build()
+    };
+    let written: HashSet<String> = of(false)?.items().map(ToString::to_string).collect();
+    let all = of(true)?;
+    let lines = all.items().map(ToString::to_string);
+    let is_kept = |line: &String| {
+        let of_a_derive = line.starts_with("impl") && !line.contains("::StructuralPartialEq ");
+        of_a_derive || written.contains(line)
+    };
+    let kept: Vec<_> = lines.filter(is_kept).collect();
+    Ok(kept.join("\n"))
+}
+
+#[test]
+fn the_interface_is_as_it_was() {
+    match told(&documented()) {
+        Ok(interface) => insta::assert_snapshot!(interface),
+        // Each rustdoc has a JSON of its own, and one that is not known here says nothing of ours.
+        // It is said past the harness, which keeps what tests print.
+        Err(error) => writeln!(
+            std::io::stderr(),
+            "NOT TESTED: the public interface, since the JSON of this rustdoc cannot be read: {error}"
+        )
+        .unwrap(),
+    }
+}
