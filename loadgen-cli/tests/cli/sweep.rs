@@ -274,8 +274,7 @@ fn the_sweep_of_a_later_version_is_not_continued() {
     let path = file.to_str().unwrap();
     let sweep = ["sweep", &target.url, "--rates", "100", "-d", "200ms", "-o", path];
     run(sweep).ran();
-    let mut value: Value =
-        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let mut value: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     value["plan"]["target"]["shape"] = 7.into();
     std::fs::write(&file, value.to_string()).unwrap();
     run(sweep.into_iter().chain(["--resume", path]))
