@@ -15,12 +15,12 @@ use crate::migrate::{self, Migrations, Moment, Went};
 use crate::options::{Known, Takes};
 use crate::output::{COLUMNS, Table};
 use crate::perl;
-use crate::prober::{self, Migration, ProbeError, Probed, Prober};
 use crate::start::{
     Ended, FATAL, READER_GONE, Results, Tool, World, check_host, complain_about_missing,
     complain_about_pass_through,
 };
 use crate::sweep::{self, Rate, Rates};
+use crate::tester::{self, Migration, TestError, TestRun, Tester};
 
 /// The program.
 pub const TOOL: Tool = Tool {
@@ -38,13 +38,13 @@ pub const TOOL: Tool = Tool {
     help: include_str!("autobench.help"),
 };
 
-/// Makes the prober that the settings ask for; `None` if there is no such program.
-pub type Probers<'a> = &'a dyn Fn(&Config) -> Option<Box<dyn Prober>>;
+/// Makes the tester that the settings ask for; `None` if there is no such program.
+pub type Testers<'a> = &'a dyn Fn(&Config) -> Option<Box<dyn Tester>>;
 
-/// The prober of the real program: `--httperf PROGRAM`, else loadgen's engine.
+/// The tester of the real program: `--httperf PROGRAM`, else loadgen's engine.
 #[must_use]
-pub fn prober(config: &Config) -> Option<Box<dyn Prober>> {
-    prober::named(program(config))
+pub fn tester(config: &Config) -> Option<Box<dyn Tester>> {
+    tester::named(program(config))
 }
 
 fn program(config: &Config) -> Option<&str> {
@@ -52,17 +52,17 @@ fn program(config: &Config) -> Option<&str> {
 }
 
 /// Runs the program with the arguments after its name; returns its exit status.
-pub fn run(arguments: &[String], world: &mut World<'_>, probers: Probers<'_>) -> u8 {
-    match sweep(arguments, world, probers) {
+pub fn run(arguments: &[String], world: &mut World<'_>, testers: Testers<'_>) -> u8 {
+    match sweep(arguments, world, testers) {
         Ok(()) => 0,
         Err(Ended(status)) => status,
     }
 }
 
-fn sweep(arguments: &[String], world: &mut World<'_>, probers: Probers<'_>) -> Result<(), Ended> {
+fn sweep(arguments: &[String], world: &mut World<'_>, testers: Testers<'_>) -> Result<(), Ended> {
     let config = TOOL.start(arguments, world)?;
     let table = Table::new(&config, COLUMNS).map_err(|error| world.fatal(error, FATAL))?;
-    let prober = probers(&config).ok_or_else(|| {
+    let tester = testers(&config).ok_or_else(|| {
         let line = "Cannot find httperf in $PATH; please ensure it is installed and your PATH is\n\
                     correctly set";
         world.fatal(line, 1)
@@ -85,9 +85,9 @@ fn sweep(arguments: &[String], world: &mut World<'_>, probers: Probers<'_>) -> R
     let beside = Beside::open(&config, world)?;
     results.header(&config, world)?;
 
-    let prober = prober.as_ref();
+    let tester = tester.as_ref();
     let mut run =
-        Run { config: &config, prober, results, beside, migrations, step: 0, all_through: true };
+        Run { config: &config, tester, results, beside, migrations, step: 0, all_through: true };
     match highest {
         None => steps(&mut run, world)?,
         Some(highest) => search(highest, &mut run, world)?,
@@ -101,7 +101,7 @@ const MIGRATION_FAILED: u8 = 1;
 /// The tests of a sweep and where their figures go.
 struct Run<'a> {
     config: &'a Config,
-    prober: &'a dyn Prober,
+    tester: &'a dyn Tester,
     results: Results,
     beside: Beside<'a>,
     migrations: Option<Migrations>,
@@ -193,7 +193,7 @@ impl Run<'_> {
         let migration = migration
             .transpose()
             .map_err(|error| world.fatal(format_args!("autobench: {error}"), FATAL))?;
-        test(host, rate, config, self.prober, migration, world)
+        test(host, rate, config, self.tester, migration, world)
     }
 }
 
@@ -245,7 +245,7 @@ fn test(
     host: Host,
     rate: &Rate,
     config: &Config,
-    prober: &dyn Prober,
+    tester: &dyn Tester,
     migration: Option<Migration>,
     world: &mut World<'_>,
 ) -> Result<Outcome, Ended> {
@@ -261,21 +261,21 @@ fn test(
     let copy = (!config.is_true("quiet")).then_some(&mut *world.out);
     let mut reader = Reader::new(copy.map(|out| out as &mut dyn Write));
     let never = AtomicBool::new(false);
-    let probed =
-        test.arguments(config).map_err(ProbeError::from).and_then(|arguments| match migration {
-            None => prober.probe(&arguments, &mut reader, &never),
-            Some(migration) => prober.probe_migrating(&arguments, &mut reader, &never, migration),
+    let tested =
+        test.arguments(config).map_err(TestError::from).and_then(|arguments| match migration {
+            None => tester.test(&arguments, &mut reader, &never),
+            Some(migration) => tester.test_migrating(&arguments, &mut reader, &never, migration),
         });
     let figures = reader.finish();
-    let report = match probed {
-        Ok(Probed { report, .. }) => report,
-        Err(ProbeError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
+    let report = match tested {
+        Ok(TestRun { report, .. }) => report,
+        Err(TestError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => {
             return Err(Ended(READER_GONE));
         }
-        Err(error @ ProbeError::Output(_)) => {
+        Err(error @ TestError::Output(_)) => {
             return Err(world.fatal(format_args!("autobench: {error}"), 1));
         }
-        Err(error @ ProbeError::Unprepared(_)) => {
+        Err(error @ TestError::Unprepared(_)) => {
             world.say(format_args!("autobench: rate {}: {error}", rate.text));
             return Ok(Outcome { unprepared: true, ..Outcome::default() });
         }

@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::prober::Prober;
 use crate::reason::reason;
 use crate::start::status;
+use crate::tester::Tester;
 
 /// Port of the original.
 pub const PORT: u16 = 4600;
@@ -124,7 +124,7 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What all threads of a daemon share.
 struct Shared {
     settings: Settings,
-    prober: Box<dyn Prober>,
+    tester: Box<dyn Tester>,
     log: Log,
     stopping: AtomicBool,
     /// Held by the test that runs.
@@ -181,7 +181,7 @@ impl Daemon {
     /// [`DaemonError::Bind`].
     pub fn bind(
         settings: Settings,
-        prober: Box<dyn Prober>,
+        tester: Box<dyn Tester>,
         log: Log,
     ) -> Result<Self, DaemonError> {
         let address = settings.address;
@@ -190,7 +190,7 @@ impl Daemon {
         let address = listener.local_addr().map_err(failed)?;
         let shared = Shared {
             settings,
-            prober,
+            tester,
             log,
             stopping: AtomicBool::new(false),
             turn: Mutex::new(()),

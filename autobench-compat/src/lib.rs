@@ -24,12 +24,12 @@ pub mod options;
 pub mod output;
 pub mod page;
 pub mod perl;
-pub mod prober;
 pub mod protocol;
 pub mod reason;
 pub mod sesslog;
 pub mod start;
 pub mod sweep;
+pub mod tester;
 
 use std::io;
 use std::net::TcpStream;

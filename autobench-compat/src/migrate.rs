@@ -11,7 +11,7 @@ use loadgen_core::report::{Migration as Impact, OutageReport, VerdictStatus};
 use thiserror::Error;
 
 use crate::config::Config;
-use crate::prober::Migration;
+use crate::tester::Migration;
 
 /// Seconds after which a migration is given up, unless `migration-limit` says.
 const LIMIT_S: u64 = 600;

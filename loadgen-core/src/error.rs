@@ -58,7 +58,8 @@ pub enum PlanError {
     #[error(
         "the plan has settings that this version of loadgen does not know: {}; use the version that \
          wrote it, or a later one",
-        settings.join(", ")
+        .settings.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ")
+            + if settings.len() > 10 { ", …" } else { "" }
     )]
     UnknownSettings {
         /// Their paths, such as `load.shape`; with `[]`: in any element of a list.

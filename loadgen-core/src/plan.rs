@@ -26,6 +26,7 @@ use crate::request::Request;
 use crate::session::{Script, Sessions};
 use crate::target::Target;
 use crate::workload_file::RequestList;
+pub(crate) use document::pass_over_unknown;
 pub use load::{CloseMode, Load};
 use loads::{MAIN, NamedLoad, PROBE};
 pub use shard::Shard;

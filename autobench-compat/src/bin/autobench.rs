@@ -16,5 +16,5 @@ fn main() -> ExitCode {
     loadgen_core::secret::keep_key();
     let (mut out, mut err) = (PrintableWriter::new(stdout()), PrintableWriter::new(stderr()));
     let mut world = World { home: &home, master: Path::new(MASTER), out: &mut out, err: &mut err };
-    ExitCode::from(autobench::run(&arguments, &mut world, &autobench::prober))
+    ExitCode::from(autobench::run(&arguments, &mut world, &autobench::tester))
 }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use autobench_compat::daemon::setup::{HELP, Setup};
 use autobench_compat::daemon::{Daemon, Handle, Log};
-use autobench_compat::prober;
 use autobench_compat::start::FATAL;
+use autobench_compat::tester;
 use loadgen_core::printable::{PrintableWriter, printable_lines};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -31,12 +31,12 @@ fn serve(setup: Setup) -> ExitCode {
         let _ = write!(stdout(), "{HELP}");
         return ExitCode::SUCCESS;
     }
-    let Some(prober) = prober::named(setup.httperf.as_deref()) else {
+    let Some(tester) = tester::named(setup.httperf.as_deref()) else {
         let program = setup.httperf.unwrap_or_default();
         return fatal(&format!("cannot find the program {program}"), FATAL);
     };
     let log = Log::new(Box::new(PrintableWriter::new(stderr())), setup.verbose, setup.debug);
-    let daemon = match Daemon::bind(setup.settings, prober, log) {
+    let daemon = match Daemon::bind(setup.settings, tester, log) {
         Ok(daemon) => daemon,
         Err(error) => return fatal(&error, error.status()),
     };

@@ -171,8 +171,8 @@ fn run(shared: &Shared, command: &Command) -> Option<String> {
         log.progress("Starting benchmark");
         let mut debug = log;
         let mut reader = Reader::new(log.debug.then_some(&mut debug as &mut dyn Write));
-        let probed = shared.prober.probe(&arguments, &mut reader, &command.stop);
-        probed.map(|_| reader.finish()).map_err(|error| error.to_string())
+        let tested = shared.tester.test(&arguments, &mut reader, &command.stop);
+        tested.map(|_| reader.finish()).map_err(|error| error.to_string())
     });
     match figures {
         Ok(figures) if figures.has_replies() => {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use autobench_compat::prober::ProcessProber;
+use autobench_compat::tester::ProcessTester;
 
 use crate::place::{Place, Printed};
 use crate::require::require;
@@ -17,7 +17,7 @@ Parameter 3..N : [optional] columns to display in the graphic
 /// A place where `gnuplot` first notes what it was given, as in the recordings. `None`
 /// where there is none.
 fn noting() -> Option<Place> {
-    if !require(ProcessProber::find("gnuplot").is_some(), "gnuplot", "gnuplot-nox") {
+    if !require(ProcessTester::find("gnuplot").is_some(), "gnuplot", "gnuplot-nox") {
         return None;
     }
     let mut place = Place::new();

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use autobench_compat::prober::{ProbeError, Probed, Prober};
 use autobench_compat::start::World;
+use autobench_compat::tester::{TestError, TestRun, Tester};
 use autobench_compat::{admin, autobench};
 
 /// The configuration of the captures.
@@ -30,7 +30,7 @@ output_fmt = tsv
 clients = localhost:8099
 ";
 
-/// A prober that has learnt its reports by heart and writes down what it is asked.
+/// A tester that has learnt its reports by heart and writes down what it is asked.
 #[derive(Clone, Default)]
 pub(crate) struct Fake {
     pub(crate) reports: Arc<Mutex<VecDeque<String>>>,
@@ -47,18 +47,18 @@ impl Fake {
     }
 }
 
-impl Prober for Fake {
-    fn probe(
+impl Tester for Fake {
+    fn test(
         &self,
         arguments: &[String],
         stdout: &mut dyn Write,
         stop: &AtomicBool,
-    ) -> Result<Probed, ProbeError> {
+    ) -> Result<TestRun, TestError> {
         self.asked.lock().unwrap().push(arguments.to_vec());
         let report = self.reports.lock().unwrap().pop_front();
         if let Some(report) = report {
-            stdout.write_all(report.as_bytes()).map_err(ProbeError::Output)?;
-            return Ok(Probed::default());
+            stdout.write_all(report.as_bytes()).map_err(TestError::Output)?;
+            return Ok(TestRun::default());
         }
         self.running.store(true, Ordering::SeqCst);
         // Long enough for any test that is to be stopped, and an end for others.
@@ -69,7 +69,7 @@ impl Prober for Fake {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.running.store(false, Ordering::SeqCst);
-        Err(ProbeError::Stopped)
+        Err(TestError::Stopped)
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use autobench_compat::prober::ProcessProber;
+use autobench_compat::tester::ProcessTester;
 use loadgen_core::target_server::{TargetOptions, TargetServer};
 
 use crate::common::{CONF, but_lateness, closed_port, eventually, home, web_server, words};
@@ -164,7 +164,7 @@ fn options_that_httperf_does_not_have_are_told_once() {
 
 #[test]
 fn a_sweep_with_the_real_httperf() {
-    if !require(ProcessProber::find("httperf").is_some(), "httperf", "httperf") {
+    if !require(ProcessTester::find("httperf").is_some(), "httperf", "httperf") {
         return;
     }
     let home = home(&conf());

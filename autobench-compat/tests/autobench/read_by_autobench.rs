@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
-use autobench_compat::prober::{EngineProber, Prober};
+use autobench_compat::tester::{EngineTester, Tester};
 use loadgen_core::target_server::{TargetOptions, TargetServer};
 
 /// What is read of which line, by pattern; a figure of a rate has a point and one digit.
@@ -42,7 +42,7 @@ fn found(options: &str, status: u16) -> Vec<(String, String)> {
         .spawn()
         .unwrap();
     let mut report = awk.stdin.take().unwrap();
-    EngineProber.probe(&arguments, &mut report, &AtomicBool::new(false)).unwrap();
+    EngineTester.test(&arguments, &mut report, &AtomicBool::new(false)).unwrap();
     report.flush().unwrap();
     drop(report);
     let output = String::from_utf8(awk.wait_with_output().unwrap().stdout).unwrap();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use autobench_compat::prober::ProcessProber;
+use autobench_compat::tester::ProcessTester;
 
 use crate::common::{CONF, home, web_server, words};
 use crate::require::require;
@@ -18,7 +18,7 @@ const TEXT: &str = "urn:oasis:names:tc:opendocument:xmlns:text:1.0";
 
 /// Whether there is such a program.
 fn is_there(program: &str, package: &str) -> bool {
-    require(ProcessProber::find(program).is_some(), program, package)
+    require(ProcessTester::find(program).is_some(), program, package)
 }
 
 /// A sweep of three steps, with migrations by a program that tells no events, so that

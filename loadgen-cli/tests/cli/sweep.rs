@@ -280,6 +280,11 @@ fn the_sweep_of_a_later_version_is_not_continued() {
     run(sweep.into_iter().chain(["--resume", path]))
         .exits_with(2)
         .says(&["does not know: target.shape"]);
+    value["tool"]["version"] = "99.1.0".into();
+    std::fs::write(&file, value.to_string()).unwrap();
+    run(sweep.into_iter().chain(["--resume", path]))
+        .exits_with(2)
+        .says(&["loadgen 99.1.0 measured the sweep"]);
 }
 
 #[test]

@@ -196,8 +196,7 @@ impl Engine {
         unless_stopped(stop, || Self::new(plan))?
     }
 
-    /// A plan with sessions: what its connections meet is the result, so none is
-    /// tried unless the plan says so, and it may open as many as the process is allowed to.
+    /// A plan with sessions may open as many connections as the process is allowed to.
     fn of_sessions(
         settings: script::ScriptSettings,
         tls: Vec<TlsSettings>,
@@ -206,7 +205,7 @@ impl Engine {
     ) -> Result<Self, RunError> {
         let lookup = lookup(&plan)?;
         let mut servers = settings.servers.clone();
-        if settings.sessions.preflight {
+        if settings.sessions.preflight && settings.sessions.servers.is_empty() {
             let (address, endpoints) = reach(&plan, tls.first())?;
             check_sources(&plan, &address)?;
             servers = vec![endpoints];

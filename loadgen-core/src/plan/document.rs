@@ -1,14 +1,17 @@
 //! A plan as it stands in reports: what does not apply is `null` there, and what was
 //! left to the defaults is told.
 
+use std::collections::BTreeSet;
+
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{CallLimit, DEFAULT_TIMEOUT_S, Load, NamedLoad, PROBE, Plan, Precision, Shard};
 use crate::abort::AbortRule;
 use crate::check::NamedCheck;
 use crate::expectation::Expectation;
-use crate::later_version;
+use crate::later_version::{self, Unreadable};
 use crate::net::tls::Tls;
 use crate::printable::printable;
 use crate::request::Request;
@@ -128,7 +131,7 @@ impl TryFrom<Document> for Plan {
             seed: told.seed,
             call_log: told.call_log,
             kernel_timestamps: told.kernel_timestamps,
-            unknown_settings: told.unknown_settings,
+            unknown_settings: kept(told.unknown_settings),
         };
         if let Some(probe) = told.probe {
             plan = plan.with_probe(probe);
@@ -165,22 +168,39 @@ impl Plan {
     }
 }
 
+/// Takes the settings that are not known out of the JSON of a plan, and leaves their names there.
+///
+/// # Errors
+/// [`Unreadable`] if it is no plan without them, either.
+pub(crate) fn pass_over_unknown(plan: &mut Value) -> Result<(), Unreadable> {
+    let (mut told, unknown) = later_version::read::<Document>(plan)?;
+    if !unknown.is_empty() {
+        told.unknown_settings.extend(unknown);
+        plan["unknown_settings"] = told.unknown_settings.into();
+    }
+    Ok(())
+}
+
+/// Most settings that are kept by name, and most characters of a name.
+const MOST_UNKNOWN: usize = 100;
+
+/// Names of settings as they are kept, whoever wrote them.
+fn kept(unknown: Vec<String>) -> Vec<String> {
+    let name = |path: &String| printable(path).chars().take(MOST_UNKNOWN).collect();
+    let unknown: BTreeSet<String> = unknown.iter().map(name).collect();
+    unknown.into_iter().take(MOST_UNKNOWN).collect()
+}
+
 impl<'de> Deserialize<'de> for Plan {
     /// Settings of a later version are passed over, and kept by name: the plan can be read, not
     /// carried out.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let document = serde_json::Value::deserialize(deserializer)?;
-        let (told, unknown) =
-            later_version::read::<Document>(document).map_err(|error| {
-                match error.path.as_str() {
-                    "." => D::Error::custom(error.reason),
-                    path => D::Error::custom(format_args!("its {path}: {}", error.reason)),
-                }
-            })?;
-        let mut plan = Self::try_from(told).map_err(D::Error::custom)?;
-        let unknown = unknown.iter().map(|path| printable(path).into_owned());
-        plan.unknown_settings.extend(unknown);
-        Ok(plan)
+        let mut plan = Value::deserialize(deserializer)?;
+        pass_over_unknown(&mut plan).map_err(|Unreadable { path, reason }| {
+            D::Error::custom(if path == "." { reason } else { format!("at {path}: {reason}") })
+        })?;
+        let told: Document = serde_json::from_value(plan).map_err(D::Error::custom)?;
+        Self::try_from(told).map_err(D::Error::custom)
     }
 }
 
@@ -230,11 +250,11 @@ mod tests {
             (json(plan()), json(plan().with_sessions(Sessions::connections(1))));
         for key in ["request", "timeout_s", "drain_s"] {
             assert!(!plain[key].is_null(), "{key}");
-            assert_eq!(sessions.get(key), Some(&serde_json::Value::Null), "{key}");
+            assert_eq!(sessions.get(key), Some(&Value::Null), "{key}");
         }
         for key in ["request", "timeout_s", "drain_s"] {
             let mut changed = plain.clone();
-            changed[key] = serde_json::Value::Null;
+            changed[key] = Value::Null;
             assert!(serde_json::from_value::<Plan>(changed).is_err(), "{key}");
         }
     }

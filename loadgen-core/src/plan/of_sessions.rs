@@ -72,11 +72,6 @@ impl Plan {
                  leave out SocketOptions::sources, choose_ports and close_with_reset",
             ),
             (
-                sessions.preflight && several,
-                "sessions with several servers connect to none of them before the load: leave \
-                 out Sessions::preflight",
-            ),
-            (
                 sessions.open_connections.is_some_and(|most| (1..self.workers()).contains(&most)),
                 "every thread needs a connection of its own: raise {open-connections} or \
                  lower {threads}",
@@ -144,14 +139,6 @@ mod tests {
             (several(target().with_proxy("127.0.0.1:1".parse().unwrap())), "proxy"),
             (several(target().with_addresses(Addresses::All)), "all addresses"),
             (several(target().with_resolve_again()), "resolving again"),
-            (
-                to(target()).with_sessions(Sessions {
-                    preflight: true,
-                    servers: vec!["a".to_owned()],
-                    ..Sessions::connections(2)
-                }),
-                "preflight",
-            ),
             (to(unix()).with_sessions(socket(choosing())), "choose_ports"),
             (at(load()).with_sessions(few).with_threads(2), "open connections"),
         ];

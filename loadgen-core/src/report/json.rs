@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::sections::cell;
 use super::{Report, SCHEMA};
-use crate::later_version;
+use crate::later_version::{self, Unreadable};
+use crate::plan::pass_over_unknown;
 use crate::printable::printable_json;
 
 /// A document that is not a report.
@@ -49,14 +50,11 @@ pub enum ReportError {
     },
     /// A field is missing or has the wrong type.
     #[error(
-        "{} at {path}: {reason}",
-        match version {
-            None => "the report is damaged".to_owned(),
-            Some(version) => format!(
-                "the report of loadgen {version} cannot be read by this version, {}:",
-                env!("CARGO_PKG_VERSION")
-            ),
-        }
+        "the report is damaged at {path}: {reason}{}",
+        version.as_ref().map_or(String::new(), |version| format!(
+            "; or loadgen {version}, which wrote it, has words that this version, {}, does not know",
+            env!("CARGO_PKG_VERSION")
+        ))
     )]
     Field {
         /// Where, such as `migration.phases[2].name`; `.` is the document itself.
@@ -105,19 +103,24 @@ impl Report {
 }
 
 /// Reads a document of a schema that is known, passing unknown fields over.
-pub(crate) fn read<T: DeserializeOwned>(document: Value) -> Result<T, ReportError> {
+pub(crate) fn read<T: DeserializeOwned>(mut document: Value) -> Result<T, ReportError> {
     let version = document["tool"]["version"].as_str();
     let version = version.filter(|version| *version != env!("CARGO_PKG_VERSION"));
     let version = version.map(cell::clean);
-    match later_version::read(document) {
-        // Those of the plan are kept by the plan.
-        Ok((read, _)) => Ok(read),
-        Err(error) => Err(ReportError::Field {
-            path: cell::clean(&error.path),
-            reason: cell::clean(&error.reason),
-            version,
+    let unreadable = |within: &str, Unreadable { path, reason }| ReportError::Field {
+        path: cell::clean(&match path.as_str() {
+            "." => within.to_owned(),
+            path => [within, path].join(if within.is_empty() { "" } else { "." }),
         }),
+        reason: cell::clean(&reason),
+        version: version.clone(),
+    };
+    // Once, and not whenever the whole is read.
+    if let Some(plan) = document.get_mut("plan") {
+        pass_over_unknown(plan).map_err(|error| unreadable("plan", error))?;
     }
+    let (read, _) = later_version::read(&mut document).map_err(|error| unreadable("", error))?;
+    Ok(read)
 }
 
 pub(crate) fn syntax(error: serde_json::Error) -> ReportError {
@@ -197,10 +200,14 @@ mod tests {
         value["plan"]["new\u{1b}"] = json!(1);
         value["plan"]["load"]["schedule"]["shape"] = json!({"a": 1});
         value["plan"]["target"]["shape"] = json!("b");
+        // A name of an earlier reader, and whoever forged it.
+        value["plan"]["unknown_settings"] = json!(["z\n\u{1b}", "target.shape"]);
         let report = Report::from_json(&value.to_string()).unwrap();
-        let mut unknown = report.plan.unknown_settings().to_vec();
-        unknown.sort();
-        assert_eq!(unknown, ["load.schedule.shape", "new\\u{1b}", "target.shape"]);
+        let unknown = report.plan.unknown_settings();
+        assert_eq!(
+            unknown,
+            ["load.schedule.shape", "new\\u{1b}", "target.shape", "z\\u{a}\\u{1b}"]
+        );
         // It can be shown and written again, not carried out.
         assert!(crate::report::render_text(&report).contains("also set"));
         assert_eq!(Report::from_json(&report.to_json_pretty().unwrap()).unwrap(), report);
@@ -218,8 +225,8 @@ mod tests {
             v["tool"]["version"] = json!("99.1.0");
             v["plan"]["load"]["schedule"]["arrival"] = json!("tidal");
         });
-        assert!(text.contains("of loadgen 99.1.0 cannot be read by this version"), "{text}");
+        assert!(text.contains("or loadgen 99.1.0, which wrote it"), "{text}");
         assert!(text.contains("unknown variant `tidal`"), "{text}");
-        assert!(text.contains("at plan: its load.schedule.arrival: "), "{text}");
+        assert!(text.contains("at plan.load.schedule.arrival: "), "{text}");
     }
 }

@@ -22,6 +22,7 @@ pub use recorded::Recorded;
 
 use crate::clock::{Nanos, SECOND};
 use crate::error::PlanError;
+use crate::later_version::nothing_beside;
 use crate::random::unit;
 
 /// The arrival process of a load of calls.
@@ -58,6 +59,7 @@ pub enum Schedule {
     /// Closed loop: every connection starts its next call when the last one has
     /// ended. The intended start of a call is then the moment of its sending, so
     /// a stalled server lowers the load instead of showing as a response time.
+    #[serde(deserialize_with = "nothing_beside")]
     Closed,
 }
 

@@ -93,8 +93,9 @@ pub struct Sessions {
     /// When rates are sampled.
     pub sampling: Sampling,
     /// Connects to the target once before the load, and agrees on TLS with it, as a load of
-    /// single calls does: a server that is not there is an error. Without it, what the
-    /// connections of sessions meet is the result, as with httperf.
+    /// single calls does: a server that is not there is an error. Without it, and with
+    /// [several servers](Self::servers), what the connections of sessions meet is the result, as
+    /// with httperf.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub preflight: bool,
 }

@@ -27,6 +27,17 @@ pub enum SweepError {
          the whole: sweep with one process, or run each rate by shards and merge their reports"
     )]
     Shard,
+    /// What was measured so far was measured by another version.
+    #[error(
+        "loadgen {} measured the sweep that is to be continued, and this is {}, which may not measure \
+         alike: continue it with that version, or begin anew",
+        crate::printable::printable(earlier),
+        env!("CARGO_PKG_VERSION")
+    )]
+    Version {
+        /// That of the earlier part.
+        earlier: String,
+    },
     /// A search without anything to hold.
     #[error("a search needs an objective to hold, such as p99<20ms")]
     NoObjective,

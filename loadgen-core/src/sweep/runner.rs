@@ -104,8 +104,13 @@ impl Sweep {
     ///
     /// # Errors
     /// [`SweepError::Other`] if it was made with another plan or other objectives, and
-    /// [`SweepError::Plan`] if that has settings of a later version.
+    /// [`SweepError::Plan`] if that has settings that are not known; [`SweepError::Version`] if
+    /// another version measured it.
     pub fn resume(&self, mut earlier: SweepReport) -> Result<SweepReport, SweepError> {
+        let version = earlier.tool.version.as_str();
+        if version != env!("CARGO_PKG_VERSION") {
+            return Err(SweepError::Version { earlier: version.to_owned() });
+        }
         earlier.plan.refuse_unknown_settings()?;
         let fresh = self.report();
         let earlier_plan = earlier.plan.clone().with_rate(1.0)?;

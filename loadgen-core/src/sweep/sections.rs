@@ -389,6 +389,13 @@ pub(super) mod tests {
             let json = sweep.to_json_pretty().unwrap();
             assert_eq!(SweepReport::from_json(&json).unwrap(), sweep);
         }
+        // As earlier versions wrote it.
+        let sweep = searched(|_| Verdict::Held);
+        let json = sweep.to_json_pretty().unwrap();
+        let before = json.replace("\"attempt_s\"", "\"probe_s\"");
+        let before = before.replace("\"attempt\"", "\"probe\"");
+        assert_ne!(before, json);
+        assert_eq!(SweepReport::from_json(&before).unwrap(), sweep);
         let report = run(1.0, 1.0, 1.0).to_json_pretty().unwrap();
         let error = SweepReport::from_json(&report).unwrap_err().to_string();
         assert!(error.contains("loadgen-report/1") && error.contains("loadgen-sweep/1"), "{error}");

@@ -25,6 +25,7 @@ pub use order::RequestOrder;
 pub(crate) use order::Turns;
 
 use crate::error::{PlanError, WorkloadFileError};
+use crate::later_version::nothing_beside;
 use crate::request_source::{MakeSource, RequestSource};
 
 /// Most requests of a list.
@@ -65,6 +66,7 @@ enum Source {
         make: Option<MakeSource>,
     },
     /// The plan's one request, with data.
+    #[serde(deserialize_with = "nothing_beside")]
     Request,
     /// They are here.
     Given { requests: Vec<ListedRequest> },

@@ -76,7 +76,9 @@ impl Kind {
         match self {
             Self::SessionCall => [Length::Calls(20), Length::Calls(600)],
             Self::TlsCall => [Length::Seconds(0.5), Length::Seconds(4.0)],
-            _ => [Length::Seconds(0.5), Length::Seconds(3.0)],
+            Self::Call | Self::SourceCall | Self::CheckedCall | Self::SinkCall => {
+                [Length::Seconds(0.5), Length::Seconds(3.0)]
+            }
         }
     }
 
@@ -87,7 +89,7 @@ impl Kind {
             Self::SessionCall => 0,
             // One of TCP, and one of TLS.
             Self::TlsCall => 2,
-            _ => 1,
+            Self::Call | Self::SourceCall | Self::CheckedCall | Self::SinkCall => 1,
         };
         let tls = (self == Self::TlsCall).then(fixed_server::tls).transpose()?;
         Ok(fixed_server::start(tries, connections as usize, tls)?)

@@ -51,6 +51,19 @@ pub enum MergeError {
         /// The one that differs.
         other: Shard,
     },
+    /// The plan has settings that this version does not know, so that nobody can tell whether the
+    /// shards have the same.
+    #[error(
+        "the plan of shard {shard} has settings that this version of loadgen does not know: {}; merge \
+         with the version that ran it, or a later one",
+        settings.join(", ")
+    )]
+    UnknownSettings {
+        /// Which one.
+        shard: Shard,
+        /// Their [paths](Plan::unknown_settings).
+        settings: Vec<String>,
+    },
     /// The requests of the shards have different tags: they read different files.
     #[error("the requests of shards {one} and {other} have different tags: give both one file")]
     Tags {
@@ -200,6 +213,12 @@ fn absorb(whole: &mut Report, mut part: Report) -> Result<(), MergeError> {
     let last = whole.shards.last().map(|shard| shard.index);
     if one.of() == other.of() && last == Some(other.index()) {
         return Err(MergeError::Twice { shard: other });
+    }
+    for (shard, plan) in [(one, &whole.plan), (other, &part.plan)] {
+        if !plan.unknown_settings().is_empty() {
+            let settings = plan.unknown_settings().to_vec();
+            return Err(MergeError::UnknownSettings { shard, settings });
+        }
     }
     if let Some(path) = difference(&whole.plan, &part.plan) {
         return Err(MergeError::Plan { one, other, path });

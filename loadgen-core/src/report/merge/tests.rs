@@ -40,6 +40,13 @@ fn only_all_shards_of_one_plan_are_merged() {
     let [mut other, first] = two();
     other.plan.load = other.plan.load.with_connections(9);
     assert!(error([other, first]).contains("'load.connections' differs"));
+    // Only the names are known, not whether the shards have the same.
+    let later = two().map(|report| {
+        let mut report = serde_json::to_value(report).unwrap();
+        report["plan"]["load"]["shape"] = 7.into();
+        Report::from_json(&report.to_string()).unwrap()
+    });
+    assert!(error(later).contains("does not know: load.shape;"));
     let [mut other, first] = two();
     other.migration = sample::pre_copy().migration;
     assert!(error([other, first]).contains("the report of shard 1/2 is that of a migration"));

@@ -203,7 +203,7 @@ fn one_run_that_is_not_valid_is_repeated() {
 }
 
 #[test]
-fn low_rates_are_attemptd_longer() {
+fn attempts_at_low_rates_are_longer() {
     let (_, attempts) = search(SearchSettings::from_rate(40.0), capacity(45.0));
     assert_eq!(attempts[0].duration, Duration::from_secs(5), "200 calls at 40/s");
     let (_, attempts) = search(SearchSettings::from_rate(1.0), capacity(1.5));

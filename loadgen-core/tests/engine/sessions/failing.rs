@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use loadgen_core::session::{Retry, Script};
-use loadgen_core::{Load, Plan, Schedule, Target, Tls};
+use loadgen_core::session::{Retry, Script, Sessions};
+use loadgen_core::{Engine, Load, Plan, RunError, Schedule, Target, Tls};
 
 use super::{BUSY, connections, every, plan, run, scripted};
 use crate::common::{Gate, OK, OddServer, millis, nobody};
@@ -34,9 +34,15 @@ fn a_server_that_closes_costs_an_error_and_the_calls_are_sent_again() {
 }
 
 #[test]
-fn a_refused_server_is_counted_and_ends_the_sessions() {
+fn a_refused_server_is_an_error_unless_that_is_to_be_measured() {
     let (_nobody, address) = nobody();
     let port = address.port();
+    for sessions in
+        [Sessions::connections(1), Sessions::scripted(Script::Pages { visits: 1, think_s: 0.0 })]
+    {
+        let refused = Engine::new(plan(port, every(0.002), sessions.with_count(1))).unwrap_err();
+        assert!(matches!(refused, RunError::Connect { .. }), "{refused}");
+    }
     let (figures, report) = run(plan(port, every(0.002), connections(10, 1)));
     assert_eq!((figures.connections.attempted, figures.failures.refused), (10, 10));
     assert_eq!(report.errors["connect-refused"], 10);

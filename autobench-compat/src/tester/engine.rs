@@ -10,22 +10,22 @@ use loadgen_core::Stopper;
 use loadgen_core::httperf::{self, Ended, Midway, SharedOutput};
 use loadgen_core::printable::PrintableWriter;
 
-use super::{Migration, PIECES, ProbeError, Probed, Prober, pass_on};
+use super::{Migration, PIECES, TestError, TestRun, Tester, pass_on};
 
 /// Runs httperf as it is built into this program. No other program is needed.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct EngineProber;
+pub struct EngineTester;
 
 /// Its name in messages.
 const PROGRAM: &str = "httperf";
 
-impl Prober for EngineProber {
-    fn probe(
+impl Tester for EngineTester {
+    fn test(
         &self,
         arguments: &[String],
         stdout: &mut dyn Write,
         stop: &AtomicBool,
-    ) -> Result<Probed, ProbeError> {
+    ) -> Result<TestRun, TestError> {
         let (tell, told) = channel();
         let run = move |line: &[OsString], out: &SharedOutput, err: &SharedOutput| {
             httperf::run(line, out, err, move |stopper: Stopper| {
@@ -41,13 +41,13 @@ impl Prober for EngineProber {
         carry_out(arguments, stdout, stop, run, give_up)
     }
 
-    fn probe_migrating(
+    fn test_migrating(
         &self,
         arguments: &[String],
         stdout: &mut dyn Write,
         stop: &AtomicBool,
         migration: Migration,
-    ) -> Result<Probed, ProbeError> {
+    ) -> Result<TestRun, TestError> {
         let interrupt = AtomicBool::new(false);
         let Migration { trigger, limit, run_id, trial } = migration;
         let midway = Midway { trigger, limit, run_id, trial, interrupt: &interrupt };
@@ -66,7 +66,7 @@ fn carry_out(
     stop: &AtomicBool,
     run: impl FnOnce(&[OsString], &SharedOutput, &SharedOutput) -> Ended + Send,
     give_up: impl FnOnce(),
-) -> Result<Probed, ProbeError> {
+) -> Result<TestRun, TestError> {
     let (sender, pieces) = sync_channel(PIECES);
     let line = std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str));
     let line: Vec<OsString> = line.map(OsString::from).collect();
@@ -80,19 +80,19 @@ fn carry_out(
                     &SharedOutput::new(PrintableWriter::new(io::stderr())),
                 )
             })
-            .map_err(|source| ProbeError::Start { program: PROGRAM.to_owned(), source })?;
+            .map_err(|source| TestError::Start { program: PROGRAM.to_owned(), source })?;
         let passed = pass_on(&pieces, stdout, stop);
         // An engine that waits for room must not do so for ever.
         drop(pieces);
         if passed.is_err() {
             give_up();
         }
-        let ending = engine.join().map_err(|_| ProbeError::Panicked)?;
+        let ending = engine.join().map_err(|_| TestError::Panicked)?;
         passed?;
         if let Some(error) = ending.unprepared {
-            return Err(ProbeError::Unprepared(error));
+            return Err(TestError::Unprepared(error));
         }
-        Ok(Probed { status: ending.exit_code.into(), report: ending.report.map(Box::new) })
+        Ok(TestRun { status: ending.exit_code.into(), report: ending.report.map(Box::new) })
     })
 }
 
@@ -133,13 +133,13 @@ mod tests {
         let target = target();
         let mut out = Vec::new();
         let line = words("--num-conns 5 --num-calls 3 --rate 100", &target);
-        let probed = EngineProber.probe(&line, &mut out, &AtomicBool::new(false)).unwrap();
+        let tested = EngineTester.test(&line, &mut out, &AtomicBool::new(false)).unwrap();
         let out = String::from_utf8(out).unwrap();
-        assert_eq!(probed.status, 0);
+        assert_eq!(tested.status, 0);
         assert!(out.starts_with("httperf --client=0/1 --server=127.0.0.1 "), "{out}");
         assert!(out.contains("\nMaximum connect burst length: "), "{out}");
         assert!(out.contains("\nTotal: connections 5 requests 15 replies 15 "), "{out}");
-        let sessions = probed.report.unwrap().sessions.unwrap();
+        let sessions = tested.report.unwrap().sessions.unwrap();
         assert_eq!(sessions.replies.completed, 15);
         assert_eq!(target.stop().unwrap().requests_read, 15);
     }
@@ -148,24 +148,24 @@ mod tests {
     fn a_line_that_is_refused_has_no_report() {
         let mut out = Vec::new();
         let line = ["--no-such-option".to_owned()];
-        let probed = EngineProber.probe(&line, &mut out, &AtomicBool::new(false)).unwrap();
-        assert_ne!(probed.status, 0);
-        assert!(probed.report.is_none());
+        let tested = EngineTester.test(&line, &mut out, &AtomicBool::new(false)).unwrap();
+        assert_ne!(tested.status, 0);
+        assert!(tested.report.is_none());
     }
 
     /// A test of ten minutes, given up by this stop flag and reader.
-    fn given_up(stop: bool, reader: &mut dyn Write) -> ProbeError {
+    fn given_up(stop: bool, reader: &mut dyn Write) -> TestError {
         let target = target();
         let began = Instant::now();
         let line = words("--num-conns 600 --rate 1 --print-reply", &target);
-        let ended = EngineProber.probe(&line, reader, &AtomicBool::new(stop));
+        let ended = EngineTester.test(&line, reader, &AtomicBool::new(stop));
         assert!(began.elapsed() < Duration::from_secs(60));
         ended.unwrap_err()
     }
 
     #[test]
     fn a_test_that_is_stopped_ends_long_before_its_time() {
-        assert!(matches!(given_up(true, &mut io::sink()), ProbeError::Stopped));
+        assert!(matches!(given_up(true, &mut io::sink()), TestError::Stopped));
     }
 
     #[test]
@@ -179,6 +179,6 @@ mod tests {
                 Ok(())
             }
         }
-        assert!(matches!(given_up(false, &mut Full), ProbeError::Output(_)));
+        assert!(matches!(given_up(false, &mut Full), TestError::Output(_)));
     }
 }

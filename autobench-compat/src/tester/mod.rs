@@ -13,13 +13,13 @@ use loadgen_core::migration::{Trigger, TriggerError};
 use loadgen_core::shell_words::Unclosed;
 use thiserror::Error;
 
-pub use self::engine::EngineProber;
-pub use self::process::ProcessProber;
+pub use self::engine::EngineTester;
+pub use self::process::ProcessTester;
 use crate::reason::reason;
 
 /// Why a test could not be run, or not to its end.
 #[derive(Debug, Error)]
-pub enum ProbeError {
+pub enum TestError {
     /// The program, or the thread that stands for it, cannot be started.
     #[error("cannot run {program}: {}", reason(.source))]
     Start {
@@ -50,7 +50,7 @@ pub enum ProbeError {
 
 /// A test that ran, whatever failed in it.
 #[derive(Debug, Default)]
-pub struct Probed {
+pub struct TestRun {
     /// Exit status of httperf; -1 if a signal ended it.
     pub status: i32,
     /// All that was measured, where loadgen's engine ran the test.
@@ -70,44 +70,44 @@ pub struct Migration {
 }
 
 /// Runs tests.
-pub trait Prober: Send + Sync {
+pub trait Tester: Send + Sync {
     /// Runs httperf with these arguments (without the program's name) and writes its
     /// stdout. Its stderr is ours. Gives up soon after `stop` is set.
     ///
     /// # Errors
     ///
-    /// [`ProbeError`]; a test that ran and failed is none.
-    fn probe(
+    /// [`TestError`]; a test that ran and failed is none.
+    fn test(
         &self,
         arguments: &[String],
         stdout: &mut dyn Write,
         stop: &AtomicBool,
-    ) -> Result<Probed, ProbeError>;
+    ) -> Result<TestRun, TestError>;
 
-    /// As [`Self::probe`], with a migration fired when half of the connections were to
+    /// As [`Self::test`], with a migration fired when half of the connections were to
     /// be started. Ends when both the test and the migration have.
     ///
     /// # Errors
     ///
-    /// [`ProbeError`]; a migration that failed is none.
-    fn probe_migrating(
+    /// [`TestError`]; a migration that failed is none.
+    fn test_migrating(
         &self,
         arguments: &[String],
         stdout: &mut dyn Write,
         stop: &AtomicBool,
         migration: Migration,
-    ) -> Result<Probed, ProbeError> {
+    ) -> Result<TestRun, TestError> {
         let _ = (arguments, stdout, stop, migration);
-        Err(ProbeError::NoMigration)
+        Err(TestError::NoMigration)
     }
 }
 
 /// loadgen's engine, unless a program is named; `None` if there is no such program.
 #[must_use]
-pub fn named(program: Option<&str>) -> Option<Box<dyn Prober>> {
+pub fn named(program: Option<&str>) -> Option<Box<dyn Tester>> {
     match program {
-        None => Some(Box::new(EngineProber)),
-        Some(program) => Some(Box::new(ProcessProber::find(program)?)),
+        None => Some(Box::new(EngineTester)),
+        Some(program) => Some(Box::new(ProcessTester::find(program)?)),
     }
 }
 
@@ -122,13 +122,13 @@ fn pass_on(
     pieces: &Receiver<Vec<u8>>,
     stdout: &mut dyn Write,
     stop: &AtomicBool,
-) -> Result<(), ProbeError> {
+) -> Result<(), TestError> {
     loop {
         if stop.load(Ordering::Relaxed) {
-            return Err(ProbeError::Stopped);
+            return Err(TestError::Stopped);
         }
         match pieces.recv_timeout(LOOK) {
-            Ok(piece) => stdout.write_all(&piece).map_err(ProbeError::Output)?,
+            Ok(piece) => stdout.write_all(&piece).map_err(TestError::Output)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }

@@ -7,15 +7,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::{PIECES, ProbeError, Probed, Prober, pass_on};
+use super::{PIECES, TestError, TestRun, Tester, pass_on};
 
 /// Runs a program, such as the old httperf, for every test.
 #[derive(Debug, Clone)]
-pub struct ProcessProber {
+pub struct ProcessTester {
     program: PathBuf,
 }
 
-impl ProcessProber {
+impl ProcessTester {
     /// The program of that name: on the `PATH`, or where it says if it has a slash.
     #[must_use]
     pub fn find(program: &str) -> Option<Self> {
@@ -58,15 +58,15 @@ fn read_pieces(mut from: impl Read, to: &SyncSender<Vec<u8>>) {
     }
 }
 
-impl Prober for ProcessProber {
-    fn probe(
+impl Tester for ProcessTester {
+    fn test(
         &self,
         arguments: &[String],
         stdout: &mut dyn Write,
         stop: &AtomicBool,
-    ) -> Result<Probed, ProbeError> {
+    ) -> Result<TestRun, TestError> {
         let failed =
-            |source| ProbeError::Start { program: self.program.display().to_string(), source };
+            |source| TestError::Start { program: self.program.display().to_string(), source };
         let (mut child, pieces) = self.start(arguments).map_err(failed)?;
         let passed = pass_on(&pieces, stdout, stop);
         if passed.is_err() {
@@ -74,7 +74,7 @@ impl Prober for ProcessProber {
             let _ = child.kill();
         }
         let status = child.wait().map_err(failed)?;
-        passed.map(|()| Probed { status: status.code().unwrap_or(-1), report: None })
+        passed.map(|()| TestRun { status: status.code().unwrap_or(-1), report: None })
     }
 }
 
@@ -84,11 +84,11 @@ mod tests {
 
     use super::*;
 
-    fn shell(script: &str, stop: bool) -> (Result<Probed, ProbeError>, String) {
+    fn shell(script: &str, stop: bool) -> (Result<TestRun, TestError>, String) {
         let mut out = Vec::new();
         let arguments = ["-c".to_owned(), script.to_owned()];
-        let prober = ProcessProber::find("sh").unwrap();
-        let ended = prober.probe(&arguments, &mut out, &AtomicBool::new(stop));
+        let tester = ProcessTester::find("sh").unwrap();
+        let ended = tester.test(&arguments, &mut out, &AtomicBool::new(stop));
         (ended, String::from_utf8(out).unwrap())
     }
 
@@ -103,7 +103,7 @@ mod tests {
     fn a_test_that_is_stopped_ends_long_before_its_time() {
         let began = Instant::now();
         let (ended, _) = shell("exec sleep 600", true);
-        assert!(matches!(ended, Err(ProbeError::Stopped)));
+        assert!(matches!(ended, Err(TestError::Stopped)));
         assert!(began.elapsed() < Duration::from_secs(60));
     }
 
@@ -119,16 +119,16 @@ mod tests {
             }
         }
         let arguments = ["-c".to_owned(), "echo; exec sleep 600".to_owned()];
-        let prober = ProcessProber::find("sh").unwrap();
-        let ended = prober.probe(&arguments, &mut Full, &AtomicBool::new(false));
-        assert!(matches!(ended, Err(ProbeError::Output(_))));
+        let tester = ProcessTester::find("sh").unwrap();
+        let ended = tester.test(&arguments, &mut Full, &AtomicBool::new(false));
+        assert!(matches!(ended, Err(TestError::Output(_))));
     }
 
     #[test]
     fn only_programs_are_found() {
-        assert!(ProcessProber::find("no-such-program-here").is_none());
-        assert!(ProcessProber::find("/").is_none());
-        assert!(ProcessProber::find("/dev/null").is_none());
-        assert!(ProcessProber::find("/bin/sh").is_some());
+        assert!(ProcessTester::find("no-such-program-here").is_none());
+        assert!(ProcessTester::find("/").is_none());
+        assert!(ProcessTester::find("/dev/null").is_none());
+        assert!(ProcessTester::find("/bin/sh").is_some());
     }
 }
