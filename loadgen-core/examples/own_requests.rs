@@ -15,7 +15,7 @@ use loadgen_core::{
     Target,
 };
 
-/// Each worker has one of its own.
+/// Each worker has one of its own, with a sequence of its own.
 struct Keys {
     state: u64,
 }

@@ -386,7 +386,7 @@ mod tests {
         (0..2 * MOST_READS).for_each(|k| many[format!("new{k}")] = json!(k));
         assert!(error(many).contains("unknown field `new"));
         let places: Map<_, _> = (0..100_000).map(|k| (k.to_string(), json!({"x": 1}))).collect();
-        let kinds = json!([{"kind": "One", "name": "a", "elsewhere": places.clone(), "x": 1}]);
+        let kinds = json!([{"kind": "One", "name": "a", "elsewhere": places, "x": 1}]);
         assert_eq!(passed_over(json!({"name": "a", "kinds": kinds})).len(), 2);
         let mut deep = json!({"x": 1});
         (0..60).for_each(|_| deep = json!({"x": deep}));

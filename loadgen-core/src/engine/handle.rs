@@ -58,8 +58,9 @@ pub struct RunHandle {
 pub struct Stopper(Arc<Shared>);
 
 impl Stopper {
-    /// As [`RunHandle::stop`]; the report says that the run was
-    /// [interrupted](Report::interrupted).
+    /// As [`RunHandle::stop`], but that the report says that the run was
+    /// [interrupted](Report::interrupted): it is for those who break a run off, where a handle's own
+    /// stop may be the planned end of a load without one.
     pub fn stop(&self) {
         self.0.interrupt();
     }
@@ -156,13 +157,14 @@ impl RunHandle {
         snapshot
     }
 
-    /// Marks this moment on the timeline. The first 10,000 marks are kept; how many
-    /// were not, the [report](Report::events_dropped) says.
-    pub fn mark(&self, name: &str) {
-        if let Some(clock) = self.started_clock() {
-            let event = Event::new(EventKind::Mark(name.to_owned()), clock.now(), 0, "user");
-            self.marks.lock().unwrap_or_else(PoisonError::into_inner).push(event);
-        }
+    /// Marks this moment on the timeline, and says whether it could: not before the load has
+    /// begun ([`Self::clock`] waits for that). The first 10,000 marks are kept; how many were not,
+    /// the [report](Report::events_dropped) says.
+    pub fn mark(&self, name: &str) -> bool {
+        let Some(clock) = self.started_clock() else { return false };
+        let event = Event::new(EventKind::Mark(name.to_owned()), clock.now(), 0, "user");
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        true
     }
 
     /// The clock of the run, whose time 0 is the start of the load. Waits until

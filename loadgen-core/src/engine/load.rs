@@ -105,7 +105,7 @@ impl LoadState {
         let seed = plan.seed.wrapping_add(u64::from(number).wrapping_mul(0x9e37_79b9));
         let mut starts = load.schedule.starts_at(times, seed, first, step);
         let shift = shift(&load.schedule, number);
-        let next = starts.next().map(|at| at + shift);
+        let next = starts.next().map(|at| at.saturating_add(shift));
         Self {
             id: LoadId { number, population: load.population() },
             requests,
@@ -202,7 +202,7 @@ impl LoadState {
 
     /// Takes the next intended start off the schedule.
     pub(crate) fn advance(&mut self) {
-        self.next = self.starts.next().map(|at| at + self.shift);
+        self.next = self.starts.next().map(|at| at.saturating_add(self.shift));
     }
 
     /// An arrival is taken up: which request it makes.

@@ -1,6 +1,8 @@
 //! What is secret about a plan: a report keeps fingerprints only, so that whoever
 //! repeats its plan has to give the values again.
 
+use std::collections::BTreeSet;
+
 use super::Plan;
 use crate::request::{Header, Request};
 use crate::secret::{Secret, lines};
@@ -18,7 +20,8 @@ impl Plan {
             lines.into_iter().flatten().chain(headers.map(|header| header.name().to_owned()))
         });
         let target = self.target.missing_secrets().map(str::to_owned);
-        own.chain(heads).chain(target).collect()
+        let all: BTreeSet<String> = own.chain(heads).chain(target).collect();
+        all.into_iter().collect()
     }
 
     /// Gives the value of a header that [is missing](Self::missing_secrets), and tells

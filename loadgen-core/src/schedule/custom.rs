@@ -7,11 +7,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Nanos, as_nanos};
+use crate::clock::{Nanos, as_nanos, as_seconds};
 use crate::error::PlanError;
 use crate::panicked::said;
 
 type StartOf = dyn Fn(u64) -> Duration + Send + Sync;
+
+/// Most calls in a row of one worker at one time. A schedule that stands still would have a load
+/// without an end.
+pub(super) const MOST_AT_ONCE: u32 = 100_000;
+
+/// That of a call that there is not.
+pub(super) const NEVER: Nanos = Nanos::MAX;
 
 /// When calls start, by a function of the embedding program: see [`Schedule::custom`]. A plan
 /// that was read has but its name.
@@ -46,6 +53,17 @@ impl CustomSchedule {
                 Err(format!("the program's schedule '{}' panicked: {}", self.name, said(&*panic)))
             }
         }
+    }
+
+    /// Why it has no more, when it says one time again and again.
+    pub(super) fn stands_still(&self, at: Nanos) -> String {
+        format!(
+            "the program's schedule '{}' says the same time, {} s, for more than {MOST_AT_ONCE} calls \
+             in a row, or earlier ones: let it say later times, or Duration::MAX when there are no \
+             more calls",
+            self.name,
+            as_seconds(at)
+        )
     }
 
     pub(super) fn validate(&self) -> Result<(), PlanError> {

@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use custom::CustomSchedule;
+use custom::{MOST_AT_ONCE, NEVER};
 pub use gaps::{GapLaw, GapStep, GapSteps, Gaps};
 pub use profile::{Profile, ProfileError, Stage, Stages};
 pub use recorded::Recorded;
@@ -114,8 +115,10 @@ impl Schedule {
     /// Open loop at times of one's own: `start` says when call *k* of the whole load, from 0,
     /// is to start, from the start of the load. It is a function of *k* alone, which may be
     /// asked more than once, by any thread, and never says an earlier time for a later call
-    /// (else that call starts with the one before it). It has no end: the plan's
-    /// [duration](crate::Plan::with_duration) or [calls](crate::Plan::with_calls) are the end.
+    /// (else that call starts with the one before it). [`Duration::MAX`] says that there are no
+    /// more; else the plan's [duration](crate::Plan::with_duration) or
+    /// [calls](crate::Plan::with_calls) are the end. At most 100,000 calls in a row of a worker
+    /// start at one time: who says it for more does not come on, and ends the run as a panic does.
     /// Reports tell `name`; a plan that is read back needs the function again. A panic in it
     /// ends the run, whose report is kept.
     ///
@@ -186,7 +189,19 @@ impl Schedule {
         };
         let (times, shards) = (Times::default(), shards.max(1));
         let (schedule, failure) = (self.clone(), None);
-        Starts { schedule, seed, next: 0, at_s: 0.0, last: 0, walk, times, shard, shards, failure }
+        Starts {
+            schedule,
+            seed,
+            next: 0,
+            at_s: 0.0,
+            last: 0,
+            at_last: 0,
+            walk,
+            times,
+            shard,
+            shards,
+            failure,
+        }
     }
 
     /// The same, where those of a [`Schedule::Recorded`] are at these times.
@@ -227,8 +242,9 @@ pub struct Starts {
     next: u64,
     /// Sum of the gaps before `next`, in seconds (random schedules).
     at_s: f64,
-    /// The last start of a custom schedule.
+    /// The last start of a custom schedule, and how many there were at that time.
     last: Nanos,
+    at_last: u32,
     walk: Option<Box<gaps::Walk>>,
     /// Of what was recorded.
     times: Times,
@@ -301,7 +317,14 @@ impl Starts {
             self.failure = Some(why);
             None
         })?;
-        self.last = self.last.max(at);
+        if at > self.last {
+            (self.last, self.at_last) = (at, 0);
+        }
+        self.at_last += 1;
+        if self.at_last > MOST_AT_ONCE && self.last < NEVER {
+            self.failure = Some(custom.stands_still(self.last));
+            return None;
+        }
         Some(self.last)
     }
 

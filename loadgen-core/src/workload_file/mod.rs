@@ -128,7 +128,8 @@ impl RequestList {
     }
 
     /// No list: each request is made when its arrival is taken up, by a source that `make` makes
-    /// for each worker, by its number from 0. Reports call the source by its name: it cannot be
+    /// for each worker, by its number: from 0 in one process, and another for each of all workers
+    /// where [shards](crate::Plan::with_shard) share the load. Reports call the source by its name: it cannot be
     /// kept there, and so a plan that was read from one has to be given it again.
     ///
     /// A source may be fed ahead through a queue, by a thread that may take its time:

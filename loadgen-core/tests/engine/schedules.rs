@@ -41,6 +41,37 @@ fn calls_start_when_the_program_says() {
     }
 }
 
+/// A table that is at its end says its last time again and again.
+#[test]
+fn one_that_stands_still_is_told_as_the_programs_and_ends() {
+    let server = target(TargetOptions::new());
+    let table = Schedule::custom("table", |k| millis(10 * k.min(3)));
+    let plan = Plan::new(server.url().parse().unwrap(), Load::established(table))
+        .with_duration(Duration::from_secs(1));
+    let report = Engine::new(plan).unwrap().run().unwrap();
+    assert_eq!(report.counts.offered, 100_003, "{:?}", report.counts);
+    assert_eq!(report.verdict.status, VerdictStatus::Invalid);
+    let reasons = report.verdict.reasons.join("; ");
+    assert!(
+        reasons.contains("'table' says the same time, 0.03 s, for more than 100000"),
+        "{reasons}"
+    );
+}
+
+/// It says by itself when there are no more.
+#[test]
+fn one_with_an_end_has_so_many_calls() {
+    let server = target(TargetOptions::new());
+    let three = |k| if k < 3 { millis(10 * k) } else { Duration::MAX };
+    let plan = Plan::new(
+        server.url().parse().unwrap(),
+        Load::established(Schedule::custom("three", three)),
+    );
+    let report = Engine::new(plan.with_duration(millis(300))).unwrap().run().unwrap();
+    assert_eq!((report.counts.offered, report.counts.answered), (3, 3));
+    assert_eq!(report.workers_lost, 0, "{:?}", report.verdict.reasons);
+}
+
 #[test]
 fn a_panic_is_told_as_the_programs_and_the_report_kept() {
     let server = target(TargetOptions::new());

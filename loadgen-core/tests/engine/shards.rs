@@ -7,8 +7,8 @@ use std::time::Duration;
 use loadgen_core::session::{Script, Uris};
 use loadgen_core::target_server::TargetOptions;
 use loadgen_core::{
-    CallLimit, Engine, ListedRequest, Load, Plan, Report, Request, RequestList, Schedule, Sessions,
-    Shard, Target,
+    Arrival, CallLimit, Engine, ListedRequest, Load, Plan, Report, Request, RequestBuf,
+    RequestList, Schedule, Sessions, Shard, Target,
 };
 
 use crate::common::{OddServer, target};
@@ -20,6 +20,26 @@ fn shards(plan: &Plan, of: u32) -> Vec<Report> {
         Engine::new(plan.with_shard(Shard::new(index, of).unwrap())).unwrap().run().unwrap()
     };
     (0..of).map(part).collect()
+}
+
+/// Seeded by their numbers, sources of two processes must not make the same requests.
+#[test]
+fn no_two_sources_of_all_processes_have_one_number() {
+    let server = target(TargetOptions::new());
+    let numbers = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&numbers);
+    let made = RequestList::made_by("numbered", move |number| {
+        seen.lock().unwrap().push(number);
+        |_: Arrival, _: &mut RequestBuf| Ok(())
+    });
+    let load = Load::established(Schedule::constant(500.0)).with_connections(12);
+    let plan = Plan::new(server.url().parse().unwrap(), load)
+        .with_requests(made)
+        .with_calls(CallLimit::Calls(12));
+    let whole = Report::merge(shards(&plan, 3)).unwrap();
+    assert_eq!(whole.counts.answered, 12);
+    numbers.lock().unwrap().sort_unstable();
+    assert_eq!(*numbers.lock().unwrap(), [0, 1, 2, 4]);
 }
 
 #[test]

@@ -105,7 +105,9 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     own::findings(evidence, &mut find);
 
     let started = tally.started as f64 / (tally.offered.max(1)) as f64;
-    if tally.offered > 0 && started < STARTED_LEAST {
+    // One whose request the program failed to make is nobody else's.
+    let of_program = evidence.broken.len() as u64;
+    if tally.shed > of_program && started < STARTED_LEAST {
         let own = evidence.own.map_or(0, |own| own.shed);
         let reason = own::never_started(tally.shed, tally.offered, own, &evidence.pauses);
         find(VerdictStatus::Degraded, reason);

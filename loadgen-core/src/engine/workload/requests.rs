@@ -102,6 +102,8 @@ impl RequestsOfRun {
             prepared.push(prepare);
         }
         let of_worker = |worker| {
+            // Processes must not have sources with the same numbers.
+            let worker = plan.stripe(worker).of_all().0;
             let of_load = |(prepare, load): (&Arc<Prepare>, u32)| {
                 prepare.of_worker(worker, load, &plan.target)
             };

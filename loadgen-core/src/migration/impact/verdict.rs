@@ -109,7 +109,8 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
                 Degraded,
                 "nothing confirmed that the machine runs at the target: let a command: program \
                  print {\"event\":\"completed\",\"on_target\":true} once it has checked, give a \
-                 qmp: trigger peer=, or check by hand"
+                 qmp: trigger peer=, let a trigger of your own say Settled::with_on_target, or check \
+                 by hand"
                     .to_owned(),
             )),
         }

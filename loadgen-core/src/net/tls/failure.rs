@@ -45,7 +45,9 @@ fn certificate(error: &CertificateError) -> String {
         E::BadSignature => "has a wrong signature: is it of another CA of that name?".to_owned(),
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => "is not for servers".to_owned(),
         E::Other(error) if is_of_a_ca(error) => {
-            "is that of a CA, and is not itself one of those to trust".to_owned()
+            "is that of a CA, and is not itself one of those to trust: trust it, or do not check \
+             certificates"
+                .to_owned()
         }
         E::Other(error) if is_of_an_old_version(error) => "is of X.509 version 1 or 2, which \
             has no names to check: make one of version 3 with a subjectAltName"

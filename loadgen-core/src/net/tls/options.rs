@@ -95,8 +95,8 @@ impl<'de> Deserialize<'de> for ServerName {
 pub struct Tls {
     /// The only version to speak; `None`: the highest that the server has.
     pub version: Option<TlsVersion>,
-    /// Cipher suites in OpenSSL's notation, separated by colons; `None`: all that
-    /// rustls has.
+    /// Cipher suites in OpenSSL's notation, separated by colons; those of TLS 1.3 are bound only by a
+    /// list that names some. `None`: all that rustls has.
     pub ciphers: Option<String>,
     /// Checks the server's certificate and its name.
     pub verify: bool,
@@ -153,7 +153,8 @@ impl Tls {
     }
 
     /// Offers these [cipher suites](Self::ciphers) alone, such as
-    /// `ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256`.
+    /// `ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256`. As with OpenSSL, a list that names none of
+    /// TLS 1.3 leaves those of 1.3 as they are.
     #[must_use]
     pub fn with_ciphers(mut self, ciphers: impl Into<String>) -> Self {
         self.ciphers = Some(ciphers.into());
