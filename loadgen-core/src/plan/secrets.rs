@@ -1,8 +1,6 @@
 //! What is secret about a plan: a report keeps fingerprints only, so that whoever
 //! repeats its plan has to give the values again.
 
-use std::collections::BTreeSet;
-
 use super::Plan;
 use crate::request::{Header, Request};
 use crate::secret::{Secret, lines};
@@ -20,8 +18,13 @@ impl Plan {
             lines.into_iter().flatten().chain(headers.map(|header| header.name().to_owned()))
         });
         let target = self.target.missing_secrets().map(str::to_owned);
-        let all: BTreeSet<String> = own.chain(heads).chain(target).collect();
-        all.into_iter().collect()
+        let mut all = Vec::new();
+        for name in own.chain(heads).chain(target) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        all
     }
 
     /// Gives the value of a header that [is missing](Self::missing_secrets), and tells
