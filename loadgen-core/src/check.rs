@@ -138,6 +138,7 @@ impl<'a> Reply<'a> {
 /// The check of a plan: its name, and what makes that of each worker. A plan that was read has
 /// but the name.
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NamedCheck {
     name: String,
     #[serde(skip)]

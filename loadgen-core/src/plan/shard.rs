@@ -29,6 +29,7 @@ pub struct Shard {
 
 /// The JSON of a [`Shard`].
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Parts {
     index: u32,
     of: u32,

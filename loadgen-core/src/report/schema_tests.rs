@@ -355,3 +355,49 @@ fn the_contract_paths_exist() {
         assert!(leads(&report, &path), "{path}");
     }
 }
+
+/// Wherever a later version puts a setting, the plan that is read knows that there was one, or
+/// cannot be read: it is never taken for a plan without it.
+#[test]
+fn no_setting_of_a_later_version_is_passed_over_in_silence() {
+    let mut kept = 0;
+    for plan in samples().into_iter().map(|report| report["plan"].clone()) {
+        for holder in objects(&plan) {
+            let mut later = plan.clone();
+            later.pointer_mut(&holder).unwrap()["of_a_later_version"] = json!({"a": 1});
+            match serde_json::from_value::<crate::Plan>(later) {
+                Ok(read) => {
+                    let unknown = read.unknown_settings();
+                    let names = |path: &String| path.ends_with("of_a_later_version");
+                    assert!(unknown.iter().any(names), "'{holder}' of {plan}");
+                    kept += 1;
+                }
+                // A map, or an object that is the name of its one field.
+                Err(error) => {
+                    let is_one =
+                        ["/calls", "/skipped", "/order"].iter().any(|end| holder.ends_with(end));
+                    assert!(is_one, "'{holder}' of {plan}: {error}");
+                }
+            }
+        }
+    }
+    assert!(kept > 100, "{kept}");
+}
+
+/// The JSON pointers of all objects in a document.
+fn objects(document: &Value) -> Vec<String> {
+    let below = |step: String, value: &Value| {
+        objects(value).into_iter().map(|rest| format!("/{step}{rest}")).collect::<Vec<_>>()
+    };
+    match document {
+        Value::Object(fields) => {
+            let inner = fields.iter().flat_map(|(key, value)| below(key.clone(), value));
+            std::iter::once(String::new()).chain(inner).collect()
+        }
+        Value::Array(elements) => {
+            let elements = elements.iter().enumerate();
+            elements.flat_map(|(index, value)| below(index.to_string(), value)).collect()
+        }
+        _ => Vec::new(),
+    }
+}

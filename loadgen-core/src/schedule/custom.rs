@@ -25,6 +25,7 @@ pub(super) const NEVER: Nanos = Nanos::MAX;
 ///
 /// [`Schedule::custom`]: super::Schedule::custom
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CustomSchedule {
     name: String,
     #[serde(skip)]
