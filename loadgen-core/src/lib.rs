@@ -147,7 +147,7 @@ pub use request::Request;
 pub use request_source::{Arrival, RequestBuf, RequestSource, SourceError};
 pub use schedule::{
     CustomSchedule, GapLaw, GapStep, GapSteps, Gaps, Profile, ProfileError, Recorded, Schedule,
-    Stage, Stages,
+    Stage, Stages, Starts,
 };
 pub use session::Sessions;
 pub use setting::Setting;

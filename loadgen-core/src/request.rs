@@ -73,7 +73,8 @@ impl Request {
     /// Adds a header. A header that the request has by itself (`Host`,
     /// `User-Agent`, `Connection`, `Content-Length`) is replaced by it. The value of
     /// one that [carries credentials](crate::secret::is_credential) is sent, but
-    /// never written.
+    /// never written. A `Content-Length` that is not that of the body is refused when the
+    /// plan is checked.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push(Header::new(name, value));
@@ -184,6 +185,14 @@ impl Request {
         check_method(&self.method)?;
         self.path.as_deref().map_or(Ok(()), check_path)?;
         self.headers.iter().try_for_each(Header::validate)?;
+        let filled_in = |text: &[u8]| text.windows(2).any(|two| two == b"{{");
+        let length = |header: &&Header| header.is_named("content-length");
+        for given in self.headers.iter().filter(length).filter_map(Header::sent) {
+            // What data fill in is looked at then.
+            if !filled_in(given.as_bytes()) && !filled_in(&self.body) {
+                check_length(given, &self.body)?;
+            }
+        }
         check_body(&self.body)
     }
 
@@ -256,6 +265,18 @@ pub(crate) fn check_path(path: &str) -> Result<(), PlanError> {
     if fits { Ok(()) } else { Err(unfit("path", path)) }
 }
 
+/// Checks that a `Content-Length` is that of the body. Of another one the server waits for what
+/// never comes, or takes the rest of the body for a request.
+pub(crate) fn check_length(given: &str, body: &[u8]) -> Result<(), PlanError> {
+    let digits = given.trim_matches([' ', '\t']);
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && digits.parse() == Ok(body.len()) {
+        return Ok(());
+    }
+    let value = format!("{} (the body has {} bytes)", given.escape_debug(), body.len());
+    Err(PlanError::Request { what: "Content-Length", value })
+}
+
 /// Checks that a body is no longer than can be sent.
 pub(crate) fn check_body(body: &[u8]) -> Result<(), PlanError> {
     if body.len() <= MAX_BODY {
@@ -300,6 +321,28 @@ mod tests {
             text(&request, false),
             "POST /p?q HTTP/1.1\r\nhost: other\r\nUser-Agent: x\r\nContent-Length: 3\r\n\r\nabc"
         );
+    }
+
+    #[test]
+    fn a_length_that_is_not_that_of_the_body_is_refused() {
+        let given = |length: &str, body: &str| {
+            let request = Request::get().with_header("content-length", length);
+            request.with_body(body).validate().map_err(|error| error.to_string())
+        };
+        for (length, body) in
+            [("3", "abc"), (" 3", "abc"), ("0", ""), ("{{n}}", "a"), ("9", "{{x}}")]
+        {
+            given(length, body).unwrap();
+        }
+        for (length, body) in
+            [("2", "abc"), ("4", "abc"), ("5", ""), ("+3", "abc"), ("", ""), ("x", "")]
+        {
+            let said = given(length, body).unwrap_err();
+            assert!(
+                said.contains(&format!("{length} (the body has {} bytes)", body.len())),
+                "{said}"
+            );
+        }
     }
 
     #[test]

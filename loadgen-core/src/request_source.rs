@@ -14,8 +14,8 @@ use crate::error::PlanError;
 use crate::panicked::said;
 use crate::protocol::http1::request::write_head;
 use crate::request::{
-    Header, Request, check_body, check_method, check_path, is_idempotent, is_one_line, is_token,
-    needs_length,
+    Header, Request, check_body, check_length, check_method, check_path, is_idempotent,
+    is_one_line, is_token, needs_length,
 };
 use crate::target::Target;
 
@@ -28,7 +28,7 @@ pub struct Arrival {
     pub number: u64,
     /// The place of its load among [those of the plan](crate::Plan::named_loads), 0 for the main one.
     /// The arrivals of each load have numbers of their own.
-    pub load: u32,
+    pub load: u8,
 }
 
 /// What ends a run because a request could not be made.
@@ -171,7 +171,8 @@ impl RequestBuf {
     }
 
     /// Adds a header. One that the plan's request has, or that requests have by themselves
-    /// (`Host`, `User-Agent`, `Content-Length`), is replaced by it.
+    /// (`Host`, `User-Agent`, `Content-Length`), is replaced by it. A `Content-Length` that is
+    /// not that of the body ends the run, as an error of the source does.
     ///
     /// # Errors
     /// [`PlanError::Request`] if the name is none, or the value is more than a line.
@@ -240,6 +241,22 @@ impl RequestBuf {
     fn is_given(&self, name: &str) -> bool {
         let of_all = self.base.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
         of_all || self.has(name)
+    }
+
+    /// Checks what is known only when all is there: that a `Content-Length` is that of the body.
+    fn check(&self) -> Result<(), PlanError> {
+        let is_length = |name: &[u8]| name.eq_ignore_ascii_case(b"content-length");
+        let own = self.names.iter().filter(|&&(begin, end)| is_length(&self.own[begin..end]));
+        // Each line begins with its name and ": ".
+        let own: Vec<&[u8]> = own.map(|(_, end)| &self.own[end + 2..]).collect();
+        let base = self.base.headers.iter().filter(|(name, _)| is_length(name.as_bytes()));
+        let base = base.map(|(name, line)| &line[name.len() + 2..]);
+        let base = base.filter(|_| own.is_empty());
+        for value in own.iter().copied().chain(base) {
+            let value = value.split(|byte| *byte == b'\r').next().unwrap_or_default();
+            check_length(&String::from_utf8_lossy(value), &self.body)?;
+        }
+        Ok(())
     }
 
     /// Writes it for the wire, in place of what is in `into`.
@@ -329,7 +346,8 @@ pub(crate) fn ask(
     out.clear();
     let number = arrival.number;
     // It is not asked again.
-    match catch_unwind(AssertUnwindSafe(|| source.next(arrival, out))) {
+    let made = catch_unwind(AssertUnwindSafe(|| source.next(arrival, out)));
+    match made.map(|made| made.and_then(|()| Ok(out.check()?))) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             Err(format!("the program's source of requests has none for arrival {number}: {error}"))

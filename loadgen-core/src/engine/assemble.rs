@@ -81,6 +81,7 @@ pub(super) fn assemble(
         warm_failures: recorder.warm_failures,
         waiting_at_end: recorder.waiting_at_end,
         shed_in_drain: recorder.shed_in_drain,
+        shed_in_breakdown: recorder.shed_in_breakdown,
         pauses: recorder.pauses,
         own: recorder.own(),
         response: &whole.response,

@@ -146,6 +146,7 @@ impl RunHandle {
             snapshot.offered += totals.offered;
             snapshot.started += totals.started;
             snapshot.answered += totals.answered;
+            snapshot.wrong += totals.wrong;
             snapshot.failed += totals.failed;
             snapshot.shed += totals.shed;
             snapshot.in_flight += in_flight;

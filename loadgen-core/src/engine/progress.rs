@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub started: u64,
     /// Calls whose reply is complete.
     pub answered: u64,
+    /// Those of them, but for the warm-up, whose reply was not as expected.
+    pub wrong: u64,
     /// Calls that failed.
     pub failed: u64,
     /// Arrivals that were never started.
@@ -32,7 +34,7 @@ pub struct Snapshot {
 
 /// What happened in one step of a run under way: see [`RunHandle::windows`](crate::RunHandle::windows). Workers tell of it
 /// ten times a second, so what happened in the last 100 ms of a window may count to the next
-/// one; of the windows together nothing is missing.
+/// one; of the windows together nothing is missing. The warm-up has its windows, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Window {
@@ -46,6 +48,8 @@ pub struct Window {
     pub started: u64,
     /// Calls whose reply is complete.
     pub answered: u64,
+    /// Those of them, but for the warm-up, whose reply was not as expected.
+    pub wrong: u64,
     /// Calls that failed.
     pub failed: u64,
     /// Arrivals that were never started.
@@ -65,6 +69,7 @@ impl Window {
             offered: now.offered.saturating_sub(before.offered),
             started: now.started.saturating_sub(before.started),
             answered: now.answered.saturating_sub(before.answered),
+            wrong: now.wrong.saturating_sub(before.wrong),
             failed: now.failed.saturating_sub(before.failed),
             shed: now.shed.saturating_sub(before.shed),
             in_flight: now.in_flight,

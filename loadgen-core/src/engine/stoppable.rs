@@ -1,5 +1,6 @@
 //! Preparations that may wait long for the network, and can be stopped meanwhile.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -11,7 +12,7 @@ use crate::error::RunError;
 const LOOK_FOR_STOP: Duration = Duration::from_millis(20);
 
 /// The result of `work`, which is left to itself when `stop` becomes true before its
-/// end.
+/// end. A panic of it goes on in this thread.
 ///
 /// # Errors
 /// [`RunError::Stopped`] then; [`RunError::Setup`] without a thread for it.
@@ -20,7 +21,7 @@ pub(crate) fn unless_stopped<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RunError> {
     let (send, receive) = mpsc::channel();
-    thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("prepare".to_owned())
         .spawn(move || {
             // Once it was stopped, nobody waits for it.
@@ -34,13 +35,19 @@ pub(crate) fn unless_stopped<T: Send + 'static>(
                 return Err(RunError::Stopped);
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(RunError::WorkerPanicked),
+            // It may be of the program's own, which makes its sources in it.
+            Err(RecvTimeoutError::Disconnected) => match thread.join() {
+                Err(panic) => resume_unwind(panic),
+                Ok(()) => return Err(RunError::WorkerPanicked),
+            },
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
 
     #[test]
@@ -52,10 +59,11 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_is_given_and_what_breaks_down_is_told() {
+    fn what_ends_is_given_and_a_panic_goes_on() {
         let go_on = AtomicBool::new(false);
         assert!(matches!(unless_stopped(&go_on, || 7), Ok(7)));
-        let broken = unless_stopped(&go_on, || -> u8 { panic!("as a test") });
-        assert!(matches!(broken, Err(RunError::WorkerPanicked)), "{broken:?}");
+        let panics = || unless_stopped(&go_on, || -> u8 { panic!("as a test") });
+        let panic = catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+        assert_eq!(panic.downcast_ref(), Some(&"as a test"));
     }
 }

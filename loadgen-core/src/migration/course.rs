@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use super::guarded::{About, Guarded};
 use super::patience::Patience;
 use super::stage::{MigrationProgress, Stage};
-use super::{Context, Ending, Settled, Trigger, TriggerError, convergence};
+use super::{Context, Ending, Settled, TriggerError, convergence};
 use crate::clock::Clock;
 use crate::engine::RunHandle;
 use crate::event::{Event, EventKind, KeptEvents};
@@ -25,7 +26,11 @@ const MOST_EVENTS: u32 = 10_000;
 const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// How long a migration that is to be cancelled has for it.
-const CANCEL_GRACE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+pub(super) const CANCEL_GRACE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
+
+/// How long a trigger that does not answer has for it when its time is over: more than any
+/// of ours may take to bring the migration to an end.
+const ANSWER_GRACE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 
 /// The times of a run.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +59,25 @@ impl Watch<'_> {
 
     fn interrupted(&self) -> bool {
         self.interrupt.load(Relaxed) || self.handle.aborted().is_some()
+    }
+
+    /// Whether an answer of the trigger that should be there before `give_up` is waited for.
+    /// `grace` is how much longer.
+    fn waits(&mut self, give_up: Instant, grace: &mut Option<Patience>) -> bool {
+        self.show(Stage::Migrating, None);
+        if let Some(patience) = grace {
+            return !patience.tick();
+        }
+        if self.interrupted() || Instant::now() >= give_up {
+            *grace = Some(Patience::new(ANSWER_GRACE));
+        }
+        true
+    }
+
+    /// Whether an answer is waited for when all is over, or is to be.
+    fn waits_in_the_end(&mut self) -> impl FnMut() -> bool {
+        let mut grace = Some(Patience::new(ANSWER_GRACE));
+        move || self.waits(Instant::now(), &mut grace)
     }
 
     /// Waits for the start of the load: its clock, or `None` when interrupted, or
@@ -97,6 +121,8 @@ pub(super) struct Course {
     /// On the trigger's clock until [`Course::map_to`].
     pub(super) events: KeptEvents,
     pub(super) settled: Option<Settled>,
+    /// What the trigger says of itself.
+    pub(super) about: About,
     /// What went wrong with the trigger.
     pub(super) trouble: Vec<String>,
     pub(super) interrupted: bool,
@@ -106,7 +132,7 @@ impl Course {
     pub(super) fn follow(
         &mut self,
         mut watch: Watch<'_>,
-        trigger: &mut dyn Trigger,
+        trigger: &mut Guarded,
         context: &Context,
         times: Times,
     ) {
@@ -122,7 +148,14 @@ impl Course {
             return;
         }
         if let Err(error) = self.migrate(&mut watch, trigger, context, times.limit) {
-            self.trouble.push(format!("the trigger broke down: {error}"));
+            let is_over = self.events.iter().any(|event| event.kind.is_final());
+            let after = match &error {
+                TriggerError::Unanswered { .. } if !is_over => {
+                    "; the migration may still be going on"
+                }
+                _ => "",
+            };
+            self.trouble.push(format!("the trigger broke down: {error}{after}"));
         }
         if !watch.interrupted() {
             watch.wait(Stage::After, times.after.unwrap_or(Duration::MAX));
@@ -134,14 +167,24 @@ impl Course {
     fn migrate(
         &mut self,
         watch: &mut Watch<'_>,
-        trigger: &mut dyn Trigger,
+        trigger: &mut Guarded,
         context: &Context,
         limit: Duration,
     ) -> Result<(), TriggerError> {
-        let moment = |kind| Event::new(kind, context.clock.now(), 0, "loadgen");
-        self.take(watch, moment(EventKind::Fired));
-        trigger.fire()?;
-        self.take(watch, moment(EventKind::Accepted));
+        let moment = |kind, at| Event::new(kind, at, 0, "loadgen");
+        self.take(watch, moment(EventKind::Fired, context.clock.now()));
+        let (clock, give_up, mut grace) = (context.clock, Instant::now() + limit, None);
+        let mut waits = || watch.waits(give_up, &mut grace);
+        let (fired, accepted) = trigger.ask("fire", &mut waits, move |trigger| {
+            let fired = clock.now();
+            trigger.fire()?;
+            Ok((fired, clock.now()))
+        })?;
+        // Until the trigger's thread was there, nothing was fired.
+        if let Some(event) = self.events.iter_mut().find(|event| event.kind == EventKind::Fired) {
+            event.at = fired;
+        }
+        self.take(watch, moment(EventKind::Accepted, accepted));
         let mut give_up = Instant::now() + limit;
         let (mut cancelling, mut late_at_all, mut over_limit) = (false, false, false);
         let mut stuck: Option<String> = None;
@@ -149,14 +192,19 @@ impl Course {
         loop {
             watch.show(Stage::Migrating, None);
             let was_late = Instant::now() >= give_up;
-            let event = trigger.next_event(TURN)?;
+            let mut grace = None;
+            let mut waits = || watch.waits(give_up, &mut grace);
+            let event = trigger.ask("next_event", &mut waits, |t| t.next_event(TURN))?;
             let dry = event.is_none();
             if let Some(event) = event {
                 let last = event.kind.is_final().then(|| event.clone());
                 self.take(watch, event);
                 if let Some(last) = last {
                     self.trouble.extend(stuck.filter(|_| late_at_all));
-                    let mut settled = trigger.settle(&last)?;
+                    let mut waits = watch.waits_in_the_end();
+                    let (mut settled, about) = trigger
+                        .ask("settle", &mut waits, move |t| Ok((t.settle(&last)?, About::of(t))))?;
+                    self.about = about;
                     if over_limit && settled.ending == Ending::Cancelled {
                         let why = convergence::explain(&self.events, &settled.details);
                         settled.reason = settled.reason.take().or(why);
@@ -198,7 +246,8 @@ impl Course {
                 } else {
                     "the run was interrupted in the migration".to_owned()
                 };
-                match trigger.cancel() {
+                let mut waits = watch.waits_in_the_end();
+                match trigger.ask("cancel", &mut waits, |t| t.cancel()) {
                     Ok(()) if late => {
                         self.trouble.push(format!("{why}: it was asked to be cancelled"));
                     }

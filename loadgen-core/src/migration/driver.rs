@@ -4,12 +4,14 @@
 //! interrupt — what was measured so far becomes a report; its verdict says what
 //! went wrong. Only what happens before the load is an error.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::course::{Course, Times, Watch, drain};
-use super::guarded::Guarded;
+use super::course::{CANCEL_GRACE, Course, Times, Watch, drain};
+use super::guarded::{About, Guarded};
 use super::impact::{ImpactInput, impact};
+use super::patience::Patience;
 use super::reach::{self, Reach, ReachLog};
 use super::stage::MigrationProgress;
 use super::{Context, ReachCheck, Trigger, TriggerError, VmFacts};
@@ -17,6 +19,7 @@ use crate::clock::{Clock, Nanos};
 use crate::engine::{Engine, Finished, RunHandle, unless_stopped};
 use crate::error::{PlanError, RunError};
 use crate::event::EventReport;
+use crate::panicked::said;
 use crate::plan::{Load, Plan, nanos};
 use crate::record::{CallSink, Population, SinkContext};
 use crate::report::{Report, VerdictStatus};
@@ -74,8 +77,7 @@ impl MigrationRun {
     pub fn new(plan: Plan, trigger: Box<dyn Trigger>) -> Self {
         Self {
             plan,
-            // Nobody else is to bear what a trigger of the program does.
-            trigger: Box::new(Guarded::new(trigger)),
+            trigger,
             before: Duration::from_secs(10),
             after: Duration::from_secs(10),
             limit: Duration::from_secs(600),
@@ -146,7 +148,8 @@ impl MigrationRun {
 
     /// Runs it. `interrupt`, once true, cancels a migration under way, ends the
     /// load and gives the report of what was measured until then. `observe` is
-    /// called ten times a second, and at every event, in this thread.
+    /// called ten times a second, and at every event, in this thread; if it panics, the
+    /// report says so, and it is not called any more.
     ///
     /// # Errors
     /// [`MigrationError`] if the migration could not be prepared or the load not
@@ -174,18 +177,31 @@ impl MigrationRun {
         interrupt: &AtomicBool,
         observe: &mut dyn FnMut(MigrationProgress<'_>),
     ) -> Result<Report, MigrationError> {
+        let mut panic = None;
+        let observe = &mut |now: MigrationProgress<'_>| {
+            if panic.is_none() {
+                let observed = catch_unwind(AssertUnwindSafe(|| observe(now)));
+                panic = observed.err().map(|panic| said(&*panic).to_owned());
+            }
+        };
         self.check().map_err(RunError::from)?;
         if self.plan.call_log == 0 {
             self.plan.call_log = CALL_LOG;
         }
         // The trigger is made ready before the load, so that this does not disturb
         // the baseline. Its clock is mapped to that of the load afterwards.
-        let vm = self.trigger.inspect()?;
+        let mut trigger = Guarded::start(self.trigger)?;
+        let mut waits = unless(interrupt);
+        let about = trigger.ask("name", &mut waits, |trigger| Ok(About::of(trigger)));
+        let about = about.map_err(not_ready)?;
+        let vm = trigger.ask("inspect", &mut waits, |trigger| trigger.inspect());
+        let vm = vm.map_err(not_ready)?;
         let ((how, rate), target) = (self.reach, self.plan.target().clone());
         let mut reach = unless_stopped(interrupt, move || Reach::prepare(how, rate, &target))?;
         let mut context = Context::new(self.run_id.clone(), Clock::start());
         context.trial = self.trial;
-        self.trigger.arm(&context)?;
+        let given = context.clone();
+        trigger.ask("arm", &mut waits, move |trigger| trigger.arm(&given)).map_err(not_ready)?;
 
         let times = Times {
             warmup: Duration::from_secs_f64(self.plan.warmup_s),
@@ -193,11 +209,12 @@ impl MigrationRun {
             after: (!self.within).then_some(self.after),
             limit: self.limit,
         };
-        let handle = start(self.plan.clone())?;
+        // Whoever observes may panic: the load ends then.
+        let handle = start(self.plan.clone())?.stop_on_drop();
         reach.start(descriptors(&self.plan));
         let watch = Watch { handle: &handle, interrupt, observe };
-        let mut course = Course::default();
-        course.follow(watch, self.trigger.as_mut(), &context, times);
+        let mut course = Course { about, ..Course::default() };
+        course.follow(watch, &mut trigger, &context, times);
         // Given up, it is stopped already.
         if handle.aborted().is_none() {
             handle.stop();
@@ -211,7 +228,11 @@ impl MigrationRun {
             course.map_to(&context.clock, &clock);
             reach.map_to(&clock);
         }
-        self.add_impact(&mut finished, &course, vm, &reach);
+        add_impact(&self.plan, &mut finished, &course, vm, &reach);
+        if let Some(said) = panic {
+            let why = format!("the program's observer panicked: {said}; it was shown nothing more");
+            finished.report.verdict.add([(VerdictStatus::Invalid, why)]);
+        }
         Ok(finished.report)
     }
 
@@ -248,61 +269,88 @@ impl MigrationRun {
         }
         self.plan.validate()
     }
+}
 
-    /// When the last of a number of calls or sessions was to come. A run waits for the slowest
-    /// of them, but from then on nobody asks any more, and silence is no outage.
-    fn last_arrival(&self) -> Option<Nanos> {
-        let arrivals = match self.plan.sessions() {
-            Some(sessions) => sessions.count,
-            None => self.plan.call_limit(),
-        };
-        let last = arrivals?.checked_sub(1)?;
-        let mut starts = self.plan.load.schedule.starts(self.plan.seed, 0, 1);
-        starts.nth(usize::try_from(last).ok()?)
+/// Whether an answer of the trigger is waited for before the load.
+fn unless(interrupt: &AtomicBool) -> impl FnMut() -> bool {
+    let mut grace = None::<Patience>;
+    move || match &mut grace {
+        Some(patience) => !patience.tick(),
+        None => {
+            // It may be about to change something, and then to leave it half done.
+            grace = interrupt.load(Relaxed).then(|| Patience::new(CANCEL_GRACE));
+            true
+        }
     }
+}
 
-    /// Adds what the migration did to what the run measured.
-    fn add_impact(&self, finished: &mut Finished, course: &Course, vm: VmFacts, reach: &ReachLog) {
-        let Finished { report, log, slow, connections, dates, pauses, load_end } = finished;
-        let rate = |population| {
-            let of = |load: &&Load| load.population() == population;
-            let rates = self.plan.loads().filter(of).filter_map(|s| self.plan.calls_per_s(s));
-            rates.reduce(|all: f64, rate| all + rate)
-        };
-        let load_end = (*load_end).min(self.last_arrival().unwrap_or(Nanos::MAX));
-        let mut input = ImpactInput::new(self.trigger.name(), log, &course.events, load_end);
-        input.slow = slow;
-        input.connections = Some(connections);
-        input.dates = dates;
-        let tags: Vec<String> = report.tags.iter().map(|tag| tag.tag.clone()).collect();
-        input.tags = &tags;
-        input.pauses = Some(pauses);
-        input.reach = Some(reach);
-        input.settled = course.settled.as_ref();
-        input.vm = vm;
-        input.simulated = self.trigger.is_simulated();
-        input.strategy = self.trigger.strategy();
-        input.warmup_end = nanos(self.plan.warmup_s);
-        input.established_per_s = rate(Population::Established);
-        input.fresh_per_s = rate(Population::Fresh);
-        let impact = impact(&input);
-        report.events.extend(course.events.iter().map(EventReport::from));
-        report.events_dropped += course.events.dropped;
-        report.events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
-        report.migration = Some(impact.migration);
-        report.verdict.add(impact.reasons);
-        if course.events.dropped_stops > 0 {
-            let why = format!(
-                "the trigger told of more stops and resumes than are kept ({} are left out): the \
-                 downtime by events is not known; let it tell each of them once",
-                course.events.dropped_stops
-            );
-            report.verdict.add([(VerdictStatus::Invalid, why)]);
-        }
-        report.verdict.add(course.trouble.iter().map(|t| (VerdictStatus::Invalid, t.clone())));
-        if course.interrupted {
-            report.set_interrupted();
-        }
+/// Why there is no migration. A trigger that does not answer is waited for until an interrupt.
+fn not_ready(error: TriggerError) -> MigrationError {
+    match error {
+        TriggerError::Unanswered { .. } => RunError::Stopped.into(),
+        error => error.into(),
+    }
+}
+
+/// When the last of a number of calls or sessions was to come. A run waits for the slowest
+/// of them, but from then on nobody asks any more, and silence is no outage.
+fn last_arrival(plan: &Plan) -> Option<Nanos> {
+    let arrivals = match plan.sessions() {
+        Some(sessions) => sessions.count,
+        None => plan.call_limit(),
+    };
+    let last = arrivals?.checked_sub(1)?;
+    let mut starts = plan.load.schedule.starts(plan.seed, 0, 1);
+    starts.nth(usize::try_from(last).ok()?)
+}
+
+/// Adds what the migration did to what the run measured.
+fn add_impact(
+    plan: &Plan,
+    finished: &mut Finished,
+    course: &Course,
+    vm: VmFacts,
+    reach: &ReachLog,
+) {
+    let Finished { report, log, slow, connections, dates, pauses, load_end } = finished;
+    let rate = |population| {
+        let of = |load: &&Load| load.population() == population;
+        let rates = plan.loads().filter(of).filter_map(|s| plan.calls_per_s(s));
+        rates.reduce(|all: f64, rate| all + rate)
+    };
+    let load_end = (*load_end).min(last_arrival(plan).unwrap_or(Nanos::MAX));
+    let mut input = ImpactInput::new(&course.about.name, log, &course.events, load_end);
+    input.slow = slow;
+    input.connections = Some(connections);
+    input.dates = dates;
+    let tags: Vec<String> = report.tags.iter().map(|tag| tag.tag.clone()).collect();
+    input.tags = &tags;
+    input.pauses = Some(pauses);
+    input.reach = Some(reach);
+    input.settled = course.settled.as_ref();
+    input.vm = vm;
+    input.simulated = course.about.is_simulated;
+    input.strategy = course.about.strategy;
+    input.warmup_end = nanos(plan.warmup_s);
+    input.established_per_s = rate(Population::Established);
+    input.fresh_per_s = rate(Population::Fresh);
+    let impact = impact(&input);
+    report.events.extend(course.events.iter().map(EventReport::from));
+    report.events_dropped += course.events.dropped;
+    report.events.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+    report.migration = Some(impact.migration);
+    report.verdict.add(impact.reasons);
+    if course.events.dropped_stops > 0 {
+        let why = format!(
+            "the trigger told of more stops and resumes than are kept ({} are left out): the \
+             downtime by events is not known; let it tell each of them once",
+            course.events.dropped_stops
+        );
+        report.verdict.add([(VerdictStatus::Invalid, why)]);
+    }
+    report.verdict.add(course.trouble.iter().map(|t| (VerdictStatus::Invalid, t.clone())));
+    if course.interrupted {
+        report.set_interrupted();
     }
 }
 

@@ -1,8 +1,6 @@
 //! Migrations under load: the plug-in that starts one ([`Trigger`]), three that
 //! are built in, the reach check, and what a migration did to the users.
 
-#[cfg(test)]
-mod chatty;
 mod command;
 mod convergence;
 mod course;
@@ -11,6 +9,8 @@ mod guarded;
 mod handle;
 mod impact;
 mod lists;
+#[cfg(test)]
+mod misbehaving;
 mod patience;
 mod qmp;
 mod reach;

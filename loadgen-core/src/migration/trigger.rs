@@ -102,6 +102,11 @@ impl Settled {
 /// it returns a final event (or `cancel`, and then `next_event` again), `settle`.
 /// Everything slow belongs into `inspect` and `arm`, before the clock matters.
 ///
+/// All are called on one thread, which is the trigger's own. `fire` returns once the migration
+/// is accepted, `next_event` in its time, and `cancel` and `settle` within seconds. One that does
+/// not come back is waited for until the limit of the migration has passed or the run is to end,
+/// and 30 seconds more; then it is left behind, and the report says so. So is one that panics.
+///
 /// A trigger of your own needs `name`, `fire` and `next_event`; the rest has
 /// defaults for a trigger that cannot do more.
 ///
@@ -266,6 +271,14 @@ pub enum TriggerError {
     Panicked {
         /// What it said.
         said: String,
+    },
+    /// A trigger of the embedding program did not come back from a question.
+    #[error("it did not come back from '{asked}' within {:.1} s", waited.as_secs_f64())]
+    Unanswered {
+        /// The method of [`Trigger`] that was called.
+        asked: &'static str,
+        /// How long it was waited for.
+        waited: Duration,
     },
     /// The trigger has no such ability.
     #[error("{0}")]

@@ -7,7 +7,8 @@ use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CallLimit, DEFAULT_TIMEOUT_S, Load, NamedLoad, PROBE, Plan, Precision, Shard};
+use super::questions::DEFAULT_TIMEOUT_S;
+use super::{CallLimit, Load, NamedLoad, PROBE, Plan, Precision, Shard};
 use crate::abort::AbortRule;
 use crate::check::NamedCheck;
 use crate::expectation::Expectation;

@@ -4,7 +4,7 @@ use super::*;
 use crate::ListedRequest;
 use crate::schedule::Schedule;
 use crate::secret::Secret;
-use crate::session::{Burst, ScriptedCall, ScriptedSession};
+use crate::session::{Burst, Script, ScriptedCall, ScriptedSession};
 
 fn plan() -> Plan {
     let target = Target::parse("http://127.0.0.1/").unwrap();

@@ -41,6 +41,9 @@ pub(crate) struct Recorder {
     pub(crate) waiting_at_end: u64,
     /// Arrivals shed after that.
     pub(crate) shed_in_drain: u64,
+    /// Arrivals that were shed because their worker broke down, or the program failed to make
+    /// their requests; without those of the warm-up.
+    pub(crate) shed_in_breakdown: u64,
     /// Times in which the worker did not look at its sockets.
     pub(crate) pauses: PauseRecord,
     /// The longer ones of them, one by one.
@@ -77,6 +80,7 @@ impl Recorder {
             warm_failures: (0, None),
             waiting_at_end: 0,
             shed_in_drain: 0,
+            shed_in_breakdown: 0,
             pauses: PauseRecord::default(),
             pause_log: PauseLog::of_one(),
             own: None,
@@ -223,6 +227,16 @@ impl Recorder {
         }
     }
 
+    /// The program failed to make the request of an arrival, which is shed.
+    pub(crate) fn without_request(&mut self, intended: Nanos) {
+        self.shed_in_breakdown += u64::from(intended >= self.warmup_end);
+    }
+
+    /// Arrivals shed by now, without those of the warm-up.
+    pub(crate) fn shed(&self) -> u64 {
+        self.loads.iter().map(|record| record.tally.shed).sum()
+    }
+
     /// An arrival has to wait for a connection.
     pub(crate) fn queued(&mut self, load: LoadId, intended: Nanos) {
         if let Some(record) = self.record(load.number, intended) {
@@ -245,16 +259,10 @@ impl Recorder {
         }
     }
 
-    /// A connection was opened for a call.
-    pub(crate) fn opened(&mut self, load: LoadId, intended: Nanos) {
-        if let Some(record) = self.record(load.number, intended) {
-            record.tally.opened += 1;
-        }
-    }
-
-    /// The TCP handshake of a connection for a call is through.
+    /// The TCP handshake of a connection for a call is through: it is open.
     pub(crate) fn connected(&mut self, load: LoadId, intended: Nanos, took: Nanos) {
         if let Some(record) = self.record(load.number, intended) {
+            record.tally.opened += 1;
             record.connect.saturating_record(took);
         }
     }
@@ -401,6 +409,7 @@ impl Recorder {
         self.visits.merge(other.visits);
         self.waiting_at_end += other.waiting_at_end;
         self.shed_in_drain += other.shed_in_drain;
+        self.shed_in_breakdown += other.shed_in_breakdown;
         self.pauses.merge(&other.pauses);
         self.pause_log.merge(other.pause_log);
         match (&mut self.own, other.own) {

@@ -32,6 +32,7 @@ pub struct Counts {
     /// Arrivals that had to wait for a connection because the pool was at its
     /// limit. Their waiting is in their response time, not in the lag.
     pub queued: u64,
-    /// Connections opened for calls (those opened before the load do not count).
+    /// Connections that came to be open for calls: those opened before the load do not
+    /// count, nor do attempts that failed.
     pub connections_opened: u64,
 }

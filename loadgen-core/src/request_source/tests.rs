@@ -130,6 +130,30 @@ fn why_there_is_no_request_is_told_as_the_programs() {
         Ok(())
     };
     assert!(asked(Box::new(wrong)).contains("path, which begins with '/'"));
+    let of_length = |own: Option<&'static str>, base: Option<&str>, body: &'static [u8]| {
+        let request =
+            base.map_or(Request::get(), |base| Request::get().with_header("Content-Length", base));
+        let mut out = RequestBuf::new(&request, &target(), 0);
+        let mut source = move |_: Arrival, out: &mut RequestBuf| -> Result<(), SourceError> {
+            out.add_header("X", "Content-Length: 1")?.set_body(body)?;
+            if let Some(own) = own {
+                out.add_header("content-LENGTH", own)?.add_header("Y", "z")?;
+            }
+            Ok(())
+        };
+        ask(&mut source, Arrival { number: 7, load: 0 }, &mut out)
+    };
+    for (own, base) in [(Some("3"), None), (Some("3"), Some("9")), (None, Some("3")), (None, None)]
+    {
+        of_length(own, base, b"abc").unwrap();
+    }
+    for (own, base) in [(Some("4"), None), (Some("4"), Some("3")), (None, Some("4"))] {
+        let said = of_length(own, base, b"abc").unwrap_err();
+        assert!(
+            said.contains("Content-Length cannot be sent: '4 (the body has 3 bytes)'"),
+            "{said}"
+        );
+    }
     let panics =
         |_: Arrival, _: &mut RequestBuf| -> Result<(), SourceError> { panic_any("its own fault") };
     let said = asked(Box::new(panics));

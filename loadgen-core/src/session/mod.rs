@@ -372,6 +372,11 @@ impl Sessions {
             return range("the HTTP version", "1.0 or 1.1", value);
         }
         self.headers().try_for_each(Header::validate)?;
+        if self.head.headers.iter().any(|header| header.is_named("content-length")) {
+            return Err(PlanError::Conflict(
+                "each call of sessions has a Content-Length of its own: leave that header out",
+            ));
+        }
         self.script.validate()?;
         self.uris.validate()
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RawText;
 use crate::error::PlanError;
-use crate::request::Header;
+use crate::request::{Header, check_length, check_method};
 
 /// The calls of a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,9 +95,9 @@ impl Burst {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ScriptedCall {
-    /// The method.
+    /// The method: a token, as in RFC 9110.
     pub method: String,
-    /// What stands in the request line.
+    /// What stands in the request line: no blanks, no line ends.
     pub uri: RawText,
     /// Sent with a `Content-length` line of its own if not empty.
     #[serde(default)]
@@ -134,6 +134,19 @@ impl ScriptedCall {
         self.headers.push(Header::new(name, value));
         self
     }
+
+    /// Checks that it is one request. A file of httperf has no other calls.
+    fn validate(&self) -> Result<(), PlanError> {
+        check_method(&self.method)?;
+        let breaks_line = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+        if self.uri.is_empty() || self.uri.iter().any(breaks_line) {
+            let value = String::from_utf8_lossy(&self.uri).escape_debug().to_string();
+            return Err(PlanError::Request { what: "path", value });
+        }
+        let length = |header: &&Header| header.is_named("content-length");
+        let mut given = self.headers.iter().filter(length).filter_map(Header::sent);
+        given.try_for_each(|given| check_length(given, &self.body))
+    }
 }
 
 impl Script {
@@ -167,9 +180,40 @@ impl Script {
                     if burst.calls.is_empty() {
                         return range("the calls of a burst", "at least 1", "0".to_owned());
                     }
+                    burst.calls.iter().try_for_each(ScriptedCall::validate)?;
                 }
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of what the file of a session holds, only one request comes to be.
+    #[test]
+    fn a_call_is_one_request() {
+        let checked = |call: ScriptedCall| {
+            let burst = Burst::new([call]);
+            let script = Script::Log { sessions: vec![ScriptedSession::new([burst])] };
+            script.validate().map_err(|error| error.to_string())
+        };
+        for uri in ["/", "*", "/a?b=%20", "http://h/", "/\u{e4}"] {
+            checked(ScriptedCall::new("GET", uri)).unwrap();
+        }
+        for uri in ["", "/a b", "/a\r\nX: y", "/a\n", "/\t", "/\u{b}"] {
+            let said = checked(ScriptedCall::new("GET", uri)).unwrap_err();
+            assert!(said.contains("path cannot be sent"), "{said}");
+        }
+        for method in ["", "GE T", "GET\r\n", "GET /x HTTP/1.1\r\n\r\nGET"] {
+            let said = checked(ScriptedCall::new(method, "/")).unwrap_err();
+            assert!(said.contains("method cannot be sent"), "{said}");
+        }
+        let put = || ScriptedCall::new("PUT", "/").with_body("abc");
+        checked(put().with_header("content-length", "3")).unwrap();
+        let said = checked(put().with_header("content-length", "9")).unwrap_err();
+        assert!(said.contains("9 (the body has 3 bytes)"), "{said}");
     }
 }

@@ -311,7 +311,8 @@ fn carry_out(
 ) -> Result<Report, RunError> {
     let engine = Engine::prepare(plan, stop)?;
     let engine = engine.with_sinks_if_all(|of| observer.sink(of));
-    let handle = engine.start()?;
+    // An observer that panics ends the load, too.
+    let handle = engine.start()?.stop_on_drop();
     let mut stopped: Option<Instant> = None;
     let mut is_cut = false;
     while !handle.is_finished() {

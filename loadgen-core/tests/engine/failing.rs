@@ -125,6 +125,25 @@ fn a_dead_server_is_named_before_anything_is_measured() {
     assert!(error.to_string().contains("is the server running?"), "{error}");
 }
 
+#[test]
+fn an_attempt_to_connect_is_no_connection_opened() {
+    let server = target(TargetOptions::new().with_listen(SocketAddr::from(([127, 0, 0, 78], 0))));
+    let load = Load::fresh(Schedule::constant(200.0));
+    let handle = Engine::new(endless(&server.url(), load)).unwrap().start().unwrap();
+    wait_until("it answers", || handle.snapshot().answered >= 20);
+    server.stop().unwrap();
+    wait_until("calls fail", || handle.snapshot().failed >= 20);
+    handle.stop();
+    let report = handle.join().unwrap();
+    let in_connect = report.errors.iter().filter(|(class, _)| class.starts_with("connect-"));
+    let in_connect: u64 = in_connect.map(|(_, calls)| calls).sum();
+    let counts = &report.counts;
+    assert!(in_connect > 0, "{:?}", report.errors);
+    assert_eq!(counts.connections_opened + in_connect, counts.started, "{:?}", report.errors);
+    let to: u64 = report.connected_to.unwrap().addresses.iter().map(|one| one.opened).sum();
+    assert_eq!(to, counts.connections_opened);
+}
+
 /// On an address of its own, where nobody else takes the port meanwhile, and no
 /// connection to it starts from it.
 #[test]

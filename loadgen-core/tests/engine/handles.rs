@@ -1,10 +1,12 @@
 //! What the handle of a run gives: windows, calls, and what becomes of a run without it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use loadgen_core::{CallLimit, Engine, Load, Outcome, Plan, Schedule};
+use loadgen_core::sweep::{Sweep, SweepObserver};
+use loadgen_core::{CallLimit, Engine, Load, Outcome, Plan, Schedule, Snapshot};
 
 use crate::common::{OddServer, wait_until};
 
@@ -34,6 +36,45 @@ fn windows_together_are_the_run() {
     assert_eq!(sum(|window| window.offered), report.counts.offered);
     assert_eq!(sum(|window| window.answered), report.counts.answered);
     assert_eq!(windows.last().unwrap().in_flight, 0);
+}
+
+#[test]
+fn wrong_replies_are_seen_as_they_come() {
+    let server = server();
+    let plan = plan(&server).with_calls(CallLimit::Calls(200));
+    let plan = plan.with_expectation("status=201".parse().unwrap());
+    let run = Engine::new(plan).unwrap().start().unwrap();
+    let wrong: u64 = run.windows().map(|window| window.wrong).sum();
+    let last = run.snapshot().wrong;
+    assert_eq!((wrong, last, run.join().unwrap().counts.wrong), (200, 200, 200));
+}
+
+/// A step of a sweep ends with its observer, though it would go on for long.
+#[test]
+fn a_sweep_whose_observer_panics_ends_its_load() {
+    struct Panics;
+    impl SweepObserver for Panics {
+        fn goes_on(&mut self, now: &Snapshot) {
+            assert!(now.answered == 0, "its own fault");
+        }
+    }
+    let open = Arc::new(AtomicU64::new(0));
+    let there = Arc::clone(&open);
+    let server = OddServer::start(move |conversation| {
+        there.fetch_add(1, SeqCst);
+        while conversation.requests(1) {
+            conversation.answer(1);
+        }
+        there.fetch_sub(1, SeqCst);
+    });
+    let sweep = Sweep::new(plan(&server).with_duration(Duration::from_secs(3600))).unwrap();
+    let (steps, mut report) = ("100".parse().unwrap(), sweep.report());
+    let stop = AtomicBool::new(false);
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        sweep.run(&steps, &mut report, &mut Panics, &stop).unwrap();
+    }));
+    assert!(panic.is_err() && report.points.is_empty());
+    wait_until("the load has ended", || open.load(SeqCst) == 0);
 }
 
 #[test]

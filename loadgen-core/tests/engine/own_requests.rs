@@ -252,6 +252,7 @@ fn a_source_that_has_none_ends_the_run_with_what_it_has() {
                 "{why}"
             );
             assert!(!why.contains("defect of loadgen"), "{case}: {why}");
+            assert!(!why.contains("did not keep up"), "{case}: {why}");
             let counts = &report.counts;
             assert!(counts.answered <= 100 && counts.shed > 0, "{case}: {counts:?}");
             // What it had none for was not sent.

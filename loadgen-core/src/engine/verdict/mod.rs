@@ -37,6 +37,8 @@ pub(super) struct Evidence<'a> {
     pub(super) waiting_at_end: u64,
     /// Arrivals that were shed after the end of the load.
     pub(super) shed_in_drain: u64,
+    /// Arrivals that were shed because a worker broke down.
+    pub(super) shed_in_breakdown: u64,
     /// The workers' own pauses, and the calls that they had their part in.
     pub(super) pauses: PauseRecord,
     pub(super) own: Option<&'a OwnRecord>,
@@ -104,12 +106,12 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     reading_findings(evidence, &mut find);
     own::findings(evidence, &mut find);
 
-    let started = tally.started as f64 / (tally.offered.max(1)) as f64;
-    // One whose request the program failed to make is nobody else's.
-    let of_program = evidence.broken.len() as u64;
-    if tally.shed > of_program && started < STARTED_LEAST {
+    // What is lost in a breakdown says nothing of the server.
+    let of_others = |all: u64| all.saturating_sub(evidence.shed_in_breakdown);
+    let (shed, offered) = (of_others(tally.shed), of_others(tally.offered));
+    if shed > 0 && (tally.started as f64) < STARTED_LEAST * offered as f64 {
         let own = evidence.own.map_or(0, |own| own.shed);
-        let reason = own::never_started(tally.shed, tally.offered, own, &evidence.pauses);
+        let reason = own::never_started(shed, offered, own, &evidence.pauses);
         find(VerdictStatus::Degraded, reason);
     }
     if let Some(own @ 1..) = evidence.own.map(|own| own.timed_out) {

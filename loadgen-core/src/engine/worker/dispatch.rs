@@ -163,6 +163,9 @@ impl<P: Protocol> Worker<P> {
 
     pub(super) fn shed(&mut self, s: usize, intended: Nanos, request: RequestId, queued: bool) {
         let now = self.now();
+        if request == NO_REQUEST {
+            self.recorder.without_request(intended);
+        }
         let load = &self.loads[s];
         let tag = self.tag_of(load, request);
         let never = CallRecord::never_taken_up(load.id, intended, tag, now);

@@ -19,7 +19,6 @@ impl<P: Protocol> Worker<P> {
         let now = self.now();
         if let Some(call) = call {
             let id = self.loads[s].id;
-            self.recorder.opened(id, call.intended);
             if !call.retried {
                 self.recorder.started(id, call.intended, now);
             }

@@ -212,9 +212,15 @@ impl<P: Protocol> Worker<P> {
         self.recorder.pauses = self.looks.record;
         self.recorder.pause_log = std::mem::take(&mut self.looks.log);
         self.end = self.end.min(finished);
+        let broken = broken.or_else(|| self.failure_of_program());
+        let shed = self.recorder.shed();
         self.give_up_the_rest(finished);
+        if broken.is_some() {
+            self.recorder.shed_in_breakdown += self.recorder.shed() - shed;
+        }
         self.publish(finished);
         self.outlet.close();
+        // A sink may fail at the last calls.
         let broken = broken.or_else(|| self.failure_of_program());
         self.look_around(finished);
         let (user_end, system_end) = sys::thread_cpu_ns();

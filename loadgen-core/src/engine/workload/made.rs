@@ -34,7 +34,7 @@ struct Kept {
 pub(crate) struct Made {
     source: Box<dyn RequestSource>,
     /// The number of the load that they are of.
-    load: u32,
+    load: u8,
     out: RequestBuf,
     /// The numbers that its tags have in the run.
     tags: Box<[u8]>,
@@ -61,7 +61,7 @@ impl Made {
     /// each is made.
     pub(super) fn new(
         source: Box<dyn RequestSource>,
-        load: u32,
+        load: u8,
         out: RequestBuf,
         tags: Box<[u8]>,
     ) -> Self {

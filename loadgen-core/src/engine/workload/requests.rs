@@ -104,7 +104,7 @@ impl RequestsOfRun {
         let of_worker = |worker| {
             // Processes must not have sources with the same numbers.
             let worker = plan.stripe(worker).of_all().0;
-            let of_load = |(prepare, load): (&Arc<Prepare>, u32)| {
+            let of_load = |(prepare, load): (&Arc<Prepare>, u8)| {
                 prepare.of_worker(worker, load, &plan.target)
             };
             prepared.iter().zip(0..).map(of_load).collect()
@@ -187,7 +187,7 @@ impl Prepare {
     }
 
     /// What one worker has of them, for the load with this number.
-    fn of_worker(&self, worker: u32, load: u32, target: &Target) -> Requests {
+    fn of_worker(&self, worker: u32, load: u8, target: &Target) -> Requests {
         let table = match &self.table {
             Source::One(one) => Table::One(Arc::clone(one)),
             Source::Many(many) => Table::Many(Arc::clone(many)),

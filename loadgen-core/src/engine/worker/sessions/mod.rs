@@ -120,7 +120,6 @@ impl<P: Protocol> Worker<P> {
         if is_first {
             self.recorder.started(id, intended, now);
         }
-        self.recorder.opened(id, intended);
         let index = self.begin_opening(s, false, now);
         let connection = &mut self.slab[index];
         connection.server = server as u16;

@@ -55,6 +55,7 @@ impl Encoder {
         let length = match body.len() {
             0 => String::new(),
             _ if has(&headers, b"transfer-encoding:") => String::new(),
+            _ if has(&headers, b"content-length:") => String::new(),
             length => format!("Content-length: {length}\r\n"),
         };
         let lines = [
@@ -175,6 +176,10 @@ mod tests {
         let chunked = ScriptedCall::new("PUT", "/").with_body("0\r\n\r\n");
         let chunked = sent(Some(&chunked.with_header("Transfer-Encoding", "chunked")));
         assert!(!chunked.contains("Content-length"), "{chunked}");
+        let given = ScriptedCall::new("PUT", "/").with_body("abc");
+        let given = sent(Some(&given.with_header("content-length", "3")));
+        assert!(given.ends_with("content-length: 3\r\n\r\nabc"), "{given}");
+        assert!(!given.contains("Content-length"), "{given}");
         let plain = Sessions::connections(1).with_head_of(&Request::get());
         let agent = &plain.head.headers[0];
         assert_eq!((agent.name(), agent.sent()), ("User-Agent", Some(USER_AGENT)));
