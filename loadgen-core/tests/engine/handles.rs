@@ -18,6 +18,20 @@ fn server() -> OddServer {
     })
 }
 
+/// One that counts the connections that are open.
+fn counting() -> (OddServer, Arc<AtomicU64>) {
+    let open = Arc::new(AtomicU64::new(0));
+    let there = Arc::clone(&open);
+    let server = OddServer::start(move |conversation| {
+        there.fetch_add(1, SeqCst);
+        while conversation.requests(1) {
+            conversation.answer(1);
+        }
+        there.fetch_sub(1, SeqCst);
+    });
+    (server, open)
+}
+
 fn plan(server: &OddServer) -> Plan {
     Plan::new(server.url().parse().unwrap(), Load::established(Schedule::constant(1000.0)))
 }
@@ -58,15 +72,7 @@ fn a_sweep_whose_observer_panics_ends_its_load() {
             assert!(now.answered == 0, "its own fault");
         }
     }
-    let open = Arc::new(AtomicU64::new(0));
-    let there = Arc::clone(&open);
-    let server = OddServer::start(move |conversation| {
-        there.fetch_add(1, SeqCst);
-        while conversation.requests(1) {
-            conversation.answer(1);
-        }
-        there.fetch_sub(1, SeqCst);
-    });
+    let (server, open) = counting();
     let sweep = Sweep::new(plan(&server).with_duration(Duration::from_secs(3600))).unwrap();
     let (steps, mut report) = ("100".parse().unwrap(), sweep.report());
     let stop = AtomicBool::new(false);
@@ -90,15 +96,7 @@ fn calls_come_with_the_report() {
 #[test]
 fn a_run_without_an_end_is_ended_with_its_handle() {
     for with_end in [false, true] {
-        let open = Arc::new(AtomicU64::new(0));
-        let there = Arc::clone(&open);
-        let server = OddServer::start(move |conversation| {
-            there.fetch_add(1, SeqCst);
-            while conversation.requests(1) {
-                conversation.answer(1);
-            }
-            there.fetch_sub(1, SeqCst);
-        });
+        let (server, open) = counting();
         let mut plan = plan(&server);
         if with_end {
             plan = plan.with_duration(Duration::from_secs(3600));
