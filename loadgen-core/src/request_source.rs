@@ -96,6 +96,8 @@ pub struct RequestBuf {
     tag: u8,
     /// How many tags there are.
     tags: usize,
+    /// Whether a header, its own or the plan's, says how long the body is.
+    says_length: bool,
 }
 
 /// What all requests of a plan have in common.
@@ -109,6 +111,8 @@ struct Base {
     headers: Vec<(String, Vec<u8>)>,
     /// All lines together.
     lines: Vec<u8>,
+    /// Whether one of them says how long the body is.
+    says_length: bool,
 }
 
 /// A request as it was written.
@@ -139,11 +143,13 @@ impl RequestBuf {
             body: request.body().to_vec(),
             prefix: target.request_target("").into_owned(),
             lines: headers.iter().flat_map(|(_, line)| line).copied().collect(),
+            says_length: headers.iter().any(|(name, _)| is_length(name.as_bytes())),
             headers,
         };
         let (method, path) = (base.method.clone(), base.path.clone());
         let (own, names, body) = (Vec::new(), Vec::new(), base.body.clone());
-        Self { base, method, path, own, names, body, tag: 0, tags }
+        let says_length = base.says_length;
+        Self { base, method, path, own, names, body, tag: 0, tags, says_length }
     }
 
     /// Sets the method, such as `HEAD` or `POST`.
@@ -181,6 +187,7 @@ impl RequestBuf {
             // That knows what must not be told.
             Header::new(name, value).validate()?;
         }
+        self.says_length |= is_length(name.as_bytes());
         let begin = self.own.len();
         self.names.push((begin, begin + name.len()));
         for part in [name, ": ", value, "\r\n"] {
@@ -227,6 +234,7 @@ impl RequestBuf {
         self.body.clear();
         self.body.extend_from_slice(&self.base.body);
         self.tag = 0;
+        self.says_length = self.base.says_length;
     }
 
     /// Whether it has a header of its own of this name.
@@ -244,8 +252,13 @@ impl RequestBuf {
     }
 
     /// Checks what is known only when all is there: that a `Content-Length` is that of the body.
+    #[inline]
     fn check(&self) -> Result<(), PlanError> {
-        let is_length = |name: &[u8]| name.eq_ignore_ascii_case(b"content-length");
+        if self.says_length { self.check_lengths() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn check_lengths(&self) -> Result<(), PlanError> {
         let own = self.names.iter().filter(|&&(begin, end)| is_length(&self.own[begin..end]));
         // Each line begins with its name and ": ".
         let own: Vec<&[u8]> = own.map(|(_, end)| &self.own[end + 2..]).collect();
@@ -303,6 +316,10 @@ impl fmt::Debug for RequestBuf {
     }
 }
 
+fn is_length(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"content-length")
+}
+
 fn set(text: &mut String, to: &str) {
     text.clear();
     text.push_str(to);
@@ -347,7 +364,11 @@ pub(crate) fn ask(
     let number = arrival.number;
     // It is not asked again.
     let made = catch_unwind(AssertUnwindSafe(|| source.next(arrival, out)));
-    match made.map(|made| made.and_then(|()| Ok(out.check()?))) {
+    let checked = made.map(|made| match made {
+        Ok(()) => out.check().map_err(SourceError::from),
+        error => error,
+    });
+    match checked {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             Err(format!("the program's source of requests has none for arrival {number}: {error}"))
