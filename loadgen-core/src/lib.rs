@@ -59,6 +59,7 @@
 //! | `migration` | yes | live migrations, and their triggers |
 //! | `httperf` | yes | httperf's command line and output |
 //! | `session-files` | yes | files of sessions |
+//! | `stats` | yes | intervals, tests and effect sizes over trials |
 //! | `target-server` | yes | a server to try things on |
 //! | `tokio` | no | runs that are awaited inside of a program on tokio |
 //!
@@ -119,6 +120,8 @@ mod setting;
 #[doc(hidden)]
 pub mod shell_words;
 mod slo;
+#[cfg(feature = "stats")]
+pub mod stats;
 pub mod sweep;
 mod target;
 #[cfg(feature = "target-server")]

@@ -12,7 +12,7 @@ use source::{Imports, imports};
 
 /// The rooms, from the lowest up: each may import from those before it alone.
 /// `net/sys` is by itself: it knows the kernel and nothing of ours.
-const ROOMS: [&str; 36] = [
+const ROOMS: [&str; 37] = [
     "net/sys",
     "background",
     "base64_bytes",
@@ -23,6 +23,7 @@ const ROOMS: [&str; 36] = [
     "raw_text",
     "setting",
     "shell_words",
+    "stats",
     "units",
     "clock",
     "abort",

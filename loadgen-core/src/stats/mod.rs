@@ -1,0 +1,33 @@
+//! Statistics over trials: intervals, tests, effect sizes.
+//!
+//! **It is** for handfuls of numbers of which each is one trial: exact where that can be, and
+//! with the coverage that an interval really has. **It is not** for calls: thousands of them in
+//! one trial are one observation of it.
+//!
+//! All functions are pure. Nothing is assumed of the law that values follow, unless a function
+//! says so.
+
+mod bootstrap;
+mod many;
+mod paired;
+mod planning;
+mod proportion;
+mod ranks;
+mod sample;
+mod two_samples;
+
+pub use bootstrap::{Bootstrap, Statistic, bootstrap};
+pub use many::{Ranked, friedman, holm, kruskal_wallis};
+pub use paired::{Paired, paired};
+pub use planning::{trials_for_mean, trials_for_ratio};
+pub use proportion::proportion_interval;
+pub use sample::{Interval, MedianInterval, Sample};
+pub use two_samples::{TwoSamples, two_samples};
+
+/// The confidence of intervals unless another is asked for.
+pub const CONFIDENCE: f64 = 0.95;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod vectors;
