@@ -218,7 +218,6 @@ fn a_sweep_has_them_at_each_rate() {
 
 #[test]
 fn a_source_that_has_none_ends_the_run_with_what_it_has() {
-    let (server, asked) = server(u32::MAX);
     for (load, panics) in [
         (Load::established(Schedule::constant(1000.0)), false),
         (Load::established(Schedule::Closed).with_connections(4), false),
@@ -226,6 +225,8 @@ fn a_source_that_has_none_ends_the_run_with_what_it_has() {
         (Load::fresh(Schedule::constant(1000.0)), true),
     ] {
         for threads in [1, 2] {
+            // Of its own: another would still read what the run before had left in the pipe.
+            let (server, asked) = server(u32::MAX);
             let list = RequestList::made_by("dry", move |_| {
                 move |arrival: Arrival, out: &mut RequestBuf| -> Result<(), SourceError> {
                     if arrival.number >= 100 {
