@@ -209,7 +209,7 @@ impl MigrationRun {
             after: (!self.within).then_some(self.after),
             limit: self.limit,
         };
-        // Whoever observes may panic: the load ends then.
+        // Whatever breaks from here on, no load is left behind.
         let handle = start(self.plan.clone())?.stop_on_drop();
         reach.start(descriptors(&self.plan));
         let watch = Watch { handle: &handle, interrupt, observe };

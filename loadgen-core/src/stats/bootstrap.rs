@@ -5,7 +5,7 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::sample::{Sample, median};
+use super::sample::{Confidence, Sample, median};
 
 /// Trials up to which all resamples are gone through: there are 92,378 different ones of ten.
 const MOST: usize = 10;
@@ -37,7 +37,11 @@ pub struct Bootstrap {
 /// The bootstrap intervals of 2 to 10 trials, from all resamples, each with its weight; `None`
 /// for other numbers of trials.
 #[must_use]
-pub fn bootstrap(sample: &Sample, statistic: Statistic, confidence: f64) -> Option<Bootstrap> {
+pub fn bootstrap(
+    sample: &Sample,
+    statistic: Statistic,
+    confidence: Confidence,
+) -> Option<Bootstrap> {
     let n = sample.n();
     if !(2..=MOST).contains(&n) {
         return None;
@@ -56,9 +60,10 @@ pub fn bootstrap(sample: &Sample, statistic: Statistic, confidence: f64) -> Opti
         law.get(at).or(law.last()).map(|(value, _)| *value)
     };
     let normal = Normal::standard();
-    let (low, high) = ((1.0 - confidence) / 2.0, f64::midpoint(1.0, confidence));
+    let (low, high) = (1.0 - confidence.upper(), confidence.upper());
     let whole = of(statistic, sample.values());
-    let close = 1e-12 * whole.abs().max(f64::MIN_POSITIVE);
+    // As far as sums of such numbers are exact; a mean may be 0.
+    let close = 1e-12 * sample.max().abs().max(sample.min().abs());
     let below = |limit: f64| {
         let at = law.partition_point(|(value, _)| *value < limit);
         at.checked_sub(1).map_or(0.0, |at| law[at].1)

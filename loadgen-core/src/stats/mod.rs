@@ -21,11 +21,8 @@ pub use many::{Ranked, friedman, holm, kruskal_wallis};
 pub use paired::{Paired, paired};
 pub use planning::{trials_for_mean, trials_for_ratio};
 pub use proportion::proportion_interval;
-pub use sample::{Interval, MedianInterval, Sample};
+pub use sample::{Confidence, Interval, MedianInterval, Sample};
 pub use two_samples::{TwoSamples, two_samples};
-
-/// The confidence of intervals unless another is asked for.
-pub const CONFIDENCE: f64 = 0.95;
 
 #[cfg(test)]
 mod properties;

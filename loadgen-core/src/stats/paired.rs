@@ -3,8 +3,10 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::ranks::{doubled_ranks, rank_of_interval, sums_of_any, tails, two_sided};
-use super::sample::{Interval, Sample, median};
+use super::ranks::{
+    doubled_ranks, rank_by_normal, rank_of_interval, sums_of_any, tails, two_sided,
+};
+use super::sample::{Confidence, Interval, Sample, median};
 
 /// Pairs up to which the test is exact.
 const MOST_EXACT: usize = 200;
@@ -18,11 +20,11 @@ pub struct Paired {
     /// Differences that are not zero.
     pub n_nonzero: usize,
     /// The two-sided p-value of the null hypothesis that differences are as often, and as far,
-    /// above zero as below it. Exact, with ties too (by the normal law from 200 pairs on).
+    /// above zero as below it. Exact up to 200 pairs, with ties too; by the normal law beyond.
     pub p: f64,
     /// The median of the means of all pairs of differences (Hodges and Lehmann).
     pub pseudo_median: f64,
-    /// Where that lies.
+    /// Where that lies; `None`: there are too few pairs for that confidence.
     pub interval: Option<Interval>,
 }
 
@@ -32,7 +34,7 @@ pub struct Paired {
 /// give signs to the mid-ranks; pseudo-median and interval are Hodges and Lehmann's, *Ann. Math.
 /// Statist.* 34 (1963), with the zeros.
 #[must_use]
-pub fn paired(differences: &Sample, confidence: f64) -> Paired {
+pub fn paired(differences: &Sample, confidence: Confidence) -> Paired {
     let nonzero: Vec<f64> =
         differences.values().iter().copied().filter(|value| *value != 0.0).collect();
     let sizes: Vec<f64> = nonzero.iter().map(|value| value.abs()).collect();
@@ -59,14 +61,13 @@ pub fn paired(differences: &Sample, confidence: f64) -> Paired {
 }
 
 /// The ends are means whose ranks have that confidence where there are no ties.
-fn interval(means: &[f64], n: usize, confidence: f64) -> Option<Interval> {
+fn interval(means: &[f64], n: usize, confidence: Confidence) -> Option<Interval> {
     let (rank, coverage) = if n <= MOST_EXACT {
         let plain: Vec<usize> = (1..=n).collect();
         rank_of_interval(&sums_of_any(&plain), confidence)?
     } else {
         let (mean, sd) = moments(n, &[]);
-        let z = Normal::standard().inverse_cdf(0.5 + confidence / 2.0);
-        (((mean - 0.5 - z * sd).floor().max(1.0)) as usize, confidence)
+        rank_by_normal(mean, sd, confidence)?
     };
     Some(Interval { low: means[rank - 1], high: means[means.len() - rank], coverage })
 }

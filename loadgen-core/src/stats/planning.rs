@@ -1,6 +1,6 @@
 //! How many trials are needed.
 
-use super::sample::t_quantile;
+use super::sample::{Confidence, t_quantile};
 
 /// Nobody makes more.
 const MOST: usize = 100_000;
@@ -9,7 +9,7 @@ const MOST: usize = 100_000;
 /// spread by `cv` (standard deviation over mean): the least n with t(n − 1) · cv / √n ≤ relative.
 /// `None` if that is more than 100,000, or no number.
 #[must_use]
-pub fn trials_for_mean(cv: f64, relative: f64, confidence: f64) -> Option<usize> {
+pub fn trials_for_mean(cv: f64, relative: f64, confidence: Confidence) -> Option<usize> {
     if !(cv >= 0.0 && relative > 0.0) {
         return None;
     }
@@ -32,6 +32,6 @@ pub fn trials_for_mean(cv: f64, relative: f64, confidence: f64) -> Option<usize>
 /// Blocks until the ratio of two cells is known to ± `relative`, where the logarithms of the
 /// ratios within blocks spread by `log_sd`. As [`trials_for_mean`], of a logarithm.
 #[must_use]
-pub fn trials_for_ratio(log_sd: f64, relative: f64, confidence: f64) -> Option<usize> {
+pub fn trials_for_ratio(log_sd: f64, relative: f64, confidence: Confidence) -> Option<usize> {
     trials_for_mean(log_sd, (1.0 + relative).ln(), confidence)
 }

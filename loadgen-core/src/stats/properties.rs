@@ -25,7 +25,7 @@ proptest! {
     /// The p-value is the share of all ways to share out the values that are as extreme.
     #[test]
     fn mann_whitney_is_the_share_of_all_ways(x in few(5), y in few(5)) {
-        let got = two_samples(&sample(&x), &sample(&y), 0.95);
+        let got = two_samples(&sample(&x), &sample(&y), Confidence::P95);
         let all: Vec<f64> = x.iter().chain(&y).copied().collect();
         let u = pairs_won(&x, &y);
         prop_assert_eq!(got.u, u);
@@ -51,8 +51,8 @@ proptest! {
     /// Seen from the other side, all is mirrored.
     #[test]
     fn two_samples_are_compared_alike_from_both_sides(x in few(40), y in few(40)) {
-        let one = two_samples(&sample(&x), &sample(&y), 0.95);
-        let other = two_samples(&sample(&y), &sample(&x), 0.95);
+        let one = two_samples(&sample(&x), &sample(&y), Confidence::P95);
+        let other = two_samples(&sample(&y), &sample(&x), Confidence::P95);
         prop_assert!((one.p - other.p).abs() < 1e-9, "{} {}", one.p, other.p);
         prop_assert!((one.p_less - other.p_greater).abs() < 1e-9);
         prop_assert_eq!((one.shift, one.cliffs_delta), (-other.shift, -other.cliffs_delta));
@@ -66,7 +66,7 @@ proptest! {
     /// The p-value is the share of all signs that are as extreme.
     #[test]
     fn signed_rank_is_the_share_of_all_signs(differences in prop::collection::vec((-4..5_i32).prop_map(f64::from), 1..10)) {
-        let got = paired(&sample(&differences), 0.95);
+        let got = paired(&sample(&differences), Confidence::P95);
         let sizes: Vec<f64> = differences.iter().map(|d| d.abs()).filter(|d| *d > 0.0).collect();
         let rank = |size: f64| {
             let below = sizes.iter().filter(|other| **other < size).count();
@@ -107,19 +107,19 @@ fn exact_and_normal_law_meet() {
         Sample::new((0..n).map(|_| random.unit() + shift)).unwrap()
     };
     for seed in 0..20 {
-        let exact = two_samples(&draw(seed, 30, 0.0), &draw(seed + 100, 30, 0.1), 0.95);
+        let exact = two_samples(&draw(seed, 30, 0.0), &draw(seed + 100, 30, 0.1), Confidence::P95);
         assert!((exact.p - exact.p_normal).abs() < 0.01, "{exact:?}");
-        let many = two_samples(&draw(seed, 31, 0.0), &draw(seed + 100, 31, 0.1), 0.95);
+        let many = two_samples(&draw(seed, 31, 0.0), &draw(seed + 100, 31, 0.1), Confidence::P95);
         assert_eq!(many.p, many.p_normal);
         let interval = many.shift_interval.unwrap();
         assert!(interval.low < many.shift && many.shift < interval.high);
-        let one = paired(&draw(seed, 200, -0.4), 0.95);
-        let more = paired(&draw(seed, 201, -0.4), 0.95);
+        let one = paired(&draw(seed, 200, -0.4), Confidence::P95);
+        let more = paired(&draw(seed, 201, -0.4), Confidence::P95);
         assert!((one.p.ln() - more.p.ln()).abs() < 1.0, "{} {}", one.p, more.p);
         let (one, more) = (one.interval.unwrap(), more.interval.unwrap());
         assert!((one.low - more.low).abs() < 0.01 && (one.high - more.high).abs() < 0.01);
         let (one, more) = (draw(seed, 1_000, 0.0), draw(seed, 1_001, 0.0));
-        let ends = |sample: &Sample| sample.median_interval(0.95).interval().unwrap();
+        let ends = |sample: &Sample| sample.median_interval(Confidence::P95).interval().unwrap();
         assert!((ends(&one).low - ends(&more).low).abs() < 0.01);
     }
 }
@@ -141,12 +141,12 @@ fn intervals_cover_and_tests_hold_their_level() {
         for seed in 0..SAMPLES {
             let (x, y) = (draw(seed, n), draw(seed + 1_000_000, n));
             let holds = |interval: Interval| u64::from(interval.low <= 0.0 && 0.0 <= interval.high);
-            mean += holds(x.mean_interval(0.95).unwrap());
-            let interval = x.median_interval(0.95).interval().unwrap();
+            mean += holds(x.mean_interval(Confidence::P95).unwrap());
+            let interval = x.median_interval(Confidence::P95).interval().unwrap();
             median += holds(interval);
             says = interval.coverage;
-            signed += u64::from(paired(&x, 0.95).p <= 0.05);
-            let compared = two_samples(&x, &y, 0.95);
+            signed += u64::from(paired(&x, Confidence::P95).p <= 0.05);
+            let compared = two_samples(&x, &y, Confidence::P95);
             unpaired += u64::from(compared.p <= 0.05);
             shift += holds(compared.shift_interval.unwrap());
         }

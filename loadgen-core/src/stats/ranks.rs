@@ -1,5 +1,9 @@
 //! Ranks with ties, and how sums of them are spread: what the exact tests stand on.
 
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::sample::Confidence;
+
 /// Twice the rank of each value, so that mid-ranks of ties are whole numbers; and the sizes of
 /// groups of equal values.
 pub(super) fn doubled_ranks(values: &[f64]) -> (Vec<usize>, Vec<usize>) {
@@ -71,19 +75,27 @@ pub(super) fn two_sided((less, greater): (f64, f64)) -> f64 {
 /// The largest `k` such that at most half of `1 - confidence` of the ways have a sum below `k`,
 /// and the coverage of the interval from the k-th least to the k-th greatest of what is summed.
 /// `None`: not even the whole range has that confidence.
-pub(super) fn rank_of_interval(ways: &[f64], confidence: f64) -> Option<(usize, f64)> {
+pub(super) fn rank_of_interval(ways: &[f64], confidence: Confidence) -> Option<(usize, f64)> {
     let all: f64 = ways.iter().sum();
     let (mut below, mut found) = (0.0, None);
     for (sum, count) in ways.iter().enumerate() {
         below += count / all;
         let coverage = 1.0 - 2.0 * below;
         // An interval has two ends.
-        if coverage < confidence || 2 * (sum + 1) > ways.len() {
+        if coverage < confidence.share() || 2 * (sum + 1) > ways.len() {
             break;
         }
         found = Some((sum + 1, coverage));
     }
     found
+}
+
+/// The same where sums are so many that they follow the normal law.
+pub(super) fn rank_by_normal(mean: f64, sd: f64, confidence: Confidence) -> Option<(usize, f64)> {
+    let normal = Normal::standard();
+    let rank = (mean + 0.5 - normal.inverse_cdf(confidence.upper()) * sd).floor();
+    let coverage = 1.0 - 2.0 * normal.cdf((rank - 0.5 - mean) / sd);
+    (rank >= 1.0).then_some((rank as usize, coverage))
 }
 
 #[cfg(test)]

@@ -1,16 +1,45 @@
 //! A handful of numbers, and what is known of the law that they come from.
 
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::ranks::rank_by_normal;
 
 /// Trials up to which the coverage of an interval of the median is exact; beyond, it is that of
 /// the normal law.
 const MOST_EXACT: usize = 1_000;
 
+/// How sure an interval is to be: a share of samples above 0 and below 1.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Confidence(f64);
+
+impl Confidence {
+    /// 95 %.
+    pub const P95: Self = Self(0.95);
+
+    /// This share; `None` unless it is above 0 and below 1.
+    #[must_use]
+    pub fn new(share: f64) -> Option<Self> {
+        (share > 0.0 && share < 1.0).then_some(Self(share))
+    }
+
+    /// The share.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        self.0
+    }
+
+    /// The quantile up to which an interval goes whose two tails are alike.
+    pub(super) fn upper(self) -> f64 {
+        f64::midpoint(1.0, self.0)
+    }
+}
+
 /// Numbers of which each is one trial, in order of their size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample(Vec<f64>);
 
-/// Where a parameter lies, with the coverage that the interval really has.
+/// Where a parameter lies, with the coverage that the interval really has: of order statistics
+/// and ranks it is mostly more than was asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// Its lower end.
@@ -114,21 +143,21 @@ impl Sample {
     /// Where the mean lies, by Student's t (Gosset, "Student", 1908): exact for normal values,
     /// and far too narrow where a few trials of a second mode are rare. `None` for one trial.
     #[must_use]
-    pub fn mean_interval(&self, confidence: f64) -> Option<Interval> {
+    pub fn mean_interval(&self, confidence: Confidence) -> Option<Interval> {
         let half = t_quantile(self.n(), confidence)? * self.sd()? / (self.n() as f64).sqrt();
         let mean = self.mean();
-        Some(Interval { low: mean - half, high: mean + half, coverage: confidence })
+        Some(Interval { low: mean - half, high: mean + half, coverage: confidence.share() })
     }
 
     /// Where the median lies, by order statistics: right whatever the law, with the coverage
     /// that is told (Conover, *Practical Nonparametric Statistics*, 3rd ed., §3.2).
     #[must_use]
-    pub fn median_interval(&self, confidence: f64) -> MedianInterval {
+    pub fn median_interval(&self, confidence: Confidence) -> MedianInterval {
         let n = self.n();
         if n > MOST_EXACT {
-            let z = Normal::standard().inverse_cdf(0.5 + confidence / 2.0);
-            let rank = ((n as f64 - z * (n as f64).sqrt()) / 2.0).floor().max(1.0) as usize;
-            return self.between(rank, confidence);
+            let found = rank_by_normal(n as f64 / 2.0, (n as f64).sqrt() / 2.0, confidence);
+            let nothing = MedianInterval::TooFew { largest_coverage: 1.0 };
+            return found.map_or(nothing, |(rank, coverage)| self.between(rank, coverage));
         }
         // How many of n fall below the median: binomial, of 1/2.
         let mut term = 0.5_f64.powi(n as i32);
@@ -138,7 +167,7 @@ impl Sample {
         for rank in 1..=n / 2 {
             below += term;
             let coverage = 1.0 - 2.0 * below;
-            if coverage < confidence {
+            if coverage < confidence.share() {
                 break;
             }
             found = Some((rank, coverage));
@@ -197,10 +226,10 @@ pub(super) fn median(sorted: &[f64]) -> f64 {
 
 /// The quantile of Student's t that leaves out half of `1 - confidence` above it, for the mean
 /// of `n` values.
-pub(super) fn t_quantile(n: usize, confidence: f64) -> Option<f64> {
+pub(super) fn t_quantile(n: usize, confidence: Confidence) -> Option<f64> {
     let freedom = n.checked_sub(1).filter(|freedom| *freedom > 0)?;
     let law = StudentsT::new(0.0, 1.0, freedom as f64).ok()?;
-    Some(law.inverse_cdf(0.5 + confidence / 2.0))
+    Some(law.inverse_cdf(confidence.upper()))
 }
 
 #[cfg(test)]
@@ -210,14 +239,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_no_confidence_is_none() {
+        for share in [0.0, 1.0, -0.5, 1.5, f64::NAN, f64::INFINITY] {
+            assert_eq!(Confidence::new(share), None);
+        }
+        assert_eq!(Confidence::new(0.95), Some(Confidence::P95));
+        assert_eq!(Confidence::P95.share(), 0.95);
+    }
+
+    #[test]
     fn what_is_no_sample_is_none() {
         assert_eq!(Sample::new([]), None);
         assert_eq!(Sample::new([1.0, f64::NAN]), None);
         assert_eq!(Sample::new([f64::INFINITY]), None);
         let one = Sample::new([3.0]).unwrap();
         assert_eq!((one.n(), one.median(), one.sd(), one.cv()), (1, 3.0, None, None));
-        assert_eq!(one.mean_interval(0.95), None);
-        assert_eq!(one.median_interval(0.95), MedianInterval::TooFew { largest_coverage: 0.0 });
+        assert_eq!(one.mean_interval(Confidence::P95), None);
+        assert_eq!(
+            one.median_interval(Confidence::P95),
+            MedianInterval::TooFew { largest_coverage: 0.0 }
+        );
     }
 
     #[test]
@@ -239,7 +280,7 @@ mod tests {
         fn intervals_of_the_median(values in prop::collection::vec(-1e3..1e3_f64, 1..80)) {
             let sample = Sample::new(values.iter().copied()).unwrap();
             let mirrored = Sample::new(values.iter().map(|value| -value)).unwrap();
-            match (sample.median_interval(0.95), mirrored.median_interval(0.95)) {
+            match (sample.median_interval(Confidence::P95), mirrored.median_interval(Confidence::P95)) {
                 (MedianInterval::Found { interval, ranks }, MedianInterval::Found { interval: other, .. }) => {
                     prop_assert!(interval.coverage >= 0.95 && sample.n() >= 6);
                     prop_assert!(interval.low <= sample.median() && sample.median() <= interval.high);

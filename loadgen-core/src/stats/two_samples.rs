@@ -3,8 +3,10 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::ranks::{doubled_ranks, rank_of_interval, sums_of_chosen, tails, two_sided};
-use super::sample::{Interval, Sample, median};
+use super::ranks::{
+    doubled_ranks, rank_by_normal, rank_of_interval, sums_of_chosen, tails, two_sided,
+};
+use super::sample::{Confidence, Interval, Sample, median};
 
 /// Trials of both sides up to which the test is exact.
 const MOST_EXACT: usize = 60;
@@ -30,7 +32,7 @@ pub struct TwoSamples {
     pub smallest_p: Option<f64>,
     /// By how much the second is greater: the median of all differences.
     pub shift: f64,
-    /// Where the shift lies.
+    /// Where the shift lies; `None`: there are too few trials for that confidence.
     pub shift_interval: Option<Interval>,
     /// Cliff's delta, from −1 to 1: how much oftener the second is greater than less.
     pub cliffs_delta: f64,
@@ -46,16 +48,16 @@ pub struct TwoSamples {
 /// *J. Educ. Behav. Stat.* 25 (2000).
 ///
 /// ```
-/// use loadgen_core::stats::{CONFIDENCE, Sample, two_samples};
+/// use loadgen_core::stats::{Confidence, Sample, two_samples};
 ///
 /// let before = Sample::new([7.645, 7.9, 7.4, 8.1, 7.7]).ok_or("no sample")?;
 /// let after = Sample::new([8.3, 8.05, 8.6, 7.95, 8.4]).ok_or("no sample")?;
-/// let compared = two_samples(&before, &after, CONFIDENCE);
+/// let compared = two_samples(&before, &after, Confidence::P95);
 /// assert!(compared.p < 0.05 && (compared.shift - 0.5).abs() < 1e-9);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub fn two_samples(x: &Sample, y: &Sample, confidence: f64) -> TwoSamples {
+pub fn two_samples(x: &Sample, y: &Sample, confidence: Confidence) -> TwoSamples {
     let (n, m) = (x.n(), y.n());
     let pairs = (n * m) as f64;
     let pooled: Vec<f64> = x.values().iter().chain(y.values()).copied().collect();
@@ -90,17 +92,20 @@ pub fn two_samples(x: &Sample, y: &Sample, confidence: f64) -> TwoSamples {
 }
 
 /// The ends are differences whose ranks have that confidence where there are no ties.
-fn shift_interval(differences: &[f64], n: usize, m: usize, confidence: f64) -> Option<Interval> {
+fn shift_interval(
+    differences: &[f64],
+    n: usize,
+    m: usize,
+    confidence: Confidence,
+) -> Option<Interval> {
     let (rank, coverage) = if n + m <= MOST_EXACT {
         let plain: Vec<usize> = (1..=n + m).collect();
         let least = n * (n + 1) / 2;
         let ways = sums_of_chosen(&plain, n);
         rank_of_interval(&ways[least..=least + n * m], confidence)?
     } else {
-        // Beyond, the same by the normal law.
         let (mean, sd) = moments(n, m, &[]);
-        let rank = (mean - 0.5 - z(0.5 + confidence / 2.0) * sd).floor();
-        ((rank >= 1.0).then_some(rank as usize)?, confidence)
+        rank_by_normal(mean, sd, confidence)?
     };
     Some(Interval { low: differences[rank - 1], high: differences[n * m - rank], coverage })
 }
@@ -133,8 +138,4 @@ fn ways(n: usize, m: usize) -> f64 {
 
 fn phi(z: f64) -> f64 {
     Normal::standard().cdf(z)
-}
-
-fn z(p: f64) -> f64 {
-    Normal::standard().inverse_cdf(p)
 }

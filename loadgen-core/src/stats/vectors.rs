@@ -45,15 +45,15 @@ fn intervals_of_a_mean() {
         close("median", &expect["median"], sample.median());
         close("sd", &expect["sd"], sample.sd().unwrap());
         close("cv", &expect["cv"], sample.cv().unwrap());
-        close("t", &expect["t_quantile"], sample::t_quantile(sample.n(), 0.95).unwrap());
-        interval("mean", &expect, sample.mean_interval(0.95).unwrap());
+        close("t", &expect["t_quantile"], sample::t_quantile(sample.n(), Confidence::P95).unwrap());
+        interval("mean", &expect, sample.mean_interval(Confidence::P95).unwrap());
     }
 }
 
 #[test]
 fn intervals_of_a_median() {
     for (input, expect) in vectors("median_interval") {
-        match sample(&input["x"]).median_interval(0.95) {
+        match sample(&input["x"]).median_interval(Confidence::P95) {
             MedianInterval::Found { interval: got, ranks } => {
                 assert_eq!(expect["exists"], true, "{input}");
                 interval("median", &expect, got);
@@ -75,7 +75,7 @@ fn bootstraps_by_all_resamples() {
             "mean" => Statistic::Mean,
             _ => Statistic::Median,
         };
-        let got = bootstrap(&sample(&input["x"]), statistic, 0.95).unwrap();
+        let got = bootstrap(&sample(&input["x"]), statistic, Confidence::P95).unwrap();
         close("percentile", &expect["percentile_low"], got.percentile.0);
         close("percentile", &expect["percentile_high"], got.percentile.1);
         close("bca", &expect["bca_low"], got.bca.0);
@@ -84,17 +84,17 @@ fn bootstraps_by_all_resamples() {
         close("acceleration", &expect["acceleration"], got.acceleration);
     }
     for (input, expect) in vectors("bootstrap_median_odd") {
-        let got = bootstrap(&sample(&input["x"]), Statistic::Median, 0.95).unwrap();
+        let got = bootstrap(&sample(&input["x"]), Statistic::Median, Confidence::P95).unwrap();
         close("low", &expect["low"], got.percentile.0);
         close("high", &expect["high"], got.percentile.1);
     }
-    assert_eq!(bootstrap(&Sample::new([1.0]).unwrap(), Statistic::Mean, 0.95), None);
+    assert_eq!(bootstrap(&Sample::new([1.0]).unwrap(), Statistic::Mean, Confidence::P95), None);
 }
 
 #[test]
 fn two_samples_compared() {
     for (input, expect) in vectors("two_samples") {
-        let got = two_samples(&sample(&input["x"]), &sample(&input["y"]), 0.95);
+        let got = two_samples(&sample(&input["x"]), &sample(&input["y"]), Confidence::P95);
         let test = &expect["mann_whitney"];
         close("u", &test["u"], got.u);
         close("p", &test["p_exact"], got.p);
@@ -120,7 +120,7 @@ fn two_samples_compared() {
 #[test]
 fn pairs_compared() {
     for (input, expect) in vectors("paired") {
-        let got = paired(&sample(&input["difference"]), 0.95);
+        let got = paired(&sample(&input["difference"]), Confidence::P95);
         close("w", &expect["w_plus"], got.w_plus);
         assert_eq!(got.n_nonzero as u64, expect["n_nonzero"]);
         close("p", &expect["p_exact"], got.p);
@@ -163,13 +163,39 @@ fn several_at_once() {
 fn trials_and_shares() {
     for (input, expect) in vectors("trials_needed") {
         let (cv, relative) = (input["cv"].as_f64().unwrap(), input["relative"].as_f64().unwrap());
-        assert_eq!(trials_for_mean(cv, relative, 0.95).map(|n| n as u64), expect["n"].as_u64());
+        assert_eq!(
+            trials_for_mean(cv, relative, Confidence::P95).map(|n| n as u64),
+            expect["n"].as_u64()
+        );
     }
-    assert_eq!(trials_for_mean(f64::NAN, 0.05, 0.95), None);
-    assert_eq!(trials_for_mean(0.0, 0.05, 0.95), Some(2));
-    assert_eq!(trials_for_mean(1e9, 0.05, 0.95), None);
+    assert_eq!(trials_for_mean(f64::NAN, 0.05, Confidence::P95), None);
+    assert_eq!(trials_for_mean(0.0, 0.05, Confidence::P95), Some(2));
+    assert_eq!(trials_for_mean(1e9, 0.05, Confidence::P95), None);
     for (input, expect) in vectors("proportion_interval") {
         let (successes, of) = (input["successes"].as_u64().unwrap(), input["of"].as_u64().unwrap());
-        interval("share", &expect, proportion_interval(successes, of, 0.95).unwrap());
+        interval("share", &expect, proportion_interval(successes, of, Confidence::P95).unwrap());
     }
+}
+
+/// Quantiles of the beta law hold far beyond the vectors.
+#[test]
+fn shares_of_many() {
+    use statrs::function::beta::beta_reg;
+    for of in [1_u64, 7, 1_000, 1_000_000] {
+        for successes in [0, 1, of / 3, of / 2, of - 1, of] {
+            let got = proportion_interval(successes, of, Confidence::P95).unwrap();
+            let (k, n) = (successes as f64, of as f64);
+            assert!(got.low <= k / n && k / n <= got.high, "{successes} of {of}: {got:?}");
+            if successes > 0 {
+                let tail = beta_reg(k, n - k + 1.0, got.low);
+                assert!((tail - 0.025).abs() < 1e-6, "{successes} of {of}: {tail}");
+            }
+            if successes < of {
+                let tail = 1.0 - beta_reg(k + 1.0, n - k, got.high);
+                assert!((tail - 0.025).abs() < 1e-6, "{successes} of {of}: {tail}");
+            }
+        }
+    }
+    assert_eq!(proportion_interval(1, 0, Confidence::P95), None);
+    assert_eq!(proportion_interval(2, 1, Confidence::P95), None);
 }

@@ -111,7 +111,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Verdict {
     let (shed, offered) = (of_others(tally.shed), of_others(tally.offered));
     if shed > 0 && (tally.started as f64) < STARTED_LEAST * offered as f64 {
         let own = evidence.own.map_or(0, |own| own.shed);
-        let reason = own::never_started(shed, offered, own, &evidence.pauses);
+        let reason = own::never_started(shed, tally.offered, own, &evidence.pauses);
         find(VerdictStatus::Degraded, reason);
     }
     if let Some(own @ 1..) = evidence.own.map(|own| own.timed_out) {
