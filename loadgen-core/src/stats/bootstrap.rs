@@ -5,7 +5,8 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::sample::{Confidence, Sample, median};
+use super::confidence::Confidence;
+use super::sample::{Sample, median};
 
 /// Trials up to which all resamples are gone through: there are 92,378 different ones of ten.
 const MOST: usize = 10;

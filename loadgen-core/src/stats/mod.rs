@@ -8,6 +8,7 @@
 //! says so.
 
 mod bootstrap;
+mod confidence;
 mod many;
 mod paired;
 mod planning;
@@ -17,11 +18,12 @@ mod sample;
 mod two_samples;
 
 pub use bootstrap::{Bootstrap, Statistic, bootstrap};
+pub use confidence::Confidence;
 pub use many::{Ranked, friedman, holm, kruskal_wallis};
 pub use paired::{Paired, paired};
 pub use planning::{trials_for_mean, trials_for_ratio};
 pub use proportion::proportion_interval;
-pub use sample::{Confidence, Interval, MedianInterval, Sample};
+pub use sample::{Interval, MedianInterval, Sample};
 pub use two_samples::{TwoSamples, two_samples};
 
 #[cfg(test)]

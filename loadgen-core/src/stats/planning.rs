@@ -1,6 +1,7 @@
 //! How many trials are needed.
 
-use super::sample::{Confidence, t_quantile};
+use super::confidence::Confidence;
+use super::sample::t_quantile;
 
 /// Nobody makes more.
 const MOST: usize = 100_000;

@@ -2,7 +2,8 @@
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
-use super::sample::{Confidence, Interval};
+use super::confidence::Confidence;
+use super::sample::Interval;
 
 /// Where a probability lies after `successes` of `of` attempts: never less than the confidence
 /// (Clopper and Pearson, *Biometrika* 26, 1934). `None` for no attempt, or more successes than

@@ -2,7 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::sample::Confidence;
+use super::confidence::Confidence;
 
 /// Twice the rank of each value, so that mid-ranks of ties are whole numbers; and the sizes of
 /// groups of equal values.

@@ -3,10 +3,11 @@
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::confidence::Confidence;
 use super::ranks::{
     doubled_ranks, rank_by_normal, rank_of_interval, sums_of_chosen, tails, two_sided,
 };
-use super::sample::{Confidence, Interval, Sample, median};
+use super::sample::{Interval, Sample, median};
 
 /// Trials of both sides up to which the test is exact.
 const MOST_EXACT: usize = 60;
