@@ -33,7 +33,7 @@ pub struct Paired {
 ///
 /// The test is Wilcoxon's, *Biometrics Bull.* 1 (1945), which leaves out zeros, over all ways to
 /// give signs to the mid-ranks; pseudo-median and interval are Hodges and Lehmann's, *Ann. Math.
-/// Statist.* 34 (1963), with the zeros.
+/// Statist.* 34 (1963), with the zeros. For n pairs it takes 4 n² bytes: 4 MB for a thousand.
 #[must_use]
 pub fn paired(differences: &Sample, confidence: Confidence) -> Paired {
     let nonzero: Vec<f64> =

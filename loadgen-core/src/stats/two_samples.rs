@@ -46,7 +46,8 @@ pub struct TwoSamples {
 /// The test is that of Mann and Whitney, *Ann. Math. Statist.* 18 (1947), over all ways to share
 /// out the mid-ranks of both; shift and interval are Hodges and Lehmann's, *Ann. Math. Statist.*
 /// 34 (1963); delta is Cliff's, *Psychol. Bull.* 114 (1993); A is Vargha and Delaney's,
-/// *J. Educ. Behav. Stat.* 25 (2000).
+/// *J. Educ. Behav. Stat.* 25 (2000). For n and m trials it takes 8 n m bytes: 8 MB for a thousand
+/// each.
 ///
 /// ```
 /// use loadgen_core::stats::{Confidence, Sample, two_samples};
