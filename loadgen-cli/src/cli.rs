@@ -3,7 +3,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{completions, man, migrate, report, run, sweep, target};
+use crate::command::{compare, completions, experiment, man, migrate, report, run, sweep, target};
 
 /// Load an HTTP server, live-migrate its virtual machine, report what its users felt
 #[derive(Debug, Parser)]
@@ -18,8 +18,10 @@ pub(crate) enum Command {
     Run(Box<run::Args>),
     Sweep(Box<sweep::Args>),
     Migrate(Box<migrate::Args>),
+    Experiment(experiment::Args),
     Target(target::Args),
     Report(report::Args),
+    Compare(compare::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -31,9 +33,10 @@ Exit codes:
   0            done (a degraded run too: the reservations are on stderr)
   1            the run failed, or its report could not be written where it should
   2            usage: the command line or a file named by it makes no sense
-  3            an objective (--slo) was breached or could not be judged, or the run was given up
-               by --abort-if
-  4            the run is not valid: its figures do not say what they seem to say
+  3            an objective (--slo) or a gate was breached or could not be judged, or the run was
+               given up by --abort-if, or an experiment by a limit of its plan
+  4            the run is not valid: its figures do not say what they seem to say; or trials of an
+               experiment are missing
   129/130/143  interrupted by SIGHUP/SIGINT/SIGTERM; the partial report was written
 
 Examples:
@@ -41,4 +44,5 @@ Examples:
   loadgen run http://127.0.0.1:8080/ --rate 1000 --duration 30s
   loadgen sweep http://127.0.0.1:8080/ --rates 100..2000/100 -o sweep.html
   loadgen migrate http://10.0.0.5/ --trigger qmp:/run/vm.sock,to=tcp:10.0.0.2:4444
+  loadgen experiment --init study.toml         a plan of many migrations, to begin with
   loadgen report report.json --html report.html";

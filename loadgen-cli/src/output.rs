@@ -9,7 +9,7 @@ use anyhow::Context;
 use loadgen_core::Report;
 use loadgen_core::report::{is_stream, render_text, write_file};
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::messages::{error, note};
 use crate::options::{Format, OutputOptions};
 
@@ -157,4 +157,36 @@ pub(crate) fn save_json_somewhere(json: &str) -> anyhow::Result<PathBuf> {
     file.as_file().sync_all()?;
     let (_, path) = file.keep()?;
     Ok(path)
+}
+
+/// Where a result that is no report of a run goes; `None` is stdout.
+pub(crate) struct Place(pub(crate) Option<PathBuf>);
+
+impl Place {
+    /// Writes the result; where that fails, it goes to stdout, or among the temporary files.
+    pub(crate) fn write(
+        &self,
+        text: &str,
+        json: impl Fn() -> Result<String, Failure>,
+    ) -> Result<Exit, Failure> {
+        let mut exit = Exit::Done;
+        if let Some(file) = &self.0 {
+            match write_file(file, text.as_bytes()) {
+                Ok(()) => return Ok(exit),
+                Err(reason) => error(&format!("{reason}\nThe result goes to stdout instead.")),
+            }
+            exit = Exit::NotWritten;
+        }
+        if let Err(reason) = to_stdout(text) {
+            let saved = save_json_somewhere(&json()?).with_context(|| {
+                format!("cannot write to stdout ({reason}), nor save the result")
+            })?;
+            error(&format!(
+                "cannot write to stdout: {reason}\nThe result was saved to {} instead.",
+                saved.display()
+            ));
+            exit = Exit::NotWritten;
+        }
+        Ok(exit)
+    }
 }

@@ -135,6 +135,11 @@ pub fn as_millis(nanos: Nanos) -> f64 {
     nanos as f64 / MILLISECOND as f64
 }
 
+/// A moment as reports have it: RFC 3339 with milliseconds, UTC.
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
 fn unix_ns(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, as_nanos)
 }

@@ -39,6 +39,8 @@
 //! - **Migrations** (feature `migration`): a [`Trigger`](migration::Trigger) starts the live
 //!   migration of a virtual machine in the middle of a load, and the report tells what its
 //!   users felt.
+//! - **Many of them** (feature `experiment`): an [`Experiment`](experiment::Experiment) varies factors,
+//!   keeps each trial, and says what all of them show together, by [`stats`].
 //!
 //! Response time is measured from the *intended* start of a call, so that what waits behind a
 //! server that stands still is not left out. Times are on one clock, in ns from the start of the
@@ -60,6 +62,7 @@
 //! | `httperf` | yes | httperf's command line and output |
 //! | `session-files` | yes | files of sessions |
 //! | `stats` | yes | intervals, tests and effect sizes over trials |
+//! | `experiment` | yes | many migrations by a plan, with statistics |
 //! | `target-server` | yes | a server to try things on |
 //! | `tokio` | no | runs that are awaited inside of a program on tokio |
 //!
@@ -69,7 +72,7 @@
 // What only the parts use that are left out of a small build has no attribute each: the full
 // build, which the lints see, has no dead code.
 #![cfg_attr(
-    not(all(feature = "charts", feature = "migration", feature = "session-files")),
+    not(all(feature = "charts", feature = "experiment", feature = "session-files")),
     allow(dead_code, unused_imports)
 )]
 
@@ -89,6 +92,8 @@ mod engine;
 mod error;
 mod event;
 mod expectation;
+#[cfg(feature = "experiment")]
+pub mod experiment;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

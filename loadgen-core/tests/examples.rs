@@ -101,6 +101,16 @@ fn slow_calls_are_written_down() {
     assert!(!example("raw_calls").starts_with("0 slow calls"));
 }
 
+#[test]
+fn an_experiment_tells_its_cells_apart() {
+    let kept = tempfile::tempdir().unwrap();
+    let stdout = example_of("experiment", &[kept.path().join("out").to_str().unwrap()]);
+    let trials: u32 = stdout.split(' ').next().unwrap().parse().unwrap();
+    assert!(trials >= 6 && stdout.contains(" trials, 0 left"), "{stdout}");
+    assert!(stdout.contains("Response time, p50"), "{stdout}");
+    assert!(stdout.contains("delay_ms: 2 → 20"), "{stdout}");
+}
+
 #[cfg(feature = "tokio")]
 #[test]
 fn a_run_is_awaited_and_another_given_up() {
@@ -121,7 +131,7 @@ fn examples_are_short() {
         assert!(lines <= most, "{}: {lines} lines", path.display());
         examples += 1;
     }
-    assert!(examples >= 11, "{examples}");
+    assert!(examples >= 12, "{examples}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use loadgen_core::calls_file::CallsFile;
 use loadgen_core::migration::{
     CommandTrigger, MigrationError, MigrationRun, QmpTrigger, ReachCheck, SimulatedTrigger,
     SimulatedVm, Strategy, Trigger, TriggerError, TriggerSpec,
@@ -141,19 +142,7 @@ Examples:
 pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
     let interrupt = Interrupt::install("stopping: reporting what was measured so far")?;
     let destination = Destination::prepare(&args.output)?;
-    let (trigger, url) = args.trigger()?;
-    let plan = args.plan(&url)?;
-    plan.validate()?;
-    let run = MigrationRun::new(plan, trigger)
-        .with_before(args.before)
-        .with_after(args.after)
-        .with_limit(args.migration_limit)
-        .with_reach_check(args.reach_check, args.reach_rate);
-    let calls = args.measuring.calls_file()?.map(Arc::new);
-    let run = match calls.clone() {
-        Some(calls) => run.with_call_sinks(move |of| calls.sink(of)),
-        None => run,
-    };
+    let (run, calls) = args.migration()?;
     let quiet = args.output.quiet;
     if args.is_without_probe() && !quiet {
         note(
@@ -183,15 +172,81 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
 }
 
 impl Args {
+    /// The load and its migration, and the file of its calls, created, if one is wanted.
+    pub(super) fn migration(&self) -> Result<(MigrationRun, Option<Arc<CallsFile>>), Failure> {
+        let (trigger, url) = self.trigger()?;
+        let plan = self.plan(&url)?;
+        plan.validate()?;
+        let run = MigrationRun::new(plan, trigger)
+            .with_before(self.before)
+            .with_after(self.after)
+            .with_limit(self.migration_limit)
+            .with_reach_check(self.reach_check, self.reach_rate);
+        let calls = self.measuring.calls_file()?.map(Arc::new);
+        let run = match calls.clone() {
+            Some(calls) => run.with_call_sinks(move |of| calls.sink(of)),
+            None => run,
+        };
+        Ok((run, calls))
+    }
+
+    /// Whether the options make sense, as far as that can be told without touching anything.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        self.check_trigger()?;
+        if let TriggerSpec::Simulated(settings) = &self.trigger {
+            let pairs = settings.iter().map(|(key, value)| (key, value));
+            SimulatedVm::from_pairs(pairs).map_err(as_failure)?;
+        }
+        // The server of a simulated machine has an address once it runs.
+        let url = self.url.as_deref().unwrap_or("http://127.0.0.1/");
+        Ok(self.plan(url)?.validate()?)
+    }
+
+    /// How long a trial takes at least: its load before and after the migration.
+    pub(super) fn shortest(&self) -> Duration {
+        let warm_up = self.workload.load.warmup.unwrap_or(WARM_UP);
+        warm_up + self.before + self.after
+    }
+
     /// The trigger, and the URL of the server that it migrates.
     fn trigger(&self) -> Result<(Box<dyn Trigger>, String), Failure> {
+        self.check_trigger()?;
+        if let TriggerSpec::Simulated(settings) = &self.trigger {
+            let program = std::env::current_exe().context("cannot find this program itself")?;
+            let mut child = Command::new(program);
+            child.args(["target", "--simulated-vm"]);
+            let own_seed = settings.iter().any(|(key, _)| key == "seed");
+            let vm = SimulatedVm::from_pairs(settings.iter().map(|(key, value)| (key, value)));
+            let vm = vm.map_err(as_failure)?;
+            let vm = if own_seed { vm } else { vm.with_seed(self.workload.load.seed) };
+            let simulated = SimulatedTrigger::start(child, vm).map_err(as_failure)?;
+            let url = simulated.url().to_owned();
+            return Ok((Box::new(simulated), url));
+        }
+        let url = self.url.clone().unwrap_or_default();
+        let trigger: Box<dyn Trigger> = match self.trigger.clone() {
+            TriggerSpec::Command { argv } => {
+                let trigger = CommandTrigger::new(argv).map_err(as_failure)?;
+                Box::new(match self.strategy {
+                    Some(strategy) => trigger.with_strategy(strategy),
+                    None => trigger,
+                })
+            }
+            TriggerSpec::Qmp(options) => Box::new(QmpTrigger::new(options).map_err(as_failure)?),
+            other => return Err(Failure::usage(format!("this version cannot run {other:?}"))),
+        };
+        Ok((trigger, url))
+    }
+
+    /// Whether the trigger goes together with the URL and the options.
+    fn check_trigger(&self) -> Result<(), Failure> {
         if self.strategy.is_some() && !matches!(self.trigger, TriggerSpec::Command { .. }) {
             return Err(Failure::usage(
                 "--strategy is for command: triggers; give this one its key, as in \
                  --trigger simulated:strategy=post-copy",
             ));
         }
-        if let TriggerSpec::Simulated(settings) = &self.trigger {
+        if let TriggerSpec::Simulated(_) = &self.trigger {
             if let Some(url) = &self.url {
                 return Err(Failure::usage(format!(
                     "nothing here migrates the machine behind '{url}': give --trigger command:… or \
@@ -205,35 +260,13 @@ impl Args {
                      out, or give another --trigger",
                 ));
             }
-            let program = std::env::current_exe().context("cannot find this program itself")?;
-            let mut child = Command::new(program);
-            child.args(["target", "--simulated-vm"]);
-            let own_seed = settings.iter().any(|(key, _)| key == "seed");
-            let vm = SimulatedVm::from_pairs(settings.iter().map(|(key, value)| (key, value)));
-            let vm = vm.map_err(as_failure)?;
-            let vm = if own_seed { vm } else { vm.with_seed(self.workload.load.seed) };
-            let simulated = SimulatedTrigger::start(child, vm).map_err(as_failure)?;
-            let url = simulated.url().to_owned();
-            return Ok((Box::new(simulated), url));
-        }
-        let Some(url) = self.url.clone() else {
+        } else if self.url.is_none() {
             return Err(Failure::usage(
                 "the trigger needs the URL of the server in the machine that it migrates: loadgen \
                  migrate URL --trigger SPEC",
             ));
-        };
-        let trigger: Box<dyn Trigger> = match self.trigger.clone() {
-            TriggerSpec::Command { argv } => {
-                let trigger = CommandTrigger::new(argv).map_err(as_failure)?;
-                Box::new(match self.strategy {
-                    Some(strategy) => trigger.with_strategy(strategy),
-                    None => trigger,
-                })
-            }
-            TriggerSpec::Qmp(options) => Box::new(QmpTrigger::new(options).map_err(as_failure)?),
-            other => return Err(Failure::usage(format!("this version cannot run {other:?}"))),
-        };
-        Ok((trigger, url))
+        }
+        Ok(())
     }
 
     /// Whether there is no probe only because the load is one of newcomers already.

@@ -1,7 +1,9 @@
 //! The subcommands, one file each.
 
+pub(crate) mod compare;
 pub(crate) mod completions;
 mod conclude;
+pub(crate) mod experiment;
 pub(crate) mod man;
 pub(crate) mod migrate;
 pub(crate) mod report;

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use loadgen_core::Report;
+use loadgen_core::experiment::{self, Summary, is_experiment};
 use loadgen_core::printable::printable;
-use loadgen_core::report::{render_csv, render_html, write_file};
+use loadgen_core::report::{render_csv, render_html, reports_in, write_file};
 
 use super::read_report;
 use crate::exit::{Exit, Failure};
@@ -16,18 +17,19 @@ use crate::output::{check_writable, render, to_stdout};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Args {
-    /// JSON report, '-' for stdin, or a directory with reports
+    /// JSON report, '-' for stdin, or a directory: of an experiment, or with reports
     ///
-    /// In a directory: DIR/report.json, or else every DIR/*.json and DIR/*/report.json, of
+    /// Of an experiment (DIR/plan.toml and DIR/trials) it is told what the trials show together,
+    /// and CSV has a row a trial. Else DIR/report.json, or else every DIR/*.json and DIR/*/report.json, of
     /// which only text can be made together.
     #[arg(value_name = "FILE|DIR")]
     input: PathBuf,
 
-    /// Write one self-contained HTML file with the timeline ('-': stdout)
+    /// Write one self-contained HTML file ('-': stdout)
     #[arg(long, value_name = "OUT", help_heading = "Output")]
     html: Option<PathBuf>,
 
-    /// Write the timeline's windows as CSV ('-': stdout)
+    /// Write the timeline's windows, or the trials of an experiment, as CSV ('-': stdout)
     #[arg(long, value_name = "OUT", help_heading = "Output")]
     csv: Option<PathBuf>,
 
@@ -40,6 +42,7 @@ Examples:
   loadgen report report.json                       as text
   loadgen report report.json --html report.html
   loadgen report report.json --csv - | head
+  loadgen report study                             an experiment: loadgen experiment --out study
   loadgen migrate --format json | tee report.json | loadgen report -";
 
 pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
@@ -47,6 +50,9 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     let files = [args.html.as_deref(), args.csv.as_deref(), args.output.file()];
     for file in files.into_iter().flatten().filter(|file| !is_stdout(file)) {
         check_writable(file)?;
+    }
+    if is_experiment(&args.input) {
+        return experiment(args, format);
     }
     let reports = inputs(&args.input)?
         .iter()
@@ -78,26 +84,30 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The reports behind a name, in the order of their names.
+/// What the trials of an experiment say together, finished or not.
+fn experiment(args: &Args, format: Format) -> Result<Exit, Failure> {
+    let summary = Summary::read(&args.input).map_err(Failure::usage)?;
+    let quiet = args.output.quiet;
+    if let Some(out) = &args.html {
+        write(out, &experiment::render_html(&summary), quiet)?;
+    }
+    if let Some(out) = &args.csv {
+        write(out, &experiment::render_csv(&summary), quiet)?;
+    }
+    if (args.html.is_none() && args.csv.is_none()) || args.output.is_asked_for() {
+        let text = match format {
+            Format::Json => summary.to_json_pretty().map_err(anyhow::Error::from)?,
+            Format::Text => experiment::render_text(&summary),
+        };
+        write(args.output.file().unwrap_or(Path::new("-")), &text, quiet)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The reports behind a name.
 fn inputs(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let own = path.join("report.json");
-    if own.is_file() {
-        return Ok(vec![own]);
-    }
     let unreadable = |e| Failure::usage(format!("cannot read '{}': {e}", path.display()));
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?.path();
-        if entry.is_dir() {
-            found.extend(Some(entry.join("report.json")).filter(|inner| inner.is_file()));
-        } else if entry.extension().is_some_and(|extension| extension == "json") {
-            found.push(entry);
-        }
-    }
-    found.sort();
+    let found = reports_in(path).map_err(unreadable)?;
     if found.is_empty() {
         return Err(Failure::usage(format!("'{}' holds no report (*.json)", path.display())));
     }

@@ -24,7 +24,7 @@ pub(crate) struct LoadOptions {
 
     /// Leave calls that start in this first part out of the summary [default: 0s; in `migrate`: 1s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    warmup: Option<Duration>,
+    pub(crate) warmup: Option<Duration>,
 
     /// Give a call up this long after its first byte was sent; also limits connecting
     ///

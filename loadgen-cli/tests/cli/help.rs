@@ -18,6 +18,8 @@ fn short_help() {
     snapshot("migrate", &["migrate", "-h"]);
     snapshot("target", &["target", "-h"]);
     snapshot("report", &["report", "-h"]);
+    snapshot("experiment", &["experiment", "-h"]);
+    snapshot("compare", &["compare", "-h"]);
 }
 
 #[test]
@@ -28,6 +30,8 @@ fn long_help() {
     snapshot("migrate_long", &["migrate", "--help"]);
     snapshot("target_long", &["target", "--help"]);
     snapshot("report_long", &["report", "--help"]);
+    snapshot("experiment_long", &["experiment", "--help"]);
+    snapshot("compare_long", &["compare", "--help"]);
 }
 
 #[test]

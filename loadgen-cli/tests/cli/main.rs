@@ -4,6 +4,7 @@
 
 mod chaos;
 mod common;
+mod experiment;
 mod help;
 mod migrate;
 mod output;

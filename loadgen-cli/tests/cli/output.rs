@@ -5,8 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::common::{self, Target, finish, in_time, loadgen, run};
-use crate::require::require;
+use crate::common::{self, Target, finish, has_mounts_of_its_own, in_time, loadgen, run};
 
 const LOAD: [&str; 6] = ["-r", "50", "-d", "500ms", "--format", "json"];
 
@@ -36,11 +35,7 @@ fn a_full_stdout_saves_the_report_elsewhere() {
 /// not there for anybody else, and goes with the process.
 #[test]
 fn a_full_disk_sends_the_report_to_stdout_and_leaves_nothing_behind() {
-    let unshare = ["--map-root-user", "--mount", "true"];
-    let allowed = Command::new("unshare").args(unshare).stderr(Stdio::null()).status();
-    let allowed = allowed.is_ok_and(|status| status.success());
-    let what = "a mount namespace (unshare, as root or with unprivileged user namespaces)";
-    if !require(allowed, what, "util-linux") {
+    if !has_mounts_of_its_own() {
         return;
     }
     let target = Target::start(&[]);

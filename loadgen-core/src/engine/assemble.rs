@@ -7,12 +7,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::SystemTime;
 
 use super::looks::NOTABLE;
 use super::verdict;
 use super::worker::Harvest;
-use crate::clock::{Clock, Nanos, as_millis, as_seconds};
+use crate::clock::{Clock, Nanos, as_millis, as_seconds, rfc3339};
 use crate::error::RunError;
 use crate::event::{EventReport, KeptEvents};
 use crate::expectation::Miss;
@@ -115,7 +114,7 @@ pub(super) fn assemble(
     }
     let report = Report {
         schema: SCHEMA.to_owned(),
-        tool: Tool { name: "loadgen".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        tool: Tool::this(),
         environment,
         started_at: rfc3339(clock.started_at()),
         duration_s: as_seconds(finished),
@@ -468,8 +467,4 @@ fn failed_call(call: &CallRecord) -> FailedCall {
             Outcome::Answered(status) | Outcome::AsExpected(status) => format!("status-{status}"),
         },
     }
-}
-
-fn rfc3339(time: SystemTime) -> String {
-    humantime::format_rfc3339_millis(time).to_string()
 }

@@ -383,6 +383,24 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
+/// Takes the lock of a file, which nobody else gets until it is closed; `false`: someone has it.
+pub(crate) fn lock(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: flock takes two integers and touches no memory of ours.
+    match check(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reserves room for so many bytes on the disk of a file. What has no means for it says
+/// [`Unsupported`](io::ErrorKind::Unsupported).
+pub(crate) fn reserve(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
+    let length = libc::off_t::try_from(bytes).unwrap_or(libc::off_t::MAX);
+    // SAFETY: fallocate takes integers and touches no memory of ours.
+    check(unsafe { libc::fallocate(fd.as_raw_fd(), 0, 0, length) }).map(drop)
+}
+
 /// The number of a network interface, if there is one of this name.
 pub(crate) fn interface_number(name: &CStr) -> Option<u32> {
     // SAFETY: `name` is a NUL-terminated string that lives for the length of the call.

@@ -97,6 +97,32 @@ pub fn write_file(path: &Path, contents: &[u8]) -> Result<(), WriteError> {
         .map_err(|cause| WriteError { path: path.to_owned(), cause })
 }
 
+/// The reports behind a name, in the order of their names: the file itself; of a directory
+/// `DIR/report.json`, or else every `DIR/*.json` and `DIR/*/report.json`.
+///
+/// # Errors
+/// A directory cannot be read.
+pub fn reports_in(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let own = path.join("report.json");
+    if own.is_file() {
+        return Ok(vec![own]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?.path();
+        if entry.is_dir() {
+            found.extend(Some(entry.join("report.json")).filter(|inner| inner.is_file()));
+        } else if entry.extension().is_some_and(|extension| extension == "json") {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// Whether a path leads to a stream of the caller (such as a redirection), which
 /// is continued by [`write_file`], not replaced, whatever directory it is in.
 #[must_use]

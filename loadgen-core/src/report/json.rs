@@ -102,25 +102,34 @@ impl Report {
     }
 }
 
-/// Reads a document of a schema that is known, passing unknown fields over.
+/// Reads a document of a schema that is known, which has the plan of a run, passing unknown
+/// fields over.
 pub(crate) fn read<T: DeserializeOwned>(mut document: Value) -> Result<T, ReportError> {
+    // Once, and not whenever the whole is read.
+    let passed = document.get_mut("plan").map_or(Ok(()), pass_over_unknown);
+    passed.map_err(|error| unreadable(&document, "plan", error))?;
+    read_planless(document)
+}
+
+/// The same of a document without such a plan.
+pub(crate) fn read_planless<T: DeserializeOwned>(mut document: Value) -> Result<T, ReportError> {
+    let read = later_version::read(&mut document);
+    read.map(|(read, _)| read).map_err(|error| unreadable(&document, "", error))
+}
+
+/// A field that cannot be read, within a part of the document.
+fn unreadable(document: &Value, within: &str, error: Unreadable) -> ReportError {
+    let Unreadable { path, reason } = error;
     let version = document["tool"]["version"].as_str();
     let version = version.filter(|version| *version != env!("CARGO_PKG_VERSION"));
-    let version = version.map(cell::clean);
-    let unreadable = |within: &str, Unreadable { path, reason }| ReportError::Field {
+    ReportError::Field {
         path: cell::clean(&match path.as_str() {
             "." => within.to_owned(),
             path => [within, path].join(if within.is_empty() { "" } else { "." }),
         }),
         reason: cell::clean(&reason),
-        version: version.clone(),
-    };
-    // Once, and not whenever the whole is read.
-    if let Some(plan) = document.get_mut("plan") {
-        pass_over_unknown(plan).map_err(|error| unreadable("plan", error))?;
+        version: version.map(cell::clean),
     }
-    let (read, _) = later_version::read(&mut document).map_err(|error| unreadable("", error))?;
-    Ok(read)
 }
 
 pub(crate) fn syntax(error: serde_json::Error) -> ReportError {

@@ -29,10 +29,11 @@ mod schema_check;
 #[cfg(test)]
 pub(crate) mod schema_tests;
 pub(crate) mod sections;
+pub(crate) mod span;
 pub(crate) mod text;
 
 pub use csv::render_csv;
-pub use file::{SaveError, Unsaved, WriteError, is_stream, write_file};
+pub use file::{SaveError, Unsaved, WriteError, is_stream, reports_in, write_file};
 pub use html::render_html;
 pub use json::ReportError;
 pub use latency::Latency;

@@ -246,6 +246,13 @@ pub struct Tool {
     pub version: String,
 }
 
+impl Tool {
+    /// This one.
+    pub(crate) fn this() -> Self {
+        Self { name: "loadgen".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
 /// The machine that measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -84,10 +84,7 @@ impl SweepReport {
     pub fn new(plan: Plan) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
-            tool: Tool {
-                name: env!("CARGO_PKG_NAME").to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
+            tool: Tool::this(),
             plan,
             environment: None,
             steps_per_s: Vec::new(),

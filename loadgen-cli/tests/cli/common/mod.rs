@@ -139,6 +139,15 @@ pub(crate) fn is_alive(pid: u32) -> bool {
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").starts_with(" Z"))
 }
 
+/// Whether this process may have mounts that nobody else sees; fails where it has to.
+pub(crate) fn has_mounts_of_its_own() -> bool {
+    let unshare = ["--map-root-user", "--mount", "true"];
+    let allowed = Command::new("unshare").args(unshare).stderr(Stdio::null()).status();
+    let allowed = allowed.is_ok_and(|status| status.success());
+    let what = "a mount namespace (unshare, as root or with unprivileged user namespaces)";
+    crate::require::require(allowed, what, "util-linux")
+}
+
 /// Waits until something is so.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -1,42 +1,36 @@
 //! The run cut at the events of the migration, and the events themselves.
 
-use hdrhistogram::Histogram;
 use serde_json::Value;
 
-use super::super::{Latency, Migration, PhaseReport, Report, latency};
+use super::super::span::Span;
+use super::super::{Latency, Migration, Report};
 use super::load::{class_list, is_lower_bound, lower_bound};
 use super::{Events, Section, cell};
 
 /// Response time before, during and after.
 pub(super) fn response(report: &Report, migration: &Migration) -> Section {
-    let named = |name: &str| migration.phases.iter().filter(|p| p.name == name).collect::<Vec<_>>();
-    let during: Vec<_> = migration
-        .phases
-        .iter()
-        .filter(|p| !matches!(p.name.as_str(), "warm-up" | "before" | "after"))
-        .collect();
     let mut rows = Vec::new();
     let (mut missing, mut bounds) = (false, false);
-    for (name, phases) in
-        [("before", named("before")), ("during", during), ("after", named("after"))]
-    {
-        let latency = together(&phases);
+    for (name, span) in [
+        ("before", Span::before(migration)),
+        ("during", Span::during(migration)),
+        ("after", Span::after(migration)),
+    ] {
+        let latency = span.response_time();
         missing |= latency.p50_us.is_none() || latency.p99_us.is_none();
-        let censored = phases.iter().map(|p| p.counts.censored).sum();
-        let [mean, p50, p99, max] = times(&latency, censored);
+        let [mean, p50, p99, max] = times(&latency, span.sum(|p| p.counts.censored));
         bounds |= [&mean, &p50, &p99, &max].iter().any(|time| time.starts_with('≥'));
-        let span = phases.first().zip(phases.last());
         rows.push(vec![
             name.to_owned(),
-            span.map_or_else(|| cell::NONE.to_owned(), |(a, b)| cell::seconds(b.end_s - a.start_s)),
+            span.length_s().map_or_else(|| cell::NONE.to_owned(), cell::seconds),
             cell::count(latency.count),
             mean,
             p50,
             p99,
             max,
-            cell::count(phases.iter().map(|p| p.counts.failed).sum()),
-            goodput(&phases),
-            received(&phases),
+            cell::count(span.sum(|p| p.counts.failed)),
+            cell::rate_or_none(span.rate(|p| p.goodput_per_s)),
+            received(span.rate(|p| p.bytes_per_s)),
         ]);
     }
     let mut notes = vec![
@@ -82,52 +76,8 @@ fn times(latency: &Latency, censored: u64) -> [String; 4] {
     ]
 }
 
-/// A rate over several phases, weighted by their lengths.
-fn weighted(phases: &[&PhaseReport], rate: impl Fn(&PhaseReport) -> Option<f64>) -> Option<f64> {
-    let (mut sum, mut span) = (0.0, 0.0);
-    for phase in phases.iter().filter(|p| p.end_s > p.start_s) {
-        sum += rate(phase)? * (phase.end_s - phase.start_s);
-        span += phase.end_s - phase.start_s;
-    }
-    (span > 0.0).then(|| sum / span)
-}
-
-fn goodput(phases: &[&PhaseReport]) -> String {
-    weighted(phases, |p| p.goodput_per_s).map_or_else(|| cell::NONE.to_owned(), cell::rate)
-}
-
-fn received(phases: &[&PhaseReport]) -> String {
-    weighted(phases, |p| p.bytes_per_s).map_or_else(|| cell::NONE.to_owned(), cell::throughput)
-}
-
-/// The response times of several phases as one distribution. Count, mean and
-/// extremes are exact; quantiles come from the merged histograms, and are `None`
-/// where a phase of several carries none.
-fn together(phases: &[&PhaseReport]) -> Latency {
-    if let [only] = phases {
-        return only.response_time.clone();
-    }
-    let parts: Vec<&Latency> =
-        phases.iter().map(|p| &p.response_time).filter(|l| l.count > 0).collect();
-    let count = parts.iter().map(|l| l.count).sum::<u64>();
-    let sum: Option<f64> = parts.iter().map(|l| Some(l.mean_us? * l.count as f64)).sum();
-    let merged = merged(&parts).filter(|histogram| histogram.len() == count);
-    let of_all = merged.map_or_else(Latency::default, |histogram| latency(&histogram, false));
-    Latency {
-        count,
-        min_us: parts.iter().filter_map(|l| l.min_us).min_by(f64::total_cmp),
-        mean_us: sum.filter(|_| count > 0).map(|sum| sum / count as f64),
-        max_us: parts.iter().filter_map(|l| l.max_us).max_by(f64::total_cmp),
-        ..of_all
-    }
-}
-
-fn merged(parts: &[&Latency]) -> Option<Histogram<u64>> {
-    let mut merged = Histogram::new(3).ok()?;
-    for part in parts {
-        merged.add(part.histogram()?).ok()?;
-    }
-    Some(merged)
+fn received(bytes_per_s: Option<f64>) -> String {
+    bytes_per_s.map_or_else(|| cell::NONE.to_owned(), cell::throughput)
 }
 
 /// One row a phase.
@@ -150,8 +100,8 @@ pub(super) fn table(migration: &Migration) -> Section {
             p50,
             p99,
             max,
-            goodput(&[phase]),
-            received(&[phase]),
+            cell::rate_or_none(phase.goodput_per_s),
+            received(phase.bytes_per_s),
         ]);
         if !phase.errors.is_empty() {
             notes.push(format!("failed in {}: {}", phase.name, class_list(&phase.errors)));
@@ -229,45 +179,5 @@ pub(super) fn events(report: &Report, wanted: Events) -> Section {
         rows,
         text_columns: 3,
         notes,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::sample;
-
-    #[test]
-    fn phases_together_are_the_distribution_of_all_their_calls() {
-        let report = sample::pre_copy();
-        let migration = report.migration.unwrap();
-        let phases: Vec<_> = migration.phases.iter().collect();
-        let all = together(&phases);
-        let calls: u64 = phases.iter().map(|p| p.response_time.count).sum();
-        assert_eq!(all.count, calls);
-        // Against the figures that the sample computed from the calls themselves:
-        // the whole run without its warm-up.
-        let measured: Vec<_> = phases[1..].to_vec();
-        let (own, direct) = (together(&measured), &report.response_time);
-        assert_eq!(own.count, direct.count);
-        for (a, b) in [
-            (own.mean_us, direct.mean_us),
-            (own.p50_us, direct.p50_us),
-            (own.p99_us, direct.p99_us),
-            (own.max_us, direct.max_us),
-        ] {
-            let (a, b) = (a.unwrap(), b.unwrap());
-            assert!((a - b).abs() <= b * 0.002, "{a} {b}");
-        }
-    }
-
-    #[test]
-    fn no_quantile_without_all_histograms() {
-        let mut migration = sample::pre_copy().migration.unwrap();
-        migration.phases[3].response_time.histogram = None;
-        let phases: Vec<_> = migration.phases.iter().collect();
-        let all = together(&phases);
-        assert_eq!((all.p50_us, all.p99_us), (None, None));
-        assert!(all.mean_us.is_some() && all.max_us.is_some());
     }
 }

@@ -1,0 +1,192 @@
+//! What an experiment looks like: text, HTML, CSV, and JSON against its schema.
+
+use roxmltree::{Document, ParsingOptions};
+use serde_json::{Value, json};
+
+use super::invented::trial;
+use crate::experiment::*;
+use crate::report::schema_tests::Schema;
+
+/// Three blocks of two sizes and two strategies, with all that can happen in them.
+fn sample() -> Summary {
+    let design = Design::new(7)
+        .with_seed(3)
+        .with_warm_up_blocks(1)
+        .with_factor(Factor::new("memory", ["512MiB", "1GiB"]))
+        .with_factor(Factor::new("strategy", ["pre-copy", "post-copy"]));
+    let mut plan = ExperimentPlan::new(design).with_name("sizes and strategies");
+    plan = plan.with_load("rate", "100");
+    let cells = plan.design.cells().unwrap();
+    let mut trials: Vec<Trial> = Vec::new();
+    let push = |trials: &mut Vec<Trial>, block: u32, cell: usize, repeats: u32, bad: bool| {
+        let index = trials.len() as u32 + 1;
+        // Looks random and never changes.
+        let noise = f64::from((index * 37 + 11) % 101) / 101.0;
+        let total = [4_000.0, 3_000.0, 8_000.0, 6_000.0][cell] * (0.95 + 0.1 * noise);
+        let mut one = trial(index, block + 1, &cells[cell], "total_migration_time_ms", total);
+        let outage = [120.0, 300.0, 130.0, 320.0][cell] * (0.9 + 0.2 * noise);
+        one.figures.metrics.insert("outage_established_ms".to_owned(), Some(outage));
+        let lost = f64::from((index * 7) % 3);
+        one.figures.metrics.insert("calls_lost".to_owned(), Some(lost));
+        one.figures.metrics.insert("unreachable_ms".to_owned(), None);
+        one.position = trials.iter().filter(|t| t.block == block + 1).count() as u32 + 1;
+        (one.repeats, one.warm_up) = (repeats, block == 0);
+        one.report = Some(format!("trials/{index:04}/report.json"));
+        if bad {
+            one.status =
+                if index.is_multiple_of(2) { TrialStatus::Failed } else { TrialStatus::Invalid };
+            one.reason = Some("the machine <did> not come up\u{1b}[2J".to_owned());
+            one.report = None;
+            one.figures = Figures::default();
+        }
+        (one.boot, one.since_boot) = (Some(index), Some(1));
+        one.load_average = Some(0.25);
+        one.values.insert("socket".to_owned(), "/run/vm".to_owned());
+        trials.push(one);
+    };
+    for block in 0..6 {
+        let order = plan.design.order(block).unwrap();
+        for (place, cell) in order.iter().enumerate() {
+            push(&mut trials, block, *cell, 0, block == 2 && place < 2);
+        }
+        if block == 2 {
+            push(&mut trials, block, order[0], 1, false);
+            push(&mut trials, block, order[1], 1, false);
+        }
+    }
+    trials.last_mut().unwrap().figures.lower_bounds.insert("outage_established_ms".to_owned());
+    // One that is far off, and a cell with two modes.
+    let far = trials.iter_mut().rfind(|trial| trial.cell["memory"] == "1GiB").unwrap();
+    far.figures.metrics.insert("total_migration_time_ms".to_owned(), Some(40_000.0));
+    Summary::of(&plan, trials).unwrap()
+}
+
+#[test]
+fn text() {
+    let text = render_text(&sample());
+    insta::assert_snapshot!("experiment_text", text);
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+    for line in text.lines().filter(|line| line.starts_with("  *") || line.starts_with("  (")) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+#[test]
+fn nothing_measured() {
+    let plan = ExperimentPlan::new(Design::new(3));
+    let none = Summary::of(&plan, Vec::new()).unwrap();
+    let text = render_text(&none);
+    assert!(text.contains("unfinished") && text.contains("3 still to be made"), "{text}");
+    assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+    assert_eq!(render_csv(&none).lines().count(), 1);
+    page(&none);
+}
+
+fn page(summary: &Summary) -> String {
+    let page = render_html(summary);
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(&page, options).unwrap();
+    for node in document.descendants().filter(roxmltree::Node::is_element) {
+        let tag = node.tag_name().name();
+        assert!(!["script", "img", "link", "iframe"].contains(&tag), "<{tag}>");
+        let foreign = |a: roxmltree::Attribute<'_, '_>| ["src", "href"].contains(&a.name());
+        assert!(!node.attributes().any(foreign));
+    }
+    page
+}
+
+#[test]
+fn pages_are_well_formed_and_load_nothing() {
+    let page = page(&sample());
+    assert!(page.contains("the machine &lt;did&gt; not come up\\u{1b}[2J"));
+    assert!(
+        page.contains("Total migration time") && page.contains("coverage") || page.contains("95 %")
+    );
+}
+
+#[test]
+fn a_row_a_trial() {
+    let summary = sample();
+    let csv = render_csv(&summary);
+    let mut rows = ::csv::Reader::from_reader(csv.as_bytes());
+    let header: Vec<String> = rows.headers().unwrap().iter().map(str::to_owned).collect();
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let rows: Vec<::csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), summary.trials.len());
+    for (row, trial) in rows.iter().zip(&summary.trials) {
+        assert_eq!(row[column("trial")], trial.index.to_string());
+        assert_eq!(row[column("factor_memory")], trial.cell["memory"]);
+        assert_eq!(row[column("counts")], trial.counts().to_string());
+        assert_eq!(row[column("plan_hash")], summary.plan_hash);
+        assert_eq!(&row[column("unreachable_ms")], "");
+        let total = trial.figures.get("total_migration_time_ms");
+        assert_eq!(row[column("total_migration_time_ms")].parse().ok(), total);
+    }
+    assert!(csv.contains("outage_established_ms,\n"), "the lower bound: {csv}");
+    assert!(Metric::all().iter().all(|metric| header.iter().any(|column| column == metric.name)));
+}
+
+fn schema() -> Schema {
+    Schema::read("experiment.schema.json")
+}
+
+#[test]
+fn experiments_keep_to_the_schema_and_have_no_field_that_it_lacks() {
+    let mut modes = sample();
+    let spread = modes.cells[0].metrics.get_mut("total_migration_time_ms").unwrap();
+    spread.two_groups = Some((1.0, 2.0));
+    let document = serde_json::to_value(&modes).unwrap();
+    schema().validate(&document);
+    schema().strict().validate(&document);
+    let missing = schema().not_in(&[document]);
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn the_schema_refuses_what_is_no_experiment() {
+    let good = serde_json::to_value(sample()).unwrap();
+    let changes: [fn(&mut Value); 5] = [
+        |v| v["schema"] = json!("loadgen-experiment/2"),
+        |v| v["trials"][0]["status"] = json!("lost"),
+        |v| v["comparisons"][0]["verdict"] = json!("equal"),
+        |v| v["cells"][0]["metrics"]["calls_lost"]["coverage"] = json!(1.5),
+        |v| {
+            v.as_object_mut().unwrap().remove("plan_hash");
+        },
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let mut bad = good.clone();
+        change(&mut bad);
+        assert!(!schema().takes(&bad), "change {i}");
+    }
+}
+
+#[test]
+fn a_summary_is_read_back_and_says_where_it_is_damaged() {
+    let summary = sample();
+    let json = summary.to_json_pretty().unwrap();
+    assert_eq!(Summary::from_json(&json).unwrap(), summary);
+    // A later version may have added fields.
+    let mut later: Value = serde_json::from_str(&json).unwrap();
+    later["tool"]["version"] = json!("9.9.9");
+    later["something"] = json!({"new": 1});
+    assert_eq!(Summary::from_json(&later.to_string()).unwrap().trials, summary.trials);
+    later["cells"][1]["n"] = json!("many");
+    let error = Summary::from_json(&later.to_string()).unwrap_err().to_string();
+    assert!(error.contains("cells[1].n") && error.contains("9.9.9"), "{error}");
+    assert!(Summary::from_json("{}").is_err());
+    let report = crate::report::sample::plain().to_json_pretty().unwrap();
+    let error = Summary::from_json(&report).unwrap_err().to_string();
+    assert!(error.contains("loadgen-report/1") && error.contains("loadgen-experiment/1"));
+}
+
+/// The same settings have the same hash, whatever is varied; others have another one.
+#[test]
+fn the_hash_is_of_the_settings() {
+    let of = |plan: ExperimentPlan| Summary::of(&plan, Vec::new()).unwrap().plan_hash;
+    let plan = || ExperimentPlan::new(Design::new(3)).with_load("rate", "1");
+    let more = ExperimentPlan::new(Design::new(9).with_seed(4)).with_load("rate", "1");
+    assert_eq!(of(plan()), of(more.with_name("x")));
+    assert_ne!(of(plan()), of(plan().with_load("rate", "2")));
+    assert_ne!(of(plan().with_load("a", "bc")), of(plan().with_load("ab", "c")));
+}
