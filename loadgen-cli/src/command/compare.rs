@@ -9,7 +9,7 @@ use loadgen_core::experiment::{
 
 use crate::exit::{Exit, Failure};
 use crate::messages::{note, warning};
-use crate::options::{Format, OutputOptions};
+use crate::options::{Format, OutputOptions, number_or_percent};
 use crate::output::{Place, check_writable};
 
 /// Tell what changed between two experiments, or two directories of reports
@@ -210,11 +210,6 @@ fn refused(error: &CompareError) -> Failure {
 }
 
 fn parse_margin(text: &str) -> Result<f64, String> {
-    let number = |text: &str| text.trim().parse::<f64>().ok();
-    let share = match text.strip_suffix('%') {
-        Some(percent) => number(percent).map(|percent| percent / 100.0),
-        None => number(text),
-    };
-    let share = share.filter(|share| (0.0..1.0).contains(share));
+    let share = number_or_percent(text).filter(|share| (0.0..1.0).contains(share));
     share.ok_or_else(|| format!("'{text}' is no share from 0 to below 1, such as 5%"))
 }

@@ -28,6 +28,15 @@ pub(crate) use sessions::SessionOptions;
 pub(crate) use target::TargetOptions;
 pub(crate) use workload::Workload;
 
+/// A number, or a percentage: `0.05`, `5%`.
+pub(crate) fn number_or_percent(text: &str) -> Option<f64> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    match text.strip_suffix('%') {
+        Some(percent) => number(percent).map(|percent| percent / 100.0),
+        None => number(text),
+    }
+}
+
 /// The options that stand on the command line, as opposed to defaults.
 #[derive(Debug)]
 pub(crate) struct Given(Vec<String>);

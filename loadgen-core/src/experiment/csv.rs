@@ -8,7 +8,7 @@ use crate::report::csv::field;
 
 /// One row a trial, with all of them: what failed or belongs to the warm-up says so. Columns:
 /// `trial`, `block`, `position`, `repeats`, `boot`, `since_boot`, `started_at` (RFC 3339),
-/// `took_s`, `status`, `warm_up`, `counts`, `plan_hash`, `load_average`, a column `factor_NAME`
+/// `took_s`, `status`, `degraded`, `warm_up`, `counts`, `plan_hash`, `load_average`, a column `factor_NAME`
 /// for each factor, each metric (its unit is in its name; empty: not measured), `lower_bounds`
 /// (metrics that were at least so large), `reason`.
 #[must_use]
@@ -36,7 +36,7 @@ pub fn render_csv(summary: &Summary) -> String {
     out
 }
 
-const FIRST: [&str; 13] = [
+const FIRST: [&str; 14] = [
     "trial",
     "block",
     "position",
@@ -46,6 +46,7 @@ const FIRST: [&str; 13] = [
     "started_at",
     "took_s",
     "status",
+    "degraded",
     "warm_up",
     "counts",
     "plan_hash",
@@ -64,6 +65,7 @@ fn first(trial: &Trial, plan_hash: &str) -> Vec<String> {
         field(&trial.started_at),
         format!("{:.3}", trial.took_s),
         trial.status.name().to_owned(),
+        trial.degraded.to_string(),
         trial.warm_up.to_string(),
         trial.counts().to_string(),
         plan_hash.to_owned(),

@@ -17,7 +17,7 @@ use super::progress::{ExperimentProgress, Observer};
 use super::store::Store;
 use super::summary::Summary;
 use super::testbed::{Nothing, Testbed, TrialContext};
-use super::trial::{Trial, TrialStatus, agenda_after};
+use super::trial::{Trial, TrialStatus, agenda_after, is_degraded};
 use super::trial_run::{MakeError, TrialRun};
 use crate::clock::rfc3339;
 use crate::panicked::said;
@@ -215,6 +215,7 @@ impl<'a> Course<'a> {
             warm_up: slot.block < self.plan.design.warm_up_blocks(),
             status,
             reason,
+            degraded: report.as_ref().is_some_and(is_degraded),
             boot: boot.map(|(boot, _)| boot),
             since_boot: boot.map(|(_, since)| since),
             started_at,

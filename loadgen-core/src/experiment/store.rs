@@ -54,13 +54,14 @@ impl Store {
         plan: &ExperimentPlan,
     ) -> Result<(Self, Kept), ExperimentError> {
         let kept = directory.join(PLAN);
-        let is_new = !exists(&kept)?;
-        if is_new && !is_empty(directory)? {
+        if !exists(&kept)? && !is_empty(directory)? {
             return Err(ExperimentError::NotEmpty { directory: directory.to_owned() });
         }
         let trials = directory.join(TRIALS);
         fs::create_dir_all(&trials).map_err(io_error("make", &trials))?;
         let lock = lock(directory)?;
+        // Another experiment may have been at work here while the lock was waited for.
+        let is_new = !exists(&kept)?;
         // Programs of the testbed run elsewhere, and are told of folders.
         let whole = fs::canonicalize(directory).map_err(io_error("find", directory))?;
         let mut store = Self { directory: whole, largest: 0, _lock: lock };

@@ -31,6 +31,9 @@ pub struct Trial {
     /// Why it did not succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Its figures hold with reservations, which are in the verdict of its report. It counts.
+    #[serde(default)]
+    pub degraded: bool,
     /// How often the testbed had been brought up when it began; `None`: nobody brings it up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<u32>,
@@ -39,7 +42,7 @@ pub struct Trial {
     pub since_boot: Option<u32>,
     /// When it began, with what was to be brought up for it: RFC 3339 with milliseconds, UTC.
     pub started_at: String,
-    /// How long all of it took, with what was brought up and down for it.
+    /// How long all of it took, with what was taken down before it and brought up for it.
     pub took_s: f64,
     /// Load average of this machine (1 minute) when the load began.
     #[serde(default)]
@@ -115,6 +118,11 @@ impl TrialStatus {
             _ => (Self::Completed, None),
         }
     }
+}
+
+/// Whether the figures of a report hold with reservations.
+pub(super) fn is_degraded(report: &Report) -> bool {
+    report.verdict.status == VerdictStatus::Degraded
 }
 
 impl Trial {

@@ -397,8 +397,13 @@ pub(crate) fn lock(fd: BorrowedFd<'_>) -> io::Result<bool> {
 /// [`Unsupported`](io::ErrorKind::Unsupported).
 pub(crate) fn reserve(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
     let length = libc::off_t::try_from(bytes).unwrap_or(libc::off_t::MAX);
-    // SAFETY: fallocate takes integers and touches no memory of ours.
-    check(unsafe { libc::fallocate(fd.as_raw_fd(), 0, 0, length) }).map(drop)
+    loop {
+        // SAFETY: fallocate takes integers and touches no memory of ours.
+        match check(unsafe { libc::fallocate(fd.as_raw_fd(), 0, 0, length) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map(drop),
+        }
+    }
 }
 
 /// The number of a network interface, if there is one of this name.

@@ -4,16 +4,13 @@
 use super::chart;
 use super::report::SweepReport;
 use super::sections::{answers, lines, sections, title};
-use crate::report::html::{STYLE, escape, list, table};
+use crate::report::html::{begin, escape, list, table};
 
 /// The sweep as one self-contained HTML page, with curves over the demanded rate.
 #[must_use]
 pub fn render_html(sweep: &SweepReport) -> String {
     let title = escape(&title(sweep));
-    let mut page = String::with_capacity(64 * 1024);
-    page.push_str("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
-    page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
-    page.push_str(&format!("<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"));
+    let mut page = begin(&title);
     page.push_str(&format!("<header>\n<h1>{title}</h1>\n</header>\n<section>\n"));
     list(&mut page, &answers(sweep));
     page.push_str("<dl>\n");

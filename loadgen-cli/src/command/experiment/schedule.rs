@@ -7,6 +7,7 @@ use loadgen_core::stats::{blocks_for_any, detectable_ratio};
 
 use super::watch::long;
 use crate::exit::Failure;
+use crate::options::number_or_percent;
 
 /// Blocks whose order is printed.
 const MOST_BLOCKS: u32 = 10;
@@ -16,12 +17,7 @@ const POWER: f64 = 0.8;
 
 /// A spread as it is written: 10% or 0.1.
 pub(super) fn parse_spread(text: &str) -> Result<f64, String> {
-    let number = |text: &str| text.trim().parse::<f64>().ok();
-    let share = match text.strip_suffix('%') {
-        Some(percent) => number(percent).map(|percent| percent / 100.0),
-        None => number(text),
-    };
-    let share = share.filter(|share| *share > 0.0 && *share <= 10.0);
+    let share = number_or_percent(text).filter(|share| *share > 0.0 && *share <= 10.0);
     share.ok_or_else(|| format!("'{text}' is no share above 0, such as 10%"))
 }
 

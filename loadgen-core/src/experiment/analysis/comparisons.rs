@@ -29,7 +29,7 @@ pub struct Comparison {
     pub b: BTreeMap<String, String>,
     /// Whether each trial of one side is held against that of the other in the same block.
     pub paired: bool,
-    /// Pairs; without blocks, trials of the smaller side.
+    /// Pairs; without blocks, trials of the smaller side. Of more than 2,000 the first 2,000.
     pub n: u64,
     /// The second side over the first (Hodges and Lehmann's estimate, of the logarithms). `None`
     /// where a value is 0: see `difference`.
@@ -44,7 +44,8 @@ pub struct Comparison {
     pub difference_low: Option<f64>,
     /// The other end of it.
     pub difference_high: Option<f64>,
-    /// How often chance alone would make the sides differ so much, or more: exact.
+    /// How often chance alone would make the sides differ so much, or more: exact up to 200 pairs,
+    /// or 60 trials of both sides; by the normal law beyond.
     pub p: f64,
     /// The same, of all `questions` together (Holm).
     pub p_holm: f64,

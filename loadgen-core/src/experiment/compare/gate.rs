@@ -145,11 +145,12 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Judges some rules on every cell of a side. Each bound is one-sided, and all of them together
+/// Judges some rules on every cell that a side was to have: one that was not tried cannot be
+/// judged. Each bound is one-sided, and all of them together
 /// are wrong in at most 5 of 100 sides (Bonferroni).
 #[must_use]
 pub fn judge(side: &Side, rules: &[&Rule]) -> Vec<Judged> {
-    let cells = side.cells();
+    let cells = side.planned_cells();
     let questions = (rules.len() * cells.len()).max(1) as f64;
     let confidence = Confidence::new(1.0 - 2.0 * ALPHA / questions);
     let one = |rule: &Rule, cell: &BTreeMap<String, String>| {

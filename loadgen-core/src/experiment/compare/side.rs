@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::experiment::design::Factor;
+use crate::experiment::design::{Cell, Design, Factor};
 use crate::experiment::error::ExperimentError;
 use crate::experiment::metric::Figures;
 use crate::experiment::plan::differing;
 use crate::experiment::store::is_experiment;
 use crate::experiment::summary::Summary;
-use crate::experiment::trial::{Trial, TrialStatus};
+use crate::experiment::trial::{Trial, TrialStatus, is_degraded};
 use crate::report::{Report, ReportError, reports_in};
 
 /// Settings of a run in which two sides may differ: each trial may have a seed of its own, and
@@ -152,6 +152,7 @@ impl Side {
             warm_up: false,
             status,
             reason,
+            degraded: is_degraded(report),
             boot: None,
             since_boot: None,
             started_at: report.started_at.clone(),
@@ -168,7 +169,16 @@ impl Side {
         self.trials.iter().filter(|trial| trial.counts())
     }
 
-    /// Its cells, in the order of its factors' levels.
+    /// The cells that it was to have, whether they were tried or not.
+    pub(super) fn planned_cells(&self) -> Vec<BTreeMap<String, String>> {
+        let all = self.factors.iter().cloned().fold(Design::new(1), Design::with_factor).cells();
+        match all {
+            Ok(all) if !self.factors.is_empty() => all.iter().map(Cell::to_levels).collect(),
+            _ => self.cells(),
+        }
+    }
+
+    /// The cells that were tried, in the order of its factors' levels.
     pub(super) fn cells(&self) -> Vec<BTreeMap<String, String>> {
         let mut cells: Vec<BTreeMap<String, String>> = Vec::new();
         for trial in &self.trials {

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use crate::experiment::design::{Design, Factor};
 use crate::experiment::plan::{ExperimentLimits, ExperimentPlan, Given, HookName, HookSettings};
-use crate::units::parse_duration;
+use crate::units::{parse_duration, share_of};
 
 /// The file.
 #[derive(Deserialize)]
@@ -138,11 +138,7 @@ impl<'de> Deserialize<'de> for Time {
 impl<'de> Deserialize<'de> for Margin {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Scalar(text) = Scalar::deserialize(deserializer)?;
-        let share = match text.strip_suffix('%') {
-            Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
-            None => text.parse().ok(),
-        };
-        let share = share.filter(|share| (0.0..1.0).contains(share));
+        let share = share_of(&text).filter(|share| *share < 1.0);
         share.map(Self).ok_or_else(|| {
             Error::custom(format!(
                 "a margin is a share from 0 to below 1, such as 5%, not '{text}'"

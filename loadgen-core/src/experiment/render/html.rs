@@ -2,16 +2,13 @@
 
 use super::sections::{Comparisons, answers, lines, sections, title};
 use crate::experiment::summary::Summary;
-use crate::report::html::{STYLE, escape, list, table};
+use crate::report::html::{begin, escape, list, table};
 
 /// The experiment as one self-contained HTML page.
 #[must_use]
 pub fn render_html(summary: &Summary) -> String {
     let title = escape(&title(summary));
-    let mut page = String::with_capacity(64 * 1024);
-    page.push_str("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
-    page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
-    page.push_str(&format!("<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"));
+    let mut page = begin(&title);
     page.push_str(&format!("<header>\n<h1>{title}</h1>\n</header>\n<section>\n"));
     list(&mut page, &answers(summary));
     page.push_str("<dl>\n");

@@ -70,7 +70,8 @@ pub(super) fn lines(summary: &Summary) -> Vec<(&'static str, String)> {
         lines.push(("trigger", spec.clone()));
     }
     if let Some(rate) = plan.settings.get("load.rate") {
-        lines.push(("rate", format!("{rate}/s")));
+        let is_plain = rate.parse::<f64>().is_ok();
+        lines.push(("rate", format!("{rate}{}", if is_plain { "/s" } else { "" })));
     }
     lines
 }
@@ -80,7 +81,11 @@ fn counted_trials(summary: &Summary) -> String {
         summary.trials.iter().filter(|trial| is_so(trial)).count() as u64
     };
     let status = |status| count(&|trial| trial.status == status && !trial.warm_up);
-    let mut parts = vec![format!("{} count", cell::count(count(&Trial::counts)))];
+    let reserved = match count(&|trial| trial.counts() && trial.degraded) {
+        0 => String::new(),
+        n => format!(" ({} of them with reservations, in their reports)", cell::count(n)),
+    };
+    let mut parts = vec![format!("{} count{reserved}", cell::count(count(&Trial::counts)))];
     let mut add = |n: u64, what: &str| {
         if n > 0 {
             parts.push(format!("{} {what}", cell::count(n)));
@@ -367,7 +372,7 @@ fn compared(
     Some(Section {
         title: title.to_owned(),
         scope: format!(
-            "second over first, or second minus first where there are zeros; exact signed-rank test \
+            "second over first, or second minus first where there are zeros; signed-rank test (exact up to 200 pairs) \
              of the pairs, p corrected by Holm within each metric and factor; slower and faster \
              mean worse and better by more than {} %",
             cell::fixed(summary.plan.margin * 100.0, 1)

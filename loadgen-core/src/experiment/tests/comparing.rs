@@ -143,6 +143,19 @@ fn gates_fire_when_it_is_shown() {
     assert!(judge(&side("b", &values), &many).iter().all(|j| j.outcome == Outcome::CannotJudge));
 }
 
+/// What was never tried must not pass.
+#[test]
+fn a_cell_that_was_not_tried_cannot_be_judged() {
+    let design = Design::new(6).with_factor(Factor::new("memory", ["1", "2"]));
+    let plan = ExperimentPlan::new(design.clone());
+    let mut side = Side::of_experiment("b", Summary::of(&plan, Vec::new()).unwrap());
+    let cells = design.cells().unwrap();
+    side.trials = (1..=8).map(|k| trial(k, k, &cells[0], "calls_lost", 0.0)).collect();
+    let rule: Rule = "calls_lost.median < 1".parse().unwrap();
+    let outcomes: Vec<Outcome> = judge(&side, &[&rule]).iter().map(|j| j.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Shown, Outcome::CannotJudge]);
+}
+
 #[test]
 fn what_is_no_rule_is_refused() {
     for (text, said) in [

@@ -36,7 +36,13 @@ fn names(trials: &[Trial]) -> Vec<String> {
 fn all_trials_are_made_and_kept_in_their_order() {
     let kept = directory();
     let out = kept.path().join("a/b");
-    let (one, asked) = experiment(plan(2), &out, |trial| Ok(report(f64::from(trial.index))));
+    let (one, asked) = experiment(plan(2), &out, |trial| {
+        let mut report = report(f64::from(trial.index));
+        if trial.index == 5 {
+            report.verdict.status = crate::report::VerdictStatus::Degraded;
+        }
+        Ok(report)
+    });
     let outcome = run(one).unwrap();
     assert_eq!((&outcome.ending, outcome.left), (&ExperimentEnding::Complete, 0));
     assert_eq!(names(&outcome.trials), order(&two_by_two(2).with_warm_up_blocks(1)));
@@ -46,6 +52,7 @@ fn all_trials_are_made_and_kept_in_their_order() {
         assert_eq!((trial.block as usize, trial.position as usize), (1 + place / 4, 1 + place % 4));
         assert_eq!((trial.warm_up, trial.counts()), (place < 4, place >= 4));
         assert_eq!(trial.figures.get("total_migration_time_ms"), Some(place as f64 + 1.0));
+        assert_eq!(trial.degraded, place == 4);
         let kept = std::fs::read_to_string(out.join(trial.report.as_ref().unwrap())).unwrap();
         assert_eq!(Figures::of(&crate::Report::from_json(&kept).unwrap()), trial.figures);
     }

@@ -71,6 +71,7 @@ pub(super) fn trial(index: u32, block: u32, cell: &Cell, metric: &str, value: f6
         warm_up: false,
         status: TrialStatus::Completed,
         reason: None,
+        degraded: false,
         boot: None,
         since_boot: None,
         started_at: "2026-11-27T12:00:00.000Z".to_owned(),

@@ -55,6 +55,7 @@ fn sample() -> Summary {
         }
     }
     trials.last_mut().unwrap().figures.lower_bounds.insert("outage_established_ms".to_owned());
+    trials.last_mut().unwrap().degraded = true;
     // One that is far off, and a cell with two modes.
     let far = trials.iter_mut().rfind(|trial| trial.cell["memory"] == "1GiB").unwrap();
     far.figures.metrics.insert("total_migration_time_ms".to_owned(), Some(40_000.0));

@@ -13,21 +13,14 @@ use super::chart::{self, View};
 use super::sections::{self, Events, Section, cell};
 use super::{Migration, Report, VerdictStatus};
 
-pub(crate) const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("style.css");
 
 /// The report as one self-contained HTML page.
 #[must_use]
 pub fn render_html(report: &Report) -> String {
     let head = sections::head(report);
-    let mut page = String::with_capacity(256 * 1024);
-    page.push_str("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
-    page.push_str(
-        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>",
-    );
-    page.push_str(&escape(&format!("{} – {}", head.title, report.plan.target().url())));
-    page.push_str("</title>\n<style>\n");
-    page.push_str(STYLE);
-    page.push_str("</style>\n</head>\n<body>\n");
+    let title = format!("{} – {}", head.title, report.plan.target().url());
+    let mut page = begin(&escape(&title));
     header(&mut page, report, &head);
     if let Some(migration) = &report.migration {
         tiles(&mut page, &migration_tiles(report, migration));
@@ -42,6 +35,15 @@ pub fn render_html(report: &Report) -> String {
     glossary::definitions(&mut page);
     page.push_str("</body>\n</html>\n");
     page
+}
+
+/// A page of this style up to its body, with a title that is escaped already.
+pub(crate) fn begin(title: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n<meta \
+         name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n"
+    )
 }
 
 /// Text that stands for itself in HTML, in content and in quoted attributes.
