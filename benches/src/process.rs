@@ -111,12 +111,18 @@ fn watch(bash: &mut Child) -> Result<(ExitStatus, u64)> {
             bash.wait()?;
             bail!("the program was ended: it still ran after {PATIENCE:?}");
         }
-        let status = child.and_then(|id| fs::read_to_string(format!("/proc/{id}/status")).ok());
-        let line = status.as_deref().and_then(|s| s.lines().find_map(|l| l.strip_prefix("VmHWM:")));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
-        peak = peak.max(kib.unwrap_or(0));
+        peak = peak.max(child.and_then(|id| memory_kib(id, "VmHWM")).unwrap_or(0));
         thread::sleep(LOOK_EVERY);
     }
+}
+
+/// Memory of a process in KiB by its name in `/proc/ID/status`: `VmRSS` is resident now, `VmHWM`
+/// was so at most. `None`: the process has ended.
+#[must_use]
+pub fn memory_kib(id: u32, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// Processes that a process has started, if any.

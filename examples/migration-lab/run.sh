@@ -17,10 +17,15 @@ help() {
     cat <<'TEXT'
 usage: run.sh --out DIR [options]
        run.sh --stress --out DIR [options]
+       run.sh --experiment PLAN.toml --out DIR [options]
 
 Boots a small Debian guest with Apache in QEMU, loads it, migrates it live to a second
 QEMU and reports what its clients felt; once for each memory size. All traffic stays in
 a network namespace that is gone afterwards.
+
+With --experiment the plan says which guests are booted, how they are moved and loaded, and how
+often (loadgen experiment; examples/study/study.toml is one): DIR is that of the experiment. Of the
+options below those about the guest hold.
 
 With --stress nothing is migrated: the guest (of 512 MB) is loaded at rising rates, for
 response time over request rate and the rate at which it saturates. Of the options below
@@ -29,6 +34,7 @@ those about migrations then have no effect.
   --out DIR               where DIR/SIZE/report.json, report.html and the logs go
   --sizes LIST            VM memory in MB (512,1024,2048)
   --rate R                calls per second over open connections (100)
+  --experiment PLAN.toml  many migrations by a plan
   --stress                a stress test instead of migrations
   --rates RATES           its rates: LOW..HIGH/STEP, or a list (100..900/100)
   --step-time S           how long it stays at each of them (10)
@@ -37,7 +43,8 @@ those about migrations then have no effect.
   --reach-check HOW       how loadgen asks the guest's kernel: auto, rst:PORT, icmp, syn, off (auto)
   --reach-rate R          how often a second (200)
   --tls                   the guest's https in place of its http
-  --strategy NAME         pre-copy, post-copy or stop-and-copy (pre-copy)
+  --strategy NAME         pre-copy, post-copy, stop-and-copy or hybrid, with what helps it, such as
+                          pre-copy+auto-converge (pre-copy)
   --bandwidth B           limit of the migration stream, per second (32MiB)
   --downtime-limit T      QEMU's own aim for the pause (300ms)
   --fill PERCENT          part of the memory filled with random data (25)
@@ -67,7 +74,7 @@ LAB_MAX_TIME=600 LAB_BOOT_TIMEOUT=180 LAB_WARM_UP=5 LAB_OUT='' LAB_LOADGEN=${LOA
 cache=${MIGRATION_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/loadgen-migration-lab}
 rebuild=no build_only=no install=no
 
-LAB_OPTIONS=''
+LAB_OPTIONS='' LAB_EXPERIMENT=''
 while (($#)); do
     case $1 in
         --) (($# == 1)) || printf -v LAB_OPTIONS '%q ' "${@:2}"; break ;;
@@ -83,6 +90,7 @@ while (($#)); do
     case $1 in
         --out) LAB_OUT=$2 ;;
         --sizes) LAB_SIZES=$2 ;;
+        --experiment) LAB_EXPERIMENT=$2 ;;
         --rate) LAB_RATE=$2 ;;
         --probe-rate) LAB_PROBE_RATE=$2 ;;
         --rates) LAB_RATES=$2 ;;
@@ -119,7 +127,9 @@ check_options() {
     for name in LAB_FILL LAB_DIRTY_MB LAB_DIRTY_RATE LAB_MAX_TIME; do
         [[ ${!name} =~ ^(0|[1-9][0-9]*)$ ]] || usage_error "'${!name}' is not a whole number (${name#LAB_})"
     done
-    [[ $LAB_STRATEGY =~ ^(pre-copy|post-copy|stop-and-copy)$ ]] || usage_error "unknown strategy $LAB_STRATEGY"
+    # What may be added to it, loadgen knows.
+    [[ $LAB_STRATEGY =~ ^(pre-copy|post-copy|stop-and-copy|hybrid)(\+[a-z-]+)*$ ]] \
+        || usage_error "unknown strategy $LAB_STRATEGY"
     [[ $LAB_ACCEL =~ ^(auto|kvm|tcg)$ ]] || usage_error "unknown accelerator $LAB_ACCEL"
     [[ $LAB_BANDWIDTH$LAB_DOWNTIME_LIMIT != *,* ]] || usage_error "no comma in --bandwidth and --downtime-limit"
     LAB_SIZES=${LAB_SIZES//,/ }
@@ -128,6 +138,11 @@ check_options() {
         ((size * LAB_FILL / 100 + LAB_DIRTY_MB + 200 <= size)) \
             || usage_error "$size MB of memory cannot hold $LAB_FILL % of random data, $LAB_DIRTY_MB MB to dirty and the system (200 MB)"
     done
+    if [[ -n $LAB_EXPERIMENT ]]; then
+        [[ -r $LAB_EXPERIMENT ]] || usage_error "--experiment $LAB_EXPERIMENT: there is no such file"
+        [[ $LAB_STRESS == no ]] || usage_error "--experiment migrates, and --stress does not: leave one of them out"
+        LAB_EXPERIMENT=$(realpath "$LAB_EXPERIMENT")
+    fi
     [[ -n $LAB_OUT || $build_only == yes ]] || usage_error "--out DIR is missing"
 }
 
@@ -181,7 +196,7 @@ check_host() {
     free=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
     [[ $LAB_STRESS == yes ]] || ((free >= 2 * largest)) \
         || say "warning: source and target of $largest MB may need $((2 * largest)) MB of memory, $free MB are free"
-    if [[ $LAB_STRATEGY == post-copy && $EUID != 0 && $(cat /proc/sys/vm/unprivileged_userfaultfd 2>/dev/null) != 1 ]]; then
+    if [[ $LAB_STRATEGY =~ ^(post-copy|hybrid) && $EUID != 0 && $(cat /proc/sys/vm/unprivileged_userfaultfd 2>/dev/null) != 1 ]]; then
         die "post-copy without root needs: sysctl vm.unprivileged_userfaultfd=1"
     fi
 }
@@ -257,10 +272,16 @@ check_host
 mkdir -p "$LAB_OUT" || die "cannot create $LAB_OUT"
 LAB_OUT=$(realpath "$LAB_OUT")
 LAB_GUEST=$GUEST
-export LAB_OPTIONS LAB_TLS LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_REACH_CHECK LAB_REACH_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
+export LAB_EXPERIMENT LAB_OPTIONS LAB_TLS LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_REACH_CHECK LAB_REACH_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
     LAB_BANDWIDTH LAB_DOWNTIME_LIMIT LAB_FILL LAB_DIRTY_MB LAB_DIRTY_RATE LAB_ACCEL \
     LAB_MAX_TIME LAB_BOOT_TIMEOUT LAB_WARM_UP LAB_LOADGEN
-if [[ $LAB_STRESS == yes ]]; then what="stress test at $LAB_RATES calls/s"; else what="strategy $LAB_STRATEGY"; fi
+if [[ -n $LAB_EXPERIMENT ]]; then
+    what="experiment $LAB_EXPERIMENT"
+elif [[ $LAB_STRESS == yes ]]; then
+    what="stress test at $LAB_RATES calls/s"
+else
+    what="strategy $LAB_STRATEGY"
+fi
 say "$what, $LAB_ACCEL, results in $LAB_OUT"
 run_session
 status=$?

@@ -70,6 +70,45 @@ pub enum Ending {
     Cancelled,
 }
 
+impl Ending {
+    /// The name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// One of several machines that were moved as one migration, the one under load first. Times in
+/// ms; what is not known is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MovedMachine {
+    /// The kind of its trigger.
+    pub trigger: String,
+    /// How it was moved.
+    pub strategy: Option<Strategy>,
+    /// How its own migration ended; `None`: it was not begun.
+    pub ending: Option<Ending>,
+    /// Why it is not at its target.
+    pub reason: Option<String>,
+    /// From the acceptance of its own migration to the end of it.
+    pub total_ms: Option<f64>,
+    /// From each STOP event to the RESUME event after it, summed.
+    pub downtime_ms: Option<f64>,
+    /// Total time by the account of its hypervisor.
+    pub hypervisor_total_ms: Option<f64>,
+    /// Downtime by the account of its hypervisor.
+    pub hypervisor_downtime_ms: Option<f64>,
+    /// Memory sent, in bytes.
+    pub transferred_bytes: Option<u64>,
+    /// Whether it was seen to run at its target.
+    pub on_target: Option<bool>,
+}
+
 /// What the source of a simulated migration knows for certain.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -10,13 +10,15 @@
 #[path = "engine/require.rs"]
 mod require;
 
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use loadgen_core::clock::Clock;
 use loadgen_core::migration::{
-    Context, Ending, QmpTrigger, Settled, Trigger, TriggerError, TriggerSpec,
+    Context, Ending, Evacuation, EvacuationOrder, QmpTrigger, Settled, Trigger, TriggerError,
+    TriggerSpec,
 };
 use loadgen_core::{Event, EventKind};
 
@@ -59,7 +61,8 @@ fn machine_of(qemu: &str, socket: &Path, extra: &[&str]) -> Machine {
         .unwrap();
     let machine = Machine(child);
     let deadline = Instant::now() + LIMIT;
-    while !socket.exists() {
+    // The file is there before anybody listens at it.
+    while UnixStream::connect(socket).is_err() {
         assert!(Instant::now() < deadline, "QEMU made no socket");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -207,6 +210,48 @@ fn post_copy() {
     assert!(settled.details["target_query_migrate"].get("postcopy-blocktime").is_some());
 }
 
+/// Two machines, as when a host is emptied: together, and one after the other.
+#[test]
+fn several_machines() {
+    if !qemu_is_there() {
+        return;
+    }
+    for order in [EvacuationOrder::Parallel, EvacuationOrder::Before] {
+        let (ours, theirs) = (pair(), pair());
+        let of = |pair: &Pair| Box::new(pair.trigger(",max-bandwidth=1MiB/s"));
+        let mut all = Evacuation::new(of(&ours)).with_other(of(&theirs)).in_order(order);
+        all.inspect().unwrap();
+        all.check().unwrap();
+        all.arm(&Context::new("real", Clock::start())).unwrap();
+        all.fire().unwrap();
+        let mut events: Vec<Event> = Vec::new();
+        let deadline = Instant::now() + LIMIT;
+        while events.last().is_none_or(|event| !event.kind.is_final()) {
+            assert!(Instant::now() < deadline, "{events:#?}");
+            events.extend(all.next_event(Duration::from_millis(100)).unwrap());
+        }
+        let settled = all.settle(events.last().unwrap()).unwrap();
+        assert_eq!(settled.ending, Ending::Completed, "{settled:#?}");
+        assert_eq!(settled.machines.len(), 2);
+        for machine in &settled.machines {
+            assert_eq!((machine.ending, machine.on_target), (Some(Ending::Completed), Some(true)));
+            assert!(machine.downtime_ms.unwrap() > 0.0, "{machine:?}");
+        }
+        let when = |name: &str| {
+            let found = events.iter().find(|event| event.kind.name() == name);
+            found.unwrap_or_else(|| panic!("{name}: {events:#?}")).at
+        };
+        // The whole begins with the first and ends with the last of them.
+        let last = events.last().unwrap().at;
+        assert!(when("fired") <= when("stop") && when("resume") <= last);
+        let done = when("machine 1 completed").max(when("machine 2 completed"));
+        assert_eq!(done, last, "{events:#?}");
+        if order == EvacuationOrder::Before {
+            assert!(when("machine 2 completed") <= when("machine 1 accepted"), "{events:#?}");
+        }
+    }
+}
+
 #[test]
 fn cancelled_on_the_way() {
     if !qemu_is_there() {
@@ -296,12 +341,20 @@ fn chain(qemu: &str) {
     let mut source = start("0", &[]);
     let moves = [
         ("post-copy", ",postcopy-after=300ms,max-bandwidth=100KiB/s,downtime-limit=1ms"),
-        ("pre-copy", ",max-bandwidth=4MiB/s,capability=auto-converge"),
+        ("pre-copy+auto-converge", ",max-bandwidth=4MiB/s"),
         ("stop-and-copy", ""),
+        ("hybrid", ",max-bandwidth=4MiB/s,downtime-limit=1ms"),
+        ("pre-copy+xbzrle", ",max-bandwidth=8MiB/s"),
+        ("pre-copy+multifd", ",max-bandwidth=8MiB/s,parameter=multifd-channels:3"),
+        ("stop-and-copy+multifd-zlib", ""),
+        ("pre-copy+multifd-zstd", ",max-bandwidth=8MiB/s"),
+        ("post-copy+preempt", ",postcopy-after=300ms,max-bandwidth=100KiB/s,downtime-limit=1ms"),
         ("pre-copy", ",max-bandwidth=8MiB/s"),
     ];
+    let mut moved = Vec::new();
+    let mut from = "0".to_owned();
     for (i, (strategy, more)) in moves.into_iter().enumerate() {
-        let (from, to) = (i.to_string(), (i + 1).to_string());
+        let to = (i + 1).to_string();
         let target = start(&to, &["-incoming", "defer"]);
         let place = dir.path().display();
         let spec = format!(
@@ -309,26 +362,44 @@ fn chain(qemu: &str) {
         );
         let TriggerSpec::Qmp(options) = spec.parse().unwrap() else { panic!("not qmp") };
         let mut trigger = QmpTrigger::new(options).unwrap();
-        match fire(&mut trigger) {
-            Ok(()) => {}
-            // As in `post_copy`: the rest of the chain is worth having.
-            Err(error) if strategy == "post-copy" => {
-                let text = error.to_string();
-                assert!(text.to_lowercase().contains("postcopy"), "{text}");
-                eprintln!("no post-copy on this host: {text}");
-                return;
-            }
-            Err(other) => panic!("{strategy}: {other}"),
+        // What this QEMU or this host cannot do, it says before anything is moved.
+        if let Err(error) = trigger.check() {
+            let text = error.to_string().to_lowercase();
+            let named = ["postcopy", "multifd", "xbzrle"].iter().any(|name| text.contains(name));
+            let may =
+                strategy.contains('+') || strategy.starts_with("post-copy") || strategy == "hybrid";
+            assert!(may && named, "{strategy}: {text}");
+            eprintln!("not moved by {strategy}: {text}");
+            continue;
         }
+        fire(&mut trigger).unwrap();
         let (events, settled) = finish(&mut trigger);
         assert_arrived(&events, &settled);
-        assert_eq!(events.iter().any(|e| e.kind == EventKind::PostCopy), strategy == "post-copy");
+        let pulls = strategy.starts_with("post-copy") || strategy.starts_with("hybrid");
+        assert_eq!(events.iter().any(|e| e.kind == EventKind::PostCopy), pulls, "{strategy}");
+        // All of the memory was sent once before hybrid lets the target run.
+        let rounds = events.iter().filter(|e| matches!(e.kind, EventKind::Round(_))).count();
+        assert!(!strategy.starts_with("hybrid") || rounds >= 2, "{events:#?}");
+        let capabilities = settled.details["capabilities"].to_string();
+        for (word, capability) in
+            [("multifd", "multifd"), ("xbzrle", "xbzrle"), ("preempt", "postcopy-preempt")]
+        {
+            let is_on = capabilities.contains(&format!("\"{capability}\""));
+            assert_eq!(is_on, strategy.contains(word), "{strategy}: {capabilities}");
+        }
         // What was changed at the machine that runs now is as it was.
         assert!(settled.details.contains_key("target_put_back"), "{settled:#?}");
         assert!(!settled.details.keys().any(|key| key.contains("switched_off")), "{settled:#?}");
         source = target;
+        from = to;
+        moved.push(strategy);
     }
     drop(source);
+    // These every QEMU and every host can do.
+    for strategy in ["pre-copy+auto-converge", "stop-and-copy", "pre-copy+multifd"] {
+        assert!(moved.contains(&strategy), "{moved:?}");
+    }
+    println!("moved by {moved:?}");
 }
 
 #[test]

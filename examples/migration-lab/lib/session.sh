@@ -138,7 +138,25 @@ stress() {
     return "$status"
 }
 
+# Many of them, by a plan.
+experiment() {
+    local status
+    "$LAB_LOADGEN" experiment "$LAB_EXPERIMENT" --out "$LAB_OUT" "${options[@]}" &
+    loadgen=$!
+    wait "$loadgen" 2>/dev/null
+    status=$?
+    loadgen=
+    [[ ! -s $LAB_OUT/summary.json ]] \
+        || "$LAB_LOADGEN" report "$LAB_OUT" --html "$LAB_OUT/report.html" --markdown "$LAB_OUT/report.md" \
+        || say "the report could not be made"
+    return "$status"
+}
+
 net_up
+if [[ -n $LAB_EXPERIMENT ]]; then
+    experiment
+    exit
+fi
 result=0
 what=measure
 [[ $LAB_STRESS == no ]] || what=stress

@@ -68,7 +68,7 @@ const AFTER: &str = "\
 Trials are compared, never calls: exact tests of ranks, corrected for the number of questions. Where
 nothing is shown, it says \"can't tell\" and about how many more trials would tell, which is not the
 same as \"same\". Two experiments measured one after the other cannot tell a change from a machine
-that drifts: what is to be compared had better be a factor of one experiment.
+that drifts: 'loadgen experiment A.toml --against B.toml' tries both in the same blocks.
 
 Exit codes: 3 if a gate fails or a rule cannot be judged; others as of every command.
 
@@ -106,8 +106,8 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     }
     if compared.hours_apart.is_some() && !args.output.quiet {
         note(
-            "to tell a change from drift, make it a factor of one experiment: both are tried in \
-             each block then",
+            "to tell a change from drift, try both in the same blocks: loadgen experiment A.toml \
+             --against B.toml --out DIR",
         );
     }
     let json = || Ok(compared.to_json_pretty().map_err(anyhow::Error::from)?);

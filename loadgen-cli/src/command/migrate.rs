@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use loadgen_core::calls_file::CallsFile;
 use loadgen_core::migration::{
-    CommandTrigger, MigrationError, MigrationRun, QmpTrigger, ReachCheck, SimulatedTrigger,
-    SimulatedVm, Strategy, Trigger, TriggerError, TriggerSpec,
+    CommandTrigger, Evacuation, EvacuationOrder, MigrationError, MigrationRun, QmpTrigger,
+    ReachCheck, SimulatedTrigger, SimulatedVm, Strategy, Trigger, TriggerError, TriggerSpec,
 };
 use loadgen_core::units::{parse_duration, parse_rate};
 use loadgen_core::{Plan, Schedule};
@@ -42,6 +42,19 @@ pub(crate) struct Args {
     /// a key strategy= of their own. [default: nothing is told]
     #[arg(long, value_name = "STRATEGY", help_heading = "Migration")]
     strategy: Option<Strategy>,
+
+    /// Migrate this machine, too, as when a host is emptied (may come again)
+    ///
+    /// The load is that of the machine of --trigger, and so are rounds, downtime and what its
+    /// hypervisor says. The migration begins with the first machine and ends with the last; the
+    /// others are marks on the timeline, and the report has the figures of each.
+    #[arg(long, value_name = "SPEC", help_heading = "Migration")]
+    also: Vec<TriggerSpec>,
+
+    /// When the others are migrated: parallel, or one by one before or after the loaded machine
+    /// [default: parallel]
+    #[arg(long, value_name = "ORDER", help_heading = "Migration")]
+    also_order: Option<EvacuationOrder>,
 
     /// Load before the migration (after the warm-up), which later figures are compared with
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration,
@@ -112,9 +125,10 @@ LOADGEN_RUN_ID, LOADGEN_TRIAL and, with --strategy, LOADGEN_STRATEGY.
 qmp:SOCKET,to=URI[,KEY=VALUE…]  QEMU. SOCKET (a path, or tcp:HOST:PORT) is the QMP socket of the \
 source, URI the place to migrate to, such as tcp:10.0.0.2:4444. peer=SOCKET (QMP of the target; \
 without it neither RESUME nor the arrival is seen), listen=URI, strategy=pre-copy (or post-copy, \
-stop-and-copy), max-bandwidth=32MiB/s, max-postcopy-bandwidth=RATE, downtime-limit=300ms, \
-postcopy-after=1s, capability=NAME (may come again; all others are switched off, and put back \
-at the end), clock=auto (or local, remote: whether the \
+stop-and-copy, or hybrid: post-copy after the first pass; add what helps, as in \
+pre-copy+auto-converge: xbzrle, multifd, multifd-zlib, multifd-zstd, preempt), max-bandwidth=32MiB/s, max-postcopy-bandwidth=RATE, downtime-limit=300ms, \
+postcopy-after=1s (or pass), capability=NAME (may come again; all others are switched off, and put \
+back at the end), parameter=NAME:VALUE (at both sides, such as multifd-channels:4), clock=auto (or local, remote: whether the \
 timestamps of QEMU count, or when they were received; auto is local for a path and remote for tcp: \
 say remote when the path is forwarded from another host).";
 
@@ -193,13 +207,33 @@ impl Args {
     /// Whether the options make sense, as far as that can be told without touching anything.
     pub(super) fn check(&self) -> Result<(), Failure> {
         self.check_trigger()?;
-        if let TriggerSpec::Simulated(settings) = &self.trigger {
-            let pairs = settings.iter().map(|(key, value)| (key, value));
-            SimulatedVm::from_pairs(pairs).map_err(as_failure)?;
+        for spec in std::iter::once(&self.trigger).chain(&self.also) {
+            if let TriggerSpec::Simulated(settings) = spec {
+                let pairs = settings.iter().map(|(key, value)| (key, value));
+                SimulatedVm::from_pairs(pairs).map_err(as_failure)?;
+            }
         }
         // The server of a simulated machine has an address once it runs.
         let url = self.url.as_deref().unwrap_or("http://127.0.0.1/");
         Ok(self.plan(url)?.validate()?)
+    }
+
+    /// Whether the trigger can do what it will be asked for, as it says itself.
+    pub(super) fn check_on_the_spot(&self) -> Result<(), Failure> {
+        for spec in std::iter::once(&self.trigger).chain(&self.also) {
+            // A simulated machine can do all that its options say, and need not be started for it.
+            if matches!(spec, TriggerSpec::Simulated(_)) {
+                continue;
+            }
+            // A machine that does not answer now may do so in its trial.
+            let checked = self.trigger_of(spec)?.0.check();
+            if let Err(error @ (TriggerError::Refused { .. } | TriggerError::Unsupported(_))) =
+                checked
+            {
+                return Err(Failure::Run(error.into()));
+            }
+        }
+        Ok(())
     }
 
     /// How long a trial takes at least: its load before and after the migration.
@@ -211,7 +245,20 @@ impl Args {
     /// The trigger, and the URL of the server that it migrates.
     fn trigger(&self) -> Result<(Box<dyn Trigger>, String), Failure> {
         self.check_trigger()?;
-        if let TriggerSpec::Simulated(settings) = &self.trigger {
+        let (trigger, url) = self.trigger_of(&self.trigger)?;
+        if self.also.is_empty() {
+            return Ok((trigger, url));
+        }
+        let mut all = Evacuation::new(trigger).in_order(self.also_order.unwrap_or_default());
+        for other in &self.also {
+            all = all.with_other(self.trigger_of(other)?.0);
+        }
+        Ok((Box::new(all), url))
+    }
+
+    /// That of one machine.
+    fn trigger_of(&self, spec: &TriggerSpec) -> Result<(Box<dyn Trigger>, String), Failure> {
+        if let TriggerSpec::Simulated(settings) = spec {
             let program = std::env::current_exe().context("cannot find this program itself")?;
             let mut child = Command::new(program);
             child.args(["target", "--simulated-vm"]);
@@ -224,7 +271,7 @@ impl Args {
             return Ok((Box::new(simulated), url));
         }
         let url = self.url.clone().unwrap_or_default();
-        let trigger: Box<dyn Trigger> = match self.trigger.clone() {
+        let trigger: Box<dyn Trigger> = match spec.clone() {
             TriggerSpec::Command { argv } => {
                 let trigger = CommandTrigger::new(argv).map_err(as_failure)?;
                 Box::new(match self.strategy {
@@ -240,7 +287,15 @@ impl Args {
 
     /// Whether the trigger goes together with the URL and the options.
     fn check_trigger(&self) -> Result<(), Failure> {
-        if self.strategy.is_some() && !matches!(self.trigger, TriggerSpec::Command { .. }) {
+        if self.also_order.is_some() && self.also.is_empty() {
+            return Err(Failure::usage(
+                "--also-order needs --also SPEC: there is no other machine",
+            ));
+        }
+        let specs = || std::iter::once(&self.trigger).chain(&self.also);
+        if self.strategy.is_some()
+            && !specs().any(|spec| matches!(spec, TriggerSpec::Command { .. }))
+        {
             return Err(Failure::usage(
                 "--strategy is for command: triggers; give this one its key, as in \
                  --trigger simulated:strategy=post-copy",

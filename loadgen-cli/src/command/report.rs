@@ -33,6 +33,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "OUT", help_heading = "Output")]
     csv: Option<PathBuf>,
 
+    /// Of an experiment: write it as Markdown ('-': stdout)
+    #[arg(long, value_name = "OUT", help_heading = "Output")]
+    markdown: Option<PathBuf>,
+
+    /// Of an experiment: write a script for gnuplot, with its data, that draws the bars ('-': stdout)
+    #[arg(long, value_name = "OUT", help_heading = "Output")]
+    gnuplot: Option<PathBuf>,
+
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -47,12 +55,19 @@ Examples:
 
 pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     let format = args.output.format()?;
-    let files = [args.html.as_deref(), args.csv.as_deref(), args.output.file()];
-    for file in files.into_iter().flatten().filter(|file| !is_stdout(file)) {
+    let files = [&args.html, &args.csv, &args.markdown, &args.gnuplot].map(Option::as_deref);
+    let files = files.into_iter().chain([args.output.file()]);
+    for file in files.flatten().filter(|file| !is_stdout(file)) {
         check_writable(file)?;
     }
     if is_experiment(&args.input) {
         return experiment(args, format);
+    }
+    if args.markdown.is_some() || args.gnuplot.is_some() {
+        return Err(Failure::usage(format!(
+            "--markdown and --gnuplot are of experiments, and '{}' is none",
+            args.input.display()
+        )));
     }
     let reports = inputs(&args.input)?
         .iter()
@@ -88,13 +103,19 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
 fn experiment(args: &Args, format: Format) -> Result<Exit, Failure> {
     let summary = Summary::read(&args.input).map_err(Failure::usage)?;
     let quiet = args.output.quiet;
-    if let Some(out) = &args.html {
-        write(out, &experiment::render_html(&summary), quiet)?;
-    }
-    if let Some(out) = &args.csv {
-        write(out, &experiment::render_csv(&summary), quiet)?;
-    }
-    if (args.html.is_none() && args.csv.is_none()) || args.output.is_asked_for() {
+    let mut elsewhere = false;
+    let mut written = |out: &Option<PathBuf>, render: &dyn Fn() -> String| match out {
+        Some(out) => {
+            elsewhere = true;
+            write(out, &render(), quiet)
+        }
+        None => Ok(()),
+    };
+    written(&args.html, &|| experiment::render_html(&summary, Some(&args.input)))?;
+    written(&args.csv, &|| experiment::render_csv(&summary))?;
+    written(&args.markdown, &|| experiment::render_markdown(&summary))?;
+    written(&args.gnuplot, &|| experiment::render_gnuplot(&summary))?;
+    if !elsewhere || args.output.is_asked_for() {
         let text = match format {
             Format::Json => summary.to_json_pretty().map_err(anyhow::Error::from)?,
             Format::Text => experiment::render_text(&summary),

@@ -114,6 +114,16 @@ fn an_experiment_is_made_told_and_compared() {
     assert_eq!(csv, std::fs::read_to_string(place.path("out/results.csv")).unwrap());
     let html = run(["report", &out, "--html", "-"]).exits_with(0).stdout;
     assert!(html.starts_with("<!DOCTYPE html>") && html.contains("stop-and-copy"));
+    assert!(html.contains("Response time in each trial"));
+    let markdown = run(["report", &out, "--markdown", "-"]).exits_with(0).stdout;
+    assert!(markdown.starts_with("# Experiment: two\n"), "{markdown}");
+    drawn_by_gnuplot(&place);
+    run(["report", &format!("{out}/trials/0001"), "--markdown", "-"])
+        .exits_with(2)
+        .says(&["are of experiments"]);
+    let pilot = place.run(&["--dry-run", "--pilot", &out]).exits_with(0).stdout;
+    assert!(pilot.contains("as long as those of the pilot"), "{pilot}");
+    assert!(pilot.contains("What it can show of total migration time"), "{pilot}");
     // Against itself, with gates.
     let same = run(["compare", &out, &out, "--format", "json"]).exits_with(0).json();
     let rows = same["comparisons"].as_array().unwrap();
@@ -130,6 +140,48 @@ fn an_experiment_is_made_told_and_compared() {
     assert!(text.contains("each side is one trial"), "{text}");
     let checked = run(["compare", &out, "--self"]).exits_with(0).stdout;
     assert!(checked.contains("split at random 200 times"), "{checked}");
+}
+
+/// The script is one that gnuplot takes, and that needs nothing else.
+fn drawn_by_gnuplot(place: &Place) {
+    let (out, script) = (place.text("out"), place.text("bars.gp"));
+    run(["report", &out, "--gnuplot", &script, "--quiet"]).exits_with(0);
+    let version = std::process::Command::new("gnuplot").arg("--version").output();
+    if !crate::require::require(version.is_ok(), "gnuplot", "gnuplot-nox") {
+        return;
+    }
+    let mut drawn = std::process::Command::new("gnuplot");
+    let drawn = drawn.arg(&script).current_dir(place.directory.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&drawn.stderr);
+    assert!(drawn.status.success() && !said.contains("error"), "{said}");
+    let svg = std::fs::read_to_string(place.path("total_migration_time_ms.svg")).unwrap();
+    assert!(svg.contains("total migration time"), "{svg}");
+}
+
+/// Two plans in the same blocks, with what differs as a factor.
+#[test]
+fn two_plans_are_tried_against_each_other() {
+    let plan = PLAN.replace("trials = 2", "trials = 1");
+    let place = Place::with(&plan);
+    std::fs::write(place.path("denser.toml"), plan.replace("rate = 50", "rate = 100")).unwrap();
+    let (out, other) = (place.text("out"), place.text("denser.toml"));
+    let outcome = place.run(&["--against", &other, "--out", &out, "--format", "json"]);
+    let summary = outcome.exits_with(0).json();
+    assert_whole(&summary, &place.path("out"), 1, 4);
+    for trial in trials(&summary).iter().filter(|trial| trial["status"] == "completed") {
+        let report = saved(&place.path("out").join(trial["report"].as_str().unwrap()));
+        let wanted = if trial["cell"]["build"] == "denser" { 100.0 } else { 50.0 };
+        assert_eq!(
+            report["plan"]["load"]["schedule"]["rate_per_s"], wanted,
+            "{}",
+            report["plan"]["load"]
+        );
+    }
+    place
+        .run(&["--against", &place.text("study.toml"), "--out", &out])
+        .exits_with(2)
+        .says(&["study.toml", "the two plans do not differ"]);
+    place.experiment().exits_with(2).says(&["builds.denser.load.rate"]);
 }
 
 #[test]

@@ -112,6 +112,9 @@ fn usage_is_explained() {
     let url = "http://127.0.0.1:9/";
     refused(&[url], &["--trigger", "leave the URL out"]);
     refused(&[url, "--trigger", "simulated:strategy=post-copy"], &["leave the URL out"]);
+    refused(&["--also-order", "after"], &["--also-order needs --also"]);
+    refused(&["--also", "simulated", "--also-order", "later"], &["parallel, before or after"]);
+    refused(&["--also", "simulated:colour=red"], &["colour"]);
     refused(&["--trigger", "command:true"], &["needs the URL", "loadgen migrate URL"]);
     refused(&[url, "--trigger", "vmware:x"], &["unknown kind 'vmware'", "simulated, command, qmp"]);
     refused(&[url, "--trigger", "command:"], &["needs a program"]);
@@ -120,4 +123,42 @@ fn usage_is_explained() {
     refused(&["--connect-to", "127.0.0.1:80"], &["--connect-to"]);
     refused(&["--rate", "0"], &["rate", "above 0"]);
     refused(&["--before", "soon"], &["soon", "a duration"]);
+}
+
+/// The load is that of one machine; the others are moved beside it, or before it.
+#[test]
+fn other_machines_are_migrated_too() {
+    let spec = format!("simulated:{SHORT}");
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("move.sh");
+    let script =
+        "#!/bin/sh\necho '{\"event\":\"stop\"}'\nsleep 0.1\necho '{\"event\":\"resume\"}'\n";
+    std::fs::write(&program, script).unwrap();
+    let other = format!("command:sh {}", program.display());
+    let args = ["migrate", "--before", "2s", "--after", "2s", "--format", "json"];
+    let triggers = ["--trigger", &spec, "--also", &other, "--also-order", "before"];
+    let report = run(args.iter().chain(&triggers)).ran().json();
+    let migration = &report["migration"];
+    assert_eq!(
+        (&migration["ending"], &migration["simulated"]),
+        (&"completed".into(), &true.into())
+    );
+    let machines = migration["machines"].as_array().unwrap();
+    assert_eq!(machines.len(), 2, "{migration}");
+    assert_eq!(machines[1]["trigger"], "command");
+    let down = machines[1]["downtime_ms"].as_f64().unwrap();
+    assert!(down >= 100.0, "{machines:?}");
+    // The whole takes as long as both.
+    let total = migration["total_migration_time_ms"]["trigger"].as_f64().unwrap();
+    let parts: f64 = machines.iter().map(|m| m["total_ms"].as_f64().unwrap()).sum();
+    assert!(total >= parts - 1.0, "{total} {parts}");
+    // The downtime is that of the loaded machine.
+    let truth = migration["truth"]["downtime_ms"].as_f64().unwrap();
+    let events = migration["downtime_ms"]["events"].as_f64().unwrap();
+    assert!((events - truth).abs() < 5.0, "{events} {truth}");
+    let names: Vec<&str> =
+        report["events"].as_array().unwrap().iter().map(|e| e["name"].as_str().unwrap()).collect();
+    let place =
+        |name: &str| names.iter().position(|n| *n == name).unwrap_or_else(|| panic!("{names:?}"));
+    assert!(place("machine 2 resume") < place("machine 1 accepted"), "{names:?}");
 }

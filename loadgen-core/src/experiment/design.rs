@@ -148,6 +148,16 @@ impl Design {
         self
     }
 
+    /// Adds a level to a factor, which is added if there is none of this name.
+    #[must_use]
+    pub fn with_level(mut self, factor: &str, level: impl Into<Level>) -> Self {
+        match self.factors.iter_mut().find(|known| known.name == factor) {
+            Some(known) => known.levels.push(level.into()),
+            None => self.factors.push(Factor::new(factor, [level])),
+        }
+        self
+    }
+
     /// So many blocks before the others are kept and shown, and count for nothing: the first
     /// trial after a start of the testbed is like no other.
     #[must_use]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::report::sections::cell::count;
+use crate::report::sections::cell::{count, counted};
 use crate::report::{ReportError, WriteError};
 
 /// A design that is none.
@@ -54,6 +54,18 @@ pub enum DesignError {
     NoFactor {
         /// The name.
         name: String,
+    },
+    /// Two plans vary different things: they are no builds of one experiment.
+    #[error("the two plans have different factors, or other levels of them: give both the same")]
+    OtherFactors,
+    /// Two plans try the same.
+    #[error("the two plans do not differ: there is nothing to be held against each other")]
+    NothingDiffers,
+    /// Two plans that are to be one differ in what is not a build's own.
+    #[error("the two plans differ in {names}, of which an experiment has one: make them the same")]
+    OtherDesign {
+        /// What they differ in.
+        names: String,
     },
     /// A plan as TOML could not have this number.
     #[error("the seed {seed} is too large: take one up to {}", i64::MAX)]
@@ -151,6 +163,14 @@ pub enum ExperimentError {
         /// The directory.
         directory: PathBuf,
     },
+    /// Cells that cannot be tried here.
+    #[error("{}", impossible(cells, *measured))]
+    Impossible {
+        /// Each with the reason.
+        cells: Vec<String>,
+        /// Trials that were made before, and are kept.
+        measured: u64,
+    },
     /// What is in the directory cannot be read.
     #[error("cannot go on with '{}': {reason}", file.display())]
     Broken {
@@ -209,4 +229,24 @@ pub enum ExperimentError {
     /// The kernel refuses a thread.
     #[error("cannot start the thread of an experiment: {0}")]
     Thread(io::Error),
+}
+
+/// How many cells are named that cannot be tried; those that follow are mostly of their kind.
+const MOST_NAMED: usize = 12;
+
+fn impossible(cells: &[String], measured: u64) -> String {
+    let so = match measured {
+        0 => "so nothing was measured".to_owned(),
+        n => format!("and the experiment ends after {}, kept", counted(n, "trial")),
+    };
+    let cells_of = counted(cells.len() as u64, "cell");
+    let mut lines = format!("{cells_of} of the plan cannot be tried on this testbed, {so}:");
+    for cell in cells.iter().take(MOST_NAMED) {
+        lines.push_str(&format!("\n  {cell}"));
+    }
+    if cells.len() > MOST_NAMED {
+        lines.push_str(&format!("\n  … and {} more", cells.len() - MOST_NAMED));
+    }
+    lines.push_str("\nLeave their levels out of the plan, or give it a testbed that can do them.");
+    lines
 }

@@ -47,9 +47,12 @@ mod programs;
 mod progress;
 mod render;
 mod runner;
+mod settings;
 mod store;
 mod summary;
 mod testbed;
+#[cfg(feature = "charts")]
+mod timelines;
 mod trial;
 mod trial_run;
 
@@ -67,12 +70,16 @@ pub use error::{DesignError, ExperimentError, PlanFileError};
 pub use handle::{ExperimentHandle, ExperimentSnapshot};
 pub use metric::{Figures, Metric, Unit, Worse, headlines};
 pub use placeholder::{PlaceholderError, replaced};
-pub use plan::{ExperimentLimits, ExperimentPlan, Given, HookName, HookSettings};
+pub use plan::{BUILD, Build, ExperimentLimits, ExperimentPlan};
 pub use plan_file::PlanFile;
 pub use programs::Programs;
 pub use progress::ExperimentProgress;
-pub use render::{render_compared, render_html, render_spread, render_text, render_value};
+pub use render::{
+    render_compared, render_gnuplot, render_html, render_markdown, render_spread, render_text,
+    render_value,
+};
 pub use runner::{Experiment, ExperimentEnding, ExperimentOutcome};
+pub use settings::{Given, HookName, HookSettings, Settings};
 pub use store::is_experiment;
 pub use summary::{MetricReport, PlanReport, SCHEMA, Summary};
 pub use testbed::{Nothing, Testbed, TestbedError, TrialContext, Values};

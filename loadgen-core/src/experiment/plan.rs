@@ -2,18 +2,16 @@
 //! testbed, and when it is given up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
-use super::design::Design;
+use super::design::{Cell, Design};
 use super::error::DesignError;
+use super::settings::{Given, Settings};
 
 /// The plan of an experiment.
 ///
 /// An embedding program makes it by [`ExperimentPlan::new`]; `loadgen experiment` reads it from
-/// a file. What is in [`load`](Self::load), [`trigger`](Self::trigger) and
-/// [`hooks`](Self::hooks) has its meaning by whoever makes the trials: this type only keeps it,
-/// replaces the factors in it, and tells two plans apart.
+/// a file.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ExperimentPlan {
@@ -21,13 +19,11 @@ pub struct ExperimentPlan {
     pub name: Option<String>,
     /// The combinations of levels, how often each is tried, and in which order.
     pub design: Design,
-    /// The settings of the load, which are the options of `loadgen migrate` with `_` for `-`.
-    pub load: BTreeMap<String, Given>,
-    /// The settings of the trigger.
-    pub trigger: BTreeMap<String, Given>,
-    /// The programs of the testbed.
-    pub hooks: BTreeMap<HookName, HookSettings>,
-    /// When the testbed must be brought up anew although there is a [`HookName::Rewind`]: when
+    /// What trials are made with.
+    pub settings: Settings,
+    /// Levels of the factor [`BUILD`], each with what it has in place of `settings`.
+    pub builds: Vec<Build>,
+    /// When the testbed must be brought up anew although there is a [`HookName::Rewind`](super::HookName::Rewind): when
     /// the level of one of these factors is another one. Empty: of any.
     pub boot_factors: Vec<String>,
     /// When it is given up.
@@ -36,68 +32,18 @@ pub struct ExperimentPlan {
     pub margin: f64,
 }
 
-/// The value of a setting, as text.
+/// The factor that tells builds apart.
+pub const BUILD: &str = "build";
+
+/// One of several things that are tried in turn, such as two versions of a server: what differs
+/// is in its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Given {
-    /// A switch.
-    Flag(bool),
-    /// One value.
-    One(String),
-    /// Several, each of which is given.
-    Several(Vec<String>),
-}
-
-/// When a program of the testbed is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum HookName {
-    /// Brings up the machine, and all that is around it.
-    Up,
-    /// Waits until the machine is quiet, before each load.
-    Settle,
-    /// Brings the machine back to where it was, after a trial; without it, it is taken down and
-    /// brought up for each trial.
-    Rewind,
-    /// Takes it all down, also what an experiment left that was killed.
-    Down,
-}
-
-impl HookName {
-    /// All, in the order in which a trial has them.
-    pub const ALL: [Self; 4] = [Self::Up, Self::Settle, Self::Rewind, Self::Down];
-
-    /// Its name in plans and messages.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Settle => "settle",
-            Self::Rewind => "rewind",
-            Self::Down => "down",
-        }
-    }
-}
-
-/// A program of the testbed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HookSettings {
-    /// The program and its arguments, split into words as by a shell; no shell runs.
-    pub run: String,
-    /// How long it may take.
-    pub limit: Duration,
-}
-
-impl HookSettings {
-    /// How long a program may take unless the plan says otherwise.
-    pub const LIMIT: Duration = Duration::from_secs(300);
-
-    /// This program, with the usual limit.
-    #[must_use]
-    pub fn new(run: &str) -> Self {
-        Self { run: run.to_owned(), limit: Self::LIMIT }
-    }
+pub struct Build {
+    /// Its level of the factor [`BUILD`].
+    pub name: String,
+    /// What it has in place of the settings of the plan.
+    pub settings: Settings,
 }
 
 /// When an experiment makes a trial again, and when it is given up.
@@ -126,9 +72,8 @@ impl ExperimentPlan {
         Self {
             name: None,
             design,
-            load: BTreeMap::new(),
-            trigger: BTreeMap::new(),
-            hooks: BTreeMap::new(),
+            settings: Settings::default(),
+            builds: Vec::new(),
             boot_factors: Vec::new(),
             limits: ExperimentLimits::default(),
             margin: 0.05,
@@ -146,8 +91,65 @@ impl ExperimentPlan {
     /// experiments whose settings differ are not compared.
     #[must_use]
     pub fn with_load(mut self, name: &str, value: &str) -> Self {
-        self.load.insert(name.to_owned(), Given::One(value.to_owned()));
+        self.settings.load.insert(name.to_owned(), Given::One(value.to_owned()));
         self
+    }
+
+    /// Adds a build: a level of the factor [`BUILD`], with what it has in place of the settings
+    /// of the plan.
+    #[must_use]
+    pub fn with_build(mut self, name: &str, settings: Settings) -> Self {
+        self.design = self.design.with_level(BUILD, name);
+        self.builds.push(Build { name: name.to_owned(), settings });
+        self
+    }
+
+    /// This plan and another one as one experiment, in which each block has both: what they have
+    /// in common is the plan's, and what they differ in that of two builds of these names.
+    ///
+    /// # Errors
+    /// [`DesignError::OtherFactors`] if they vary different things,
+    /// [`DesignError::OtherDesign`] if they differ in more than what trials are made with, and
+    /// [`DesignError::NothingDiffers`].
+    pub fn against(&self, own: &str, other: &Self, theirs: &str) -> Result<Self, DesignError> {
+        if self.design.factors() != other.design.factors() {
+            return Err(DesignError::OtherFactors);
+        }
+        let rest = |plan: &Self| {
+            let Self { design, limits, margin, boot_factors, builds, .. } = plan;
+            [
+                ("trials", design.trials().to_string()),
+                ("seed", design.seed().to_string()),
+                ("warm_up_blocks", design.warm_up_blocks().to_string()),
+                ("limits", format!("{limits:?}")),
+                ("margin", margin.to_string()),
+                ("boot_factors", boot_factors.join(", ")),
+                ("builds", format!("{builds:?}")),
+            ]
+        };
+        let both = rest(self).into_iter().zip(rest(other));
+        let names: Vec<&str> = both.filter(|(a, b)| a != b).map(|(a, _)| a.0).collect();
+        if !names.is_empty() {
+            return Err(DesignError::OtherDesign { names: names.join(", ") });
+        }
+        let (ours, others) =
+            (self.settings.beside(&other.settings), other.settings.beside(&self.settings));
+        if ours.is_empty() && others.is_empty() {
+            return Err(DesignError::NothingDiffers);
+        }
+        let mut plan = self.clone();
+        plan.settings = self.settings.without(&ours);
+        Ok(plan.with_build(own, ours).with_build(theirs, others))
+    }
+
+    /// What trials of a cell are made with.
+    #[must_use]
+    pub fn of_cell(&self, cell: &Cell) -> Settings {
+        let is_it = |build: &&Build| cell.level(BUILD).is_some_and(|l| l.as_str() == build.name);
+        match self.builds.iter().find(is_it) {
+            Some(build) => self.settings.with(&build.settings),
+            None => self.settings.clone(),
+        }
     }
 
     /// When it is given up.
@@ -163,6 +165,12 @@ impl ExperimentPlan {
     /// [`DesignError`] if not.
     pub fn validate(&self) -> Result<(), DesignError> {
         self.design.cells()?;
+        // It is made of the builds, and of nothing else.
+        let build = self.design.factors().iter().find(|factor| factor.name == BUILD);
+        let levels = build.map_or(0, |factor| factor.levels.len());
+        if !self.builds.is_empty() && levels != self.builds.len() {
+            return Err(DesignError::Twice { name: BUILD.to_owned() });
+        }
         for name in &self.boot_factors {
             if !self.design.factors().iter().any(|factor| factor.name == *name) {
                 return Err(DesignError::NoFactor { name: name.clone() });
@@ -175,7 +183,7 @@ impl ExperimentPlan {
     /// trials, other limits and another name are no difference.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let (mut ours, mut theirs) = (self.settings(), other.settings());
+        let (mut ours, mut theirs) = (self.lines(), other.lines());
         let mut lines = Vec::new();
         let (before, now) = (self.design.trials(), other.design.trials());
         if now < before {
@@ -196,22 +204,19 @@ impl ExperimentPlan {
         lines
     }
 
-    /// What holds for every cell, a line each: the load, the trigger and the testbed.
+    /// What holds for every cell, a line each, by names such as `load.rate`; what builds have of
+    /// their own as `builds.NAME.load.rate`.
     #[must_use]
-    pub fn settings(&self) -> BTreeMap<String, String> {
-        let mut settings = BTreeMap::new();
-        for (group, all) in [("load", &self.load), ("trigger", &self.trigger)] {
-            let of_group =
-                all.iter().map(|(key, given)| (format!("{group}.{key}"), given.to_string()));
-            settings.extend(of_group);
-        }
-        for (hook, program) in &self.hooks {
-            settings.insert(format!("hooks.{}", hook.name()), program.run.clone());
-        }
+    pub fn lines(&self) -> BTreeMap<String, String> {
+        let mut lines = self.settings.lines();
         if !self.boot_factors.is_empty() {
-            settings.insert("hooks.boot_factors".to_owned(), self.boot_factors.join(", "));
+            lines.insert("hooks.boot_factors".to_owned(), self.boot_factors.join(", "));
         }
-        settings
+        for build in &self.builds {
+            let own = build.settings.lines().into_iter();
+            lines.extend(own.map(|(name, line)| (format!("builds.{}.{name}", build.name), line)));
+        }
+        lines
     }
 }
 
@@ -228,26 +233,4 @@ pub(super) fn differing(
         (before != now).then(|| format!("{name}: {}, now {}", told(before), told(now)))
     };
     names.iter().filter_map(line).collect()
-}
-
-impl Given {
-    /// Its texts; none of a switch.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        let texts = match self {
-            Self::Flag(_) => &[],
-            Self::One(text) => std::slice::from_ref(text),
-            Self::Several(texts) => texts.as_slice(),
-        };
-        texts.iter().map(String::as_str)
-    }
-}
-
-impl fmt::Display for Given {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(flag) => flag.fmt(f),
-            Self::One(text) => f.write_str(text),
-            Self::Several(texts) => f.write_str(&texts.join(", ")),
-        }
-    }
 }

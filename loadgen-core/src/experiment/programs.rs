@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use super::design::Cell;
 use super::error::PlanFileError;
 use super::placeholder::replaced;
-use super::plan::{HookName, HookSettings};
+use super::plan::BUILD;
 use super::plan_file::PlanFile;
+use super::settings::{HookName, HookSettings};
 use super::testbed::{Testbed, TestbedError, TrialContext, Values};
 use crate::net::sys;
 use crate::printable::printable;
@@ -34,8 +35,12 @@ const MOST_COMPLAINT: u64 = 400;
 /// The programs of a plan.
 #[derive(Debug, Clone)]
 pub struct Programs {
-    hooks: BTreeMap<HookName, (Vec<String>, HookSettings)>,
+    /// Those of the plan, and those that builds have in their place.
+    hooks: BTreeMap<(Option<String>, HookName), (Vec<String>, HookSettings)>,
     boot_factors: Vec<String>,
+    /// What is up, if anything is, was brought up by these programs, and not by those of an
+    /// experiment that was killed.
+    is_own: bool,
     /// Where they run.
     directory: PathBuf,
 }
@@ -46,31 +51,50 @@ impl Programs {
     /// # Errors
     /// [`PlanFileError::Content`] for a command line that is none.
     pub fn of(file: &PlanFile) -> Result<Self, PlanFileError> {
-        let factors = || file.plan.design.factors().iter().map(|factor| factor.name.clone());
+        let of_plan = (None, String::new(), &file.plan.settings);
+        let of_builds = file.plan.builds.iter().map(|build| {
+            (Some(build.name.clone()), format!("builds.{}.", build.name), &build.settings)
+        });
         let mut hooks = BTreeMap::new();
-        for (name, hook) in &file.plan.hooks {
-            let setting = format!("hooks.{}", name.name());
-            let wrong = |reason: &str| file.wrong(&setting, format!("{setting}: {reason}"));
-            let words = shell_words::split(&hook.run).map_err(|error| wrong(&error.to_string()))?;
-            if words.is_empty() {
-                return Err(wrong("there is no program"));
+        for (build, within, settings) in std::iter::once(of_plan).chain(of_builds) {
+            for (name, hook) in &settings.hooks {
+                let setting = format!("{within}hooks.{}", name.name());
+                let words = words(file, &setting, &hook.run)?;
+                hooks.insert((build.clone(), *name), (words, hook.clone()));
             }
-            for word in &words {
-                let known = |name: &str| factors().find(|factor| factor == name);
-                replaced(word, &|| factors().collect(), &known)
-                    .map_err(|error| wrong(&error.to_string()))?;
-            }
-            hooks.insert(*name, (words, hook.clone()));
         }
         // Whoever runs the experiment may go elsewhere meanwhile.
         let directory = std::path::absolute(file.directory())
             .map_err(|error| file.wrong("", format!("its directory is not known: {error}")))?;
-        Ok(Self { hooks, boot_factors: file.plan.boot_factors.clone(), directory })
+        let boot_factors = file.plan.boot_factors.clone();
+        Ok(Self { hooks, boot_factors, is_own: false, directory })
+    }
+
+    /// That of a cell.
+    fn program(&self, name: HookName, cell: &Cell) -> Option<&(Vec<String>, HookSettings)> {
+        let build = cell.level(BUILD).map(ToString::to_string);
+        let of_build = build.and_then(|build| self.hooks.get(&(Some(build), name)));
+        of_build.or_else(|| self.hooks.get(&(None, name)))
+    }
+
+    fn has(&self, name: HookName) -> bool {
+        self.hooks.keys().any(|(_, known)| *known == name)
     }
 
     /// Runs one of them, if there is one, to its end.
     fn run(&self, name: HookName, trial: &TrialContext<'_>) -> Result<Values, TestbedError> {
-        let Some((words, settings)) = self.hooks.get(&name) else { return Ok(Values::new()) };
+        match self.program(name, trial.cell) {
+            Some(program) => self.run_program(name, program, trial),
+            None => Ok(Values::new()),
+        }
+    }
+
+    fn run_program(
+        &self,
+        name: HookName,
+        (words, settings): &(Vec<String>, HookSettings),
+        trial: &TrialContext<'_>,
+    ) -> Result<Values, TestbedError> {
         let failed = |reason: String| TestbedError(format!("hook {}: {reason}", name.name()));
         let of_file = |what: &str| trial.folder.join(format!("{}.{what}", name.name()));
         let (out, err) = (of_file("out"), of_file("err"));
@@ -108,10 +132,11 @@ impl Programs {
 
 impl Testbed for Programs {
     fn boots(&self) -> bool {
-        self.hooks.contains_key(&HookName::Up) || self.hooks.contains_key(&HookName::Down)
+        self.has(HookName::Up) || self.has(HookName::Down)
     }
 
     fn up(&mut self, trial: &TrialContext<'_>) -> Result<Values, TestbedError> {
+        self.is_own = true;
         self.run(HookName::Up, trial)
     }
 
@@ -120,13 +145,18 @@ impl Testbed for Programs {
     }
 
     fn rewinds(&self, last: &Cell, next: &Cell) -> bool {
+        // A machine that another program brought up is another machine.
+        let of_machine = [HookName::Up, HookName::Rewind, HookName::Down];
+        if of_machine.iter().any(|name| self.program(*name, last) != self.program(*name, next)) {
+            return false;
+        }
         let same = |factor: &str| last.level(factor) == next.level(factor);
         let boots = if self.boot_factors.is_empty() {
             last != next
         } else {
             !self.boot_factors.iter().all(|factor| same(factor))
         };
-        self.hooks.contains_key(&HookName::Rewind) && !boots
+        self.program(HookName::Rewind, last).is_some() && !boots
     }
 
     fn rewind(&mut self, trial: &TrialContext<'_>) -> Result<Values, TestbedError> {
@@ -134,8 +164,38 @@ impl Testbed for Programs {
     }
 
     fn down(&mut self, trial: &TrialContext<'_>) -> Result<(), TestbedError> {
-        self.run(HookName::Down, trial).map(drop)
+        if self.is_own {
+            return self.run(HookName::Down, trial).map(drop);
+        }
+        // Nobody knows which build an experiment that was killed has left.
+        let mut run: Vec<&(Vec<String>, HookSettings)> = Vec::new();
+        for ((_, name), program) in &self.hooks {
+            if *name == HookName::Down && !run.contains(&program) {
+                run.push(program);
+            }
+        }
+        // All of them, also after one that failed.
+        let all: Vec<_> = run
+            .into_iter()
+            .map(|program| self.run_program(HookName::Down, program, trial))
+            .collect();
+        all.into_iter().try_for_each(|one| one.map(drop))
     }
+}
+
+/// The words of a command line, in which every placeholder is a factor.
+fn words(file: &PlanFile, setting: &str, run: &str) -> Result<Vec<String>, PlanFileError> {
+    let wrong = |reason: &str| file.wrong(setting, format!("{setting}: {reason}"));
+    let words = shell_words::split(run).map_err(|error| wrong(&error.to_string()))?;
+    if words.is_empty() {
+        return Err(wrong("there is no program"));
+    }
+    let factors = || file.plan.design.factors().iter().map(|factor| factor.name.clone());
+    for word in &words {
+        let known = |name: &str| factors().find(|factor| factor == name);
+        replaced(word, &|| factors().collect(), &known).map_err(|e| wrong(&e.to_string()))?;
+    }
+    Ok(words)
 }
 
 /// What a program is told by its environment.

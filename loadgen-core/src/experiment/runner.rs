@@ -27,6 +27,9 @@ use crate::units::format_duration;
 /// Makes the load and the migration of a trial.
 type Maker = dyn FnMut(&TrialContext<'_>) -> Result<TrialRun, MakeError> + Send;
 
+/// Says whether a cell can be tried at all.
+type Check = dyn FnMut(&TrialContext<'_>) -> Result<(), MakeError> + Send;
+
 /// An experiment: a plan, what makes its trials, and the directory in which all of it is kept.
 ///
 /// A directory that holds the same experiment, half done, is gone on with.
@@ -35,6 +38,7 @@ pub struct Experiment {
     directory: PathBuf,
     testbed: Box<dyn Testbed>,
     make: Box<Maker>,
+    check: Option<Box<Check>>,
 }
 
 /// How an experiment ended.
@@ -73,7 +77,21 @@ impl Experiment {
         make: impl FnMut(&TrialContext<'_>) -> Result<TrialRun, MakeError> + Send + 'static,
     ) -> Self {
         let testbed = Box::new(Nothing);
-        Self { plan, directory: directory.into(), testbed, make: Box::new(make) }
+        let make = Box::new(make);
+        Self { plan, directory: directory.into(), testbed, make, check: None }
+    }
+
+    /// What says whether a cell can be tried at all, such as
+    /// [`Trigger::check`](crate::migration::Trigger::check). When the testbed is up for the first
+    /// time, and before anything is measured, it is asked of each cell, with what the testbed
+    /// said; of the cells whose own programs bring up another testbed, when that is up.
+    #[must_use]
+    pub fn with_check(
+        mut self,
+        check: impl FnMut(&TrialContext<'_>) -> Result<(), MakeError> + Send + 'static,
+    ) -> Self {
+        self.check = Some(Box::new(check));
+        self
     }
 
     /// What the trials are made on; without it, nothing is brought up and down.
@@ -109,6 +127,7 @@ impl Experiment {
             trials: kept.trials,
             machine: Machine::new(self.testbed, boots, !kept.is_new, interrupt),
             make: self.make,
+            unchecked: self.check.map(|check| (check, (0..cells.len()).collect())),
             begin: Instant::now(),
             interrupt,
             observer: Observer::new(observe),
@@ -132,6 +151,8 @@ struct Course<'a> {
     trials: Vec<Trial>,
     machine: Machine<'a>,
     make: Box<Maker>,
+    /// The cells of which it is not known yet whether they can be tried, and who says it.
+    unchecked: Option<(Box<Check>, Vec<usize>)>,
     begin: Instant,
     interrupt: &'a AtomicBool,
     observer: Observer<'a>,
@@ -190,7 +211,10 @@ impl<'a> Course<'a> {
         let at = At { index, block: slot.block + 1, attempt: slot.attempt, cell, folder };
         let (started_at, begin) = (rfc3339(SystemTime::now()), Instant::now());
         let made = match self.machine.prepare(&at, &mut self.observer) {
-            Ok(()) => self.load(&at),
+            Ok(()) => {
+                self.check(&at)?;
+                self.load(&at)
+            }
             Err(error) => Err(error.to_string()),
         };
         let (status, reason, report) = match made {
@@ -227,6 +251,31 @@ impl<'a> Course<'a> {
         };
         self.store.keep(&mut trial, report.as_ref())?;
         Ok(Some(trial))
+    }
+
+    /// Whether the cells that have the testbed of this trial can be tried.
+    fn check(&mut self, at: &At<'a>) -> Result<(), ExperimentError> {
+        let Some((check, left)) = &mut self.unchecked else { return Ok(()) };
+        let programs = |cell: &Cell| self.plan.of_cell(cell).hooks;
+        let own = programs(at.cell);
+        let (now, later): (Vec<usize>, Vec<_>) =
+            left.iter().partition(|cell| programs(&self.cells[**cell]) == own);
+        *left = later;
+        let mut impossible = Vec::new();
+        for cell in now.into_iter().map(|cell| &self.cells[cell]) {
+            let at = At { cell, ..at.clone() };
+            let trial = context(&at, &at.folder, self.machine.values(), self.interrupt);
+            let checked = catch_unwind(AssertUnwindSafe(|| check(&trial)));
+            let why = match checked {
+                Ok(checked) => checked.err().map(|error| chain(&*error)),
+                Err(panic) => Some(format!("the program panicked: {}", said(&*panic))),
+            };
+            impossible.extend(why.map(|why| format!("{cell}: {why}")));
+        }
+        if impossible.is_empty() || self.interrupt.load(Relaxed) {
+            return Ok(());
+        }
+        Err(ExperimentError::Impossible { cells: impossible, measured: self.trials.len() as u64 })
     }
 
     /// Runs the load and the migration of a trial.

@@ -66,7 +66,8 @@ impl Store {
         let whole = fs::canonicalize(directory).map_err(io_error("find", directory))?;
         let mut store = Self { directory: whole, largest: 0, _lock: lock };
         let trials = read_trials(directory)?;
-        if !is_new {
+        // Before the first trial is kept, there is nothing that another plan could spoil.
+        if !is_new && !trials.is_empty() {
             let differences = read_plan(directory)?.differences(plan);
             if !differences.is_empty() {
                 let directory = directory.to_owned();

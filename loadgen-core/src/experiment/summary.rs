@@ -95,7 +95,7 @@ impl Summary {
         let agenda = Agenda::new(&plan.design, plan.limits.repeats)?;
         let agenda = agenda_after(agenda, &cells, &trials)
             .map_err(|index| ExperimentError::OtherTrial { index })?;
-        let settings = plan.settings();
+        let settings = plan.lines();
         let metric = |metric: &Metric| MetricReport {
             name: metric.name.to_owned(),
             title: metric.title.to_owned(),

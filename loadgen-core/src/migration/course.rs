@@ -25,6 +25,9 @@ const MOST_EVENTS: u32 = 10_000;
 /// Who goes on to talk after it is late.
 const CATCH_UP: Duration = Duration::from_millis(500);
 
+/// The source of the events that we saw ourselves.
+const OURSELVES: &str = "loadgen";
+
 /// How long a migration that is to be cancelled has for it.
 pub(super) const CANCEL_GRACE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
@@ -171,7 +174,7 @@ impl Course {
         context: &Context,
         limit: Duration,
     ) -> Result<(), TriggerError> {
-        let moment = |kind, at| Event::new(kind, at, 0, "loadgen");
+        let moment = |kind, at| Event::new(kind, at, 0, OURSELVES);
         self.take(watch, moment(EventKind::Fired, context.clock.now()));
         let (clock, give_up, mut grace) = (context.clock, Instant::now() + limit, None);
         let mut waits = || watch.waits(give_up, &mut grace);
@@ -277,9 +280,10 @@ impl Course {
         self.events.push(event);
     }
 
-    /// Sorts the events by time. We know only when we were told that the migration
-    /// was accepted; one that fails at once may be over before that. And another clock
-    /// may put its end before the firing, which it was not: less is known of both then.
+    /// Sorts the events by time. Where the trigger has no word for when the migration was
+    /// accepted, we know only when its call came back: the migration may be under way, or
+    /// over, by then. And another clock may put its end before the firing, which it was not.
+    /// The moment is moved to where it can have been, and less is known of it then.
     fn put_in_order(&mut self) {
         let fired = self.events.iter().find(|e| e.kind == EventKind::Fired).map(|e| e.at);
         let fired = fired.unwrap_or(0);
@@ -287,13 +291,19 @@ impl Course {
             end.uncertainty = end.uncertainty.saturating_add(fired - end.at);
             end.at = fired;
         }
+        let begins = |event: &Event| match event.kind {
+            EventKind::Fired | EventKind::Accepted | EventKind::Mark(_) => false,
+            _ => event.at >= fired,
+        };
+        let first = self.events.iter().filter(|e| begins(e)).map(|e| e.at).min();
         let last = self.events.iter().filter(|e| e.kind.is_final()).map(|e| e.at).min();
-        let accepted = self.events.iter_mut().find(|e| e.kind == EventKind::Accepted);
-        if let (Some(accepted), Some(last)) = (accepted, last)
-            && last < accepted.at
-        {
-            accepted.uncertainty = accepted.uncertainty.saturating_add(accepted.at - last);
-            accepted.at = last;
+        if let Some(accepted) = self.events.iter_mut().find(|e| e.kind == EventKind::Accepted) {
+            // Who tells it may stop the machine before it asks for the migration.
+            let latest = if accepted.source == OURSELVES { first } else { last };
+            if let Some(latest) = latest.filter(|latest| *latest < accepted.at) {
+                accepted.uncertainty = accepted.uncertainty.saturating_add(accepted.at - latest);
+                accepted.at = latest;
+            }
         }
         let rank = |kind: &EventKind| match kind {
             EventKind::Fired => 0,
@@ -374,6 +384,26 @@ mod tests {
             let accepted = (events[1].at, events[1].uncertainty);
             assert_eq!(accepted, (150, 10 + 40), "the moment told lies within");
         }
+    }
+
+    /// A program may stop the machine before its start has been reported to us: else the
+    /// machine would stand still for longer than it was migrated.
+    #[test]
+    fn our_own_accepted_never_stands_behind_the_first_event() {
+        let told = |source: &str| {
+            let mut course = Course::default();
+            course.events.push(Event::new(EventKind::Fired, 100, 0, OURSELVES));
+            course.events.push(Event::new(EventKind::Accepted, 190, 10, source));
+            course.events.push(Event::new(EventKind::Mark("m".to_owned()), 120, 10, "test"));
+            course.events.push(Event::new(EventKind::Setup, 90, 10, "test"));
+            course.events.push(Event::new(EventKind::Stop, 150, 10, "test"));
+            course.events.push(Event::new(EventKind::Completed, 200, 10, "test"));
+            course.put_in_order();
+            let is_accepted = |event: &&Event| event.kind == EventKind::Accepted;
+            course.events.iter().find(is_accepted).map(|e| (e.at, e.uncertainty)).unwrap()
+        };
+        assert_eq!(told(OURSELVES), (150, 10 + 40));
+        assert_eq!(told("qmp"), (190, 10), "whoever tells it knows");
     }
 
     #[test]

@@ -5,10 +5,12 @@ mod command;
 mod convergence;
 mod course;
 mod driver;
+mod evacuation;
 mod guarded;
 mod handle;
 mod impact;
 mod lists;
+mod milestone;
 #[cfg(test)]
 mod misbehaving;
 mod patience;
@@ -21,11 +23,14 @@ mod trigger;
 
 pub use command::CommandTrigger;
 pub use driver::{MigrationError, MigrationRun};
+pub use evacuation::{Evacuation, EvacuationOrder};
 pub use handle::{MigrationHandle, MigrationSnapshot};
 pub use impact::{Impact, ImpactInput, impact};
-pub use qmp::{QmpAddress, QmpClock, QmpOptions, QmpTrigger};
+pub use qmp::{PostcopyAfter, QmpAddress, QmpClock, QmpOptions, QmpTrigger};
 pub use reach::ReachCheck;
 pub use simulated::{SimulatedTrigger, SimulatedVm};
 pub use spec::{TriggerSpec, split_words};
 pub use stage::{MigrationProgress, Stage};
-pub use trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts};
+pub use trigger::{
+    Context, Ending, MovedMachine, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts,
+};

@@ -19,6 +19,7 @@ use crate::shell_words;
 /// A parsed trigger specification.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "there is one, or a few of them, in a process")]
 pub enum TriggerSpec {
     /// The built-in simulation, with its settings in the order given.
     Simulated(Vec<(String, String)>),

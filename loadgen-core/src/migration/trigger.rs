@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Clock;
 use crate::event::Event;
-pub use crate::vm::{Ending, Strategy, Truth, VmFacts};
+pub use crate::vm::{Ending, MovedMachine, Strategy, Truth, VmFacts};
 
 impl FromStr for Strategy {
     type Err = TriggerError;
@@ -58,6 +58,8 @@ pub struct Settled {
     pub on_target: Option<bool>,
     /// Memory sent, in bytes.
     pub transferred_bytes: Option<u64>,
+    /// Each of several machines that were moved, the one under load first; empty of one alone.
+    pub machines: Vec<MovedMachine>,
     /// Ground truth, of simulations only.
     pub truth: Option<Truth>,
     /// Anything else worth keeping in the report.
@@ -75,6 +77,7 @@ impl Settled {
             hypervisor_downtime: None,
             on_target: None,
             transferred_bytes: None,
+            machines: Vec::new(),
             truth: None,
             details: Map::new(),
         }
@@ -170,6 +173,16 @@ pub trait Trigger: Send {
     /// [`TriggerError`] if the migration could not be started as things stand.
     fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
         Ok(VmFacts::default())
+    }
+
+    /// Whether the migration could be made as things stand, found out by trying what can be
+    /// tried; all is as it was before then. An experiment asks this of all its cells before its
+    /// first trial.
+    ///
+    /// # Errors
+    /// [`TriggerError`] if not.
+    fn check(&mut self) -> Result<(), TriggerError> {
+        Ok(())
     }
 
     /// Prepares everything that takes time: capabilities, limits, the target.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Counts, Latency, Silent, Unreachable};
-use crate::vm::{Ending, Strategy, Truth, VmFacts};
+use crate::vm::{Ending, MovedMachine, Strategy, Truth, VmFacts};
 
 /// What a migration did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +109,10 @@ pub struct Migration {
     /// unless they have tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<TagImpact>,
+    /// Each of several machines that were moved together or one after the other, the one under
+    /// load first; empty of one alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<MovedMachine>,
     /// Ground truth (simulations only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truth: Option<Truth>,
@@ -387,7 +391,7 @@ pub struct PhaseReport {
     /// `warm-up`, `before`, `setup`, `round 1`… (from the twelfth on joined, as
     /// `rounds 12–30`), or `migration` where the trigger tells of no rounds;
     /// `blackout`, `post-copy`, `paused` and `recovering` (of a post-copy that was cut),
-    /// `after`.
+    /// `others` (of several machines, while only those are moved that are not under load), `after`.
     pub name: String,
     /// Its begin, in seconds from the start of the load.
     pub start_s: f64,

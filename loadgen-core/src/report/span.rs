@@ -53,6 +53,16 @@ impl<'a> Span<'a> {
         (length > 0.0).then(|| sum / length)
     }
 
+    /// The response times of its phases as one histogram in ns; `None` where a phase carries none.
+    pub(crate) fn histogram(&self) -> Option<Histogram<u64>> {
+        let times = || self.0.iter().map(|phase| &phase.response_time).filter(|l| l.count > 0);
+        let mut merged = Histogram::new(3).ok()?;
+        for part in times() {
+            merged.add(part.histogram()?).ok()?;
+        }
+        (merged.len() == times().map(|times| times.count).sum::<u64>()).then_some(merged)
+    }
+
     /// The response times of its phases as one distribution. Count, mean and extremes are
     /// exact; quantiles come from the merged histograms, and are `None` where a phase of several
     /// carries none.
@@ -64,7 +74,7 @@ impl<'a> Span<'a> {
         let parts: Vec<&Latency> = times.filter(|times| times.count > 0).collect();
         let count = parts.iter().map(|times| times.count).sum::<u64>();
         let sum: Option<f64> = parts.iter().map(|l| Some(l.mean_us? * l.count as f64)).sum();
-        let merged = merged(&parts).filter(|histogram| histogram.len() == count);
+        let merged = self.histogram();
         let of_all = merged.map_or_else(Latency::default, |histogram| latency(&histogram, false));
         Latency {
             count,
@@ -74,14 +84,6 @@ impl<'a> Span<'a> {
             ..of_all
         }
     }
-}
-
-fn merged(parts: &[&Latency]) -> Option<Histogram<u64>> {
-    let mut merged = Histogram::new(3).ok()?;
-    for part in parts {
-        merged.add(part.histogram()?).ok()?;
-    }
-    Some(merged)
 }
 
 #[cfg(test)]

@@ -6,18 +6,19 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args as _, Command, FromArgMatches as _};
 use loadgen_core::experiment::{
-    Cell, Given, PlaceholderError, PlanFile, PlanFileError, TrialContext, replaced,
+    BUILD, Cell, Given, PlaceholderError, PlanFile, PlanFileError, Settings, TrialContext, replaced,
 };
 
 use crate::command::migrate;
 use crate::exit::Failure;
 
 /// Options of `migrate` that an experiment has its own way for.
-const NOT_OF_A_TRIAL: [&str; 7] =
-    ["format", "output", "quiet", "trigger", "strategy", "slo", "help"];
+const NOT_OF_A_TRIAL: [&str; 9] =
+    ["format", "output", "quiet", "trigger", "strategy", "also", "also-order", "slo", "help"];
 
 /// Settings of the trigger.
-const OF_TRIGGER: [(&str, &str); 2] = [("spec", "trigger"), ("strategy", "strategy")];
+const OF_TRIGGER: [(&str, &str); 4] =
+    [("spec", "trigger"), ("strategy", "strategy"), ("also", "also"), ("also_order", "also-order")];
 
 /// Placeholders that every trial has a value for.
 const OF_TRIAL: [&str; 4] = ["trial", "block", "attempt", "dir"];
@@ -45,10 +46,16 @@ pub(super) fn check(file: &PlanFile) -> Result<Duration, Failure> {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     file.only_known(&known).map_err(Failure::usage)?;
     let of_trigger = |key: &&String| OF_TRIGGER.iter().any(|(name, _)| name == key);
-    if let Some(key) = file.plan.trigger.keys().find(|key| !of_trigger(key)) {
-        let reason =
-            format!("there is no setting '{key}' of the trigger: known are spec, strategy");
-        return Err(Failure::usage(file.wrong(&format!("trigger.{key}"), reason)));
+    let builds = file.plan.builds.iter().map(|build| &build.settings);
+    let mut keys =
+        std::iter::once(&file.plan.settings).chain(builds).flat_map(|of| of.trigger.keys());
+    if let Some(key) = keys.find(|key| !of_trigger(key)) {
+        let known = OF_TRIGGER.map(|(name, _)| name).join(", ");
+        let reason = format!("there is no setting '{key}' of the trigger: known are {known}");
+        let builds = file.plan.builds.iter();
+        let mut of_builds = builds.filter(|build| build.settings.trigger.contains_key(key));
+        let within = of_builds.next().map_or_else(String::new, |b| format!("builds.{}.", b.name));
+        return Err(Failure::usage(file.wrong(&format!("{within}trigger.{key}"), reason)));
     }
     let cells = file.plan.design.cells().map_err(Failure::usage)?;
     cells.iter().map(|cell| check_cell(file, cell)).sum()
@@ -57,17 +64,21 @@ pub(super) fn check(file: &PlanFile) -> Result<Duration, Failure> {
 fn check_cell(file: &PlanFile, cell: &Cell) -> Result<Duration, Failure> {
     // What the testbed will say is not known yet: such settings are left out.
     let mut says = false;
-    let boots = file.plan.hooks.keys().any(|hook| matches!(hook.name(), "up" | "rewind"));
+    let own = file.plan.of_cell(cell);
+    let boots = own.hooks.keys().any(|hook| matches!(hook.name(), "up" | "rewind"));
     let value = |name: &str| {
         let level = cell.level(name).map(ToString::to_string);
         level.or_else(|| OF_TRIAL.contains(&name).then(|| "1".to_owned()))
     };
     let mut words = Vec::new();
-    for setting in settings(file) {
+    for setting in settings(&own) {
         match setting.words(&value, &|| names(cell)) {
             Ok(of_setting) => words.extend(of_setting),
             Err(PlaceholderError::Unknown { .. }) if boots => says = true,
-            Err(error) => return Err(Failure::usage(file.wrong(&setting.path, error.to_string()))),
+            Err(error) => {
+                let path = in_build(file, cell, &setting.path);
+                return Err(Failure::usage(file.wrong(&path, error.to_string())));
+            }
         }
     }
     let args = parsed(&words).map_err(|error| of_clap(file, cell, &error))?;
@@ -94,13 +105,15 @@ pub(super) fn of_trial(
     };
     let known = || names(trial.cell).into_iter().chain(trial.values.keys().cloned()).collect();
     let mut words = Vec::new();
-    for setting in settings(file) {
+    let own = file.plan.of_cell(trial.cell);
+    for setting in settings(&own) {
         let of_setting = setting.words(&value, &known);
-        words.extend(
-            of_setting.map_err(|e| Failure::usage(file.wrong(&setting.path, e.to_string())))?,
-        );
+        words.extend(of_setting.map_err(|error| {
+            let path = in_build(file, trial.cell, &setting.path);
+            Failure::usage(file.wrong(&path, error.to_string()))
+        })?);
     }
-    if !file.plan.load.contains_key("seed") {
+    if !own.load.contains_key("seed") {
         // The trials of a block have the same random starts, those of another one others.
         let seed = file.plan.design.seed().wrapping_add(u64::from(trial.block));
         words.push(format!("--seed={seed}"));
@@ -122,14 +135,14 @@ struct Setting<'a> {
     given: &'a Given,
 }
 
-fn settings(file: &PlanFile) -> impl Iterator<Item = Setting<'_>> {
-    let of_load = file.plan.load.iter().map(|(key, given)| Setting {
+fn settings(of: &Settings) -> impl Iterator<Item = Setting<'_>> {
+    let of_load = of.load.iter().map(|(key, given)| Setting {
         path: format!("load.{key}"),
         option: (key != "url").then(|| key.replace('_', "-")),
         given,
     });
     let of_trigger = OF_TRIGGER.iter().filter_map(|(key, option)| {
-        let given = file.plan.trigger.get(*key)?;
+        let given = of.trigger.get(*key)?;
         Some(Setting { path: format!("trigger.{key}"), option: Some((*option).to_owned()), given })
     });
     of_load.chain(of_trigger)
@@ -179,10 +192,21 @@ fn of_clap(file: &PlanFile, cell: &Cell, error: &clap::Error) -> Failure {
             None => format!("load.{}", long.replace('-', "_")),
         },
     );
+    let setting = in_build(file, cell, &setting);
     let said = error.to_string();
     let said = said.split("\n\n").next().unwrap_or_default();
     let said = said.strip_prefix("error: ").unwrap_or(said).replace('\n', " ");
     Failure::usage(told(file.wrong(&setting, format!("{setting}: {said}")), cell))
+}
+
+/// The path of a setting of a cell: within its build, if that has it.
+fn in_build(file: &PlanFile, cell: &Cell, path: &str) -> String {
+    let is_it = |name: &str| cell.level(BUILD).is_some_and(|level| level.as_str() == name);
+    let build = file.plan.builds.iter().find(|build| is_it(&build.name));
+    match build.filter(|build| build.settings.lines().contains_key(path)) {
+        Some(build) => format!("builds.{}.{path}", build.name),
+        None => path.to_owned(),
+    }
 }
 
 /// What is wrong with a cell.

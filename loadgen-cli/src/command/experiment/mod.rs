@@ -19,6 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::messages::{note, warning};
 use crate::options::{Format, OutputOptions};
 use crate::output::{Place, check_writable, save_json_somewhere, to_stdout};
+use schedule::Spreads;
 use watch::Watch;
 
 /// Try a plan of many migrations, and say what they show together
@@ -42,10 +43,22 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
 
+    /// Try this plan, too, in the same blocks: what differs is a factor build with both names
+    ///
+    /// Two experiments made one after the other cannot tell a change from a machine that drifts.
+    /// OTHER.toml is beside PLAN.toml, and has the same factors.
+    #[arg(long, value_name = "OTHER.toml")]
+    against: Option<PathBuf>,
+
     /// For --dry-run: how far trials of one cell lie apart (standard deviation over mean)
-    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = schedule::parse_spread,
-          requires = "dry_run")]
-    spread: f64,
+    /// [default: 10%]
+    #[arg(long, value_name = "SHARE", value_parser = schedule::parse_spread, requires = "dry_run",
+          conflicts_with = "pilot")]
+    spread: Option<f64>,
+
+    /// For --dry-run: take the spread, and how long a trial takes, from this experiment
+    #[arg(long, value_name = "DIR", requires = "dry_run")]
+    pilot: Option<PathBuf>,
 
     /// Write a plan with comments to FILE, to begin with
     #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "out", "dry_run"])]
@@ -70,7 +83,8 @@ Examples:
   loadgen experiment --init study.toml
   loadgen experiment study.toml --dry-run
   loadgen experiment study.toml --out study
-  loadgen report study";
+  loadgen report study
+  loadgen experiment old.toml --against new.toml --out both";
 
 /// A plan to begin with.
 const TEMPLATE: &str = include_str!("template.toml");
@@ -80,7 +94,12 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
         return init(file, args.output.quiet);
     }
     let plan = args.plan.as_deref().unwrap_or(Path::new(""));
-    let file = PlanFile::read(plan).map_err(Failure::usage)?;
+    let mut file = PlanFile::read(plan).map_err(Failure::usage)?;
+    if let Some(other) = &args.against {
+        let other = PlanFile::read(other).map_err(Failure::usage)?;
+        file = file.against(&other).map_err(Failure::usage)?;
+    }
+    let pilot = args.pilot.as_deref().map(Summary::read).transpose().map_err(as_failure)?;
     let format = args.output.format()?;
     // All else begins in the directory of the plan.
     let absolute = |path: &Path| std::path::absolute(path).context("cannot find the directory");
@@ -97,7 +116,9 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
     let delivery = Place(place);
     let Some(out) = out.filter(|_| !args.dry_run) else {
         let text = match format {
-            Format::Text => schedule::text(&file.plan, shortest, args.spread)?,
+            Format::Text => {
+                schedule::text(&file.plan, shortest, &Spreads::of(args.spread, pilot.as_ref()))?
+            }
             Format::Json => {
                 return Err(Failure::usage("--dry-run is for people: it is printed as text only"));
             }
@@ -108,7 +129,9 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
     let mut watch = Watch::new(args.output.quiet);
     let file = Arc::new(file);
     let made = Arc::clone(&file);
-    let experiment = Experiment::new(file.plan.clone(), &out, move |trial| make(&made, trial));
+    let checked = Arc::clone(&file);
+    let experiment = Experiment::new(file.plan.clone(), &out, move |trial| make(&made, trial))
+        .with_check(move |trial| can_be_tried(&checked, trial));
     let outcome =
         experiment.with_testbed(programs).run(interrupt.flag(), &mut |now| watch.told(&now));
     watch.clear();
@@ -124,12 +147,24 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
     Ok(if delivered == Exit::Done { exit } else { delivered })
 }
 
-/// Makes a trial out of its settings.
-fn make(file: &PlanFile, trial: &TrialContext<'_>) -> Result<TrialRun, MakeError> {
-    let says = |failure: Failure| match failure {
+/// Whether the trigger of a cell can do what it will be asked for.
+fn can_be_tried(file: &PlanFile, trial: &TrialContext<'_>) -> Result<(), MakeError> {
+    // What the testbed says may differ from cell to cell: then the trial itself will tell.
+    match cells::of_trial(file, trial) {
+        Ok(args) => args.check_on_the_spot().map_err(says),
+        Err(_) => Ok(()),
+    }
+}
+
+fn says(failure: Failure) -> MakeError {
+    match failure {
         Failure::Usage(reason) => MakeError::from(reason),
         Failure::Run(reason) => format!("{reason:#}").into(),
-    };
+    }
+}
+
+/// Makes a trial out of its settings.
+fn make(file: &PlanFile, trial: &TrialContext<'_>) -> Result<TrialRun, MakeError> {
     let args = cells::of_trial(file, trial).map_err(says)?;
     let (run, calls) = args.migration().map_err(says)?;
     let run = TrialRun::from(run);
@@ -193,6 +228,7 @@ fn as_failure(error: ExperimentError) -> Failure {
         | ExperimentError::InUse { .. }
         | ExperimentError::OtherPlan { .. }
         | ExperimentError::NotEmpty { .. }
+        | ExperimentError::Impossible { .. }
         | ExperimentError::Broken { .. } => Failure::usage(error),
         ExperimentError::Unkept { ref json, .. } => {
             let saved =

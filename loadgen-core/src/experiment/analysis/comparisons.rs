@@ -57,6 +57,10 @@ pub struct Comparison {
     /// Cliff's delta, from −1 to 1: how much oftener the second side is above the first than
     /// below.
     pub delta: f64,
+    /// How far the ratios of two trials, one of each side, lie apart: the standard deviation of
+    /// their logarithms. `None` of one pair, and where a value is 0.
+    #[serde(default)]
+    pub log_sd: Option<f64>,
     /// What can be said of it.
     pub verdict: Change,
     /// About how many more trials of each cell would answer it, where it cannot be told: to show
@@ -113,6 +117,7 @@ pub(in crate::experiment) fn answered(questions: Vec<Question>, margin: f64) -> 
             questions: count,
             smallest_p_holm: (difference.smallest_p * count as f64).min(1.0),
             delta: difference.delta,
+            log_sd: difference.log_sd,
             verdict,
             more_trials: Some(verdict)
                 .filter(|verdict| *verdict == Change::CannotTell)

@@ -26,7 +26,7 @@ pub(in crate::experiment) struct Difference {
     /// The least p that so many trials can give.
     pub(super) smallest_p: f64,
     /// Standard deviation of the logarithm of a ratio of two trials, one of each side.
-    log_sd: Option<f64>,
+    pub(super) log_sd: Option<f64>,
 }
 
 /// A number, and where it lies with 95 %.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,7 +10,8 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 use crate::experiment::design::{Design, Factor};
-use crate::experiment::plan::{ExperimentLimits, ExperimentPlan, Given, HookName, HookSettings};
+use crate::experiment::plan::{BUILD, ExperimentLimits, ExperimentPlan};
+use crate::experiment::settings::{Given, HookName, HookSettings, Settings};
 use crate::units::{parse_duration, share_of};
 
 /// The file.
@@ -22,22 +24,47 @@ pub(super) struct Document {
     #[serde(default)]
     warm_up_blocks: u32,
     #[serde(default)]
-    pub(super) factors: Factors,
+    factors: Factors,
     #[serde(default)]
-    pub(super) load: BTreeMap<String, Spanned<Given>>,
+    load: Givens,
     #[serde(default)]
-    pub(super) trigger: BTreeMap<String, Spanned<Given>>,
+    trigger: Givens,
     #[serde(default)]
-    pub(super) hooks: Hooks,
+    hooks: Hooks,
+    #[serde(default)]
+    builds: Builds,
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
     analysis: Analysis,
 }
 
+type Givens = BTreeMap<String, Spanned<Given>>;
+
+/// What a build has of its own.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfBuild {
+    #[serde(default)]
+    load: Givens,
+    #[serde(default)]
+    trigger: Givens,
+    #[serde(default)]
+    hooks: HooksOfBuild,
+}
+
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Hooks {
+struct HooksOfBuild {
+    up: Option<Spanned<Hook>>,
+    settle: Option<Spanned<Hook>>,
+    rewind: Option<Spanned<Hook>>,
+    down: Option<Spanned<Hook>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Hooks {
     up: Option<Spanned<Hook>>,
     settle: Option<Spanned<Hook>>,
     rewind: Option<Spanned<Hook>>,
@@ -46,21 +73,48 @@ pub(super) struct Hooks {
     boot_factors: Vec<String>,
 }
 
+/// Those programs that there are.
+type Programs<'a> = Vec<(HookName, &'a Spanned<Hook>)>;
+
+fn programs<'a>(all: [&'a Option<Spanned<Hook>>; 4]) -> Programs<'a> {
+    let named = HookName::ALL.into_iter().zip(all);
+    named.filter_map(|(name, hook)| Some((name, hook.as_ref()?))).collect()
+}
+
 impl Hooks {
-    /// Those that there are.
-    pub(super) fn all(&self) -> impl Iterator<Item = (HookName, &Spanned<Hook>)> {
-        let all = [
-            (HookName::Up, &self.up),
-            (HookName::Settle, &self.settle),
-            (HookName::Rewind, &self.rewind),
-            (HookName::Down, &self.down),
-        ];
-        all.into_iter().filter_map(|(name, hook)| Some((name, hook.as_ref()?)))
+    fn all(&self) -> Programs<'_> {
+        programs([&self.up, &self.settle, &self.rewind, &self.down])
     }
 }
 
+impl HooksOfBuild {
+    fn all(&self) -> Programs<'_> {
+        programs([&self.up, &self.settle, &self.rewind, &self.down])
+    }
+}
+
+/// Where each setting of a group of them stands in the text.
+fn places(load: &Givens, trigger: &Givens, hooks: &Programs<'_>) -> Vec<(String, usize)> {
+    let groups = [("load", load), ("trigger", trigger)];
+    let of_groups = groups.into_iter().flat_map(|(group, all)| {
+        all.iter().map(move |(key, given)| (format!("{group}.{key}"), given.span().start))
+    });
+    let of_hooks = hooks.iter();
+    let of_hooks =
+        of_hooks.map(|(name, hook)| (format!("hooks.{}", name.name()), hook.span().start));
+    of_groups.chain(of_hooks).collect()
+}
+
+fn settings(load: &Givens, trigger: &Givens, hooks: &Programs<'_>) -> Settings {
+    let plain = |settings: &Givens| {
+        settings.iter().map(|(key, given)| (key.clone(), given.get_ref().clone())).collect()
+    };
+    let programs = hooks.iter().map(|(name, hook)| (*name, hook.get_ref().0.clone()));
+    Settings { load: plain(load), trigger: plain(trigger), hooks: programs.collect() }
+}
+
 /// A program: its command line, or a table.
-pub(super) struct Hook(HookSettings);
+struct Hook(HookSettings);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,13 +144,35 @@ struct Time(Duration);
 struct Margin(f64);
 
 /// A string or a number, as text.
-pub(super) struct Scalar(String);
+struct Scalar(String);
 
-/// Factors in the order of the file, whatever order a map has.
-#[derive(Default)]
-pub(super) struct Factors(pub(super) Vec<(String, Spanned<Vec<Scalar>>)>);
+/// Entries of a table in the order of the file, whatever order a map has.
+struct InOrder<T>(Vec<(String, Spanned<T>)>);
+
+impl<T> Default for InOrder<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+type Factors = InOrder<Vec<Scalar>>;
+type Builds = InOrder<OfBuild>;
 
 impl Document {
+    /// Where each setting, such as `load.rate`, stands in the text.
+    pub(super) fn places(&self) -> Vec<(String, usize)> {
+        let mut all = places(&self.load, &self.trigger, &self.hooks.all());
+        let factors = self.factors.0.iter();
+        all.extend(factors.map(|(name, of)| (format!("factors.{name}"), of.span().start)));
+        for (name, build) in &self.builds.0 {
+            all.push((format!("factors.{BUILD}"), build.span().start));
+            let build = build.get_ref();
+            let own = places(&build.load, &build.trigger, &build.hooks.all());
+            all.extend(own.into_iter().map(|(key, at)| (format!("builds.{name}.{key}"), at)));
+        }
+        all
+    }
+
     pub(super) fn into_plan(self) -> ExperimentPlan {
         let mut design = Design::new(self.trials).with_warm_up_blocks(self.warm_up_blocks);
         if let Some(seed) = self.seed {
@@ -106,15 +182,14 @@ impl Document {
             let levels = levels.into_inner().into_iter().map(|Scalar(level)| level);
             design = design.with_factor(Factor::new(&name, levels));
         }
-        let plain = |settings: BTreeMap<String, Spanned<Given>>| {
-            settings.into_iter().map(|(key, given)| (key, given.into_inner())).collect()
-        };
-        let hooks = self.hooks.all().map(|(name, hook)| (name, hook.get_ref().0.clone())).collect();
         let mut plan = ExperimentPlan::new(design);
         plan.name = self.name;
-        plan.load = plain(self.load);
-        plan.trigger = plain(self.trigger);
-        plan.hooks = hooks;
+        plan.settings = settings(&self.load, &self.trigger, &self.hooks.all());
+        for (name, build) in &self.builds.0 {
+            let build = build.get_ref();
+            let own = settings(&build.load, &build.trigger, &build.hooks.all());
+            plan = plan.with_build(name, own);
+        }
         plan.boot_factors = self.hooks.boot_factors;
         plan.limits = ExperimentLimits {
             repeats: self.limits.repeats.unwrap_or(plan.limits.repeats),
@@ -226,25 +301,25 @@ impl<'de> Deserialize<'de> for Given {
     }
 }
 
-impl<'de> Deserialize<'de> for Factors {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AsFactors;
-        impl<'de> Visitor<'de> for AsFactors {
-            type Value = Factors;
+        struct AsTable<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for AsTable<T> {
+            type Value = InOrder<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of factors, each with the list of its levels")
+                f.write_str("a table")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Factors, A::Error> {
-                let mut factors: Vec<(String, Spanned<Vec<Scalar>>)> = Vec::new();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder<T>, A::Error> {
+                let mut entries: Vec<(String, Spanned<T>)> = Vec::new();
                 while let Some(entry) = map.next_entry()? {
-                    factors.push(entry);
+                    entries.push(entry);
                 }
-                factors.sort_by_key(|(_, levels)| levels.span().start);
-                Ok(Factors(factors))
+                entries.sort_by_key(|(_, entry)| entry.span().start);
+                Ok(InOrder(entries))
             }
         }
-        deserializer.deserialize_map(AsFactors)
+        deserializer.deserialize_map(AsTable(PhantomData))
     }
 }

@@ -33,6 +33,8 @@ pub struct PlanFile {
     file: PathBuf,
     /// Line of each setting, such as `load.rate`.
     lines: BTreeMap<String, u64>,
+    /// Files of builds that were plans of their own, by the begin of their settings.
+    files: BTreeMap<String, PathBuf>,
 }
 
 impl PlanFile {
@@ -55,26 +57,47 @@ impl PlanFile {
             let reason = with_nearest(error.message());
             PlanFileError::Content { file: file.to_owned(), line, reason }
         })?;
-        let mut lines = BTreeMap::new();
-        for (group, settings) in [("load", &document.load), ("trigger", &document.trigger)] {
-            for (key, given) in settings {
-                lines.insert(format!("{group}.{key}"), line_at(text, given.span().start));
-            }
-        }
-        for (name, levels) in &document.factors.0 {
-            lines.insert(format!("factors.{name}"), line_at(text, levels.span().start));
-        }
-        for (name, hook) in document.hooks.all() {
-            lines.insert(format!("hooks.{}", name.name()), line_at(text, hook.span().start));
-        }
+        let places = document.places().into_iter();
+        let lines = places.map(|(setting, at)| (setting, line_at(text, at))).collect();
         let plan = document.into_plan();
-        let read = Self { plan, file: file.to_owned(), lines };
+        let read = Self { plan, file: file.to_owned(), lines, files: BTreeMap::new() };
         read.without_secrets()?;
         read.plan.validate().map_err(|error| {
             let factor = error.factor().map(|name| format!("factors.{name}"));
             read.wrong(factor.as_deref().unwrap_or_default(), error.to_string())
         })?;
         Ok(read)
+    }
+
+    /// This plan and another one as one experiment, in which each block has both: as two builds
+    /// with the names of the files.
+    ///
+    /// # Errors
+    /// [`PlanFileError::Content`] if they are not in one directory, where the paths of both begin,
+    /// vary different things, or do not differ.
+    pub fn against(mut self, other: &Self) -> Result<Self, PlanFileError> {
+        let place = |file: &Self| std::fs::canonicalize(file.directory()).ok();
+        if place(&self) != place(other) {
+            let reason = format!(
+                "'{}' is in another directory, and the paths of both plans begin in one: put them \
+                 beside each other",
+                other.file.display()
+            );
+            return Err(self.wrong("", reason));
+        }
+        let name =
+            |file: &Path| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (own, theirs) = (name(&self.file), name(&other.file));
+        let joined = self.plan.against(&own, &other.plan, &theirs);
+        for (name, from) in [(&own, &self.clone()), (&theirs, other)] {
+            let lines = from.lines.iter();
+            let moved = lines.map(|(setting, line)| (format!("builds.{name}.{setting}"), *line));
+            self.lines.extend(moved);
+            self.files.insert(format!("builds.{name}."), from.file.clone());
+        }
+        self.plan = joined.map_err(|error| self.wrong("", error.to_string()))?;
+        self.plan.validate().map_err(|error| self.wrong("", error.to_string()))?;
+        Ok(self)
     }
 
     /// The file, as it was named.
@@ -87,7 +110,9 @@ impl PlanFile {
     #[must_use]
     pub fn wrong(&self, setting: &str, reason: impl Into<String>) -> PlanFileError {
         let line = self.lines.get(setting).copied();
-        PlanFileError::Content { file: self.file.clone(), line, reason: reason.into() }
+        let other = self.files.iter().find(|(within, _)| setting.starts_with(&**within));
+        let file = other.map_or(&self.file, |(_, file)| file).clone();
+        PlanFileError::Content { file, line, reason: reason.into() }
     }
 
     /// The directory of the file: paths in the plan, and the programs of the testbed, begin there.
@@ -101,16 +126,14 @@ impl PlanFile {
 
     /// Refuses credentials: the plan is kept with the results, and shown with them.
     fn without_secrets(&self) -> Result<(), PlanFileError> {
-        let plan = &self.plan;
-        let settings = [("load", &plan.load), ("trigger", &plan.trigger)];
-        let all = settings.into_iter().flat_map(|(group, all)| {
-            all.iter().flat_map(move |(key, given)| {
-                given.texts().map(move |text| (format!("{group}.{key}"), text))
-            })
+        let of_plan = (String::new(), &self.plan.settings);
+        let of_builds = self.plan.builds.iter();
+        let of_builds = of_builds.map(|build| (format!("builds.{}.", build.name), &build.settings));
+        let texts = std::iter::once(of_plan).chain(of_builds).flat_map(|(within, settings)| {
+            let texts = settings.texts();
+            texts.map(move |(name, text)| (format!("{within}{name}"), text))
         });
-        let hooks = plan.hooks.iter();
-        let hooks = hooks.map(|(name, hook)| (format!("hooks.{}", name.name()), &*hook.run));
-        for (setting, text) in all.chain(hooks) {
+        for (setting, text) in texts {
             if without_passwords(text) != text {
                 let reason = format!(
                     "the user and password in the URL of {setting} would be kept and shown with the \
@@ -118,7 +141,7 @@ impl PlanFile {
                 );
                 return Err(self.wrong(&setting, reason));
             }
-            let header = text.split_once(':').filter(|_| setting == "load.header");
+            let header = text.split_once(':').filter(|_| setting.ends_with("load.header"));
             let open = header.filter(|(name, value)| {
                 !text.starts_with('@') && is_credential(name) && !value.contains("env:")
             });
@@ -138,15 +161,23 @@ impl PlanFile {
     /// # Errors
     /// [`PlanFileError::Content`] with its line, and the known name that is nearest.
     pub fn only_known(&self, known: &[&str]) -> Result<(), PlanFileError> {
-        match self.plan.load.keys().find(|key| !known.contains(&key.as_str())) {
+        let of_builds = self
+            .plan
+            .builds
+            .iter()
+            .map(|build| (format!("builds.{}.", build.name), &build.settings));
+        let all = std::iter::once((String::new(), &self.plan.settings)).chain(of_builds);
+        let mut keys =
+            all.flat_map(|(within, of)| of.load.keys().map(move |key| (within.clone(), key)));
+        match keys.find(|(_, key)| !known.contains(&key.as_str())) {
             None => Ok(()),
-            Some(key) => {
+            Some((within, key)) => {
                 let hint = nearest(key, known).map_or_else(
                     || format!("known are {}", known.join(", ")),
                     |name| format!("did you mean '{name}'?"),
                 );
                 let reason = format!("there is no setting '{key}' of the load: {hint}");
-                Err(self.wrong(&format!("load.{key}"), reason))
+                Err(self.wrong(&format!("{within}load.{key}"), reason))
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::boot::first_after_boot;
 use super::figure::{change, median, p, range, render_value};
 use crate::experiment::analysis::{CellSummary, Change, Comparison, Drift, Spread};
 use crate::experiment::metric::{Metric, Unit, headlines};
@@ -214,6 +215,7 @@ pub(super) fn sections(summary: &Summary, comparisons: Comparisons) -> Vec<Secti
         let title = "Compared within blocks, with the other factors held";
         sections.extend(compared(summary, &metrics, &rows, title));
     }
+    sections.extend(first_after_boot(summary, &metrics));
     sections.extend(failed(summary));
     sections
 }

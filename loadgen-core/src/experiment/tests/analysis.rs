@@ -265,6 +265,11 @@ fn open_questions_say_how_many_trials_they_take() {
     let row = summary(&design, equal).comparisons.remove(0);
     assert_eq!(row.verdict, Change::CannotTell);
     assert!(row.more_trials.unwrap() > 10, "{row:?}");
+    // Both spread by 0.1, so their ratio by √2 of that.
+    let many = two(400);
+    let equal = trials(&many, &[100.0, 100.0], (0.1, 0.0), &mut random);
+    let log_sd = summary(&many, equal).comparisons.remove(0).log_sd.unwrap();
+    assert!((0.125..0.158).contains(&log_sd), "{log_sd}");
     let design = two(12);
     let same = trials(&design, &[100.0, 100.0], (0.005, 0.2), &mut random);
     let row = summary(&design, same).comparisons.remove(0);

@@ -106,6 +106,70 @@ fn what_breaks_costs_a_trial_and_not_the_experiment() {
     assert!(trials.iter().all(|trial| trial.since_boot == Some(1) && trial.counts()));
 }
 
+/// Asked of each cell once, with what the testbed said, before anything is measured.
+#[test]
+fn what_cannot_be_tried_is_told_before_the_first_trial() {
+    let kept = tempfile::tempdir().unwrap();
+    let log = Log::default();
+    let (asked, loads) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<u32>>::default());
+    let try_it = |trials: u32, refused: &'static str| {
+        let (asked, loads) = (Arc::clone(&asked), Arc::clone(&loads));
+        let plan = ExperimentPlan::new(two_by_two(trials));
+        let (one, _) = experiment(plan, kept.path(), move |_| {
+            *loads.lock().unwrap() += 1;
+            Ok(report(1.0))
+        });
+        run(one.with_testbed(log.clone()).with_check(move |trial| {
+            let cell = trial.cell.to_string();
+            asked.lock().unwrap().push(format!("{cell} {}", trial.values["socket"]));
+            if cell.contains(refused) { Err("not with this machine".into()) } else { Ok(()) }
+        }))
+    };
+    let error = try_it(2, "memory=2").unwrap_err();
+    let ExperimentError::Impossible { cells, measured: 0 } = &error else { panic!("{error}") };
+    assert_eq!(cells.len(), 2);
+    assert!(cells[0].starts_with("memory=2 strategy=pre: not with"), "{cells:?}");
+    let told = error.to_string();
+    assert!(told.starts_with("2 cells of the plan cannot be tried on this testbed"), "{told}");
+    assert_eq!(*loads.lock().unwrap(), 0);
+    assert_eq!(*log.calls.lock().unwrap(), ["up 1", "settle 1", "down 1"]);
+    // Nothing was kept yet: the plan may be another one.
+    asked.lock().unwrap().clear();
+    let outcome = try_it(1, "nothing").unwrap();
+    assert_eq!((outcome.trials.len(), outcome.left), (4, 0));
+    let mut asked = asked.lock().unwrap().clone();
+    asked.sort_unstable();
+    let cells = ["memory=1", "memory=2"]
+        .iter()
+        .flat_map(|memory| ["post", "pre"].map(|way| format!("{memory} strategy={way} /run/1")));
+    assert_eq!(asked, cells.collect::<Vec<_>>());
+}
+
+/// Another testbed is asked when it is up.
+#[test]
+fn a_cell_is_checked_on_its_own_testbed() {
+    let kept = tempfile::tempdir().unwrap();
+    let mut new = Settings::default();
+    new.hooks.insert(HookName::Up, HookSettings::new("./new.sh"));
+    let plan = ExperimentPlan::new(Design::new(1))
+        .with_build("old", Settings::default())
+        .with_build("new", new);
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let seen = Arc::clone(&asked);
+    let (one, _) = experiment(plan, kept.path(), |_| Ok(report(1.0)));
+    let one = one.with_testbed(Log::default()).with_check(move |trial| {
+        seen.lock().unwrap().push(format!("{} in trial {}", trial.cell, trial.index));
+        Ok(())
+    });
+    let outcome = run(one).unwrap();
+    let wanted: Vec<String> = outcome
+        .trials
+        .iter()
+        .map(|t| format!("build={} in trial {}", t.cell["build"], t.index))
+        .collect();
+    assert_eq!(*asked.lock().unwrap(), wanted);
+}
+
 /// An experiment that was killed may have left the machine up.
 #[test]
 fn what_is_left_is_taken_down_first() {
@@ -175,4 +239,56 @@ fn what_is_no_command_line_is_refused_with_its_line() {
     assert!(said("[hooks]\n\ndown = ' '").starts_with("plan.toml:6: hooks.down: there is no"));
     let unknown = said("[hooks]\nup = 'up {size}'");
     assert!(unknown.contains("'{size}' stands for nothing") && unknown.contains("memory"));
+}
+
+#[test]
+fn builds_have_programs_of_their_own() {
+    let kept = tempfile::tempdir().unwrap();
+    let toml = "trials = 1\n[hooks]\nup = 'echo IS=plain'\n[builds.old]\n[builds.new.hooks]\nup = \
+                'echo IS={build}'\n";
+    let file = PlanFile::parse(toml, &kept.path().join("plan.toml")).unwrap();
+    let programs = Programs::of(&file).unwrap();
+    let out = kept.path().join("out");
+    let (one, _) = experiment(file.plan, &out, |_| Ok(report(1.0)));
+    let trials = run(one.with_testbed(programs)).unwrap().trials;
+    let is = |build: &str| &trials.iter().find(|t| t.cell["build"] == build).unwrap().values["IS"];
+    assert_eq!((is("old").as_str(), is("new").as_str()), ("plain", "new"));
+}
+
+/// The machine of one build is not that of another, and one that was killed may have left any.
+#[test]
+fn builds_have_machines_of_their_own() {
+    let kept = tempfile::tempdir().unwrap();
+    let toml = "trials = 6\n[factors]\nmemory = [1]\n[hooks]\nup = 'true'\nrewind = 'true'\n\
+                boot_factors = ['memory']\n[builds.old]\nhooks.down = 'touch old'\n[builds.new]\n\
+                hooks.up = 'echo'\nhooks.down = 'touch new'\n";
+    let file = PlanFile::parse(toml, &kept.path().join("plan.toml")).unwrap();
+    let out = kept.path().join("out");
+    let (one, _) = experiment(file.plan.clone(), &out, |_| Ok(report(1.0)));
+    let trials = run(one.with_testbed(Programs::of(&file).unwrap())).unwrap().trials;
+    for two in trials.windows(2) {
+        let is_another = two[0].cell["build"] != two[1].cell["build"];
+        assert_eq!(two[1].since_boot == Some(1), is_another, "trial {}", two[1].index);
+    }
+    // Of one of them alone nobody knows afterwards that it was up.
+    let mut programs = Programs::of(&file).unwrap();
+    for name in ["old", "new"] {
+        std::fs::remove_file(kept.path().join(name)).unwrap();
+    }
+    let cells = file.plan.design.cells().unwrap();
+    let (values, interrupt) = (Values::new(), std::sync::atomic::AtomicBool::new(false));
+    let trial = machine::context(
+        &machine::At {
+            index: 1,
+            block: 1,
+            attempt: 1,
+            cell: &cells[0],
+            folder: kept.path().to_owned(),
+        },
+        kept.path(),
+        &values,
+        &interrupt,
+    );
+    programs.down(&trial).unwrap();
+    assert!(kept.path().join("old").exists() && kept.path().join("new").exists());
 }

@@ -51,11 +51,11 @@ fn everything_is_read() {
     let cells = design.cells().unwrap();
     let shown: Vec<String> = cells.iter().map(ToString::to_string).collect();
     assert_eq!(shown[..2], ["strategy=pre-copy memory=512", "strategy=pre-copy memory=1.5"]);
-    assert_eq!(plan.load["rate"], Given::One("100".to_owned()));
-    assert_eq!(plan.load["http2"], Given::Flag(true));
-    assert!(matches!(&plan.load["header"], Given::Several(texts) if texts.len() == 2));
-    assert_eq!(plan.hooks[&HookName::Up].limit, HookSettings::LIMIT);
-    assert_eq!(plan.hooks[&HookName::Down].limit, Duration::from_secs(60));
+    assert_eq!(plan.settings.load["rate"], Given::One("100".to_owned()));
+    assert_eq!(plan.settings.load["http2"], Given::Flag(true));
+    assert!(matches!(&plan.settings.load["header"], Given::Several(texts) if texts.len() == 2));
+    assert_eq!(plan.settings.hooks[&HookName::Up].limit, HookSettings::LIMIT);
+    assert_eq!(plan.settings.hooks[&HookName::Down].limit, Duration::from_secs(60));
     assert_eq!(plan.boot_factors, ["memory"]);
     let limits = &plan.limits;
     assert_eq!((limits.repeats, limits.failed_trials), (1, 3));
@@ -73,6 +73,74 @@ fn what_is_written_is_read_as_the_same() {
         assert_eq!(again, plan, "{written}");
         assert_eq!(plan.differences(&again), Vec::<String>::new());
     }
+}
+
+const BUILDS: &str = r#"
+trials = 2
+[factors]
+memory = [1, 2]
+[load]
+rate = 100
+[hooks]
+up = "./up.sh"
+[builds.old.trigger]
+spec = "simulated"
+[builds.new]
+load = { rate = 200 }
+[builds.new.trigger]
+spec = "simulated:memory=1MiB"
+[builds.new.hooks]
+up = "./up.sh --new"
+"#;
+
+/// Builds are levels of a factor, in the order of the file, each with settings of its own.
+#[test]
+fn builds_have_settings_of_their_own() {
+    let plan = read(BUILDS).unwrap().plan;
+    let cells = plan.design.cells().unwrap();
+    let shown: Vec<String> = cells.iter().map(ToString::to_string).collect();
+    assert_eq!(shown[..2], ["memory=1 build=old", "memory=1 build=new"]);
+    let (old, new) = (plan.of_cell(&cells[0]), plan.of_cell(&cells[1]));
+    assert_eq!(old.load["rate"], Given::One("100".to_owned()));
+    assert_eq!(new.load["rate"], Given::One("200".to_owned()));
+    assert_eq!(old.hooks[&HookName::Up].run, "./up.sh");
+    assert_eq!(new.hooks[&HookName::Up].run, "./up.sh --new");
+    assert_ne!(old.trigger["spec"], new.trigger["spec"]);
+    assert_eq!(plan.lines()["builds.new.load.rate"], "200");
+    let again = read(&to_toml(&plan).unwrap()).unwrap().plan;
+    assert_eq!(again, plan);
+    wrong(&BUILDS.replace("memory = [1, 2]", "build = ['x']"), "two factors have the name 'build'");
+    wrong(&BUILDS.replace("builds.new.trigger", "builds.new.triggers"), "did you mean `trigger`");
+    let secret = BUILDS.replace("rate = 200", "url = 'http://u:p@h/'");
+    wrong(&secret, "study.toml:12: the user and password in the URL of builds.new.load.url");
+}
+
+/// Two plans as one: what they have in common is the plan's, what they differ in the builds'.
+#[test]
+fn two_plans_are_tried_against_each_other() {
+    let plan = |rate: &str, more: &str| {
+        let text = format!(
+            "trials = 2\n[factors]\nm = [1, 2]\n[load]\nrate = {rate}\nafter = '1s'\n{more}"
+        );
+        read(&text).unwrap().plan
+    };
+    let (old, new) = (plan("1", "http2 = true\n"), plan("2", "[hooks]\nup = 'up'\n"));
+    let both = old.against("old", &new, "new").unwrap();
+    assert_eq!(both.settings.lines().into_keys().collect::<Vec<_>>(), ["load.after"]);
+    for cell in both.design.cells().unwrap() {
+        let of = if cell.level(BUILD).unwrap().as_str() == "old" { &old } else { &new };
+        assert_eq!(both.of_cell(&cell), of.settings);
+    }
+    assert_eq!(old.against("a", &old, "b"), Err(DesignError::NothingDiffers));
+    let mut other = new.clone();
+    other.design = other.design.with_factor(Factor::new("x", ["1"]));
+    assert_eq!(old.against("a", &other, "b"), Err(DesignError::OtherFactors));
+    let mut other = new.clone();
+    (other.margin, other.limits.repeats) = (0.2, 9);
+    let refused = old.against("a", &other, "b").unwrap_err().to_string();
+    assert!(refused.starts_with("the two plans differ in limits, margin, of which"), "{refused}");
+    let same = old.against("a", &new, "a").unwrap();
+    assert!(same.validate().unwrap_err().to_string().contains("has the level 'a' twice"));
 }
 
 #[track_caller]
@@ -162,7 +230,7 @@ proptest! {
         let mut plan = ExperimentPlan::new(design).with_load("rate", &value);
         plan.name = name;
         plan.margin = margin;
-        plan.hooks.insert(HookName::Up, HookSettings::new(&hook));
+        plan.settings.hooks.insert(HookName::Up, HookSettings::new(&hook));
         prop_assume!(crate::secret::without_passwords(&value) == value);
         prop_assume!(crate::secret::without_passwords(&hook) == hook);
         let written = to_toml(&plan).unwrap();

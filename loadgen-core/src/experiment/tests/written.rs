@@ -9,6 +9,11 @@ use crate::report::schema_tests::Schema;
 
 /// Three blocks of two sizes and two strategies, with all that can happen in them.
 fn sample() -> Summary {
+    let (plan, trials) = made();
+    Summary::of(&plan, trials).unwrap()
+}
+
+fn made() -> (ExperimentPlan, Vec<Trial>) {
     let design = Design::new(7)
         .with_seed(3)
         .with_warm_up_blocks(1)
@@ -59,7 +64,7 @@ fn sample() -> Summary {
     // One that is far off, and a cell with two modes.
     let far = trials.iter_mut().rfind(|trial| trial.cell["memory"] == "1GiB").unwrap();
     far.figures.metrics.insert("total_migration_time_ms".to_owned(), Some(40_000.0));
-    Summary::of(&plan, trials).unwrap()
+    (plan, trials)
 }
 
 #[test]
@@ -84,7 +89,11 @@ fn nothing_measured() {
 }
 
 fn page(summary: &Summary) -> String {
-    let page = render_html(summary);
+    page_of(summary, None)
+}
+
+fn page_of(summary: &Summary, directory: Option<&std::path::Path>) -> String {
+    let page = render_html(summary, directory);
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
     let document = Document::parse_with_options(&page, options).unwrap();
     for node in document.descendants().filter(roxmltree::Node::is_element) {
@@ -99,10 +108,70 @@ fn page(summary: &Summary) -> String {
 #[test]
 fn pages_are_well_formed_and_load_nothing() {
     let page = page(&sample());
+    // Total migration time, outage, calls lost, and the trials in their order.
+    assert_eq!(page.matches("<svg").count(), if cfg!(feature = "charts") { 4 } else { 0 });
+    assert!(page.contains("with the other factors held"));
     assert!(page.contains("the machine &lt;did&gt; not come up\\u{1b}[2J"));
     assert!(
         page.contains("Total migration time") && page.contains("coverage") || page.contains("95 %")
     );
+}
+
+/// With the reports of trials there is a chart of each cell, the median trial in front.
+#[test]
+fn response_times_of_all_trials_are_drawn_from_their_reports() {
+    let kept = tempfile::tempdir().unwrap();
+    let plan = ExperimentPlan::new(Design::new(3).with_factor(Factor::new("x", ["<a>", "b"])));
+    let (one, _) = super::invented::experiment(plan, kept.path(), |trial| {
+        let mut report = crate::report::sample::pre_copy();
+        report.verdict.status = crate::report::VerdictStatus::Valid;
+        let outage = report.migration.as_mut().unwrap().outage_ms.established.as_mut().unwrap();
+        outage.gap = Some(f64::from(trial.index));
+        Ok(report)
+    });
+    super::invented::run(one).unwrap();
+    let summary = Summary::read(kept.path()).unwrap();
+    let of = |directory| page_of(&summary, directory).matches("<svg").count();
+    assert_eq!(of(Some(kept.path())), of(None) + 4);
+    let page = page_of(&summary, Some(kept.path()));
+    assert!(page.contains("Response time in each trial") && page.contains("x=&lt;a&gt;"));
+    for part in ["before", "during", "after"] {
+        assert!(page.contains(&format!("{part} (")), "how many calls {part} has");
+    }
+    // A report that is lost costs its line, and nothing else.
+    std::fs::remove_file(kept.path().join("trials/0001/report.json")).unwrap();
+    assert_eq!(of(Some(kept.path())), of(None) + 4);
+}
+
+#[test]
+fn markdown_has_what_the_text_has() {
+    let markdown = render_markdown(&sample());
+    insta::assert_snapshot!("experiment_markdown", markdown);
+    assert!(markdown.contains("the machine \\<did\\> not come up\\\\u{1b}\\[2J"), "{markdown}");
+    // Every row of a table has as many cells as its header.
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    let mut wanted = None;
+    for line in markdown.lines() {
+        match line.starts_with('|') {
+            true => assert_eq!(*wanted.get_or_insert(cells(line)), cells(line), "{line}"),
+            false => wanted = None,
+        }
+    }
+}
+
+#[test]
+fn gnuplot_has_every_trial() {
+    let summary = sample();
+    let script = render_gnuplot(&summary);
+    let block = script.split("$trials0 << EOD").nth(1).unwrap().split("EOD").next().unwrap();
+    let counting = summary.trials.iter().filter(|trial| trial.counts()).count();
+    assert_eq!(
+        block.lines().filter(|line| line.split(' ').count() == 3 && !line.starts_with('#')).count(),
+        counting,
+        "{block}"
+    );
+    assert!(script.contains("set output \"total_migration_time_ms.svg\""));
+    assert!(!script.contains('\u{1b}'));
 }
 
 #[test]
@@ -190,4 +259,32 @@ fn the_hash_is_of_the_settings() {
     assert_eq!(of(plan()), of(more.with_name("x")));
     assert_ne!(of(plan()), of(plan().with_load("rate", "2")));
     assert_ne!(of(plan().with_load("a", "bc")), of(plan().with_load("ab", "c")));
+}
+
+/// On a machine that is brought back, the first trial after a boot may be another one.
+#[test]
+fn first_trials_after_a_boot_are_shown_apart() {
+    assert!(!render_text(&sample()).contains("First trials after a boot"));
+    let (plan, mut trials) = made();
+    let mut counts = [0, 0];
+    for trial in &mut trials {
+        let is_first = trial.index % 3 == 1;
+        trial.since_boot = Some(if is_first { 1 } else { 2 });
+        let counted = trial.counts() && trial.figures.get("total_migration_time_ms").is_some();
+        counts[usize::from(!is_first)] += u32::from(counted);
+        // Twice as long as the others, of the same cell.
+        if let Some(Some(total)) = trial.figures.metrics.get_mut("total_migration_time_ms") {
+            *total = if is_first { 2_000.0 } else { 1_000.0 };
+        }
+    }
+    let summary = Summary::of(&plan, trials).unwrap();
+    let text = render_text(&summary);
+    let at = text.find("First trials after a boot").expect(&text);
+    let row = text[at..].lines().find(|line| line.trim_start().starts_with("total migration time"));
+    let row = row.unwrap();
+    let words: Vec<&str> = row.split_whitespace().skip(3).collect();
+    let [first, later] = counts.map(|count| count.to_string());
+    assert_eq!((words[0], words[2]), (&*first, &*later), "{row}");
+    let over = |word: &str| word.trim_end_matches('×').parse::<f64>().unwrap();
+    assert!(over(words[1]) > over(words[3]), "{row}");
 }

@@ -8,10 +8,14 @@
 use crate::clock::Nanos;
 use crate::event::{Event, EventKind};
 
+use super::super::milestone;
 use super::untimed;
 
 /// Rounds with a phase of their own; the tail is joined into the last of them.
 const MOST_ROUNDS: usize = 12;
+
+/// The phase in which only machines that are not under load are moved.
+const OTHERS: &str = "others";
 
 /// One phase: `[start, end)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,14 +115,20 @@ impl<'a> Marks<'a> {
         let mut starts = vec![(0, "warm-up".to_owned()), (warmup_end, "before".to_owned())];
         if self.fired.is_some() {
             let first = if self.rounds.is_some() { "setup" } else { "migration" };
-            starts.push((fired, first.to_owned()));
+            // Of several machines, others may be moved before the one under load, and after it.
+            let waits = events.iter().any(|event| milestone::begins_loaded(event));
+            starts.push((fired, if waits { OTHERS } else { first }.to_owned()));
+            let loaded_end = events.iter().find(|e| milestone::ends_loaded(e)).map(|e| e.at);
+            let others_follow =
+                loaded_end.is_some_and(|end| self.last.is_some_and(|(last, _)| end < last));
             // An event that another clock puts before the firing happened after it.
-            let after = events.iter().map(|e| (e.at.max(fired), &e.kind));
+            let after = events.iter().map(|e| (e.at.max(fired), *e));
             // Some triggers tell of post-copy before the stop, some after the resume.
             let fetches = events.iter().any(|e| e.kind == EventKind::PostCopy);
             let (mut post_copy, mut over) = (false, false);
             let mut paused: Option<&str> = None;
-            for (at, kind) in after {
+            for (at, event) in after {
+                let kind = &event.kind;
                 let dark = self.blackouts.iter().find(|b| b.stop <= at && at < b.resume);
                 post_copy |= *kind == EventKind::PostCopy;
                 over |= kind.is_final();
@@ -135,7 +145,9 @@ impl<'a> Marks<'a> {
                     EventKind::Round(k) if !over && !post_copy => format!("round {k}"),
                     EventKind::Resume if self.blackouts.iter().any(|b| b.resume == at) => {
                         match paused {
-                            _ if !fetches || over => "after",
+                            _ if over => "after",
+                            _ if !fetches && others_follow => OTHERS,
+                            _ if !fetches => "after",
                             Some(paused) => paused,
                             None => "post-copy",
                         }
@@ -149,6 +161,8 @@ impl<'a> Marks<'a> {
                         "post-copy".to_owned()
                     }
                     kind if kind.is_final() => "after".to_owned(),
+                    _ if milestone::begins_loaded(event) => first.to_owned(),
+                    _ if milestone::ends_loaded(event) && others_follow => OTHERS.to_owned(),
                     _ => continue,
                 };
                 starts.push((at, name));

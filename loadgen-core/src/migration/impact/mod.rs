@@ -211,6 +211,7 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
         phases: phases::phases(&view),
         tags: tags::tags(&view),
         truth: settled.and_then(|s| s.truth),
+        machines: settled.map(|s| s.machines.clone()).unwrap_or_default(),
         details: settled.map(|s| s.details.clone()).unwrap_or_default(),
     };
     let report = |outage: &Option<outage::Outage>| {

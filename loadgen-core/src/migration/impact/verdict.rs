@@ -154,7 +154,7 @@ fn of_post_copy(view: &View<'_>, migration: &Migration) -> Option<Reason> {
     });
     Some(if told {
         let text = "post-copy never began: this was a pre-copy; let post-copy begin sooner \
-                    (postcopy-after=) or give the machine more memory to send";
+                    (postcopy-after=), or give the machine more memory to send or to write to";
         (Invalid, text.to_owned())
     } else {
         let text = "it could not be verified that post-copy began, since the trigger told no \

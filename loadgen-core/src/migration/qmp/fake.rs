@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::{QmpAddress, QmpOptions, QmpTrigger};
+use super::{PostcopyAfter, QmpAddress, QmpOptions, QmpTrigger};
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::migration::trigger::{Context, Settled, Strategy, Trigger, TriggerError};
@@ -259,7 +259,7 @@ impl Rig {
         let (source, target) = (Fake::start("running"), Fake::start("inmigrate"));
         let mut options = QmpOptions::new(QmpAddress::Unix(source.path.clone()), "tcp:h:4444");
         options.peer = Some(QmpAddress::Unix(target.path.clone()));
-        options.postcopy_after = Duration::from_millis(10);
+        options.postcopy_after = PostcopyAfter::Time(Duration::from_millis(10));
         change(&mut options);
         let trigger = QmpTrigger::new(options).unwrap();
         let (src, dst) = (source.vm.clone(), target.vm.clone());

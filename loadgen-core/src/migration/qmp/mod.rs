@@ -3,7 +3,8 @@
 //!
 //! **Layout**: [`client`] is one connection, [`session`] both of them as one
 //! stream, [`times`] puts foreign times on our clock, [`prepare`] is all before a
-//! migration, [`settings`] what is set for it and put back, [`flight`] the migration itself, [`trigger`] the plug-in.
+//! migration, [`settings`] what is set for it and put back, [`strategy`]
+//! how strategies are told to QEMU, [`flight`] the migration itself, [`trigger`] the plug-in.
 //!
 //! What QEMU is known to do, and is handled (seen with 7.2, 10.0 and 11.1):
 //!
@@ -27,10 +28,12 @@ mod prepare;
 mod progress;
 mod session;
 mod settings;
+mod strategy;
 #[cfg(test)]
 mod tests;
 mod times;
 mod trigger;
 
 pub use options::{QmpAddress, QmpClock, QmpOptions};
+pub use strategy::PostcopyAfter;
 pub use trigger::QmpTrigger;

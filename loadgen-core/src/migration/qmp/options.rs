@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::strategy::{PostcopyAfter, Recipe};
 use crate::migration::lists::{list_items, spec};
 use crate::migration::trigger::{Strategy, TriggerError};
 use crate::units::{UnitError, parse_byte_rate, parse_duration};
@@ -85,13 +86,14 @@ impl FromStr for QmpClock {
 /// | `to` | migration URI, as the source connects to it | needed |
 /// | `peer` | QMP socket of the target | none: no RESUME, no proof that it arrived |
 /// | `listen` | migration URI at which the target listens | the same as `to` |
-/// | `strategy` | pre-copy, post-copy, stop-and-copy | pre-copy |
+/// | `strategy` | pre-copy, post-copy, stop-and-copy, or hybrid (post-copy after the first pass); `+` adds what helps: auto-converge, xbzrle, multifd, multifd-zlib, multifd-zstd, preempt | pre-copy |
 /// | `max-bandwidth` | limit of pre-copy, such as `32MiB/s` | as QEMU has it |
 /// | `max-postcopy-bandwidth` | limit of post-copy | as QEMU has it |
 /// | `downtime-limit` | such as `300ms` | as QEMU has it |
-/// | `postcopy-after` | pre-copy for so long before post-copy | 1 s |
+/// | `postcopy-after` | pre-copy for so long before post-copy, or `pass`: until all was sent once | 1 s |
 /// | `clock` | auto, local or remote; remote for a UNIX socket that is forwarded from another host | auto |
 /// | `capability` | switches one on, at both sides; may come again | none |
+/// | `parameter` | `NAME:VALUE`, such as `multifd-channels:4`, set at both sides; may come again | as QEMU has it |
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct QmpOptions {
@@ -112,15 +114,20 @@ pub struct QmpOptions {
     /// How long QEMU may stop the machine for the last round.
     pub downtime_limit: Option<Duration>,
     /// How long pre-copy goes on before post-copy begins.
-    pub postcopy_after: Duration,
+    pub postcopy_after: PostcopyAfter,
     /// Whose clock the events of both sides are told by.
     pub clock: QmpClock,
     /// Migration capabilities to switch on, by QEMU's names.
     pub capabilities: Vec<String>,
+    /// Migration parameters to set, by QEMU's names.
+    pub parameters: Vec<(String, String)>,
 }
 
+/// Parameters that have a key of their own.
+const LIMITS: [&str; 3] = ["max-bandwidth", "max-postcopy-bandwidth", "downtime-limit"];
+
 const KEYS: &str = "to, peer, listen, strategy, max-bandwidth, max-postcopy-bandwidth, \
-                    downtime-limit, postcopy-after, clock, capability";
+                    downtime-limit, postcopy-after, clock, capability, parameter";
 
 impl QmpOptions {
     /// Pre-copy from the QEMU at `socket` to the migration URI `to`.
@@ -134,9 +141,10 @@ impl QmpOptions {
             max_bandwidth: None,
             max_postcopy_bandwidth: None,
             downtime_limit: None,
-            postcopy_after: Duration::from_secs(1),
+            postcopy_after: PostcopyAfter::default(),
             clock: QmpClock::Auto,
             capabilities: Vec::new(),
+            parameters: Vec::new(),
         }
     }
 
@@ -147,6 +155,10 @@ impl QmpOptions {
     pub fn validate(&self) -> Result<(), TriggerError> {
         if self.to.is_empty() {
             return Err(spec("qmp: needs to=URI, as in to=tcp:10.0.0.2:4444".to_owned()));
+        }
+        let names: Vec<&String> = self.parameters.iter().map(|(name, _)| name).collect();
+        if let Some(twice) = names.iter().enumerate().find(|(k, name)| names[..*k].contains(name)) {
+            return Err(spec(format!("the parameter {} is given twice", twice.1.escape_debug())));
         }
         if self.strategy == Strategy::StopAndCopy && self.peer.is_none() {
             return Err(spec(
@@ -170,22 +182,31 @@ impl FromStr for QmpOptions {
         let socket = items.next().unwrap_or_default().parse()?;
         let mut options = Self::new(socket, "");
         let mut seen: Vec<String> = Vec::new();
+        let mut is_hybrid = false;
         for item in items {
             let Some((key, value)) = item.split_once('=').filter(|(_, value)| !value.is_empty())
             else {
                 return Err(spec(format!("'{}' is not KEY=VALUE", item.escape_debug())));
             };
-            if key != "capability" && seen.iter().any(|k| k == key) {
+            if !matches!(key, "capability" | "parameter") && seen.iter().any(|k| k == key) {
                 return Err(spec(format!("{key} is given twice")));
             }
             seen.push(key.to_owned());
+            is_hybrid |= key == "strategy" && value.starts_with("hybrid");
             options.set(key, value)?;
         }
         if options.strategy != Strategy::PostCopy
             && let Some(key) =
                 seen.iter().find(|k| *k == "postcopy-after" || *k == "max-postcopy-bandwidth")
         {
-            return Err(spec(format!("{key} needs strategy=post-copy")));
+            return Err(spec(format!("{key} needs strategy=post-copy or hybrid")));
+        }
+        if is_hybrid && seen.iter().any(|key| key == "postcopy-after") {
+            return Err(spec(
+                "hybrid says itself when post-copy begins: leave postcopy-after out, \
+                             or write strategy=post-copy"
+                    .to_owned(),
+            ));
         }
         options.validate()?;
         Ok(options)
@@ -199,7 +220,13 @@ impl QmpOptions {
             "to" => self.to = value.to_owned(),
             "peer" => self.peer = Some(value.parse()?),
             "listen" => self.listen = Some(value.to_owned()),
-            "strategy" => self.strategy = value.parse()?,
+            "strategy" => {
+                let recipe: Recipe = value.parse()?;
+                self.strategy = recipe.strategy;
+                self.postcopy_after = recipe.postcopy_after.unwrap_or(self.postcopy_after);
+                self.capabilities.extend(recipe.capabilities);
+                self.parameters.extend(recipe.parameters);
+            }
             "max-bandwidth" => self.max_bandwidth = Some(bandwidth(value, 1.0).map_err(of_key)?),
             "max-postcopy-bandwidth" => {
                 self.max_postcopy_bandwidth = Some(bandwidth(value, 0.0).map_err(of_key)?);
@@ -214,9 +241,19 @@ impl QmpOptions {
                 }
                 self.downtime_limit = Some(limit);
             }
-            "postcopy-after" => self.postcopy_after = parse_duration(value).map_err(of_key)?,
+            "postcopy-after" => self.postcopy_after = value.parse()?,
             "clock" => self.clock = value.parse()?,
             "capability" => self.capabilities.push(value.to_owned()),
+            "parameter" => match value.split_once(':').filter(|(name, _)| !name.is_empty()) {
+                Some((name, _)) if LIMITS.contains(&name) => {
+                    return Err(spec(format!("{name} has a key of its own: write {name}=…")));
+                }
+                Some((name, value)) => self.parameters.push((name.to_owned(), value.to_owned())),
+                None => {
+                    let value = value.escape_debug();
+                    return Err(spec(format!("parameter must be NAME:VALUE, not '{value}'")));
+                }
+            },
             _ => {
                 return Err(spec(format!(
                     "qmp: has no key '{}'; known: {KEYS}",
@@ -250,7 +287,7 @@ mod tests {
         let text = "unix:/a.sock,to=tcp:10.0.0.2:4444,peer=tcp:[::1]:7,listen=tcp:0.0.0.0:4444,\
                     strategy=post-copy,max-bandwidth=32MiB/s,max-postcopy-bandwidth=0,\
                     downtime-limit=300ms,postcopy-after=2s,clock=remote,capability=auto-converge,\
-                    capability=xbzrle";
+                    capability=xbzrle,parameter=multifd-channels:4";
         let mut wanted = QmpOptions::new(QmpAddress::Unix("/a.sock".into()), "tcp:10.0.0.2:4444");
         wanted.peer = Some(QmpAddress::Tcp("[::1]:7".into()));
         wanted.listen = Some("tcp:0.0.0.0:4444".into());
@@ -258,9 +295,10 @@ mod tests {
         wanted.max_bandwidth = Some(33_554_432);
         wanted.max_postcopy_bandwidth = Some(0);
         wanted.downtime_limit = Some(Duration::from_millis(300));
-        wanted.postcopy_after = Duration::from_secs(2);
+        wanted.postcopy_after = PostcopyAfter::Time(Duration::from_secs(2));
         wanted.clock = QmpClock::Remote;
         wanted.capabilities = vec!["auto-converge".into(), "xbzrle".into()];
+        wanted.parameters = vec![("multifd-channels".into(), "4".into())];
         assert_eq!(text.parse::<QmpOptions>().unwrap(), wanted);
     }
 
@@ -280,6 +318,15 @@ mod tests {
             ("/a,to=x,downtime-limit=1.5ms", "whole milliseconds"),
             ("/a,to=x,downtime-limit=3000s", "up to 2000s"),
             ("/a,to=x,clock=utc", "auto, local or remote"),
+            ("/a,to=x,strategy=pre-copy+zstd", "'zstd' helps no strategy"),
+            ("/a,to=x,postcopy-after=2s,strategy=hybrid", "hybrid says itself when"),
+            (
+                "/a,to=x,strategy=pre-copy+multifd-zlib,parameter=multifd-compression:zstd",
+                "the parameter multifd-compression is given twice",
+            ),
+            ("/a,to=x,parameter=downtime-limit:5", "downtime-limit has a key of its own"),
+            ("/a,to=x,strategy=post-copy,postcopy-after=soon", "postcopy-after: 'soon' is not"),
+            ("/a,to=x,parameter=4", "parameter must be NAME:VALUE, not '4'"),
             ("/a,to=x,postcopy-after=1s", "needs strategy=post-copy"),
             ("tcp:host,to=x", "not tcp:HOST:PORT"),
             ("tcp::1,to=x", "not tcp:HOST:PORT"),

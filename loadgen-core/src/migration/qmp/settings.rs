@@ -133,31 +133,42 @@ fn refused(session: &Session, side: Side, ons: &[Value], desc: &str) -> TriggerE
     TriggerError::refused(what, desc)
 }
 
-/// Sets the limits and returns those in force. They count at the source, which
-/// sends.
+/// Sets the parameters of a side and returns those in force. The limits count at the
+/// source, which sends; what the user names may have to be the same on both sides.
 pub(super) fn set_parameters(
     session: &mut Session,
+    side: Side,
     options: &QmpOptions,
     changed: &mut Changed,
 ) -> Result<Map<String, Value>, TriggerError> {
     let limit_ms = options.downtime_limit.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
-    let wanted: Map<String, Value> = [
+    let limits = [
         ("max-bandwidth", options.max_bandwidth),
         ("max-postcopy-bandwidth", options.max_postcopy_bandwidth),
         ("downtime-limit", limit_ms),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
-    .collect();
-    let known = session.execute(Side::Source, "query-migrate-parameters", Value::Null)?;
+    ];
+    let known = session.execute(side, "query-migrate-parameters", Value::Null)?;
+    let mut wanted: Map<String, Value> = limits
+        .into_iter()
+        .filter(|_| side == Side::Source)
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
+        .collect();
+    for (name, value) in &options.parameters {
+        wanted.insert(name.clone(), like(known.get(name), value));
+    }
     if let Some(missing) = wanted.keys().find(|name| known.get(name.as_str()).is_none()) {
         return Err(TriggerError::refused(
-            format!("the parameter {missing} ({})", session.place(Side::Source)),
+            format!("the parameter {missing} ({})", session.place(side)),
             "this QEMU has no such parameter",
         ));
     }
     if !wanted.is_empty() {
-        session.execute(Side::Source, "migrate-set-parameters", wanted.clone().into())?;
+        let set = session.ask(side, "migrate-set-parameters", wanted.clone().into())?;
+        set.map_err(|error| {
+            let names: Vec<&str> = wanted.keys().map(String::as_str).collect();
+            let what = format!("setting {} ({})", names.join(", "), session.place(side));
+            TriggerError::refused(what, error.desc)
+        })?;
         for (name, value) in wanted {
             let before = &known[&name];
             if *before != value {
@@ -165,10 +176,18 @@ pub(super) fn set_parameters(
             }
         }
     }
-    match session.execute(Side::Source, "query-migrate-parameters", Value::Null)? {
+    match session.execute(side, "query-migrate-parameters", Value::Null)? {
         Value::Object(in_force) => Ok(in_force),
         _ => Ok(Map::new()),
     }
+}
+
+/// A value as QEMU wants it: of the type that it has now.
+fn like(now: Option<&Value>, text: &str) -> Value {
+    let is_text = now.is_none_or(Value::is_string);
+    // What is no number is left to QEMU to refuse, which knows why.
+    let read = (!is_text).then(|| serde_json::from_str(text).ok()).flatten();
+    read.unwrap_or_else(|| text.into())
 }
 
 /// Puts back what was changed on a side, as far as that is possible there. Returns what

@@ -92,11 +92,12 @@ impl QmpTrigger {
             if !set.left_on.is_empty() {
                 details.insert(format!("{of}capabilities_left_on"), set.left_on.into());
             }
+            let parameters = settings::set_parameters(session, *side, options, changed)?;
+            if *side == Side::Source || !options.parameters.is_empty() {
+                details.insert(format!("{of}parameters"), parameters.into());
+            }
             mappings[*side as usize] = prepare::mapping(session, *side, address, options.clock)?;
         }
-        let source = &mut changed[Side::Source as usize];
-        let parameters = settings::set_parameters(session, options, source)?;
-        details.insert("parameters".to_owned(), parameters.into());
         if session.has_target() {
             let told = prepare::listen(session, options)?;
             details.insert("target_listened_already".to_owned(), (!told).into());
@@ -117,6 +118,25 @@ impl Trigger for QmpTrigger {
 
     fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
         prepare::look(self.connect()?)
+    }
+
+    /// Sets what the migration needs on both sides, which QEMU refuses if it cannot do it, and
+    /// puts it back.
+    fn check(&mut self) -> Result<(), TriggerError> {
+        let Self { options, changed, .. } = self;
+        let session = match &mut self.session {
+            Some(session) => session,
+            none => none.insert(Session::open(options)?),
+        };
+        let checked = prepare::look(session).and_then(|_| {
+            prepare::sides(session).iter().try_for_each(|side| {
+                let changed = &mut changed[*side as usize];
+                settings::set_capabilities(session, *side, options, changed)?;
+                settings::set_parameters(session, *side, options, changed).map(drop)
+            })
+        });
+        self.put_back(&mut Map::new());
+        checked
     }
 
     fn arm(&mut self, context: &Context) -> Result<(), TriggerError> {

@@ -12,7 +12,7 @@ use story::{Story, phase, report};
 use super::*;
 use crate::event::{Event, EventKind, EventReport};
 use crate::target::Target;
-use crate::vm::{Ending, Strategy, Truth, VmFacts};
+use crate::vm::{Ending, MovedMachine, Strategy, Truth, VmFacts};
 
 fn event(kind: EventKind, at_s: f64, source: &str) -> EventReport {
     EventReport::from(&Event::new(kind, (at_s * 1e9) as u64, 400_000, source))
@@ -176,6 +176,7 @@ pub(crate) fn pre_copy() -> Report {
         rounds: Some(7),
         phases,
         tags: Vec::new(),
+        machines: Vec::new(),
         truth: None,
         details: serde_json::Map::from_iter([(
             "ram".to_owned(),
@@ -286,6 +287,26 @@ pub(crate) fn stop_and_copy() -> Report {
         rounds: Some(1),
         phases,
         tags: Vec::new(),
+        machines: vec![
+            MovedMachine {
+                trigger: "simulated".to_owned(),
+                strategy: Some(Strategy::StopAndCopy),
+                ending: Some(Ending::Completed),
+                total_ms: Some(3000.0),
+                downtime_ms: Some(2980.0),
+                transferred_bytes: Some(512 << 20),
+                on_target: Some(true),
+                ..MovedMachine::default()
+            },
+            MovedMachine {
+                trigger: "command".to_owned(),
+                ending: Some(Ending::Completed),
+                total_ms: Some(900.0),
+                hypervisor_total_ms: Some(850.0),
+                hypervisor_downtime_ms: Some(12.0),
+                ..MovedMachine::default()
+            },
+        ],
         truth: Some(Truth {
             downtime_ms: 2980.0,
             stop_s: stop,
@@ -364,6 +385,7 @@ pub(crate) fn empty() -> Report {
         rounds: None,
         phases: Vec::new(),
         tags: Vec::new(),
+        machines: Vec::new(),
         truth: None,
         details: serde_json::Map::new(),
     });

@@ -17,6 +17,7 @@ mod impact;
 mod load;
 mod loads;
 pub(super) mod losses;
+mod machines;
 mod phases;
 mod sessions;
 mod shards;
@@ -59,6 +60,7 @@ pub(crate) fn sections(report: &Report, events: Events) -> Vec<Section> {
         sections.push(impact::answer(report, migration));
         sections.push(phases::response(report, migration));
         sections.extend(tags::of_migration(migration));
+        sections.extend(machines::section(migration));
         sections.extend(impact::truth(migration));
         sections.push(phases::table(migration));
     }

@@ -195,3 +195,52 @@ fn more_than_twelve_rounds_are_joined() {
     assert_eq!(joined[12].0, "round 11");
     assert_eq!(joined[13], ("rounds 12–30".to_owned(), 112, 1000));
 }
+
+/// Of several machines: while only others are moved, no phase of the loaded one goes on.
+#[test]
+fn others_are_moved_before_and_after_the_loaded_machine() {
+    use EventKind::*;
+    let mark = |name: &str| Mark(format!("machine {name}"));
+    check(
+        &[
+            (Fired, 100),
+            (Accepted, 101),
+            (mark("2 stop"), 150),
+            (mark("2 completed"), 200),
+            (mark("1 accepted"), 210),
+            (Round(1), 220),
+            (Stop, 300),
+            (Resume, 330),
+            (mark("1 completed"), 340),
+            (Completed, 340),
+        ],
+        &[
+            ("warm-up", 0, 50),
+            ("before", 50, 100),
+            ("others", 100, 210),
+            ("setup", 210, 220),
+            ("round 1", 220, 300),
+            ("blackout", 300, 330),
+            ("after", 330, 1_000),
+        ],
+    );
+    let after = |more: &[(EventKind, Nanos)]| {
+        let first = [(Fired, 100), (Accepted, 101), (Round(1), 110), (Stop, 200), (Resume, 230)];
+        let last = [(mark("1 completed"), 400), (mark("2 completed"), 500), (Completed, 500)];
+        first.iter().chain(more).chain(&last).cloned().collect::<Vec<_>>()
+    };
+    let begin =
+        [("warm-up", 0, 50), ("before", 50, 100), ("setup", 100, 110), ("round 1", 110, 200)];
+    let of = |more: &[(&'static str, Nanos, Nanos)]| [&begin[..], more].concat();
+    check(&after(&[]), &of(&[("blackout", 200, 230), ("others", 230, 500), ("after", 500, 1_000)]));
+    let pulled = after(&[(PostCopy, 231)]);
+    check(
+        &pulled,
+        &of(&[
+            ("blackout", 200, 230),
+            ("post-copy", 230, 400),
+            ("others", 400, 500),
+            ("after", 500, 1_000),
+        ]),
+    );
+}

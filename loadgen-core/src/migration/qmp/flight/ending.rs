@@ -118,7 +118,7 @@ impl Flight {
         };
         let ((at, uncertainty), side) = last;
         let mut event = Event::new(EventKind::Completed, at, uncertainty, side.event_source());
-        if self.setup.strategy == Strategy::PostCopy && !self.postcopy {
+        if self.setup.strategy == Strategy::PostCopy && !self.switched {
             event = event.with("note", "it completed before post-copy began: this was a pre-copy");
         }
         self.out.push_back(event);

@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use super::client::{QmpError, Received, Side, What};
 use super::progress::{progress, sync_count};
 use super::session::Session;
+use super::strategy::PostcopyAfter;
 use super::times::{Mapping, Stamp};
 use crate::clock::{Clock, Nanos, monotonic_ns};
 use crate::event::{Event, EventKind};
@@ -41,7 +42,7 @@ pub(crate) struct Setup {
     pub(crate) clock: Clock,
     pub(crate) mappings: [Mapping; 2],
     pub(crate) strategy: Strategy,
-    pub(crate) postcopy_after: Duration,
+    pub(crate) postcopy_after: PostcopyAfter,
     /// Both sides send `MIGRATION` events.
     pub(crate) events: bool,
 }
@@ -203,9 +204,7 @@ impl Flight {
             return Ok(());
         }
         if self.postcopy_due.is_some_and(due) {
-            self.postcopy_due = None;
-            self.postcopy = true;
-            self.order(session, Side::Source, Asked::StartPostcopy);
+            self.start_postcopy(session);
         }
         if let Some((status, stamp, _)) = self.told_end.take_if(|told| due(told.2)) {
             self.on_status(session, Side::Source, &status, stamp);
@@ -219,6 +218,12 @@ impl Flight {
             self.ask_state(session)?;
         }
         Ok(())
+    }
+
+    fn start_postcopy(&mut self, session: &mut Session) {
+        self.postcopy_due = None;
+        self.postcopy = true;
+        self.order(session, Side::Source, Asked::StartPostcopy);
     }
 
     fn take(&mut self, session: &mut Session, received: Received) {
@@ -269,7 +274,7 @@ impl Flight {
             ("MIGRATION_PASS", Side::Source) => {
                 let pass = data.get("pass").and_then(Value::as_u64);
                 if let Some(pass) = pass.and_then(|pass| u32::try_from(pass).ok()) {
-                    self.on_pass(pass, stamp);
+                    self.on_pass(session, pass, stamp);
                 }
             }
             // Devices, disks and what newer versions tell.
@@ -334,7 +339,7 @@ impl Flight {
             && status == "active"
             && let Some(pass) = sync_count(state)
         {
-            self.on_pass(pass, changed);
+            self.on_pass(session, pass, changed);
         }
         if status.is_empty() || status == self.status[side as usize] {
             return;

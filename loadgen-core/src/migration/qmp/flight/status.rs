@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::super::client::Side;
 use super::super::session::Session;
+use super::super::strategy::PostcopyAfter;
 use super::super::times::Stamp;
 use super::asking::Asked;
 use super::{Flight, OTHER_SIDE};
@@ -39,7 +40,7 @@ impl Flight {
         status.clone_into(&mut self.status[side as usize]);
         match (side, status) {
             (Side::Source, "setup") => self.tell(EventKind::Setup, side, stamp),
-            (Side::Source, "active") => self.on_active(side, stamp),
+            (Side::Source, "active") => self.on_active(session, stamp),
             (Side::Source, "pre-switchover") => {
                 // Only with the capability pause-before-switchover: QEMU waits for us.
                 self.order(session, side, Asked::PassSwitchover);
@@ -91,17 +92,20 @@ impl Flight {
 
     /// The source copies: the first round has begun. Newer versions (11) do not tell of
     /// it by `MIGRATION_PASS`.
-    fn on_active(&mut self, side: Side, stamp: Stamp) {
-        if self.setup.strategy == Strategy::PostCopy && !self.postcopy {
-            self.postcopy_due = Some(Instant::now() + self.setup.postcopy_after);
+    fn on_active(&mut self, session: &mut Session, stamp: Stamp) {
+        if self.setup.strategy == Strategy::PostCopy
+            && !self.postcopy
+            && let PostcopyAfter::Time(time) = self.setup.postcopy_after
+        {
+            self.postcopy_due = Some(Instant::now() + time);
         }
-        self.on_pass(1, stamp);
-        self.tell_status(side, "active", stamp);
+        self.on_pass(session, 1, stamp);
+        self.tell_status(Side::Source, "active", stamp);
     }
 
     /// A pass over the memory began at the source. Those of post-copy are no rounds, nor
     /// is its last look at what is dirty.
-    pub(super) fn on_pass(&mut self, pass: u32, stamp: Stamp) {
+    pub(super) fn on_pass(&mut self, session: &mut Session, pass: u32, stamp: Stamp) {
         if self.postcopy && (self.source_stopped || self.switched) {
             let event = self.event(EventKind::Progress, Side::Source, stamp);
             self.out.push_back(event.with("post_copy_pass", pass));
@@ -109,6 +113,13 @@ impl Flight {
             self.round = pass;
             self.tell(EventKind::Round(pass), Side::Source, stamp);
             self.ask_soon();
+            if pass > 1
+                && self.setup.strategy == Strategy::PostCopy
+                && self.setup.postcopy_after == PostcopyAfter::FirstPass
+                && !self.postcopy
+            {
+                self.start_postcopy(session);
+            }
         }
     }
 

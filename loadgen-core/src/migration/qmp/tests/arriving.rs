@@ -78,6 +78,39 @@ fn post_copy_is_prepared_on_both_sides_and_started_when_active() {
     assert!(rig.target.log()[1].contains("postcopy-blocktime"));
 }
 
+/// All of the memory was sent once then, and no clock says how long that takes.
+#[test]
+fn hybrid_begins_post_copy_when_the_first_pass_is_over() {
+    let mut rig = Rig::with(|options| {
+        options.strategy = Strategy::PostCopy;
+        options.postcopy_after = PostcopyAfter::FirstPass;
+    });
+    let (tell, told) = std::sync::mpsc::channel();
+    rig.on_migrate(move |source, target| {
+        source.set_migrate(active_state());
+        source.migration("active");
+        source.event("MIGRATION_PASS", json!({ "pass": 1 }));
+        let asked = |log: &[String]| log.iter().any(|line| line.contains("start-postcopy"));
+        // Longer than it would be waited for by the clock of a rig.
+        sleep(50 * MS);
+        tell.send(asked(&source.log())).unwrap();
+        source.event("MIGRATION_PASS", json!({ "pass": 2 }));
+        source.await_command("migrate-start-postcopy");
+        source.migration("postcopy-active");
+        source.event("STOP", json!({}));
+        "running".clone_into(&mut target.lock().status);
+        target.event("RESUME", json!({}));
+        target.migration("completed");
+        source.set_migrate(completed_state());
+        source.migration("completed");
+    });
+    rig.fire().unwrap();
+    let (events, _) = rig.finish();
+    assert!(!told.recv().unwrap(), "the first pass is under way");
+    let wanted = ["fired", "accepted", "round 1", "round 2", "post-copy", "stop", "completed"];
+    assert_eq!(names_of("source", &events), wanted);
+}
+
 #[test]
 fn stop_and_copy_runs_the_target_at_once() {
     let mut rig = Rig::new(Strategy::StopAndCopy);
@@ -123,7 +156,7 @@ fn totals_of_zero_are_asked_for_again() {
 fn a_pre_copy_that_was_faster_than_its_post_copy_says_so() {
     let mut rig = Rig::with(|options| {
         options.strategy = Strategy::PostCopy;
-        options.postcopy_after = Duration::from_secs(60);
+        options.postcopy_after = PostcopyAfter::Time(Duration::from_secs(60));
     });
     rig.on_migrate(pre_copy);
     rig.fire().unwrap();

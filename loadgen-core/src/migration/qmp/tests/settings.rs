@@ -110,3 +110,68 @@ fn what_is_refused_does_not_keep_the_rest_from_being_put_back() {
     drop(trigger);
     assert_eq!(source.lock().on, [""; 0]);
 }
+
+/// Both sides must agree on some; and QEMU takes a number for a number alone.
+#[test]
+fn parameters_are_set_at_both_sides_in_the_type_that_qemu_has_and_put_back() {
+    let mut rig = Rig::with(|options| {
+        let parameters = [("multifd-channels", "4"), ("multifd-compression", "zstd")];
+        options.parameters = parameters.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec();
+        options.downtime_limit = Some(50 * MS);
+    });
+    let own = json!({
+        "multifd-channels": 2, "multifd-compression": "none", "downtime-limit": 300,
+        "max-bandwidth": 1
+    });
+    for side in [&rig.source, &rig.target] {
+        side.lock().parameters.clone_from(&own);
+    }
+    let wanted = |side: &Vm| {
+        let inner = side.lock();
+        let names = ["multifd-channels", "multifd-compression", "downtime-limit"];
+        names.map(|name| inner.parameters[name].clone())
+    };
+    rig.on_migrate(move |source, target| {
+        assert_eq!(wanted(source), [json!(4), json!("zstd"), json!(50)]);
+        assert_eq!(wanted(target), [json!(4), json!("zstd"), json!(300)]);
+        pre_copy(source, target);
+    });
+    rig.fire().unwrap();
+    let (_, settled) = rig.finish();
+    assert_eq!(settled.details["target_parameters"]["multifd-channels"], 4);
+    for side in [&rig.source, &rig.target] {
+        assert_eq!(side.lock().parameters, own);
+    }
+    let mut rig = Rig::with(|options| {
+        options.parameters = vec![("zero-copy".to_owned(), "on".to_owned())];
+    });
+    let error = rig.fire().unwrap_err().to_string();
+    assert!(error.contains("the parameter zero-copy (the source"), "{error}");
+}
+
+#[test]
+fn a_check_tries_what_can_be_tried_and_leaves_all_as_it_was() {
+    let mut rig = Rig::with(|options| {
+        options.capabilities = vec!["xbzrle".to_owned()];
+        options.downtime_limit = Some(50 * MS);
+    });
+    left_over(&rig.target, &["postcopy-ram"]);
+    let (before, parameters) = (rig.target.lock().on.clone(), rig.source.lock().parameters.clone());
+    rig.trigger.check().unwrap();
+    assert!(rig.source.log().iter().any(|line| line.contains("xbzrle")), "{:?}", rig.source.log());
+    let as_before = |rig: &Rig| {
+        assert_eq!(rig.target.lock().on, before);
+        assert_eq!(rig.source.lock().on, [""; 0]);
+        assert_eq!(rig.source.lock().parameters, parameters);
+    };
+    as_before(&rig);
+    rig.target.on(|_, command, arguments| {
+        let on = json!({ "capability": "xbzrle", "state": true });
+        let asked = arguments["capabilities"].as_array();
+        (command == "migrate-set-capabilities" && asked.is_some_and(|c| c.contains(&on)))
+            .then(|| Err("not with this machine".to_owned()))
+    });
+    let error = rig.trigger.check().unwrap_err().to_string();
+    assert!(error.contains("not with this machine"), "{error}");
+    as_before(&rig);
+}
