@@ -24,7 +24,7 @@ const BY: [&str; 2] = ["outage_established_ms", "total_migration_time_ms"];
 pub(super) struct CellTimelines {
     pub(super) factors: BTreeMap<String, String>,
     pub(super) trials: Vec<Timeline>,
-    /// Trials that are not shown.
+    /// Trials that are not shown: there are too many, or their reports cannot be read.
     pub(super) left_out: usize,
     /// Of the median trial: before the migration, during it, after it.
     pub(super) distributions: Vec<Distribution>,
@@ -68,10 +68,11 @@ pub(super) fn timelines(directory: &Path, summary: &Summary) -> Vec<CellTimeline
             }
             (!points.is_empty()).then_some(Timeline { index: trial.index, is_median, points })
         };
+        let drawn: Vec<Timeline> = shown.iter().filter_map(&mut read).collect();
         CellTimelines {
             factors: factors.clone(),
-            left_out: trials.len() - shown.len(),
-            trials: shown.iter().filter_map(&mut read).collect(),
+            left_out: trials.len() - drawn.len(),
+            trials: drawn,
             distributions: of_median,
         }
     };

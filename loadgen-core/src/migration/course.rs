@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::guarded::{About, Guarded};
+use super::milestone;
 use super::patience::Patience;
 use super::stage::{MigrationProgress, Stage};
 use super::{Context, Ending, Settled, TriggerError, convergence};
@@ -292,7 +293,8 @@ impl Course {
             end.at = fired;
         }
         let begins = |event: &Event| match event.kind {
-            EventKind::Fired | EventKind::Accepted | EventKind::Mark(_) => false,
+            EventKind::Fired | EventKind::Accepted => false,
+            EventKind::Mark(_) if !milestone::is_one(&event.kind) => false,
             _ => event.at >= fired,
         };
         let first = self.events.iter().filter(|e| begins(e)).map(|e| e.at).min();
@@ -403,6 +405,12 @@ mod tests {
             course.events.iter().find(is_accepted).map(|e| (e.at, e.uncertainty)).unwrap()
         };
         assert_eq!(told(OURSELVES), (150, 10 + 40));
+        // Of several machines, what happened to another one is part of it, too.
+        let mut course = Course::default();
+        course.events.push(Event::new(EventKind::Accepted, 190, 0, OURSELVES));
+        course.events.push(Event::new(EventKind::Mark("machine 2 stop".to_owned()), 170, 1, "t"));
+        course.put_in_order();
+        assert_eq!((course.events.events[0].at, course.events.events[0].uncertainty), (170, 20));
         assert_eq!(told("qmp"), (190, 10), "whoever tells it knows");
     }
 

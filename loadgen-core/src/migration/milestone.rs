@@ -8,6 +8,11 @@ pub(super) fn of_machine(number: usize, kind: &EventKind) -> EventKind {
     EventKind::Mark(format!("machine {number} {}", kind.name()))
 }
 
+/// Whether it is a mark of a machine.
+pub(super) fn is_one(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Mark(name) if name.starts_with("machine "))
+}
+
 /// Whether the migration of the machine under load begins with this event, after others.
 pub(super) fn begins_loaded(event: &Event) -> bool {
     event.kind == of_machine(1, &EventKind::Accepted)

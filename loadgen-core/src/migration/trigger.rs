@@ -175,9 +175,9 @@ pub trait Trigger: Send {
         Ok(VmFacts::default())
     }
 
-    /// Whether the migration could be made as things stand, found out by trying what can be
-    /// tried; all is as it was before then. An experiment asks this of all its cells before its
-    /// first trial.
+    /// Whether the hypervisor can do what the migration needs, found out by trying what can be
+    /// tried; all is as it was before then. Not whether the machine runs just now. An experiment
+    /// asks this of all its cells before its first trial.
     ///
     /// # Errors
     /// [`TriggerError`] if not.

@@ -9,6 +9,8 @@ use crate::experiment::summary::Summary;
 #[cfg(feature = "charts")]
 use crate::experiment::timelines::timelines;
 use crate::report::html::{begin, escape, list, table};
+#[cfg(feature = "charts")]
+use crate::report::sections::cell::counted;
 
 /// The experiment as one self-contained HTML page. With the directory of the experiment it also
 /// shows the response times of all trials, from their reports.
@@ -51,10 +53,10 @@ fn figures(page: &mut String, summary: &Summary, directory: Option<&Path>) {
                      that follow each other. A gap: no call was answered in all of them."
             .to_owned();
     if left_out > 0 {
-        lines.push_str(&format!(" {left_out} trials are not drawn."));
+        lines.push_str(&format!(" Not drawn: {}.", counted(left_out as u64, "trial")));
     }
     if let Some(beyond) = cells.len().checked_sub(chart::MOST_CELLS).filter(|beyond| *beyond > 0) {
-        lines.push_str(&format!(" {beyond} cells are not drawn."));
+        lines.push_str(&format!(" Not drawn: {}.", counted(beyond as u64, "cell")));
     }
     section(page, "Response time in each trial", chart::overlays(summary, &cells), &lines);
     let shares = "The median trial of each cell: the share of its good replies that took longer than \

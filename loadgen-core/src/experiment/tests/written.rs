@@ -138,9 +138,11 @@ fn response_times_of_all_trials_are_drawn_from_their_reports() {
     for part in ["before", "during", "after"] {
         assert!(page.contains(&format!("{part} (")), "how many calls {part} has");
     }
-    // A report that is lost costs its line, and nothing else.
+    assert!(!page.contains("Not drawn"));
+    // A report that is lost costs its line, and nothing else; it is told.
     std::fs::remove_file(kept.path().join("trials/0001/report.json")).unwrap();
     assert_eq!(of(Some(kept.path())), of(None) + 4);
+    assert!(page_of(&summary, Some(kept.path())).contains("Not drawn: 1 trial."));
 }
 
 #[test]

@@ -7,6 +7,9 @@ use crate::clock::Nanos;
 use crate::event::{Event, EventKind};
 use crate::migration::trigger::{Ending, MovedMachine, Settled, Strategy, Trigger};
 
+/// The source of what we saw ourselves.
+pub(super) const OURSELVES: &str = "loadgen";
+
 /// How it stands.
 pub(super) enum State {
     /// Not fired yet.
@@ -26,7 +29,8 @@ pub(super) struct Machine {
     pub(super) end: Option<Event>,
     pub(super) settled: Option<Settled>,
     fired: Option<Nanos>,
-    accepted: Option<Nanos>,
+    /// And whether only we say so, who know when the trigger's call came back.
+    accepted: Option<(Nanos, bool)>,
     stopped: Option<Nanos>,
     /// Time between each STOP and the RESUME after it.
     downtime: Option<Nanos>,
@@ -53,9 +57,10 @@ impl Machine {
 
     /// Remembers what its figures are made of.
     pub(super) fn note(&mut self, event: &Event) {
+        self.hold_accepted_before(event);
         match &event.kind {
             EventKind::Fired => self.fired = Some(event.at),
-            EventKind::Accepted => self.accepted = Some(event.at),
+            EventKind::Accepted => self.accepted = Some((event.at, event.source == OURSELVES)),
             EventKind::Stop => self.stopped = Some(event.at),
             EventKind::Resume => {
                 if let Some(stopped) = self.stopped.take() {
@@ -68,10 +73,22 @@ impl Machine {
         }
     }
 
+    /// Its migration may be under way before the trigger's call has come back to us.
+    fn hold_accepted_before(&mut self, event: &Event) {
+        let begins = !matches!(event.kind, EventKind::Fired | EventKind::Accepted);
+        let fired = self.fired.unwrap_or(0);
+        if let Some((accepted, true)) = &mut self.accepted
+            && begins
+            && event.at >= fired
+        {
+            *accepted = (*accepted).min(event.at);
+        }
+    }
+
     /// Nothing more is known of it since `at`.
     pub(super) fn fail(&mut self, reason: String, at: Nanos) {
         self.failure = Some(reason);
-        self.end.get_or_insert(Event::new(EventKind::Failed, at, 0, "loadgen"));
+        self.end.get_or_insert(Event::new(EventKind::Failed, at, 0, OURSELVES));
     }
 
     /// `None`: it was not moved, or is under way.
@@ -100,7 +117,7 @@ impl Machine {
     pub(super) fn moved(&self) -> MovedMachine {
         let ms = |ns: Nanos| ns as f64 / 1e6;
         let millis = |time: Duration| time.as_secs_f64() * 1e3;
-        let begin = self.accepted.or(self.fired);
+        let begin = self.accepted.map(|(accepted, _)| accepted);
         let total = begin.zip(self.end.as_ref()).map(|(begin, end)| end.at.saturating_sub(begin));
         let settled = self.settled.as_ref();
         MovedMachine {

@@ -17,10 +17,8 @@ use super::trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, 
 use crate::clock::{Clock, Nanos};
 use crate::event::{Event, EventKind};
 use follower::{Orders, Told, What};
-use machine::{Machine, State};
+use machine::{Machine, OURSELVES, State};
 
-/// The source of what we saw ourselves.
-const OURSELVES: &str = "loadgen";
 /// How long those under way have for an answer to a request to cancel: more than a trigger of ours
 /// takes, and less than we have ourselves.
 const CANCEL_LIMIT: Duration = Duration::from_secs(25);
@@ -60,7 +58,8 @@ impl FromStr for EvacuationOrder {
 ///
 /// The migration begins with the first of them and is complete when all are. Rounds, downtime
 /// and the hypervisor's figures are those of the machine under load; what happens to the others
-/// is marked (`machine 2 stop`), and what became of each is in [`Settled::machines`]. If one fails, those that follow it stay where they are, and the migration failed.
+/// is marked (`machine 2 stop`), and what became of each is in [`Settled::machines`]. If one
+/// fails, those that follow it stay where they are, and the migration failed.
 pub struct Evacuation {
     /// The one under load first, then the others in their order.
     machines: Vec<Machine>,

@@ -194,6 +194,28 @@ fn in_parallel_all_are_under_way_at_once() {
     assert_eq!(settled.reason.as_deref(), Some("machine 1: it was cancelled"));
 }
 
+/// It may stop before its start has come back to us, and one that was refused never began.
+#[test]
+fn no_machine_stands_still_for_longer_than_it_is_moved() {
+    let mut machine = Machine::new(Box::new(Invented::new("theirs", &Log::default())));
+    let told = |kind, at, source| Event::new(kind, at, 0, source);
+    machine.note(&told(EventKind::Fired, 100, OURSELVES));
+    machine.fail("refused".to_owned(), 150);
+    assert_eq!((machine.moved().total_ms, machine.moved().ending), (None, Some(Ending::Failed)));
+    let mut machine = Machine::new(Box::new(Invented::new("theirs", &Log::default())));
+    for (kind, at, source) in [
+        (EventKind::Fired, 100_000_000, OURSELVES),
+        (EventKind::Accepted, 190_000_000, OURSELVES),
+        (EventKind::Stop, 150_000_000, "theirs"),
+        (EventKind::Resume, 250_000_000, "theirs"),
+        (EventKind::Completed, 250_000_000, "theirs"),
+    ] {
+        machine.note(&told(kind, at, source));
+    }
+    let moved = machine.moved();
+    assert_eq!((moved.total_ms, moved.downtime_ms), (Some(100.0), Some(100.0)));
+}
+
 #[test]
 fn after_one_that_fails_no_other_is_moved() {
     let log = Log::default();

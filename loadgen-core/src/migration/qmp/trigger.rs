@@ -128,12 +128,11 @@ impl Trigger for QmpTrigger {
             Some(session) => session,
             none => none.insert(Session::open(options)?),
         };
-        let checked = prepare::look(session).and_then(|_| {
-            prepare::sides(session).iter().try_for_each(|side| {
-                let changed = &mut changed[*side as usize];
-                settings::set_capabilities(session, *side, options, changed)?;
-                settings::set_parameters(session, *side, options, changed).map(drop)
-            })
+        // Whether the machine runs just now is for the migration itself.
+        let checked = prepare::sides(session).iter().try_for_each(|side| {
+            let changed = &mut changed[*side as usize];
+            settings::set_capabilities(session, *side, options, changed)?;
+            settings::set_parameters(session, *side, options, changed).map(drop)
         });
         self.put_back(&mut Map::new());
         checked
