@@ -1,11 +1,12 @@
 //! The first trials after a boot, apart from those on a machine that was brought back: caches are
 //! cold then, and nothing is compiled yet.
 
+use super::figure::ratio;
 use super::relative::over_cell_medians;
 use crate::experiment::metric::Metric;
 use crate::experiment::summary::Summary;
 use crate::experiment::trial::Trial;
-use crate::report::sections::{Section, cell};
+use crate::report::sections::Section;
 use crate::stats::Sample;
 
 /// `None` where there are not both kinds of trials.
@@ -36,7 +37,7 @@ fn row(summary: &Summary, metric: &Metric) -> Option<Vec<String>> {
     let mut cells = vec![metric.title.to_owned()];
     for sample in [&first, &later] {
         cells.push(sample.n().to_string());
-        cells.push(format!("{}×", cell::fixed(sample.median(), 2)));
+        cells.push(format!("{}×", ratio(sample.median())));
     }
     Some(cells)
 }

@@ -113,8 +113,8 @@ fn table(compared: &Compared) -> Option<Section> {
         title: "What changed from A to B".to_owned(),
         scope: format!(
             "medians with their 95 % intervals by order statistics [trials]; B over A, or B minus A \
-             where there are zeros, with its 95 % interval; test of Mann and Whitney (exact up to 60 trials), p \
-             corrected by Holm over all rows; slower and faster mean worse and better by more than \
+             where there are zeros (shares in percentage points), with its 95 % interval; test of \
+             Mann and Whitney (exact up to 60 trials), p corrected by Holm over all rows; slower and faster mean worse and better by more than \
              {} %",
             cell::fixed(compared.margin * 100.0, 1)
         ),

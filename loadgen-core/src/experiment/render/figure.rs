@@ -50,24 +50,39 @@ pub(super) fn median(spread: &Spread) -> String {
 /// By how much the second side differs: `1.31× (1.12–1.50)`, or `+3 (1–5)`.
 pub(super) fn change(unit: Unit, comparison: &Comparison) -> String {
     match comparison.ratio {
-        Some(ratio) => {
-            let digits = |ratio: f64| cell::fixed(ratio, if ratio < 10.0 { 2 } else { 1 });
+        Some(times) => {
             let interval = comparison.ratio_low.zip(comparison.ratio_high);
-            let interval =
-                interval.map(|(low, high)| format!(" ({}–{})", digits(low), digits(high)));
-            format!("{}×{}", digits(ratio), interval.unwrap_or_default())
+            let interval = interval.map(|(low, high)| format!(" ({}–{})", ratio(low), ratio(high)));
+            format!("{}×{}", ratio(times), interval.unwrap_or_default())
         }
         None => {
-            let signed = |difference: f64| {
-                let sign = if difference > 0.0 { "+" } else { "" };
-                format!("{sign}{}", render_value(unit, difference))
-            };
             let interval = comparison.difference_low.zip(comparison.difference_high);
-            let interval =
-                interval.map(|(low, high)| format!(" ({} to {})", signed(low), signed(high)));
-            format!("{}{}", signed(comparison.difference), interval.unwrap_or_default())
+            let interval = interval.map(|(low, high)| {
+                format!(" ({} to {})", difference(unit, low), difference(unit, high))
+            });
+            format!("{}{}", difference(unit, comparison.difference), interval.unwrap_or_default())
         }
     }
+}
+
+/// A ratio, with two digits of it at the least: `0.0024`, `0.15`, `1.31`, `12.4`.
+pub(super) fn ratio(ratio: f64) -> String {
+    match ratio {
+        r if r >= 10.0 => cell::fixed(r, 1),
+        r if r >= 0.1 || r <= 0.0 => cell::fixed(r, 2),
+        r if r >= 0.01 => cell::fixed(r, 3),
+        r if r >= 0.0001 => cell::fixed(r, 4),
+        _ => "< 0.0001".to_owned(),
+    }
+}
+
+/// A difference. That of two shares is in percentage points: 3 % more than 10 % might be 10.3 %.
+fn difference(unit: Unit, difference: f64) -> String {
+    let value = match unit {
+        Unit::Share => render_value(unit, difference).replace('%', "points"),
+        _ => render_value(unit, difference),
+    };
+    format!("{}{value}", if difference > 0.0 { "+" } else { "" })
 }
 
 /// A probability.
@@ -98,4 +113,40 @@ pub fn render_spread(spread: &Spread) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_keep_their_digits() {
+        let cases = [
+            (0.0, "0.00"),
+            (0.000_02, "< 0.0001"),
+            (0.002_41, "0.0024"),
+            (0.0154, "0.015"),
+            (0.1543, "0.15"),
+            (1.0, "1.00"),
+            (9.994, "9.99"),
+            (12.43, "12.4"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(ratio(value), text);
+        }
+    }
+
+    #[test]
+    fn shares_differ_by_points() {
+        let cases = [
+            (Unit::Share, 0.0325, "+3.25 points"),
+            (Unit::Share, -0.1913, "−19.13 points"),
+            (Unit::Share, 0.0, "0.00 points"),
+            (Unit::Count, 3.0, "+3"),
+            (Unit::Ms, -1.5, "−1.5 ms"),
+        ];
+        for (unit, value, text) in cases {
+            assert_eq!(difference(unit, value), text);
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::sections::cell_name;
+use super::names::cell_name;
 use crate::experiment::metric::{Metric, Unit};
 use crate::experiment::summary::Summary;
 use crate::report::sections::cell;

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::boot::first_after_boot;
-use super::figure::{change, median, p, range, render_value};
+use super::figure::{change, median, p, range, ratio, render_value};
+use super::interaction::unlike;
+use super::names::cell_name;
 use crate::experiment::analysis::{CellSummary, Change, Comparison, Drift, Spread};
 use crate::experiment::metric::{Metric, Unit, headlines};
 use crate::experiment::summary::Summary;
@@ -21,15 +23,6 @@ const ANSWERED: [&str; 4] = [
     "response_time_p50_ms",
     "response_time_p99_ms",
 ];
-
-/// `memory=1GiB strategy=pre-copy`.
-pub(super) fn cell_name(levels: &BTreeMap<String, String>, summary: &Summary) -> String {
-    let of = |factor: &crate::experiment::Factor| {
-        levels.get(&factor.name).map(|level| format!("{}={level}", factor.name))
-    };
-    let names: Vec<String> = summary.plan.factors.iter().filter_map(of).collect();
-    if names.is_empty() { "all trials".to_owned() } else { names.join(" ") }
-}
 
 pub(super) fn title(summary: &Summary) -> String {
     let name = summary.plan.name.as_deref().unwrap_or("without a name");
@@ -117,9 +110,9 @@ pub(super) fn answers(summary: &Summary) -> Vec<String> {
             cell::counted(drifted.len() as u64, "metric"),
             title_of(&drift.metric),
             drift.lowest.0,
-            cell::fixed(drift.lowest.1, 2),
+            ratio(drift.lowest.1),
             drift.highest.0,
-            cell::fixed(drift.highest.1, 2)
+            ratio(drift.highest.1)
         ));
     }
     answers
@@ -152,20 +145,24 @@ fn pooled(summary: &Summary) -> impl Iterator<Item = &Comparison> {
 }
 
 fn told_apart(summary: &Summary) -> Vec<String> {
+    // What has no table of its own is not told either.
+    let told = told(summary);
     let told = |row: &&Comparison| {
         matches!(row.verdict, Change::Slower | Change::Faster)
             && ANSWERED.contains(&row.metric.as_str())
+            && told.iter().any(|metric| metric.name == row.metric)
     };
     let sentence = |row: &Comparison| {
         let metric = Metric::named(&row.metric)?;
         Some(format!(
-            "{}: {} has {} that of {} (95 % interval in brackets; p {} after Holm, {} pairs)",
+            "{}: {} has {} that of {} (95 % interval in brackets; p {} after Holm, {} pairs){}",
             metric.title,
             cell_name(&row.b, summary),
             change(metric.unit, row),
             cell_name(&row.a, summary),
             p(row.p_holm),
-            row.n
+            row.n,
+            unlike(summary, row, metric.unit).unwrap_or_default()
         ))
     };
     pooled(summary).filter(told).filter_map(sentence).collect()
@@ -374,8 +371,8 @@ fn compared(
     Some(Section {
         title: title.to_owned(),
         scope: format!(
-            "second over first, or second minus first where there are zeros; signed-rank test (exact up to 200 pairs) \
-             of the pairs, p corrected by Holm within each metric and factor; slower and faster \
+            "second over first, or second minus first where there are zeros (shares in percentage \
+             points); signed-rank test (exact up to 200 pairs) of the pairs, p corrected by Holm within each metric and factor; slower and faster \
              mean worse and better by more than {} %",
             cell::fixed(summary.plan.margin * 100.0, 1)
         ),

@@ -290,3 +290,35 @@ fn first_trials_after_a_boot_are_shown_apart() {
     let over = |word: &str| word.trim_end_matches('×').parse::<f64>().unwrap();
     assert!(over(words[1]) > over(words[3]), "{row}");
 }
+
+#[test]
+fn a_difference_that_is_not_alike_everywhere_is_told_as_such() {
+    let design = Design::new(7)
+        .with_factor(Factor::new("memory", ["512MiB", "1GiB"]))
+        .with_factor(Factor::new("strategy", ["pre-copy", "post-copy"]));
+    let plan = ExperimentPlan::new(design);
+    let cells = plan.design.cells().unwrap();
+    // Twice the memory: nothing to a pre-copy's outage, and twice a post-copy's.
+    let told = |outages: [f64; 4]| {
+        let mut trials = Vec::new();
+        for block in 1..=7_u32 {
+            for (place, cell) in plan.design.order(block - 1).unwrap().into_iter().enumerate() {
+                let index = trials.len() as u32 + 1;
+                let noise = 1.0 + f64::from((index * 37 + 11) % 101) / 2020.0;
+                let (metric, outage) = ("outage_established_ms", outages[cell] * noise);
+                let mut one = trial(index, block, &cells[cell], metric, outage);
+                one.position = place as u32 + 1;
+                trials.push(one);
+            }
+        }
+        let text = render_text(&Summary::of(&plan, trials).unwrap());
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(cells[1].to_levels()["strategy"], "post-copy");
+    let unlike = told([300.0, 500.0, 300.0, 1000.0]);
+    let (_, of_memory) = unlike.split_once("memory=1GiB has 1.").unwrap();
+    assert!(of_memory.contains("pairs); not alike everywhere: "), "{unlike}");
+    assert!(of_memory.contains("with strategy=pre-copy, "), "{unlike}");
+    let alike = told([300.0, 500.0, 600.0, 1000.0]);
+    assert!(alike.contains("memory=1GiB has ") && !alike.contains("not alike"), "{alike}");
+}

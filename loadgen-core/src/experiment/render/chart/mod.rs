@@ -8,7 +8,7 @@ mod overlay;
 mod scale;
 
 use super::charted;
-use super::sections::cell_name;
+use super::names::cell_name;
 use crate::experiment::summary::Summary;
 use crate::experiment::timelines::CellTimelines;
 
