@@ -69,10 +69,10 @@ pub(super) fn change(unit: Unit, comparison: &Comparison) -> String {
 pub(super) fn ratio(ratio: f64) -> String {
     match ratio {
         r if r >= 10.0 => cell::fixed(r, 1),
-        r if r >= 0.1 || r <= 0.0 => cell::fixed(r, 2),
-        r if r >= 0.01 => cell::fixed(r, 3),
-        r if r >= 0.0001 => cell::fixed(r, 4),
-        _ => "< 0.0001".to_owned(),
+        r if (0.01..0.1).contains(&r) => cell::fixed(r, 3),
+        r if (0.0001..0.01).contains(&r) => cell::fixed(r, 4),
+        r if r > 0.0 && r < 0.0001 => "< 0.0001".to_owned(),
+        r => cell::fixed(r, 2),
     }
 }
 
