@@ -2,8 +2,8 @@
 # Runs every test of loadgen. On Debian it first installs the packages that the
 # tests need (as root), or says which are missing (as anybody else).
 #
-#   ./test.sh            all tests, and one real QEMU migration
-#   ./test.sh --no-lab   without the QEMU migration
+#   ./test.sh            all tests, and real migrations by QEMU and by libvirt
+#   ./test.sh --no-lab   without the real migrations
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -32,7 +32,7 @@ wanted() {
 install_packages() {
     local lists=(tests/packages.txt) missing=() package
     if [[ $lab == yes ]]; then
-        lists+=(examples/migration-lab/packages.txt)
+        lists+=(examples/migration-lab/packages.txt examples/migration-lab/packages-libvirt.txt)
     fi
     if ! command -v dpkg-query >/dev/null; then
         echo "test.sh: not a Debian system; the tests need what these packages hold:" >&2
@@ -72,6 +72,14 @@ migration() {
     return "$status"
 }
 
+# One guest between two real libvirtd, in each way that does not take a minute: what comes of it is
+# checked there, not how fast.
+ways_of_libvirt() {
+    examples/migration-lab/run.sh --manager libvirt --sizes 256 --fill 20 --before 2 --after 2 \
+        --rate 50 --probe-rate 25 --loadgen "${CARGO_TARGET_DIR:-target}/debug/loadgen" \
+        --ways interrupted,refused,pre-copy,post-copy,stop-and-copy --out target/libvirt-ways
+}
+
 # The tests against real QEMUs run with a newer one, too, where that can be had: Debian's
 # backports beside the system's. Without it they run with the system's alone.
 newer_qemu() {
@@ -95,5 +103,10 @@ step "instructions of a call" \
     cargo run --release --locked -p loadgen-benches --bin instructions -- --check
 if [[ $lab == yes ]]; then
     step "a real QEMU migration" migration
+    if [[ $EUID == 0 ]]; then
+        step "real migrations by libvirt" ways_of_libvirt
+    else
+        echo "test.sh: not root: the migrations by libvirt are left out" >&2
+    fi
 fi
 echo "all tests passed in $SECONDS s" >&2

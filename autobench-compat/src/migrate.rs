@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use loadgen_core::Report;
-use loadgen_core::migration::{
-    CommandTrigger, Ending, QmpTrigger, Trigger, TriggerError, TriggerSpec,
-};
+use loadgen_core::migration::{CommandTrigger, Ending, Trigger, TriggerError, TriggerSpec};
 use loadgen_core::report::{Migration as Impact, OutageReport, VerdictStatus};
 use thiserror::Error;
 
@@ -129,9 +127,8 @@ impl Migrations {
                     .with_variable("AUTOBENCH_HOST", host)
                     .with_variable("AUTOBENCH_RATE", rate),
             ),
-            TriggerSpec::Qmp(options) => Box::new(QmpTrigger::new(options)?),
             TriggerSpec::Simulated(_) => return Err(MigrateError::Simulated),
-            other => return Err(MigrateError::Unknown(format!("{other:?}"))),
+            other => other.into_trigger()?,
         })
     }
 }

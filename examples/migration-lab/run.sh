@@ -10,6 +10,8 @@ export LAB_HOME
 . "$LAB_HOME/lib/guest.sh"
 # shellcheck source=lib/net.sh
 . "$LAB_HOME/lib/net.sh"
+# shellcheck source=lib/ways.sh
+. "$LAB_HOME/lib/ways.sh"
 # shellcheck source=lib/vm.sh
 . "$LAB_HOME/lib/vm.sh"
 
@@ -43,8 +45,13 @@ those about migrations then have no effect.
   --reach-check HOW       how loadgen asks the guest's kernel: auto, rst:PORT, icmp, syn, off (auto)
   --reach-rate R          how often a second (200)
   --tls                   the guest's https in place of its http
+  --manager NAME          who moves the guest: qemu (asked by QMP), or libvirt (two libvirtd of the
+                          lab's own, and virsh; root) (qemu)
   --strategy NAME         pre-copy, post-copy, stop-and-copy or hybrid, with what helps it, such as
                           pre-copy+auto-converge (pre-copy)
+  --ways LIST             several migrations of one guest by libvirt, to and fro, each checked against
+                          what must come of it: strategies, interrupted (Ctrl-C), refused (a closed
+                          port), cut (the link; a minute); in place of --strategy
   --bandwidth B           limit of the migration stream, per second (32MiB)
   --downtime-limit T      QEMU's own aim for the pause (300ms)
   --fill PERCENT          part of the memory filled with random data (25)
@@ -69,7 +76,7 @@ LAB_SIZES='' LAB_RATE=100 LAB_PROBE_RATE=50 LAB_BEFORE=10 LAB_AFTER=10
 LAB_REACH_CHECK=auto LAB_REACH_RATE=200
 LAB_STRATEGY=pre-copy LAB_BANDWIDTH=32MiB LAB_DOWNTIME_LIMIT=300ms
 LAB_FILL=25 LAB_DIRTY_MB=0 LAB_DIRTY_RATE=0 LAB_ACCEL=auto
-LAB_TLS=no LAB_STRESS=no LAB_RATES=100..900/100 LAB_STEP_TIME=10
+LAB_TLS=no LAB_MANAGER=qemu LAB_WAYS='' LAB_STRESS=no LAB_RATES=100..900/100 LAB_STEP_TIME=10
 LAB_MAX_TIME=600 LAB_BOOT_TIMEOUT=180 LAB_WARM_UP=5 LAB_OUT='' LAB_LOADGEN=${LOADGEN:-}
 cache=${MIGRATION_LAB_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/loadgen-migration-lab}
 rebuild=no build_only=no install=no
@@ -100,6 +107,8 @@ while (($#)); do
         --reach-check) LAB_REACH_CHECK=$2 ;;
         --reach-rate) LAB_REACH_RATE=$2 ;;
         --strategy) LAB_STRATEGY=$2 ;;
+        --manager) LAB_MANAGER=$2 ;;
+        --ways) LAB_WAYS=${2//,/ } ;;
         --bandwidth) LAB_BANDWIDTH=$2 ;;
         --downtime-limit) LAB_DOWNTIME_LIMIT=$2 ;;
         --fill) LAB_FILL=${2%\%} ;;
@@ -130,6 +139,12 @@ check_options() {
     # What may be added to it, loadgen knows.
     [[ $LAB_STRATEGY =~ ^(pre-copy|post-copy|stop-and-copy|hybrid)(\+[a-z-]+)*$ ]] \
         || usage_error "unknown strategy $LAB_STRATEGY"
+    [[ $LAB_MANAGER =~ ^(qemu|libvirt)$ ]] || usage_error "unknown manager $LAB_MANAGER"
+    for name in $LAB_WAYS; do
+        [[ " ${WAYS_KNOWN[*]} " == *" $name "* ]] || usage_error "--ways: '$name' is none of ${WAYS_KNOWN[*]}"
+    done
+    [[ -z $LAB_WAYS || $LAB_MANAGER == libvirt ]] || usage_error "--ways needs --manager libvirt"
+    [[ -z $LAB_WAYS || $LAB_STRESS == no ]] || usage_error "--ways migrates, and --stress does not: leave one of them out"
     [[ $LAB_ACCEL =~ ^(auto|kvm|tcg)$ ]] || usage_error "unknown accelerator $LAB_ACCEL"
     [[ $LAB_BANDWIDTH$LAB_DOWNTIME_LIMIT != *,* ]] || usage_error "no comma in --bandwidth and --downtime-limit"
     LAB_SIZES=${LAB_SIZES//,/ }
@@ -140,17 +155,23 @@ check_options() {
     done
     if [[ -n $LAB_EXPERIMENT ]]; then
         [[ -r $LAB_EXPERIMENT ]] || usage_error "--experiment $LAB_EXPERIMENT: there is no such file"
+        [[ $LAB_MANAGER == qemu ]] || usage_error "--experiment has a plan of its own, whose trigger says who moves the guest: leave --manager out"
         [[ $LAB_STRESS == no ]] || usage_error "--experiment migrates, and --stress does not: leave one of them out"
         LAB_EXPERIMENT=$(realpath "$LAB_EXPERIMENT")
     fi
     [[ -n $LAB_OUT || $build_only == yes ]] || usage_error "--out DIR is missing"
 }
 
-packages() { grep -v '^#' "$LAB_HOME/packages.txt"; }
+packages() {
+    local lists=("$LAB_HOME/packages.txt")
+    [[ $LAB_MANAGER == qemu ]] || lists+=("$LAB_HOME/packages-$LAB_MANAGER.txt")
+    grep -hv '^#' "${lists[@]}"
+}
 
 check_programs() {
-    local program missing=()
-    for program in qemu-system-x86_64 mmdebstrap mksquashfs ip jq gcc openssl unshare setpriv flock dpkg-deb awk; do
+    local program missing=() more=()
+    [[ $LAB_MANAGER != libvirt ]] || more=(libvirtd virsh)
+    for program in "${more[@]}" qemu-system-x86_64 mmdebstrap mksquashfs ip jq gcc openssl unshare setpriv flock dpkg-deb awk; do
         command -v "$program" > /dev/null || missing+=("$program")
     done
     ((${#missing[@]} == 0)) && return
@@ -272,15 +293,17 @@ check_host
 mkdir -p "$LAB_OUT" || die "cannot create $LAB_OUT"
 LAB_OUT=$(realpath "$LAB_OUT")
 LAB_GUEST=$GUEST
-export LAB_EXPERIMENT LAB_OPTIONS LAB_TLS LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_REACH_CHECK LAB_REACH_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
+export LAB_EXPERIMENT LAB_OPTIONS LAB_TLS LAB_MANAGER LAB_WAYS LAB_STRESS LAB_RATES LAB_STEP_TIME LAB_TMP LAB_GUEST LAB_OUT LAB_SIZES LAB_RATE LAB_PROBE_RATE LAB_REACH_CHECK LAB_REACH_RATE LAB_BEFORE LAB_AFTER LAB_STRATEGY \
     LAB_BANDWIDTH LAB_DOWNTIME_LIMIT LAB_FILL LAB_DIRTY_MB LAB_DIRTY_RATE LAB_ACCEL \
     LAB_MAX_TIME LAB_BOOT_TIMEOUT LAB_WARM_UP LAB_LOADGEN
 if [[ -n $LAB_EXPERIMENT ]]; then
     what="experiment $LAB_EXPERIMENT"
 elif [[ $LAB_STRESS == yes ]]; then
     what="stress test at $LAB_RATES calls/s"
+elif [[ -n $LAB_WAYS ]]; then
+    what="$LAB_WAYS by $LAB_MANAGER"
 else
-    what="strategy $LAB_STRATEGY"
+    what="strategy $LAB_STRATEGY by $LAB_MANAGER"
 fi
 say "$what, $LAB_ACCEL, results in $LAB_OUT"
 run_session
@@ -288,6 +311,10 @@ status=$?
 if [[ $LAB_STRESS == yes ]]; then
     for size in $LAB_SIZES; do
         [[ ! -s $LAB_OUT/$size/stress.txt ]] || cat "$LAB_OUT/$size/stress.txt"
+    done
+elif [[ -n $LAB_WAYS ]]; then
+    for size in $LAB_SIZES; do
+        [[ ! -s $LAB_OUT/$size/ways.txt ]] || cat "$LAB_OUT/$size/ways.txt"
     done
 elif [[ -s $LAB_TMP/results ]]; then
     print_table

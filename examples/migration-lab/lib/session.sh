@@ -9,6 +9,10 @@ set -uo pipefail
 . "$LAB_HOME/lib/net.sh"
 # shellcheck source=vm.sh
 . "$LAB_HOME/lib/vm.sh"
+# shellcheck source=libvirt.sh
+. "$LAB_HOME/lib/libvirt.sh"
+# shellcheck source=ways.sh
+. "$LAB_HOME/lib/ways.sh"
 
 # What is loaded, as loadgen is told of it.
 service=("http://$GUEST_ADDRESS/")
@@ -22,6 +26,7 @@ eval "options=(${LAB_OPTIONS:-})"
 src='' dst='' loadgen='' # process ids, empty when not running
 
 end_vms() {
+    [[ $LAB_MANAGER == qemu ]] || libvirt_end
     [[ -n $src ]] && end_process "$src"
     [[ -n $dst ]] && end_process "$dst"
     src='' dst=''
@@ -47,9 +52,13 @@ boot() {
     local size=$1 out=$2 started
     started=$(now)
     say "$size MB: booting the source ($LAB_ACCEL)"
-    vm_start src "$size" "$out"
-    src=$VM_PID
-    if ! vm_wait_http "$src" "$LAB_BOOT_TIMEOUT"; then
+    if [[ $LAB_MANAGER == libvirt ]]; then
+        libvirt_start "$size" "$out" || return 1
+    else
+        vm_start src "$size" "$out"
+        src=$VM_PID
+    fi
+    if ! vm_wait_http "$VM_PID" "$LAB_BOOT_TIMEOUT"; then
         say "$size MB: the guest did not serve HTTP within $LAB_BOOT_TIMEOUT s; last lines of $out/src-*.log:"
         tail -n 15 "$out"/src-*.log >&2
         return 1
@@ -66,16 +75,21 @@ measure() {
     boot "$size" "$out" || return 1
     vm_warm_up "$LAB_WARM_UP" &
     warm_up=$!
-    vm_start dst "$size" "$out" -incoming defer
-    dst=$VM_PID
-    if ! vm_wait_socket "$dst" "$LAB_TMP/dst.sock"; then
-        say "$size MB: the target did not start: $(tail -n 5 "$out/dst-qemu.log")"
-        return 1
+    if [[ $LAB_MANAGER == libvirt ]]; then
+        trigger="libvirt:lab,connect=$(libvirt_uri a),target=$(libvirt_uri b)"
+        trigger+=",to=qemu+tcp://${LIBVIRT_ADDRESS[b]}/system"
+    else
+        vm_start dst "$size" "$out" -incoming defer
+        dst=$VM_PID
+        if ! vm_wait_socket "$dst" "$LAB_TMP/dst.sock"; then
+            say "$size MB: the target did not start: $(tail -n 5 "$out/dst-qemu.log")"
+            return 1
+        fi
+        trigger="qmp:$LAB_TMP/src.sock,to=tcp:$HOST_ADDRESS:4444,peer=$LAB_TMP/dst.sock"
     fi
 
     wait "$warm_up"
 
-    trigger="qmp:$LAB_TMP/src.sock,to=tcp:$HOST_ADDRESS:4444,peer=$LAB_TMP/dst.sock"
     trigger+=",strategy=$LAB_STRATEGY,max-bandwidth=$LAB_BANDWIDTH,downtime-limit=$LAB_DOWNTIME_LIMIT"
     started=$(now)
     say "$size MB: load of $LAB_RATE/s, migration after $LAB_BEFORE s"
@@ -153,6 +167,10 @@ experiment() {
 }
 
 net_up
+if [[ $LAB_MANAGER == libvirt ]]; then
+    say "starting two libvirtd"
+    libvirt_up
+fi
 if [[ -n $LAB_EXPERIMENT ]]; then
     experiment
     exit
@@ -160,6 +178,7 @@ fi
 result=0
 what=measure
 [[ $LAB_STRESS == no ]] || what=stress
+[[ -z $LAB_WAYS ]] || what=ways
 for size in $LAB_SIZES; do
     "$what" "$size"
     status=$?

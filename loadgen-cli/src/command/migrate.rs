@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use loadgen_core::calls_file::CallsFile;
 use loadgen_core::migration::{
-    CommandTrigger, Evacuation, EvacuationOrder, MigrationError, MigrationRun, QmpTrigger,
-    ReachCheck, SimulatedTrigger, SimulatedVm, Strategy, Trigger, TriggerError, TriggerSpec,
+    CommandTrigger, Evacuation, EvacuationOrder, MigrationError, MigrationRun, ReachCheck,
+    SimulatedTrigger, SimulatedVm, Strategy, Trigger, TriggerError, TriggerSpec,
 };
 use loadgen_core::units::{parse_duration, parse_rate};
 use loadgen_core::{Plan, Schedule};
@@ -31,7 +31,8 @@ pub(crate) struct Args {
     #[arg(value_name = "URL")]
     url: Option<String>,
 
-    /// What migrates the machine: simulated:…, command:PROGRAM ARGS, or qmp:SOCKET,to=URI,…
+    /// What migrates the machine: simulated:…, command:PROGRAM ARGS, qmp:SOCKET,to=URI,… or
+    /// libvirt:DOMAIN,to=URI,…
     #[arg(long, value_name = "SPEC", default_value = "simulated", help_heading = "Migration",
           long_help = TRIGGER)]
     trigger: TriggerSpec,
@@ -130,7 +131,14 @@ pre-copy+auto-converge: xbzrle, multifd, multifd-zlib, multifd-zstd, preempt), m
 postcopy-after=1s (or pass), capability=NAME (may come again; all others are switched off, and put \
 back at the end), parameter=NAME:VALUE (at both sides, such as multifd-channels:4), clock=auto (or local, remote: whether the \
 timestamps of QEMU count, or when they were received; auto is local for a path and remote for tcp: \
-say remote when the path is forwarded from another host).";
+say remote when the path is forwarded from another host).
+
+libvirt:DOMAIN,to=URI[,KEY=VALUE…]  A machine of libvirt, by virsh. URI is the libvirt to migrate to, such as \
+qemu+ssh://node2/system. connect=URI (the source; as virsh has it), target=URI (the target as it is reached from here, if \
+not by to=), strategy= as of qmp (without preempt), max-bandwidth=32MiB/s, max-postcopy-bandwidth=32MiB/s (whole MiB/s), \
+downtime-limit=300ms, postcopy-after=1s (or pass), p2p, flag=NAME or NAME:VALUE (another option of virsh migrate, such as \
+flag=persistent; may come again), clock=auto (local without a host in the URI), virsh=PROGRAM. Nobody is asked for a \
+password: let ssh log in by a key.";
 
 /// The first calls of a process meet cold caches and connections; they would make
 /// the baseline look unsteady.
@@ -151,6 +159,7 @@ Examples:
   loadgen migrate --rate 1000 --trigger simulated:strategy=post-copy,memory=1GiB -o report.json
   loadgen migrate http://10.0.0.5/ --rate 500 \\
       --trigger qmp:/run/source.sock,to=tcp:10.0.0.2:4444,peer=/run/target.sock
+  loadgen migrate http://10.0.0.5/ --trigger libvirt:web1,to=qemu+ssh://node2/system
   loadgen migrate http://10.0.0.5/ --trigger 'command:./migrate.sh web1 node2' --before 30s";
 
 pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
@@ -279,8 +288,7 @@ impl Args {
                     None => trigger,
                 })
             }
-            TriggerSpec::Qmp(options) => Box::new(QmpTrigger::new(options).map_err(as_failure)?),
-            other => return Err(Failure::usage(format!("this version cannot run {other:?}"))),
+            other => other.into_trigger().map_err(as_failure)?,
         };
         Ok((trigger, url))
     }
@@ -304,8 +312,8 @@ impl Args {
         if let TriggerSpec::Simulated(_) = &self.trigger {
             if let Some(url) = &self.url {
                 return Err(Failure::usage(format!(
-                    "nothing here migrates the machine behind '{url}': give --trigger command:… or \
-                     qmp:…, or leave the URL out for the simulated migration, which brings its \
+                    "nothing here migrates the machine behind '{url}': give --trigger command:…, \
+                     qmp:… or libvirt:…, or leave the URL out for the simulated migration, which brings its \
                      own server"
                 )));
             }

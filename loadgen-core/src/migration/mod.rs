@@ -1,4 +1,4 @@
-//! Migrations under load: the plug-in that starts one ([`Trigger`]), three that
+//! Migrations under load: the plug-in that starts one ([`Trigger`]), four that
 //! are built in, the reach check, and what a migration did to the users.
 
 mod command;
@@ -6,31 +6,39 @@ mod convergence;
 mod course;
 mod driver;
 mod evacuation;
+mod foreign_clock;
 mod guarded;
 mod handle;
 mod impact;
+mod libvirt;
 mod lists;
 mod milestone;
 #[cfg(test)]
 mod misbehaving;
 mod patience;
+mod process;
 mod qmp;
 mod reach;
+mod side;
 pub mod simulated;
 mod spec;
 mod stage;
+mod strategy;
 mod trigger;
 
 pub use command::CommandTrigger;
 pub use driver::{MigrationError, MigrationRun};
 pub use evacuation::{Evacuation, EvacuationOrder};
+pub use foreign_clock::HypervisorClock;
 pub use handle::{MigrationHandle, MigrationSnapshot};
 pub use impact::{Impact, ImpactInput, impact};
-pub use qmp::{PostcopyAfter, QmpAddress, QmpClock, QmpOptions, QmpTrigger};
+pub use libvirt::{LibvirtOptions, LibvirtTrigger};
+pub use qmp::{QmpAddress, QmpOptions, QmpTrigger};
 pub use reach::ReachCheck;
 pub use simulated::{SimulatedTrigger, SimulatedVm};
 pub use spec::{TriggerSpec, split_words};
 pub use stage::{MigrationProgress, Stage};
+pub use strategy::PostcopyAfter;
 pub use trigger::{
     Context, Ending, MovedMachine, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts,
 };

@@ -6,20 +6,22 @@
 //! | `simulated:KEY=VALUE,…` | checked by the simulated trigger |
 //! | `command:PROGRAM ARGS` | words as a shell would split them, but no shell runs: see [`split_words`] |
 //! | `qmp:SOCKET,to=URI,…` | see [`QmpOptions`] |
+//! | `libvirt:DOMAIN,to=URI,…` | see [`LibvirtOptions`] |
 //!
 //! In comma-separated lists a comma inside a value is written twice, as QEMU does.
 
 use std::str::FromStr;
 
+use super::command::CommandTrigger;
+use super::libvirt::{LibvirtOptions, LibvirtTrigger};
 use super::lists::{key_values, spec};
-use super::qmp::QmpOptions;
-use super::trigger::TriggerError;
+use super::qmp::{QmpOptions, QmpTrigger};
+use super::trigger::{Trigger, TriggerError};
 use crate::shell_words;
 
 /// A parsed trigger specification.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "there is one, or a few of them, in a process")]
 pub enum TriggerSpec {
     /// The built-in simulation, with its settings in the order given.
     Simulated(Vec<(String, String)>),
@@ -30,9 +32,29 @@ pub enum TriggerSpec {
     },
     /// QEMU, through its machine protocol.
     Qmp(QmpOptions),
+    /// Libvirt, by virsh.
+    Libvirt(LibvirtOptions),
 }
 
-const KINDS: &str = "simulated, command, qmp";
+const KINDS: &str = "simulated, command, qmp, libvirt";
+
+impl TriggerSpec {
+    /// The trigger. That of a simulated machine needs a program besides, which becomes the
+    /// machine: see [`SimulatedTrigger::start`](super::SimulatedTrigger::start).
+    ///
+    /// # Errors
+    /// [`TriggerError::Spec`] if its options do not go together, and of a simulated one.
+    pub fn into_trigger(self) -> Result<Box<dyn Trigger>, TriggerError> {
+        Ok(match self {
+            Self::Simulated(_) => {
+                return Err(spec("simulated: nothing real is moved by it".to_owned()));
+            }
+            Self::Command { argv } => Box::new(CommandTrigger::new(argv)?),
+            Self::Qmp(options) => Box::new(QmpTrigger::new(options)?),
+            Self::Libvirt(options) => Box::new(LibvirtTrigger::new(options)?),
+        })
+    }
+}
 
 impl FromStr for TriggerSpec {
     type Err = TriggerError;
@@ -51,9 +73,10 @@ impl FromStr for TriggerSpec {
                 Ok(Self::Command { argv })
             }
             "qmp" => rest.parse().map(Self::Qmp),
-            "libvirt" | "opennebula" => Err(spec(format!(
+            "libvirt" => rest.parse().map(Self::Libvirt),
+            "opennebula" => Err(spec(format!(
                 "the {kind} trigger does not exist yet in this version; available: {KINDS} \
-                 (command: can run virsh or onevm for you)"
+                 (command: can run onevm for you)"
             ))),
             _ => Err(spec(format!(
                 "unknown kind '{}'; available: {KINDS}; write KIND:OPTIONS, such as \
@@ -117,12 +140,16 @@ mod tests {
             panic!("not qmp")
         };
         assert_eq!(options.socket.to_string(), "/run/a,b.sock");
+        let TriggerSpec::Libvirt(options) = "libvirt:web,to=qemu+ssh://b/system".parse().unwrap()
+        else {
+            panic!("not libvirt")
+        };
+        assert_eq!((&*options.domain, &*options.to), ("web", "qemu+ssh://b/system"));
     }
 
     #[test]
     fn refusals_say_what_exists() {
         assert!(refusal("vmware:x").contains("unknown kind 'vmware'; available: simulated"));
-        assert!(refusal("libvirt:web,to=x").contains("does not exist yet"));
         assert!(refusal("opennebula:0").contains("does not exist yet"));
         assert!(refusal("command:").contains("needs a program"));
         assert!(refusal("command:  ").contains("needs a program"));

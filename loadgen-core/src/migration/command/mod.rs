@@ -32,7 +32,6 @@
 #[cfg(test)]
 mod chatty;
 mod line;
-mod process;
 #[cfg(test)]
 mod tests;
 
@@ -46,8 +45,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::line::{RECEIPT_UNCERTAINTY, Reading, SOURCE};
-use self::process::{Message, Process};
 use super::patience::{Patience, Turn};
+use super::process::{Message, Process};
 use super::trigger::{Context, Ending, Settled, Strategy, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
 use crate::event::{Event, EventKind};

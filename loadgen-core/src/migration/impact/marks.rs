@@ -17,6 +17,9 @@ const MOST_ROUNDS: usize = 12;
 /// The phase in which only machines that are not under load are moved.
 const OTHERS: &str = "others";
 
+/// The phase in which a manager prepares the migration that its hypervisor is to begin.
+const PREPARATION: &str = "preparation";
+
 /// One phase: `[start, end)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cut {
@@ -117,7 +120,14 @@ impl<'a> Marks<'a> {
             let first = if self.rounds.is_some() { "setup" } else { "migration" };
             // Of several machines, others may be moved before the one under load, and after it.
             let waits = events.iter().any(|event| milestone::begins_loaded(event));
-            starts.push((fired, if waits { OTHERS } else { first }.to_owned()));
+            let prepared = events.iter().find(|e| is_prepared(e)).map(|e| e.at.max(fired));
+            let begins = match prepared {
+                Some(_) => PREPARATION,
+                None if waits => OTHERS,
+                None => first,
+            };
+            starts.push((fired, begins.to_owned()));
+            starts.extend(prepared.map(|at| (at, first.to_owned())));
             let loaded_end = events.iter().find(|e| milestone::ends_loaded(e)).map(|e| e.at);
             let others_follow =
                 loaded_end.is_some_and(|end| self.last.is_some_and(|(last, _)| end < last));
@@ -170,6 +180,11 @@ impl<'a> Marks<'a> {
         }
         join_rounds(close(starts, load_end))
     }
+}
+
+/// Whether a manager was at work before its hypervisor accepted the migration.
+fn is_prepared(event: &Event) -> bool {
+    event.kind == EventKind::Accepted && event.attributes.contains_key("preparation_s")
 }
 
 /// Pairs each stop with the next resume. A second stop before it (from the other

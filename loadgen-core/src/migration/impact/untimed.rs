@@ -1,6 +1,7 @@
 //! Stops and resumes whose time a trigger's program did not tell, or told by another
-//! clock. Only when the line was received is known then, and how late it was printed is
-//! not: the receipt is no earlier than the event, and no bound of it.
+//! clock, and those that a manager told in place of its hypervisor. Only when the line was received
+//! is known then, and how late it was printed is not: the receipt is no earlier than the event, and
+//! no bound of it.
 
 use crate::event::{Event, EventKind};
 use crate::report::VerdictStatus::{self, Degraded};
@@ -15,7 +16,9 @@ pub(super) fn is_refused(event: &Event) -> bool {
 pub(super) fn by_receipt(events: &[&Event]) -> bool {
     let cpu = |event: &&&Event| matches!(event.kind, EventKind::Stop | EventKind::Resume);
     let untold = |event: &Event| {
-        event.source == "command" && !event.attributes.contains_key("received_after_s")
+        let is_program = event.source == "command";
+        (is_program && !event.attributes.contains_key("received_after_s"))
+            || event.attributes.contains_key("by_receipt")
     };
     events.iter().filter(cpu).any(|event| untold(event) && !is_refused(event))
 }

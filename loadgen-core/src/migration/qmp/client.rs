@@ -16,26 +16,18 @@ use serde_json::{Map, Value, json};
 
 use super::options::QmpAddress;
 use crate::clock::monotonic_ns;
+use crate::migration::side::Side;
 use crate::migration::trigger::TriggerError;
 
 /// Longest line, in bytes. The longest known reply, to `query-qmp-schema`, has
 /// about 300 KiB.
 const LINE_LIMIT: u64 = 4 << 20;
 
-/// Which machine a connection leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    Source,
-    Target,
-}
-
-impl Side {
-    /// The name of the side in events.
-    pub(crate) fn event_source(self) -> &'static str {
-        match self {
-            Self::Source => "qmp:source",
-            Self::Target => "qmp:target",
-        }
+/// The name of a side in events.
+pub(crate) fn event_source(side: Side) -> &'static str {
+    match side {
+        Side::Source => "qmp:source",
+        Side::Target => "qmp:target",
     }
 }
 

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::{PostcopyAfter, QmpAddress, QmpOptions, QmpTrigger};
+use super::{QmpAddress, QmpOptions, QmpTrigger};
 use crate::clock::Clock;
 use crate::event::Event;
+use crate::migration::strategy::PostcopyAfter;
 use crate::migration::trigger::{Context, Settled, Strategy, Trigger, TriggerError};
 
 /// The answer of a command; `Err` is the text of a GenericError.

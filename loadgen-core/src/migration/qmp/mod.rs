@@ -2,7 +2,7 @@
 //! when it is given, to the target.
 //!
 //! **Layout**: [`client`] is one connection, [`session`] both of them as one
-//! stream, [`times`] puts foreign times on our clock, [`prepare`] is all before a
+//! stream, [`prepare`] is all before a
 //! migration, [`settings`] what is set for it and put back, [`strategy`]
 //! how strategies are told to QEMU, [`flight`] the migration itself, [`trigger`] the plug-in.
 //!
@@ -31,9 +31,7 @@ mod settings;
 mod strategy;
 #[cfg(test)]
 mod tests;
-mod times;
 mod trigger;
 
-pub use options::{QmpAddress, QmpClock, QmpOptions};
-pub use strategy::PostcopyAfter;
+pub use options::{QmpAddress, QmpOptions};
 pub use trigger::QmpTrigger;

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::strategy::{PostcopyAfter, Recipe};
+use super::strategy;
+use crate::migration::foreign_clock::HypervisorClock;
 use crate::migration::lists::{list_items, spec};
+use crate::migration::strategy::{PostcopyAfter, Way};
 use crate::migration::trigger::{Strategy, TriggerError};
 use crate::units::{UnitError, parse_byte_rate, parse_duration};
 
@@ -49,36 +51,6 @@ impl FromStr for QmpAddress {
     }
 }
 
-/// Whose clock the events of a QEMU are told by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum QmpClock {
-    /// [`Self::Local`] over a UNIX socket, [`Self::Remote`] over TCP.
-    #[default]
-    Auto,
-    /// QEMU runs on this host: its timestamps count.
-    Local,
-    /// QEMU runs on another host (a UNIX socket may be forwarded from it): the
-    /// time of receipt counts, minus half a round trip.
-    Remote,
-}
-
-impl FromStr for QmpClock {
-    type Err = TriggerError;
-
-    fn from_str(text: &str) -> Result<Self, TriggerError> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "local" => Ok(Self::Local),
-            "remote" => Ok(Self::Remote),
-            _ => Err(spec(format!(
-                "clock must be auto, local or remote, not '{}'",
-                text.escape_debug()
-            ))),
-        }
-    }
-}
-
 /// A migration through QMP: `SOCKET,to=URI[,KEY=VALUE…]`.
 ///
 /// | key | meaning | default |
@@ -116,7 +88,7 @@ pub struct QmpOptions {
     /// How long pre-copy goes on before post-copy begins.
     pub postcopy_after: PostcopyAfter,
     /// Whose clock the events of both sides are told by.
-    pub clock: QmpClock,
+    pub clock: HypervisorClock,
     /// Migration capabilities to switch on, by QEMU's names.
     pub capabilities: Vec<String>,
     /// Migration parameters to set, by QEMU's names.
@@ -142,7 +114,7 @@ impl QmpOptions {
             max_postcopy_bandwidth: None,
             downtime_limit: None,
             postcopy_after: PostcopyAfter::default(),
-            clock: QmpClock::Auto,
+            clock: HypervisorClock::Auto,
             capabilities: Vec::new(),
             parameters: Vec::new(),
         }
@@ -221,11 +193,13 @@ impl QmpOptions {
             "peer" => self.peer = Some(value.parse()?),
             "listen" => self.listen = Some(value.to_owned()),
             "strategy" => {
-                let recipe: Recipe = value.parse()?;
-                self.strategy = recipe.strategy;
-                self.postcopy_after = recipe.postcopy_after.unwrap_or(self.postcopy_after);
-                self.capabilities.extend(recipe.capabilities);
-                self.parameters.extend(recipe.parameters);
+                let way: Way = value.parse()?;
+                self.strategy = way.strategy;
+                self.postcopy_after = way.postcopy_after.unwrap_or(self.postcopy_after);
+                for help in way.help {
+                    self.capabilities.push(strategy::capability(help).to_owned());
+                    self.parameters.extend(strategy::parameter(help));
+                }
             }
             "max-bandwidth" => self.max_bandwidth = Some(bandwidth(value, 1.0).map_err(of_key)?),
             "max-postcopy-bandwidth" => {
@@ -296,7 +270,7 @@ mod tests {
         wanted.max_postcopy_bandwidth = Some(0);
         wanted.downtime_limit = Some(Duration::from_millis(300));
         wanted.postcopy_after = PostcopyAfter::Time(Duration::from_secs(2));
-        wanted.clock = QmpClock::Remote;
+        wanted.clock = HypervisorClock::Remote;
         wanted.capabilities = vec!["auto-converge".into(), "xbzrle".into()];
         wanted.parameters = vec![("multifd-channels".into(), "4".into())];
         assert_eq!(text.parse::<QmpOptions>().unwrap(), wanted);

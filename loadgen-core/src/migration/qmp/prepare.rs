@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::client::Side;
-use super::options::{QmpAddress, QmpClock, QmpOptions};
+use super::options::{QmpAddress, QmpOptions};
 use super::session::Session;
-use super::times::Mapping;
 use crate::clock::{Nanos, monotonic_ns};
+use crate::migration::foreign_clock::{HypervisorClock, Mapping};
+use crate::migration::side::Side;
 use crate::migration::trigger::{TriggerError, VmFacts};
 
 /// States of `query-migrate` in which no migration is under way. All others are busy,
@@ -94,7 +94,7 @@ pub(super) fn mapping(
     session: &mut Session,
     side: Side,
     address: &QmpAddress,
-    clock: QmpClock,
+    clock: HypervisorClock,
 ) -> Result<Mapping, TriggerError> {
     let mut trips: Vec<Nanos> = Vec::with_capacity(ROUND_TRIPS);
     for _ in 0..ROUND_TRIPS {
@@ -102,5 +102,12 @@ pub(super) fn mapping(
         session.execute(side, "query-status", Value::Null)?;
         trips.push(monotonic_ns() - sent);
     }
-    Ok(Mapping::of(address, clock, &trips))
+    Ok(match (clock, address) {
+        (HypervisorClock::Local, _) | (HypervisorClock::Auto, QmpAddress::Unix(_)) => {
+            Mapping::Local
+        }
+        (HypervisorClock::Remote, _) | (HypervisorClock::Auto, QmpAddress::Tcp(_)) => {
+            Mapping::remote(&trips)
+        }
+    })
 }

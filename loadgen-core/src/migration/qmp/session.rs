@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::client::{Client, QmpError, Received, Side, What};
+use super::client::{Client, QmpError, Received, What};
 use super::options::QmpOptions;
 use crate::migration::patience::{Patience, Turn};
+use crate::migration::side::Side;
 use crate::migration::trigger::TriggerError;
 
 /// How long QEMU may take to answer: it answers in milliseconds, but its main

@@ -8,9 +8,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::client::Side;
 use super::options::QmpOptions;
 use super::session::Session;
+use crate::migration::side::Side;
 use crate::migration::trigger::{Strategy, TriggerError};
 
 /// What was changed on one side, and how it was before.

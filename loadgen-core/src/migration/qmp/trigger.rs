@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::client::Side;
+use super::client::event_source;
 use super::flight::{Flight, Setup};
 use super::options::QmpOptions;
 use super::session::Session;
@@ -14,6 +14,8 @@ use super::settings::{self, Changed};
 use super::{prepare, progress};
 use crate::clock::Clock;
 use crate::event::{Event, EventKind};
+use crate::migration::foreign_clock::Mapping;
+use crate::migration::side::Side;
 use crate::migration::trigger::{
     Context, Ending, Settled, Strategy, Trigger, TriggerError, VmFacts,
 };
@@ -76,7 +78,7 @@ impl QmpTrigger {
             return Err(NOT_FIRED);
         };
         let mut events = true;
-        let mut mappings = [super::times::Mapping::Local; 2];
+        let mut mappings = [Mapping::Local; 2];
         for side in prepare::sides(session) {
             let changed = &mut changed[*side as usize];
             let set = settings::set_capabilities(session, *side, options, changed)?;
@@ -150,7 +152,7 @@ impl Trigger for QmpTrigger {
         session.forget();
         session.check_open()?;
         let clock = setup.clock;
-        let source = Side::Source.event_source();
+        let source = event_source(Side::Source);
         let fired = Event::new(EventKind::Fired, clock.now(), 0, source);
         let stops = setup.strategy == Strategy::StopAndCopy;
         if stops {

@@ -50,6 +50,31 @@ fn every_phase_of_a_known_run() {
 }
 
 #[test]
+fn what_a_manager_prepares_is_a_phase_of_its_own() {
+    use EventKind::*;
+    let mut events = vec![event(Fired, 100 * MS)];
+    events.push(event(Accepted, 400 * MS).with("preparation_s", 0.3));
+    for (kind, at) in [(Round(1), 410), (Stop, 500), (Resume, 520), (Completed, 520)] {
+        events.push(event(kind, at * MS));
+    }
+    let of = |name: &str, start, end| (name.to_owned(), start, end);
+    assert_eq!(
+        names(&events, 50),
+        [
+            of("warm-up", 0, 50),
+            of("before", 50, 100),
+            of("preparation", 100, 400),
+            of("setup", 400, 410),
+            of("round 1", 410, 500),
+            of("blackout", 500, 520),
+            of("after", 520, 1000),
+        ]
+    );
+    let marks = Marks::new(&events, 50 * MS, 1_000 * MS);
+    assert_eq!(marks.total(), Some(120 * MS));
+}
+
+#[test]
 fn pre_copy_as_qemu_tells_it() {
     use EventKind::*;
     check(

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::super::client::Side;
 use super::super::session::{REPLY_LIMIT, Session};
 use super::Flight;
 use crate::clock::monotonic_ns;
+use crate::migration::side::Side;
 use crate::migration::trigger::TriggerError;
 
 /// How often progress is asked for, when events tell all that is urgent.

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::super::client::Side;
+use super::super::client::event_source;
 use super::super::session::Session;
-use super::super::times::Stamp;
 use super::asking::Asked;
 use super::{Flight, OTHER_SIDE};
 use crate::event::{Event, EventKind};
+use crate::migration::foreign_clock::Stamp;
+use crate::migration::side::Side;
 use crate::migration::trigger::Strategy;
 
 /// How long a source may need to run again after a migration that failed.
@@ -117,7 +118,7 @@ impl Flight {
             (true, ..) => return,
         };
         let ((at, uncertainty), side) = last;
-        let mut event = Event::new(EventKind::Completed, at, uncertainty, side.event_source());
+        let mut event = Event::new(EventKind::Completed, at, uncertainty, event_source(side));
         if self.setup.strategy == Strategy::PostCopy && !self.switched {
             event = event.with("note", "it completed before post-copy began: this was a pre-copy");
         }

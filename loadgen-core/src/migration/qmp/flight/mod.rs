@@ -16,14 +16,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use super::client::{QmpError, Received, Side, What};
+use super::client::{QmpError, Received, What, event_source};
 use super::progress::{progress, sync_count};
 use super::session::Session;
-use super::strategy::PostcopyAfter;
-use super::times::{Mapping, Stamp};
 use crate::clock::{Clock, Nanos, monotonic_ns};
 use crate::event::{Event, EventKind};
+use crate::migration::foreign_clock::{Mapping, Stamp};
 use crate::migration::patience::{Patience, Turn};
+use crate::migration::side::Side;
+use crate::migration::strategy::PostcopyAfter;
 use crate::migration::trigger::{Strategy, TriggerError};
 use asking::Asked;
 
@@ -392,7 +393,7 @@ impl Flight {
 
     fn event(&self, kind: EventKind, side: Side, stamp: Stamp) -> Event {
         let mapping = self.setup.mappings[side as usize];
-        mapping.event(kind, side, &self.setup.clock, stamp)
+        mapping.event(kind, event_source(side), &self.setup.clock, stamp)
     }
 
     fn moment(&self, side: Side, stamp: Stamp) -> Moment {

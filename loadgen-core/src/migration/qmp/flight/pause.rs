@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::super::client::Side;
 use super::super::session::Session;
-use super::super::times::Stamp;
 use super::Flight;
 use crate::event::EventKind;
+use crate::migration::foreign_clock::Stamp;
+use crate::migration::side::Side;
 
 /// What a paused post-copy waits for.
 const WAITS_FOR: &str = "a recovery: migrate-recover at the target, then migrate with resume=true \

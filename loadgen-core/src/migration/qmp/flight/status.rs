@@ -3,13 +3,13 @@
 
 use std::time::Instant;
 
-use super::super::client::Side;
 use super::super::session::Session;
-use super::super::strategy::PostcopyAfter;
-use super::super::times::Stamp;
 use super::asking::Asked;
 use super::{Flight, OTHER_SIDE};
 use crate::event::EventKind;
+use crate::migration::foreign_clock::Stamp;
+use crate::migration::side::Side;
+use crate::migration::strategy::PostcopyAfter;
 use crate::migration::trigger::Strategy;
 
 /// States on the way that need no event of their own.

@@ -1,6 +1,7 @@
 //! Migrations that arrive: their events, times and totals.
 
 use super::*;
+use crate::migration::strategy::PostcopyAfter;
 
 #[test]
 fn pre_copy_ends_after_the_target_resumed() {
@@ -232,7 +233,7 @@ fn a_tcp_socket_gives_times_of_receipt() {
         }
     };
     assert!(setup.attributes["note"].as_str().unwrap().contains("time of receipt"));
-    assert!(setup.attributes["qmp_timestamp_s"].as_f64().unwrap() > 1e9);
+    assert!(setup.attributes["timestamp_s"].as_f64().unwrap() > 1e9);
     assert!(setup.uncertainty > 0);
     // The fake never ends it; dropping gives up after its limit.
     fake.vm.migration("cancelled");

@@ -1,22 +1,21 @@
-//! When an event of QEMU happened, on the clock of the run.
+//! When an event happened that a hypervisor told with a time of its own, on the clock of the run.
 //!
-//! Over a UNIX socket QEMU's clock is this host's (unless the socket is forwarded
-//! from another one, which only the user knows: `clock=remote`), so the timestamp
-//! in the event counts and the time of receipt is a check. Over TCP the other
-//! host's clock is unknown: the time of receipt counts, minus half of a round
-//! trip. Its uncertainty is half of the longest round trip before the migration;
+//! A hypervisor on this host has this host's clock, so the timestamp in the event counts and the
+//! time of receipt is a check. Another host's clock is unknown: the time of receipt counts, minus
+//! half of a round trip. Its uncertainty is half of the longest round trip before the migration;
 //! queueing on the link during the migration is not counted.
 
+use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::client::Side;
-use super::options::{QmpAddress, QmpClock};
+use super::lists::spec;
+use super::trigger::TriggerError;
 use crate::clock::{Clock, Nanos, SECOND, as_seconds, monotonic_ns};
 use crate::event::{Event, EventKind};
 
-/// QMP timestamps count microseconds.
+/// QEMU's timestamps count microseconds.
 const TIMESTAMP_RESOLUTION: Nanos = 1000;
 
 /// How long a line may need to reach us on the same host.
@@ -26,12 +25,42 @@ const WITHOUT_TIMESTAMP: Nanos = SECOND / 1000;
 /// were seen on a busy host.
 const OLDEST: Nanos = SECOND;
 
-/// What is known of the time of something that QEMU said.
+/// Whose clock the events of a hypervisor are told by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum HypervisorClock {
+    /// [`Self::Local`] over a UNIX socket, [`Self::Remote`] over a network.
+    #[default]
+    Auto,
+    /// The hypervisor runs on this host: its timestamps count.
+    Local,
+    /// The hypervisor runs on another host (a UNIX socket may be forwarded from it): the
+    /// time of receipt counts, minus half a round trip.
+    Remote,
+}
+
+impl FromStr for HypervisorClock {
+    type Err = TriggerError;
+
+    fn from_str(text: &str) -> Result<Self, TriggerError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "local" => Ok(Self::Local),
+            "remote" => Ok(Self::Remote),
+            _ => Err(spec(format!(
+                "clock must be auto, local or remote, not '{}'",
+                text.escape_debug()
+            ))),
+        }
+    }
+}
+
+/// What is known of the time of something that a hypervisor said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     /// `CLOCK_MONOTONIC` when it was received.
     pub(crate) at_ns: u64,
-    /// QEMU's wall clock, of events.
+    /// Its wall clock, of events.
     pub(crate) timestamp: Option<SystemTime>,
     /// How long before it may have been true already, of states asked for.
     pub(crate) slack: Nanos,
@@ -59,21 +88,18 @@ pub(crate) enum Mapping {
 }
 
 impl Mapping {
-    /// The mapping for a socket, given round trips that were measured on it.
-    pub(crate) fn of(address: &QmpAddress, clock: QmpClock, round_trips: &[Nanos]) -> Self {
-        match (clock, address) {
-            (QmpClock::Local, _) | (QmpClock::Auto, QmpAddress::Unix(_)) => Self::Local,
-            (QmpClock::Remote, _) | (QmpClock::Auto, QmpAddress::Tcp(_)) => Self::Remote {
-                shortest: round_trips.iter().min().copied().unwrap_or(0),
-                longest: round_trips.iter().max().copied().unwrap_or(SECOND),
-            },
+    /// The mapping for a connection on which these round trips were measured.
+    pub(crate) fn remote(round_trips: &[Nanos]) -> Self {
+        Self::Remote {
+            shortest: round_trips.iter().min().copied().unwrap_or(0),
+            longest: round_trips.iter().max().copied().unwrap_or(SECOND),
         }
     }
 
     /// An event with its time.
-    pub(crate) fn event(self, kind: EventKind, side: Side, clock: &Clock, stamp: Stamp) -> Event {
+    pub(crate) fn event(self, kind: EventKind, source: &str, clock: &Clock, stamp: Stamp) -> Event {
         let received = clock.from_monotonic(stamp.at_ns);
-        let event = Event::new(kind, received, 0, side.event_source());
+        let event = Event::new(kind, received, 0, source);
         let event = match (self, stamp.timestamp) {
             (Self::Local, Some(timestamp)) => local(event, clock, received, timestamp),
             (Self::Local, None) => {
@@ -93,7 +119,7 @@ impl Mapping {
                     ),
                 );
                 if let Some(since) = timestamp.and_then(|t| t.duration_since(UNIX_EPOCH).ok()) {
-                    event = event.with("qmp_timestamp_s", since.as_secs_f64());
+                    event = event.with("timestamp_s", since.as_secs_f64());
                 }
                 event
             }
@@ -124,7 +150,7 @@ impl OffBy for Event {
     /// The time of receipt stays, uncertain by how far the timestamp is off.
     fn off_by(mut self, difference: Nanos, how: &str) -> Self {
         self.uncertainty = difference;
-        self.with("note", format!("QEMU's timestamp is {how}, so the time of receipt stands"))
+        self.with("note", format!("the timestamp is {how}, so the time of receipt stands"))
             .with("timestamp_off_by_s", as_seconds(difference))
     }
 }
@@ -143,7 +169,7 @@ mod tests {
             let timestamp = clock.started_at() + Duration::from_secs_f64(seconds);
             let at_ns = clock.to_monotonic(received);
             let stamp = Stamp { at_ns, timestamp: Some(timestamp), slack: 0 };
-            mapping.event(EventKind::Stop, Side::Source, &clock, stamp)
+            mapping.event(EventKind::Stop, "qmp:source", &clock, stamp)
         };
         let good = event(Mapping::Local, 4.99);
         assert!(good.at.abs_diff(4_990_000_000) < 1000 && good.uncertainty < SECOND / 20);
@@ -157,15 +183,8 @@ mod tests {
             );
             assert!(odd.attributes["note"].as_str().unwrap().contains(how));
         }
-        let trips = [4_000_000, 2_000_000, 10_000_000];
-        let tcp = QmpAddress::Tcp("h:1".into());
-        let unix = QmpAddress::Unix("/a".into());
-        let remote = Mapping::of(&tcp, QmpClock::Auto, &trips);
-        assert_eq!(Mapping::of(&unix, QmpClock::Remote, &trips), remote);
-        assert_eq!(Mapping::of(&tcp, QmpClock::Local, &trips), Mapping::Local);
-        let far = event(remote, 99.0);
+        let far = event(Mapping::remote(&[4_000_000, 2_000_000, 10_000_000]), 99.0);
         assert_eq!((far.at, far.uncertainty), (received - 1_000_000, 5_000_000));
-        assert!(far.attributes["qmp_timestamp_s"].as_f64().unwrap() > 1e9);
-        assert_eq!(Mapping::of(&unix, QmpClock::Auto, &trips), Mapping::Local);
+        assert!(far.attributes["timestamp_s"].as_f64().unwrap() > 1e9);
     }
 }

@@ -143,7 +143,6 @@ impl Process {
     }
 
     /// The child's process number.
-    #[cfg(test)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
