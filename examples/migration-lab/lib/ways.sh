@@ -65,7 +65,9 @@ ways_move() {
     loadgen=
     [[ $way != cut ]] || ip link set "to-$to" up
     say "$way, $from to $to: loadgen ended after $(since "$started") s with status $status"
-    if ! jq -e "$(ways_expected "$way")" "$out/$way.json" > /dev/null; then
+    # 4: not valid, as on a busy machine; what came of it is known all the same.
+    local -A may=([interrupted]=130 [refused]=4 [cut]=4)
+    if [[ $status != "${may[$way]:-0}" && ($status != 4 || -n ${may[$way]:-}) ]] || ! jq -e "$(ways_expected "$way")" "$out/$way.json" > /dev/null; then
         say "$way: that is not what must come of it; the end of $out/$way.log, and what the report says:"
         tail -n 5 "$out/$way.log" >&2
         jq '.migration | {ending, reason, downtime_ms, total_migration_time_ms, details}' "$out/$way.json" >&2
@@ -77,6 +79,7 @@ ways_move() {
 ways() {
     local size=$1 out=$LAB_OUT/$1 way at=a result=0
     mkdir -p "$out" || return 1
+    rm -f -- "$out"/*.json "$out"/*.log "$out"/ways.txt
     boot "$size" "$out" || return 1
     for way in $LAB_WAYS; do
         ways_move "$way" "$at" "$out" || result=1

@@ -61,6 +61,7 @@ pub(crate) struct Process {
     said_last: VecDeque<Message>,
     signalled: bool,
     reaped: Option<ExitStatus>,
+    let_go: bool,
     /// As if the child were another user's.
     #[cfg(test)]
     pub(crate) out_of_reach: bool,
@@ -84,6 +85,7 @@ impl Process {
             said_last: VecDeque::new(),
             signalled: false,
             reaped: None,
+            let_go: false,
             #[cfg(test)]
             out_of_reach: false,
         };
@@ -160,6 +162,11 @@ impl Process {
     /// The last lines of standard error.
     pub(crate) fn stderr_tail(&self) -> String {
         self.stderr.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The child is not ended when nobody listens to it any more.
+    pub(crate) fn let_go(&mut self) {
+        self.let_go = true;
     }
 
     /// Signals the whole group, unless the child was reaped.
@@ -255,7 +262,7 @@ impl Drop for Process {
     /// does not end then is left to itself, and later to init.
     fn drop(&mut self) {
         const PATIENCE: Duration = Duration::from_secs(2);
-        if self.reaped.is_some() {
+        if self.reaped.is_some() || self.let_go {
             return;
         }
         let ended = self.ended_at.is_some()

@@ -74,16 +74,27 @@ impl Interruption {
         self.at_most.map(|most| gap.saturating_sub(self.at_least).max(most.saturating_sub(gap)))
     }
 
-    /// It is this one or the other: the interval holds both. The upper end alone, if
-    /// this one is sure to be one.
-    pub(super) fn or(self, other: Self, is_unsure: bool) -> Self {
-        let least = if is_unsure { other.at_least } else { self.at_least };
-        Self {
-            at_least: self.at_least.min(least),
-            at_most: self.at_most.zip(other.at_most).map(|(one, two)| one.max(two)),
-            stop_most: self.stop_most,
-        }
+    /// It is this one or the other: the interval holds both.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self { at_least: self.at_least.min(other.at_least), ..self.or_longer(other.at_most) }
     }
+
+    /// This one is sure to be one, but another may be longer: `at_most` of it.
+    pub(super) fn or_longer(self, at_most: Option<Nanos>) -> Self {
+        let at_most = self.at_most.zip(at_most).map(|(one, two)| one.max(two));
+        Self { at_most, ..self }
+    }
+}
+
+/// The upper end of [`interruption`] alone, which can be had of thousands of silences: `None` where
+/// nothing is known of the begin, `Some(None)` where the end was not seen.
+pub(super) fn longest_interruption(
+    view: &View<'_>,
+    p: Population,
+    gap: Gap,
+) -> Option<Option<Nanos>> {
+    let stop_least = view.latest_start(p, gap.start)?;
+    Some(resumed_by(view, p, gap).map(|end| end - stop_least))
 }
 
 /// The interruption behind a silence of a population; `None` if no reply came
@@ -92,7 +103,7 @@ pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<I
     let good = view.good(p);
     let until = good.partition_point(|call| call.done <= gap.start);
     let answered = &good[..until];
-    let stop_least = answered.iter().map(|call| call.sent.min(call.done)).max()?;
+    let stop_least = view.latest_start(p, gap.start)?;
     let around = &answered[answered.len().saturating_sub(CALLS_BEFORE)..];
     let need = generous(around.iter().map(need).max()?);
     let stop_most = view
@@ -114,7 +125,7 @@ pub(super) fn interruption(view: &View<'_>, p: Population, gap: Gap) -> Option<I
         .unwrap_or(gap.start);
     Some(Interruption {
         at_least: resume_least.saturating_sub(stop_most),
-        at_most: resumed_by(view, p, gap).map(|end| end - stop_least),
+        at_most: longest_interruption(view, p, gap)?,
         stop_most,
     })
 }

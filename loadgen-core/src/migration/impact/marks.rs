@@ -127,7 +127,8 @@ impl<'a> Marks<'a> {
                 None => first,
             };
             starts.push((fired, begins.to_owned()));
-            starts.extend(prepared.map(|at| (at, first.to_owned())));
+            let then = if waits { OTHERS } else { first };
+            starts.extend(prepared.map(|at| (at, then.to_owned())));
             let loaded_end = events.iter().find(|e| milestone::ends_loaded(e)).map(|e| e.at);
             let others_follow =
                 loaded_end.is_some_and(|end| self.last.is_some_and(|(last, _)| end < last));

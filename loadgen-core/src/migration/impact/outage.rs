@@ -10,7 +10,7 @@ use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
 use crate::record::Population;
 use crate::report::{GapOf, GapWhen, OtherGap, OutageReport};
 
-use super::bound::{Interruption, interruption};
+use super::bound::{Interruption, interruption, longest_interruption};
 use super::gap::Gap;
 use super::headline::{Headline, longest, ours};
 use super::marks::Marks;
@@ -99,9 +99,15 @@ pub(super) fn outage(view: &View<'_>, population: Population) -> Option<Outage> 
 
 /// The interruption behind the headline, or behind a silence that hides it from us.
 fn interruption_of(view: &View<'_>, p: Population, headline: &Headline) -> Option<Interruption> {
-    let all = headline.unsure.iter().filter_map(|gap| interruption(view, p, *gap));
     let first = interruption(view, p, headline.gap)?;
-    Some(all.fold(first, |all, other| all.or(other, headline.of == GapOf::Switchover)))
+    let unsure = headline.unsure.iter().copied();
+    if headline.of == GapOf::Switchover {
+        let others = unsure.filter_map(|gap| interruption(view, p, gap));
+        return Some(others.fold(first, Interruption::or));
+    }
+    // Where nobody tells of the switch-over, each silence that we slept in is one of them.
+    let others = unsure.filter_map(|gap| longest_interruption(view, p, gap));
+    Some(others.fold(first, Interruption::or_longer))
 }
 
 /// The largest of three times the 99th percentile of the gaps before (a constant

@@ -18,6 +18,8 @@ pub(super) struct View<'a> {
     pub(super) calls: Vec<CallRecord>,
     /// Good replies of each population by completion.
     good: [Vec<CallRecord>; 2],
+    /// The latest start of a call of those up to each of the good replies.
+    latest_starts: [Vec<Nanos>; 2],
     /// What was normal, by population; `None`: no good reply before the firing.
     baselines: [Option<Baseline>; 2],
 }
@@ -70,7 +72,21 @@ impl<'a> View<'a> {
             let longest = gaps.iter().copied().max();
             Some(Baseline { p95, gaps: rank(gaps, 99, 100).zip(longest) })
         });
-        Self { input, marks, own, calls, good, baselines }
+        let latest_starts = [0, 1].map(|k: usize| {
+            let latest = |latest: &mut Nanos, call: &CallRecord| {
+                *latest = (*latest).max(call.sent.min(call.done));
+                Some(*latest)
+            };
+            good[k].iter().scan(0, latest).collect()
+        });
+        Self { input, marks, own, calls, good, latest_starts, baselines }
+    }
+
+    /// The latest start of the calls of a population that were answered well by `by`; `None`: none
+    /// was.
+    pub(super) fn latest_start(&self, p: Population, by: Nanos) -> Option<Nanos> {
+        let answered = self.good(p).partition_point(|call| call.done <= by);
+        answered.checked_sub(1).map(|last| self.latest_starts[p as usize][last])
     }
 
     /// Good replies of a population, by completion.

@@ -91,6 +91,8 @@ pub(super) struct Flight {
     fired: Nanos,
     /// When QEMU's migration began.
     began: Option<Nanos>,
+    /// When the machine was stopped first.
+    stop: Option<Moment>,
     round: u32,
     stopped: bool,
     postcopy_due: Option<Instant>,
@@ -132,6 +134,7 @@ impl Flight {
             out: VecDeque::from([fired]),
             questions: Vec::new(),
             began: None,
+            stop: None,
             round: 0,
             stopped: false,
             postcopy_due: None,
@@ -161,6 +164,22 @@ impl Flight {
         let last = self.last_done().map(|moment| moment.0);
         let tidying = self.end.as_ref().zip(last).map(|(end, last)| end.at.saturating_sub(last));
         (preparation, tidying)
+    }
+
+    /// Whether the machine was seen to run at the target, once virsh had ended.
+    pub(super) fn runs_at_target(&self) -> Option<bool> {
+        let state = self.end.as_ref()?.states[Side::Target as usize].as_ref()?;
+        Some(matches!(state, Ok(state) if state == "running"))
+    }
+
+    /// Leaves a post-copy that has begun to itself, and says so: it needs its virsh to come to an
+    /// end, and the machine has nothing to go back to.
+    pub(super) fn let_go(&mut self) -> bool {
+        let needs_virsh = self.postcopy && self.end.is_none();
+        if needs_virsh {
+            self.migrate.let_go();
+        }
+        needs_virsh
     }
 
     /// The figures of the job, as the source told them at its end.
@@ -278,10 +297,18 @@ impl Flight {
     }
 
     fn hear(&mut self) {
+        let mut heard = Vec::new();
         for side in Side::BOTH {
             for (at, told) in self.ears[side as usize].heard(&self.setup.domain) {
-                self.on_told(side, at, told);
+                let received = Stamp::received(self.setup.clock.to_monotonic(at));
+                let stamp = Stamp { timestamp: told.time(), ..received };
+                heard.push((self.moment(side, stamp), side, stamp, told));
             }
+        }
+        // What was under way at the same time, as it happened; lines that belong together stay so.
+        heard.sort_by_key(|((at, _), ..)| *at);
+        for (moment, side, stamp, told) in heard {
+            self.on_told(moment, side, stamp, told);
         }
         self.listen_to_libvirt();
     }
@@ -306,9 +333,10 @@ impl Flight {
         }
     }
 
-    fn on_told(&mut self, side: Side, at: Nanos, told: Told) {
-        let at_ns = self.setup.clock.to_monotonic(at);
-        let received = Stamp::received(at_ns);
+    fn on_told(&mut self, (when, uncertainty): Moment, side: Side, stamp: Stamp, told: Told) {
+        if when.saturating_add(uncertainty) < self.fired {
+            return;
+        }
         if let Told::Figure { name, value } = told {
             if self.hears_job && side == Side::Source {
                 self.job.add(&name, &value);
@@ -317,19 +345,19 @@ impl Flight {
         }
         if side == Side::Source && !matches!(told, Told::Qemu { .. }) {
             self.hears_job = told == Told::JobCompleted;
+            if self.hears_job {
+                self.job = JobInfo::default();
+            }
         }
         match told {
-            Told::Qemu { name, data, time } => {
-                let stamp = Stamp { timestamp: time, ..received };
-                self.on_qemu(side, &name, &data, stamp);
-            }
+            Told::Qemu { name, data, .. } => self.on_qemu(side, &name, &data, stamp),
             Told::Lifecycle { .. } | Told::Iteration(_) => {
                 if self.spare.len() == SPARE {
                     self.spare.pop_front();
                 }
-                self.spare.push_back((side, received, told));
+                self.spare.push_back((side, stamp, told));
             }
-            Told::JobCompleted | Told::Figure { .. } => {}
+            Told::JobCompleted | Told::Figure { .. } | Told::Other => {}
         }
     }
 
@@ -404,7 +432,11 @@ impl Flight {
         if self.began.is_some() {
             return;
         }
-        let event = self.event(EventKind::Accepted, Side::Source, stamp);
+        let mut event = self.event(EventKind::Accepted, Side::Source, stamp);
+        if let Some((at, uncertainty)) = self.stop.filter(|(at, _)| *at < event.at) {
+            // Without a live migration libvirt stops the machine itself, before QEMU's begins.
+            (event.at, event.uncertainty) = (at, uncertainty);
+        }
         self.began = Some(event.at);
         let preparation = crate::clock::as_seconds(event.at.saturating_sub(self.fired));
         self.out.push_back(event.with("preparation_s", preparation));
@@ -450,6 +482,7 @@ impl Flight {
     fn on_stop(&mut self, stamp: Stamp, by_receipt: bool) {
         self.stopped = true;
         let event = self.event(EventKind::Stop, Side::Source, stamp);
+        self.stop.get_or_insert((event.at, event.uncertainty));
         self.out.push_back(received(event, by_receipt));
     }
 

@@ -62,9 +62,10 @@ const KEYS: &str = "to, connect, target, strategy, max-bandwidth, max-postcopy-b
                     downtime-limit, postcopy-after, p2p, flag, clock, virsh";
 
 /// What `virsh migrate` is told by this trigger, or must not be told beside it.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "domain",
     "desturi",
+    "dname",
     "live",
     "postcopy",
     "postcopy-after-precopy",
@@ -168,7 +169,8 @@ pub(super) fn without_terminal(uri: &str) -> String {
 
 /// Whether the libvirt at this URI is on this host.
 pub(super) fn is_local(uri: &str) -> bool {
-    let (scheme, rest) = uri.split_once("://").unwrap_or((uri, ""));
+    // An alias of libvirt.conf may be of any host.
+    let Some((scheme, rest)) = uri.split_once("://") else { return false };
     let host = rest.split(['/', '?']).next().unwrap_or_default();
     host.is_empty() && !["+ssh", "+tcp", "+tls", "+libssh"].iter().any(|t| scheme.contains(t))
 }
@@ -386,8 +388,13 @@ mod tests {
         for local in ["qemu:///system", "qemu+unix:///system?socket=/a/b", "test:///default"] {
             assert!(is_local(local), "{local}");
         }
-        let others =
-            ["qemu+ssh://n2/system", "qemu://n2/system", "qemu+tcp:///system", "xen+tls://h/"];
+        let others = [
+            "qemu+ssh://n2/system",
+            "qemu://n2/system",
+            "qemu+tcp:///system",
+            "xen+tls://h/",
+            "n2",
+        ];
         for other in others {
             assert!(!is_local(other), "{other}");
         }
@@ -413,6 +420,7 @@ mod tests {
             ("web1,to=x,flag=p2p,p2p", "flag=p2p is given twice"),
             ("web1,to=x,flag=--live", "without its dashes"),
             ("web1,to=x,flag=live", "for keys of this trigger to say"),
+            ("web1,to=x,flag=dname:y", "for keys of this trigger to say"),
             ("web1,to=x,live", "'live' is not KEY=VALUE"),
         ];
         for (text, reason) in cases {

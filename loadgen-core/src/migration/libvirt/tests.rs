@@ -95,10 +95,14 @@ fn flown(trigger: &mut LibvirtTrigger) -> (Vec<Event>, Settled) {
     (events, settled)
 }
 
-/// Names of events without progress.
+/// Names of events without progress, as they happened; those of the end are told at the end.
 fn names(events: &[Event]) -> Vec<String> {
-    let told = events.iter().filter(|event| event.kind != EventKind::Progress);
-    told.map(|event| event.kind.to_string()).collect()
+    let is_told = |event: &&Event| event.kind != EventKind::Progress;
+    let mut told: Vec<&Event> = events.iter().filter(is_told).collect();
+    let of_the_end = |event: &Event| event.kind.is_final() || event.source == "libvirt";
+    let ended = told.len() - told.iter().rev().take_while(|event| of_the_end(event)).count();
+    told[..ended].sort_by_key(|event| event.at);
+    told.iter().map(|event| event.kind.to_string()).collect()
 }
 
 fn find<'a>(events: &'a [Event], name: &str) -> &'a Event {
@@ -287,6 +291,47 @@ fn a_cancelled_migration_is_aborted_even_if_it_is_too_early_at_first() {
     assert_eq!(settled.ending, Ending::Cancelled);
     let reason = settled.reason.unwrap();
     assert!(reason.contains("canceled by client; the machine runs on at the source"), "{reason}");
+}
+
+/// Without `--live` libvirt stops the machine before QEMU's migration begins; from then on it is
+/// under way.
+#[test]
+fn a_machine_that_is_stopped_first_is_migrated_from_its_stop_on() {
+    let world = World::new(
+        &PRE_COPY
+            .replace("status source setup;", "qemu source STOP; sleep 0.05; status source setup;"),
+    );
+    let mut options = world.options();
+    options.strategy = Strategy::StopAndCopy;
+    let (events, settled) = flown(&mut fired(LibvirtTrigger::new(options).unwrap()));
+    assert_eq!(settled.ending, Ending::Completed);
+    assert_eq!(find(&events, "accepted").at, find(&events, "stop").at);
+}
+
+/// What happened before the order, and what other machines do, is not of this migration.
+#[test]
+fn others_and_earlier_events_are_left_out() {
+    let world = World::new(
+        r#"
+        status source setup; qemu source STOP; echo running > "$here/state.target"
+        qemu target RESUME; status source completed
+        printf "event 'job-completed' for domain 'lab':\n\tmemory_total: 4096\n\tmemory_processed: 4096\nevent 'job-completed' for domain 'other':\n\tmemory_processed: 7\n" >> "$here/source.libvirt"
+        sleep 0.1
+        "#,
+    );
+    world.write("source.qemu", "event STOP at 1795675202.769792 for domain 'lab': <null>\n");
+    let (events, settled) = flown(&mut fired(world.trigger()));
+    assert_eq!(names(&events).iter().filter(|name| *name == "stop").count(), 1);
+    assert_eq!(settled.transferred_bytes, Some(4096));
+}
+
+/// A figure of a migration that failed would be that of an earlier one.
+#[test]
+fn a_failure_has_no_figures_of_the_job_before() {
+    let world = World::new("fail 'unsafe migration'");
+    world.write("completed.target", "Job type: 3\ndowntime: 150\nmemory_total: 268967936\n");
+    let (_, settled) = flown(&mut fired(world.trigger()));
+    assert_eq!((settled.ending, settled.hypervisor_downtime), (Ending::Failed, None));
 }
 
 #[test]

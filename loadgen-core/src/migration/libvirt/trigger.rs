@@ -34,6 +34,8 @@ pub struct LibvirtTrigger {
     virsh: Virsh,
     /// URI of the source, once virsh has told it.
     source: Option<String>,
+    /// Name of the domain, once virsh has told it: it may be given by UUID or number.
+    domain: Option<String>,
     ready: Option<(Setup, [Ears; 2])>,
     flight: Option<Flight>,
     /// The downtime limit that the source had, in ms.
@@ -55,6 +57,7 @@ impl LibvirtTrigger {
             options,
             virsh,
             source: None,
+            domain: None,
             ready: None,
             flight: None,
             downtime_before: None,
@@ -74,13 +77,16 @@ impl LibvirtTrigger {
     }
 
     fn of_domain(&self, uri: &str, words: &[&str]) -> Result<String, TriggerError> {
-        let words: Vec<&str> =
-            words.iter().copied().chain(["--domain", self.options.domain.as_str()]).collect();
+        let words: Vec<&str> = words.iter().copied().chain(["--domain", self.domain()]).collect();
         self.virsh.ask(Some(uri), &words)
     }
 
+    fn domain(&self) -> &str {
+        self.domain.as_deref().unwrap_or(&self.options.domain)
+    }
+
     fn refused(&self, reason: String) -> TriggerError {
-        TriggerError::refused(format!("migrating the domain '{}'", self.options.domain), reason)
+        TriggerError::refused(format!("migrating the domain '{}'", self.domain()), reason)
     }
 
     /// How times of a side are mapped.
@@ -96,10 +102,17 @@ impl LibvirtTrigger {
             self.virsh.ask(Some(uri), &[all])?;
             Ok(monotonic_ns() - began)
         };
-        let mut trips = Vec::with_capacity(MEASURED);
+        // Each virsh takes its own time to start: a difference that is none says nothing.
+        let (mut trips, mut whole) = (Vec::with_capacity(MEASURED), 0);
         for _ in 0..MEASURED {
             let one = took(1)?;
-            trips.push(took(1 + ROUND_TRIPS)?.saturating_sub(one) / ROUND_TRIPS);
+            whole = whole.max(one);
+            let more = took(1 + ROUND_TRIPS)?.checked_sub(one).filter(|more| *more > 0);
+            trips.extend(more.map(|more| more / ROUND_TRIPS));
+        }
+        if trips.len() < MEASURED {
+            // Not longer than a whole virsh; that it took any time at all is not known.
+            trips.extend([0, whole]);
         }
         Ok(Mapping::remote(&trips))
     }
@@ -138,6 +151,10 @@ impl Trigger for LibvirtTrigger {
     fn inspect(&mut self) -> Result<VmFacts, TriggerError> {
         let [source, target] = self.uris()?;
         let shown = [&source, &target].map(|uri| without_passwords(uri));
+        // Both sides know it by this name, and events are told by it.
+        let dominfo = self.of_domain(&source, &["dominfo"])?;
+        let name = dominfo.lines().find_map(|line| line.strip_prefix("Name:")).map(str::trim);
+        self.domain = name.map(str::to_owned);
         let state = self.of_domain(&source, &["domstate"])?;
         if state != "running" {
             return Err(self.refused(format!("it does not run at {} (it is {state})", shown[0])));
@@ -185,11 +202,11 @@ impl Trigger for LibvirtTrigger {
                 Some(libvirt) => format!("{hypervisor}, {libvirt}"),
                 None => hypervisor,
             }),
-            memory_bytes: memory_bytes(&self.of_domain(&source, &["dominfo"])?),
+            memory_bytes: memory_bytes(&dominfo),
             running: Some(true),
             ..VmFacts::default()
         };
-        facts.details.insert("domain".to_owned(), self.options.domain.clone().into());
+        facts.details.insert("domain".to_owned(), self.domain().into());
         Ok(facts)
     }
 
@@ -229,7 +246,7 @@ impl Trigger for LibvirtTrigger {
         let setup = Setup {
             clock: context.clock,
             mappings,
-            domain: self.options.domain.clone(),
+            domain: self.domain().to_owned(),
             uris,
             strategy: self.options.strategy,
             postcopy_after: self.options.postcopy_after,
@@ -239,10 +256,14 @@ impl Trigger for LibvirtTrigger {
     }
 
     fn fire(&mut self) -> Result<(), TriggerError> {
-        let Some((setup, ears)) = self.ready.take() else {
+        let Some((setup, mut ears)) = self.ready.take() else {
             return Err(TriggerError::Unsupported("the trigger must be armed before it is fired"));
         };
         let clock = setup.clock;
+        // What happened before is of something else.
+        for ear in &mut ears {
+            ear.heard(&setup.domain);
+        }
         let at = clock.now();
         let migrate = self.virsh.start(Some(&setup.uris[0]), &self.options.migrate(), clock)?;
         let fired = Event::new(EventKind::Fired, at, clock.now() - at, "libvirt");
@@ -264,8 +285,14 @@ impl Trigger for LibvirtTrigger {
         let mut settled = Settled::of(last);
         settled.details.clone_from(&self.details);
         // Of a post-copy, and of a job that was aborted, only the source's last event tells.
-        let asked = self.of_domain(&target, &["domjobinfo", "--completed", "--rawstats"]);
-        let asked = asked.map(|text| JobInfo::read(&text)).unwrap_or_default();
+        // Of any other end, the last job that the target knows is another one.
+        let asked = match settled.ending {
+            Ending::Completed => {
+                let asked = self.of_domain(&target, &["domjobinfo", "--completed", "--rawstats"]);
+                asked.map(|text| JobInfo::read(&text)).unwrap_or_default()
+            }
+            _ => JobInfo::default(),
+        };
         let job = if asked.has_memory() { &asked } else { flight.job() };
         if job.has_memory() {
             settled.hypervisor_downtime = job.get("downtime").map(Duration::from_millis);
@@ -285,9 +312,7 @@ impl Trigger for LibvirtTrigger {
                 settled.details.insert(name, why.into());
             }
         }
-        // What ends a completed migration is the target's word that the machine runs there.
-        let state = self.of_domain(&target, &["domstate"]);
-        settled.on_target = Some(state.is_ok_and(|state| state == "running"));
+        settled.on_target = flight.runs_at_target();
         if settled.ending != Ending::Completed {
             self.put_back();
         }
@@ -297,6 +322,11 @@ impl Trigger for LibvirtTrigger {
 
 impl Drop for LibvirtTrigger {
     fn drop(&mut self) {
+        if let Some(flight) = &mut self.flight
+            && flight.let_go()
+        {
+            return;
+        }
         if let Some(flight) = &mut self.flight
             && !flight.is_over()
             && flight.cancel().is_ok()

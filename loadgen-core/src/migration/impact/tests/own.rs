@@ -1,7 +1,7 @@
 //! What our own pauses did is told as ours.
 
 use super::*;
-use crate::report::GapWhen;
+use crate::report::{GapOf, GapWhen, OutageReport};
 
 /// Kept-alive calls of 2 ms; stopped for 30 ms at 5 s; we stand still from 5.05 to 7.55 s.
 fn stalled() -> Run {
@@ -76,4 +76,43 @@ fn what_was_closed_while_we_stood_still_is_not_lost_in_the_move() {
     run.connections = Some(ends);
     let lost = run.impact().migration.connections_lost.established.unwrap();
     assert_eq!((lost.closed_while_paused, lost.count, lost.of), (60, 2, Some(62)));
+}
+
+/// Where nobody tells of STOP and RESUME, each silence that we slept in may be the migration's. There
+/// are thousands of them in ten minutes on a busy machine: each by itself must cost little, or this
+/// test takes minutes.
+#[test]
+fn thousands_of_pauses_in_a_long_migration_that_tells_nothing() {
+    /// Calls every 10 ms, a pause of 3 ms every 100 ms, and one of 80 ms after 1.5 s.
+    fn outage(seconds: u64) -> OutageReport {
+        let pause = |at: Nanos| match at / MS {
+            1_500..1_580 => Some((1_500 * MS, 1_580 * MS)),
+            _ => Some((at / (100 * MS) * 100 * MS, at / (100 * MS) * 100 * MS + 3 * MS)),
+        };
+        let delayed = |at: Nanos| match pause(at) {
+            Some((start, end)) if (start..end).contains(&at) => end,
+            _ => at,
+        };
+        let mut run = Run::new();
+        run.calls = (0..seconds * 100)
+            .map(|k| {
+                let at = k * 10 * MS;
+                let sent = delayed(at);
+                CallRecord { intended: at, ..call(sent, delayed(sent + 2 * MS)) }
+            })
+            .collect();
+        run.load_end = seconds * 1_000 * MS;
+        run.events = vec![
+            event(EventKind::Fired, 1_000 * MS),
+            event(EventKind::Completed, run.load_end - MS),
+        ];
+        let pauses = (0..seconds * 10).filter_map(|k| pause(k * 100 * MS)).collect();
+        run.pauses = Some(PauseLog::of_workers(vec![pauses]));
+        run.impact().migration.outage_ms.established.unwrap()
+    }
+    let (short, long) = (outage(4), outage(600));
+    assert!(long.interruption_at_most.unwrap() >= 80.0, "{long:?}");
+    assert_eq!(long.interruption_at_most, short.interruption_at_most);
+    assert_eq!(long.interruption_at_least, short.interruption_at_least);
+    assert_eq!(long.gap_of, Some(GapOf::Migration));
 }
