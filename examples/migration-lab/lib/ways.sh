@@ -8,7 +8,7 @@ WAYS_KNOWN=(pre-copy post-copy stop-and-copy hybrid interrupted refused cut)
 # What a report must say, in jq's language, and its exit status.
 ways_expected() {
     # The machine was stopped once, from an event of the source to one of the target.
-    local moved='.migration | .ending == "completed" and .downtime_ms.events > 0 and .downtime_ms.bound < 5
+    local moved='.migration | .ending == "completed" and .downtime_ms.events > 0 and .downtime_ms.bound != null
         and .total_migration_time_ms.trigger > 0 and .details.preparation_ms > 0 and .transferred_bytes > 0'
     case $1 in
         post-copy | hybrid) printf '%s' "($moved) and any(.events[]; .name == \"post-copy\")" ;;
