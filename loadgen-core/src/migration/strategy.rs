@@ -147,6 +147,29 @@ impl Way {
     }
 }
 
+/// Checks that the keys of a specification about post-copy go with its strategy, which is a hybrid or
+/// not.
+pub(super) fn check_postcopy(
+    strategy: Strategy,
+    is_hybrid: bool,
+    keys: &[String],
+) -> Result<(), TriggerError> {
+    let about_it = |key: &&String| *key == "postcopy-after" || *key == "max-postcopy-bandwidth";
+    if strategy != Strategy::PostCopy
+        && let Some(key) = keys.iter().find(about_it)
+    {
+        return Err(spec(format!("{key} needs strategy=post-copy or hybrid")));
+    }
+    if is_hybrid && keys.iter().any(|key| key == "postcopy-after") {
+        return Err(spec(
+            "hybrid says itself when post-copy begins: leave postcopy-after out, or write \
+             strategy=post-copy"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

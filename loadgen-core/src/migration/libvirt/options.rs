@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::migration::foreign_clock::HypervisorClock;
 use crate::migration::lists::{list_items, spec};
-use crate::migration::strategy::{Help, PostcopyAfter, Way};
+use crate::migration::strategy::{Help, PostcopyAfter, Way, check_postcopy};
 use crate::migration::trigger::{Strategy, TriggerError};
 use crate::units::{UnitError, parse_byte_rate, parse_duration};
 
@@ -62,10 +62,9 @@ const KEYS: &str = "to, connect, target, strategy, max-bandwidth, max-postcopy-b
                     downtime-limit, postcopy-after, p2p, flag, clock, virsh";
 
 /// What `virsh migrate` is told by this trigger, or must not be told beside it.
-const OURS: [&str; 11] = [
+const OURS: [&str; 10] = [
     "domain",
     "desturi",
-    "dname",
     "live",
     "postcopy",
     "postcopy-after-precopy",
@@ -111,6 +110,13 @@ impl LibvirtOptions {
         }
         let names: Vec<&String> = self.flags.iter().map(|(name, _)| name).collect();
         for (k, name) in names.iter().enumerate() {
+            if *name == "dname" {
+                return Err(spec(
+                    "flag=dname: a machine that is renamed on its way would not be known again at \
+                     the target: rename it before or afterwards"
+                        .to_owned(),
+                ));
+            }
             if OURS.contains(&name.as_str()) {
                 return Err(spec(format!(
                     "flag={name}: that is for keys of this trigger to say: {KEYS}"
@@ -196,19 +202,7 @@ impl FromStr for LibvirtOptions {
             is_hybrid |= key == "strategy" && value.starts_with("hybrid");
             options.set(key, value)?;
         }
-        if options.strategy != Strategy::PostCopy
-            && let Some(key) =
-                seen.iter().find(|k| *k == "postcopy-after" || *k == "max-postcopy-bandwidth")
-        {
-            return Err(spec(format!("{key} needs strategy=post-copy or hybrid")));
-        }
-        if is_hybrid && seen.iter().any(|key| key == "postcopy-after") {
-            return Err(spec(
-                "hybrid says itself when post-copy begins: leave postcopy-after out, \
-                             or write strategy=post-copy"
-                    .to_owned(),
-            ));
-        }
+        check_postcopy(options.strategy, is_hybrid, &seen)?;
         options.validate()?;
         Ok(options)
     }
@@ -420,7 +414,7 @@ mod tests {
             ("web1,to=x,flag=p2p,p2p", "flag=p2p is given twice"),
             ("web1,to=x,flag=--live", "without its dashes"),
             ("web1,to=x,flag=live", "for keys of this trigger to say"),
-            ("web1,to=x,flag=dname:y", "for keys of this trigger to say"),
+            ("web1,to=x,flag=dname:y", "rename it before or afterwards"),
             ("web1,to=x,live", "'live' is not KEY=VALUE"),
         ];
         for (text, reason) in cases {

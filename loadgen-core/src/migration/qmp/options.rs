@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::strategy;
 use crate::migration::foreign_clock::HypervisorClock;
 use crate::migration::lists::{list_items, spec};
-use crate::migration::strategy::{PostcopyAfter, Way};
+use crate::migration::strategy::{PostcopyAfter, Way, check_postcopy};
 use crate::migration::trigger::{Strategy, TriggerError};
 use crate::units::{UnitError, parse_byte_rate, parse_duration};
 
@@ -167,19 +167,7 @@ impl FromStr for QmpOptions {
             is_hybrid |= key == "strategy" && value.starts_with("hybrid");
             options.set(key, value)?;
         }
-        if options.strategy != Strategy::PostCopy
-            && let Some(key) =
-                seen.iter().find(|k| *k == "postcopy-after" || *k == "max-postcopy-bandwidth")
-        {
-            return Err(spec(format!("{key} needs strategy=post-copy or hybrid")));
-        }
-        if is_hybrid && seen.iter().any(|key| key == "postcopy-after") {
-            return Err(spec(
-                "hybrid says itself when post-copy begins: leave postcopy-after out, \
-                             or write strategy=post-copy"
-                    .to_owned(),
-            ));
-        }
+        check_postcopy(options.strategy, is_hybrid, &seen)?;
         options.validate()?;
         Ok(options)
     }
