@@ -136,19 +136,25 @@ fn all_are_lost(end: End, cause: &str) {
     let migration = report.migration.as_ref().unwrap();
     let lost = migration.connections_lost.established.clone().unwrap();
     let all = CONNECTIONS as u64;
-    assert_eq!((lost.count, lost.of, lost.opened_since), (all, Some(all), 0), "{end:?} {lost:?}");
+    // A machine that let the generator stand still for a moment makes a FIN of just then one
+    // that the generator may have to answer for: it is counted apart, and never twice.
+    let ours = lost.closed_while_paused;
+    assert_eq!((lost.of, lost.opened_since), (Some(all), 0), "{end:?} {lost:?}");
+    assert_eq!(lost.count + ours, all, "{end:?} {lost:?}");
+    assert_eq!(lost.causes.values().sum::<u64>(), lost.count, "{end:?} {lost:?}");
     // A request that is under way when the server closes makes a FIN a RST.
     let of_cause = lost.causes.get(cause).copied().unwrap_or(0);
-    let exact = end != End::Closed;
-    assert!(of_cause == all || !exact && of_cause > 0, "{end:?} {:?}", lost.causes);
-    assert_eq!(lost.causes.values().sum::<u64>(), all, "{end:?}");
+    match end {
+        End::Closed => assert!(of_cause + ours > 0, "{lost:?}"),
+        End::Reset | End::ResetWhenUsed => assert_eq!(of_cause, all, "{end:?} {lost:?}"),
+    }
     assert_eq!(report.connections_lost.values().sum::<u64>(), all, "{end:?}");
     if end == End::ResetWhenUsed {
         assert!(lost.calls_sent_again > 0, "{end:?}");
     }
-    let told = format!("{of_cause} {cause}");
-    assert!(render_text(&report).contains(&told), "{}", render_text(&report));
-    assert!(render_html(&report).contains("64 of 64"));
+    let text = render_text(&report);
+    assert!(of_cause == 0 || text.contains(&format!("{of_cause} {cause}")), "{text}");
+    assert!(render_html(&report).contains(&format!("{} of {all}", lost.count)));
 }
 
 #[test]
