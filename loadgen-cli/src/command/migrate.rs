@@ -31,8 +31,8 @@ pub(crate) struct Args {
     #[arg(value_name = "URL")]
     url: Option<String>,
 
-    /// What migrates the machine: simulated:…, command:PROGRAM ARGS, qmp:SOCKET,to=URI,… or
-    /// libvirt:DOMAIN,to=URI,…
+    /// What migrates the machine: simulated:…, command:PROGRAM ARGS, qmp:SOCKET,to=URI,…,
+    /// libvirt:DOMAIN,to=URI,…, opennebula:VM,host=HOST,… or http:RECIPE.toml,KEY=VALUE,…
     #[arg(long, value_name = "SPEC", default_value = "simulated", help_heading = "Migration",
           long_help = TRIGGER)]
     trigger: TriggerSpec,
@@ -138,7 +138,19 @@ qemu+ssh://node2/system. connect=URI (the source; as virsh has it), target=URI (
 not by to=), strategy= as of qmp (without preempt), max-bandwidth=32MiB/s, max-postcopy-bandwidth=32MiB/s (whole MiB/s), \
 downtime-limit=300ms, postcopy-after=1s (or pass), p2p, flag=NAME or NAME:VALUE (another option of virsh migrate, such as \
 flag=persistent; may come again), clock=auto (local without a host in the URI), virsh=PROGRAM. Nobody is asked for a \
-password: let ssh log in by a key.";
+password: let ssh log in by a key.
+
+opennebula:VM,host=HOST[,KEY=VALUE…]  A machine of OpenNebula 3.4 to 7.4, by its XML-RPC interface. VM and HOST are \
+numbers or names. endpoint=URL (as OpenNebula's own programs find it: ONE_XMLRPC, ~/.one/one_endpoint, or \
+http://localhost:2633/RPC2), auth=FILE (its first line is USER:PASSWORD; ONE_AUTH, or ~/.one/one_auth), live or cold, \
+enforce (check the host's capacity), poll=500ms, ca=FILE (certificates to trust). It knows no moment better than by the \
+time between two polls, and neither stop nor resume: libvirt-events=URI,URI (libvirt of both hosts) or qmp=SOCKET,SOCKET \
+hears them beneath it; clock=, domain= and virsh= work as for libvirt: and for the machine's name there.
+
+http:RECIPE.toml[,KEY=VALUE…]  Any manager that is asked over HTTP. The recipe says what is asked, how it is known what \
+became of it, and which keys it has; examples/recipes has those of KubeVirt, Harvester, Proxmox, Nova, Incus and Cloud \
+Hypervisor. Secrets are read from variables or files that the recipe names. poll=500ms, and libvirt-events=, qmp=, clock=, \
+domain=, virsh= as of opennebula.";
 
 /// The first calls of a process meet cold caches and connections; they would make
 /// the baseline look unsteady.
@@ -160,6 +172,9 @@ Examples:
   loadgen migrate http://10.0.0.5/ --rate 500 \\
       --trigger qmp:/run/source.sock,to=tcp:10.0.0.2:4444,peer=/run/target.sock
   loadgen migrate http://10.0.0.5/ --trigger libvirt:web1,to=qemu+ssh://node2/system
+  loadgen migrate http://10.0.0.5/ --trigger opennebula:web1,host=node2
+  KUBE_TOKEN=… loadgen migrate http://10.0.0.5/ \\
+      --trigger http:examples/recipes/kubevirt.toml,server=https://10.0.0.1:6443,vm=web1
   loadgen migrate http://10.0.0.5/ --trigger 'command:./migrate.sh web1 node2' --before 30s";
 
 pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
@@ -313,8 +328,8 @@ impl Args {
             if let Some(url) = &self.url {
                 return Err(Failure::usage(format!(
                     "nothing here migrates the machine behind '{url}': give --trigger command:…, \
-                     qmp:… or libvirt:…, or leave the URL out for the simulated migration, which brings its \
-                     own server"
+                     qmp:…, libvirt:…, opennebula:… or http:…, or leave the URL out for the simulated \
+                     migration, which brings its own server"
                 )));
             }
             if self.workload.target.connects_elsewhere() {

@@ -258,7 +258,8 @@ impl Course {
                     Ok(()) => {}
                     Err(error) => {
                         let told = format!("{why}: it could not be cancelled ({error})");
-                        if !matches!(error, TriggerError::Unsupported(_)) {
+                        use TriggerError::{NotCancelled, Unsupported};
+                        if !matches!(error, Unsupported(_) | NotCancelled(_)) {
                             self.trouble.push(format!("{told} and may still be going on"));
                             return Ok(());
                         }

@@ -1,6 +1,8 @@
-//! Migrations under load: the plug-in that starts one ([`Trigger`]), four that
+//! Migrations under load: the plug-in that starts one ([`Trigger`]), six that
 //! are built in, the reach check, and what a migration did to the users.
 
+#[cfg(feature = "clouds")]
+mod api_client;
 mod command;
 mod convergence;
 mod course;
@@ -15,10 +17,16 @@ mod lists;
 mod milestone;
 #[cfg(test)]
 mod misbehaving;
+#[cfg(feature = "clouds")]
+mod opennebula;
+#[cfg(feature = "clouds")]
+mod overheard;
 mod patience;
 mod process;
 mod qmp;
 mod reach;
+#[cfg(feature = "clouds")]
+mod recipe;
 mod side;
 pub mod simulated;
 mod spec;
@@ -33,8 +41,14 @@ pub use foreign_clock::HypervisorClock;
 pub use handle::{MigrationHandle, MigrationSnapshot};
 pub use impact::{Impact, ImpactInput, impact};
 pub use libvirt::{LibvirtOptions, LibvirtTrigger};
+#[cfg(feature = "clouds")]
+pub use opennebula::{OpenNebulaOptions, OpenNebulaTrigger};
+#[cfg(feature = "clouds")]
+pub use overheard::HypervisorEvents;
 pub use qmp::{QmpAddress, QmpOptions, QmpTrigger};
 pub use reach::ReachCheck;
+#[cfg(feature = "clouds")]
+pub use recipe::{RecipeOptions, RecipeTrigger};
 pub use simulated::{SimulatedTrigger, SimulatedVm};
 pub use spec::{TriggerSpec, split_words};
 pub use stage::{MigrationProgress, Stage};

@@ -61,6 +61,12 @@ impl Patience {
         }
     }
 
+    /// Whether the limit has passed, by the looks that were counted.
+    #[cfg(feature = "clouds")]
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// How long to wait before the next look: [`TURN`] at the most, or what is left.
     pub(crate) fn turn(&self) -> Duration {
         self.left.min(TURN)

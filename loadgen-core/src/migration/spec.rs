@@ -7,6 +7,8 @@
 //! | `command:PROGRAM ARGS` | words as a shell would split them, but no shell runs: see [`split_words`] |
 //! | `qmp:SOCKET,to=URI,…` | see [`QmpOptions`] |
 //! | `libvirt:DOMAIN,to=URI,…` | see [`LibvirtOptions`] |
+//! | `opennebula:VM,host=HOST,…` | see `OpenNebulaOptions` (feature `clouds`) |
+//! | `http:RECIPE.toml,KEY=VALUE,…` | see `RecipeOptions` (feature `clouds`) |
 //!
 //! In comma-separated lists a comma inside a value is written twice, as QEMU does.
 
@@ -15,7 +17,11 @@ use std::str::FromStr;
 use super::command::CommandTrigger;
 use super::libvirt::{LibvirtOptions, LibvirtTrigger};
 use super::lists::{key_values, spec};
+#[cfg(feature = "clouds")]
+use super::opennebula::{OpenNebulaOptions, OpenNebulaTrigger};
 use super::qmp::{QmpOptions, QmpTrigger};
+#[cfg(feature = "clouds")]
+use super::recipe::{RecipeOptions, RecipeTrigger};
 use super::trigger::{Trigger, TriggerError};
 use crate::shell_words;
 
@@ -34,9 +40,19 @@ pub enum TriggerSpec {
     Qmp(QmpOptions),
     /// Libvirt, by virsh.
     Libvirt(LibvirtOptions),
+    /// OpenNebula, by its XML-RPC interface.
+    #[cfg(feature = "clouds")]
+    OpenNebula(OpenNebulaOptions),
+    /// Any manager, over HTTP, as a recipe says.
+    #[cfg(feature = "clouds")]
+    Http(RecipeOptions),
 }
 
-const KINDS: &str = "simulated, command, qmp, libvirt";
+const KINDS: &str = if cfg!(feature = "clouds") {
+    "simulated, command, qmp, libvirt, opennebula, http"
+} else {
+    "simulated, command, qmp, libvirt"
+};
 
 impl TriggerSpec {
     /// The trigger. That of a simulated machine needs a program besides, which becomes the
@@ -52,6 +68,10 @@ impl TriggerSpec {
             Self::Command { argv } => Box::new(CommandTrigger::new(argv)?),
             Self::Qmp(options) => Box::new(QmpTrigger::new(options)?),
             Self::Libvirt(options) => Box::new(LibvirtTrigger::new(options)?),
+            #[cfg(feature = "clouds")]
+            Self::OpenNebula(options) => OpenNebulaTrigger::with_events(options)?,
+            #[cfg(feature = "clouds")]
+            Self::Http(options) => RecipeTrigger::with_events(options)?,
         })
     }
 }
@@ -74,9 +94,14 @@ impl FromStr for TriggerSpec {
             }
             "qmp" => rest.parse().map(Self::Qmp),
             "libvirt" => rest.parse().map(Self::Libvirt),
-            "opennebula" => Err(spec(format!(
-                "the {kind} trigger does not exist yet in this version; available: {KINDS} \
-                 (command: can run onevm for you)"
+            #[cfg(feature = "clouds")]
+            "opennebula" => rest.parse().map(Self::OpenNebula),
+            #[cfg(feature = "clouds")]
+            "http" => rest.parse().map(Self::Http),
+            #[cfg(not(feature = "clouds"))]
+            "opennebula" | "http" => Err(spec(format!(
+                "this build has no {kind} trigger: build it with the feature clouds; available: \
+                 {KINDS}"
             ))),
             _ => Err(spec(format!(
                 "unknown kind '{}'; available: {KINDS}; write KIND:OPTIONS, such as \
@@ -150,7 +175,13 @@ mod tests {
     #[test]
     fn refusals_say_what_exists() {
         assert!(refusal("vmware:x").contains("unknown kind 'vmware'; available: simulated"));
-        assert!(refusal("opennebula:0").contains("does not exist yet"));
+        if cfg!(feature = "clouds") {
+            assert!(refusal("opennebula:0").contains("needs host=HOST"));
+            assert!(refusal("http:").contains("needs a recipe"));
+        } else {
+            assert!(refusal("opennebula:0,host=1").contains("build it with the feature clouds"));
+            assert!(refusal("http:r.toml").contains("build it with the feature clouds"));
+        }
         assert!(refusal("command:").contains("needs a program"));
         assert!(refusal("command:  ").contains("needs a program"));
         assert!(refusal("simulated:memory").contains("'memory' is not KEY=VALUE"));

@@ -48,7 +48,7 @@ impl Context {
 pub struct Settled {
     /// How the migration ended.
     pub ending: Ending,
-    /// Why it failed.
+    /// Why it failed; of one that completed, what was not as it was ordered.
     pub reason: Option<String>,
     /// Total migration time by the hypervisor's own account.
     pub hypervisor_total: Option<Duration>,
@@ -210,7 +210,9 @@ pub trait Trigger: Send {
     /// Asks for the migration to be given up. The outcome comes as an event.
     ///
     /// # Errors
-    /// [`TriggerError::Unsupported`] if it cannot be cancelled.
+    /// [`TriggerError::Unsupported`] if it cannot be cancelled, and
+    /// [`TriggerError::NotCancelled`] if that was refused: then its end is looked for. After any other
+    /// error it is not.
     fn cancel(&mut self) -> Result<(), TriggerError> {
         Err(TriggerError::Unsupported("this trigger cannot cancel a migration"))
     }
@@ -235,7 +237,11 @@ impl Settled {
             _ => Ending::Failed,
         };
         let mut settled = Self::new(ending);
-        settled.reason = last.attributes.get("reason").and_then(Value::as_str).map(str::to_owned);
+        // What a program says beside a success is no doubt of it.
+        if ending != Ending::Completed {
+            let reason = last.attributes.get("reason");
+            settled.reason = reason.and_then(Value::as_str).map(str::to_owned);
+        }
         settled
     }
 }
@@ -296,6 +302,10 @@ pub enum TriggerError {
     /// The trigger has no such ability.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The other side did not take the order to cancel the migration, of which it is still to be
+    /// learnt how it ends: it may be over already.
+    #[error("it was not cancelled: {0}")]
+    NotCancelled(String),
 }
 
 impl TriggerError {

@@ -115,6 +115,10 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
             )),
         }
     }
+    if migration.ending == Some(Ending::Completed) && !why.is_empty() {
+        let text = format!("the migration completed, but not as it was ordered{why}");
+        reasons.push((Degraded, text));
+    }
     reasons.extend(of_post_copy(view, migration));
     if let Some(paused) = migration.paused_ms.as_ref().filter(|paused| paused.recovered) {
         let why = paused.reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();

@@ -12,16 +12,22 @@ use crate::migration::trigger::TriggerError;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Ears {
+pub(in crate::migration) struct Ears {
     libvirt: Process,
     qemu: Option<Process>,
     /// Why QEMU's events are not heard.
     deaf: Option<String>,
+    /// Why libvirt's are not heard any more.
+    lost: Option<String>,
 }
 
 impl Ears {
     /// Begins to listen, and waits until that is so.
-    pub(super) fn open(virsh: &Virsh, uri: &str, clock: Clock) -> Result<Self, TriggerError> {
+    pub(in crate::migration) fn open(
+        virsh: &Virsh,
+        uri: &str,
+        clock: Clock,
+    ) -> Result<Self, TriggerError> {
         let libvirt = ["event", "--all", "--loop", "--timestamp"];
         let libvirt = virsh.start(Some(uri), &libvirt, clock)?;
         let qemu = virsh.start(Some(uri), &["qemu-monitor-event", "--loop"], clock)?;
@@ -30,7 +36,7 @@ impl Ears {
         for _ in 0..2 {
             virsh.ask(Some(uri), &["hostname"])?;
         }
-        let mut ears = Self { libvirt, qemu: Some(qemu), deaf: None };
+        let mut ears = Self { libvirt, qemu: Some(qemu), deaf: None, lost: None };
         if let Some(why) = ears.ended() {
             return Err(TriggerError::refused(format!("listening to the events of {uri}"), why));
         }
@@ -38,17 +44,22 @@ impl Ears {
     }
 
     /// Whether QEMU's own events are heard.
-    pub(super) fn hear_qemu(&self) -> bool {
+    pub(in crate::migration) fn hear_qemu(&self) -> bool {
         self.qemu.is_some()
     }
 
     /// Why they are not.
-    pub(super) fn deaf(&self) -> Option<&str> {
+    pub(in crate::migration) fn deaf(&self) -> Option<&str> {
         self.deaf.as_deref()
     }
 
+    /// Why libvirt's own events are not heard any more.
+    pub(in crate::migration) fn lost(&self) -> Option<&str> {
+        self.lost.as_deref()
+    }
+
     /// What was heard of the domain and not told yet, and when it was received.
-    pub(super) fn heard(&mut self, domain: &str) -> Vec<(Nanos, Told)> {
+    pub(in crate::migration) fn heard(&mut self, domain: &str) -> Vec<(Nanos, Told)> {
         let mut heard = Vec::new();
         let ears = [Some(&mut self.libvirt), self.qemu.as_mut()];
         for ear in ears.into_iter().flatten() {
@@ -58,7 +69,9 @@ impl Ears {
                 heard.extend(told::read(&line, domain).map(|told| (at, told)));
             }
         }
-        self.ended();
+        if self.lost.is_none() {
+            self.lost = self.ended();
+        }
         heard
     }
 

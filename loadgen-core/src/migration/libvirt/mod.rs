@@ -1,8 +1,8 @@
 //! The `libvirt` trigger: a machine of libvirt is moved by `virsh migrate`.
 //!
 //! **Layout**: [`options`] is what a specification says, [`virsh`] the program, [`told`] and
-//! [`job_info`] what it prints, [`ears`] what listens to one side, [`flight`] the migration itself,
-//! [`trigger`] the plug-in.
+//! [`job_info`] what it prints, [`ears`] what listens to one side, [`round_trips`] how its times are
+//! mapped, [`flight`] the migration itself, [`trigger`] the plug-in.
 //!
 //! What libvirt is known to do, and is handled (seen with 9.0 and QEMU 7.2):
 //!
@@ -22,11 +22,18 @@ mod ears;
 mod flight;
 mod job_info;
 mod options;
+pub(super) mod round_trips;
 #[cfg(test)]
 mod tests;
 mod told;
 mod trigger;
 mod virsh;
 
+#[cfg(feature = "clouds")]
+pub(super) use ears::Ears;
 pub use options::LibvirtOptions;
+#[cfg(feature = "clouds")]
+pub(super) use told::Told;
 pub use trigger::LibvirtTrigger;
+#[cfg(feature = "clouds")]
+pub(super) use virsh::Virsh;

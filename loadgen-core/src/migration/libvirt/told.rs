@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// What a line tells of the domain.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Told {
+pub(in crate::migration) enum Told {
     /// QEMU's own event, with QEMU's own time.
     Qemu { name: String, data: Value, time: Option<SystemTime> },
     /// A change of the domain's state, as in `Suspended Migrated`.
@@ -27,7 +27,7 @@ pub(super) enum Told {
 
 impl Told {
     /// The time that it was told with.
-    pub(super) fn time(&self) -> Option<SystemTime> {
+    pub(in crate::migration) fn time(&self) -> Option<SystemTime> {
         match self {
             Self::Qemu { time, .. } => *time,
             _ => None,
@@ -36,7 +36,7 @@ impl Told {
 }
 
 /// Reads a line.
-pub(super) fn read(line: &str, domain: &str) -> Option<Told> {
+pub(in crate::migration) fn read(line: &str, domain: &str) -> Option<Told> {
     if let Some(figure) = line.strip_prefix('\t') {
         let (name, value) = figure.split_once(": ")?;
         return Some(Told::Figure { name: name.to_owned(), value: value.trim().to_owned() });

@@ -7,21 +7,17 @@ use serde_json::{Map, Value};
 use super::ears::Ears;
 use super::flight::{Flight, Setup};
 use super::job_info::JobInfo;
-use super::options::{LibvirtOptions, is_local};
+use super::options::LibvirtOptions;
+use super::round_trips;
 use super::virsh::Virsh;
-use crate::clock::{Nanos, as_millis, monotonic_ns};
+use crate::clock::as_millis;
 use crate::event::{Event, EventKind};
-use crate::migration::foreign_clock::{HypervisorClock, Mapping};
 use crate::migration::side::Side;
 use crate::migration::trigger::{
     Context, Ending, Settled, Strategy, Trigger, TriggerError, VmFacts,
 };
 use crate::secret::without_passwords;
 
-/// Questions in a virsh whose time is divided among them: a round trip each.
-const ROUND_TRIPS: u64 = 8;
-/// How often that is measured.
-const MEASURED: usize = 3;
 /// How long an abandoned migration is waited for: the report waits.
 const ABANDON_LIMIT: Duration = Duration::from_secs(5);
 
@@ -87,34 +83,6 @@ impl LibvirtTrigger {
 
     fn refused(&self, reason: String) -> TriggerError {
         TriggerError::refused(format!("migrating the domain '{}'", self.domain()), reason)
-    }
-
-    /// How times of a side are mapped.
-    fn mapping(&self, uri: &str) -> Result<Mapping, TriggerError> {
-        match self.options.clock {
-            HypervisorClock::Local => return Ok(Mapping::Local),
-            HypervisorClock::Auto if is_local(uri) => return Ok(Mapping::Local),
-            _ => {}
-        }
-        let took = |questions: u64| -> Result<Nanos, TriggerError> {
-            let began = monotonic_ns();
-            let all = vec!["hostname"; questions as usize].join("; ");
-            self.virsh.ask(Some(uri), &[all])?;
-            Ok(monotonic_ns() - began)
-        };
-        // Each virsh takes its own time to start: a difference that is none says nothing.
-        let (mut trips, mut whole) = (Vec::with_capacity(MEASURED), 0);
-        for _ in 0..MEASURED {
-            let one = took(1)?;
-            whole = whole.max(one);
-            let more = took(1 + ROUND_TRIPS)?.checked_sub(one).filter(|more| *more > 0);
-            trips.extend(more.map(|more| more / ROUND_TRIPS));
-        }
-        if trips.len() < MEASURED {
-            // Not longer than a whole virsh; that it took any time at all is not known.
-            trips.extend([0, whole]);
-        }
-        Ok(Mapping::remote(&trips))
     }
 
     fn limit_downtime(&mut self, source: &str) -> Result<(), TriggerError> {
@@ -236,7 +204,8 @@ impl Trigger for LibvirtTrigger {
     fn arm(&mut self, context: &Context) -> Result<(), TriggerError> {
         let uris = self.uris()?;
         self.limit_downtime(&uris[0])?;
-        let mappings = [self.mapping(&uris[0])?, self.mapping(&uris[1])?];
+        let mapping = |uri: &str| round_trips::mapping(&self.virsh, uri, self.options.clock);
+        let mappings = [mapping(&uris[0])?, mapping(&uris[1])?];
         let ears = [
             Ears::open(&self.virsh, &uris[0], context.clock)?,
             Ears::open(&self.virsh, &uris[1], context.clock)?,

@@ -51,17 +51,17 @@ const MENDS: [(&str, &str); 7] = [
 
 /// Runs virsh.
 #[derive(Debug, Clone)]
-pub(super) struct Virsh {
+pub(in crate::migration) struct Virsh {
     program: PathBuf,
 }
 
 impl Virsh {
-    pub(super) fn new(program: PathBuf) -> Self {
+    pub(in crate::migration) fn new(program: PathBuf) -> Self {
         Self { program }
     }
 
     /// Starts `virsh WORDS` at a libvirt; without a URI at the one that virsh takes itself.
-    pub(super) fn start<W: AsRef<str>>(
+    pub(in crate::migration) fn start<W: AsRef<str>>(
         &self,
         uri: Option<&str>,
         words: &[W],
@@ -86,7 +86,7 @@ impl Virsh {
     }
 
     /// Starts a question.
-    pub(super) fn question<W: AsRef<str>>(
+    pub(in crate::migration) fn question<W: AsRef<str>>(
         &self,
         uri: Option<&str>,
         words: &[W],
@@ -98,8 +98,20 @@ impl Virsh {
         Ok(Question { what, process, answer: Vec::new(), patience: Patience::new(ANSWER_LIMIT) })
     }
 
+    /// The name of a domain that is given by its name, UUID or number.
+    #[cfg(feature = "clouds")]
+    pub(in crate::migration) fn name_of(
+        &self,
+        uri: &str,
+        domain: &str,
+    ) -> Result<String, TriggerError> {
+        let dominfo = self.ask(Some(uri), &["dominfo", "--domain", domain])?;
+        let name = dominfo.lines().find_map(|line| line.strip_prefix("Name:"));
+        Ok(name.map_or(domain, str::trim).to_owned())
+    }
+
     /// Asks, and waits for the answer.
-    pub(super) fn ask<W: AsRef<str>>(
+    pub(in crate::migration) fn ask<W: AsRef<str>>(
         &self,
         uri: Option<&str>,
         words: &[W],
@@ -115,7 +127,7 @@ impl Virsh {
 
 /// A virsh that is to answer and to end.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(in crate::migration) struct Question {
     what: String,
     process: Process,
     answer: Vec<u8>,
@@ -124,7 +136,10 @@ pub(super) struct Question {
 
 impl Question {
     /// The answer, once it is there; waits for `timeout` at the most.
-    pub(super) fn answer(&mut self, timeout: Duration) -> Option<Result<String, TriggerError>> {
+    pub(in crate::migration) fn answer(
+        &mut self,
+        timeout: Duration,
+    ) -> Option<Result<String, TriggerError>> {
         let Self { process, answer, patience, .. } = self;
         let turn = patience.wait(|turn| process.next_line(turn.min(timeout)));
         if let Turn::Brought((_, message)) = &turn {
@@ -178,7 +193,7 @@ fn is_stopped(pid: u32) -> bool {
 }
 
 /// Why virsh ended as it did, with what mends it.
-pub(super) fn reason(status: ExitStatus, stderr: &str) -> String {
+pub(in crate::migration) fn reason(status: ExitStatus, stderr: &str) -> String {
     let lines = stderr.lines().map(|line| line.trim().trim_start_matches("error: "));
     let said: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let mut reason = without_passwords(&said.join("; "));

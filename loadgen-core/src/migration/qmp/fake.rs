@@ -18,21 +18,21 @@ use crate::migration::strategy::PostcopyAfter;
 use crate::migration::trigger::{Context, Settled, Strategy, Trigger, TriggerError};
 
 /// The answer of a command; `Err` is the text of a GenericError.
-pub(super) type Answer = Result<Value, String>;
+pub(in crate::migration) type Answer = Result<Value, String>;
 type Hook = Box<dyn FnMut(&Vm, &str, &Value) -> Option<Answer> + Send>;
 
 /// State of the pretended machine.
-pub(super) struct Inner {
-    pub(super) status: String,
+pub(in crate::migration) struct Inner {
+    pub(in crate::migration) status: String,
     /// Answers of `query-migrate`; the last one stays.
-    pub(super) migrate: VecDeque<Value>,
-    pub(super) capabilities: Vec<&'static str>,
+    pub(in crate::migration) migrate: VecDeque<Value>,
+    pub(in crate::migration) capabilities: Vec<&'static str>,
     /// Those of them that are on.
-    pub(super) on: Vec<String>,
+    pub(in crate::migration) on: Vec<String>,
     /// Parameters, as they stand.
-    pub(super) parameters: Value,
+    pub(in crate::migration) parameters: Value,
     /// How often `query-migrate` was asked.
-    pub(super) asked: usize,
+    pub(in crate::migration) asked: usize,
     log: Vec<String>,
     out: Option<UnixStream>,
     hook: Option<Hook>,
@@ -41,27 +41,27 @@ pub(super) struct Inner {
 }
 
 #[derive(Clone)]
-pub(super) struct Vm(Arc<Mutex<Inner>>);
+pub(in crate::migration) struct Vm(Arc<Mutex<Inner>>);
 
 impl Vm {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(in crate::migration) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap()
     }
 
     /// Answers otherwise: the hook is asked first.
-    pub(super) fn on(
+    pub(in crate::migration) fn on(
         &self,
         hook: impl FnMut(&Self, &str, &Value) -> Option<Answer> + Send + 'static,
     ) {
         self.lock().hook = Some(Box::new(hook));
     }
 
-    pub(super) fn log(&self) -> Vec<String> {
+    pub(in crate::migration) fn log(&self) -> Vec<String> {
         self.lock().log.clone()
     }
 
     /// Waits until a command has come.
-    pub(super) fn await_command(&self, command: &str) {
+    pub(in crate::migration) fn await_command(&self, command: &str) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !self.log().iter().any(|line| line.starts_with(command)) {
             assert!(Instant::now() < deadline, "{command} did not come: {:?}", self.log());
@@ -69,28 +69,28 @@ impl Vm {
         }
     }
 
-    pub(super) fn event(&self, name: &str, data: Value) {
+    pub(in crate::migration) fn event(&self, name: &str, data: Value) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let micros = now.subsec_micros();
         let at = json!({ "seconds": now.as_secs(), "microseconds": micros });
         self.line(&json!({ "event": name, "data": data, "timestamp": at }));
     }
 
-    pub(super) fn migration(&self, status: &str) {
+    pub(in crate::migration) fn migration(&self, status: &str) {
         self.event("MIGRATION", json!({ "status": status }));
     }
 
-    pub(super) fn set_migrate(&self, state: Value) {
+    pub(in crate::migration) fn set_migrate(&self, state: Value) {
         self.lock().migrate = [state].into();
     }
 
-    pub(super) fn close(&self) {
+    pub(in crate::migration) fn close(&self) {
         if let Some(out) = &self.lock().out {
             let _ = out.shutdown(Shutdown::Both);
         }
     }
 
-    pub(super) fn line(&self, value: &Value) {
+    pub(in crate::migration) fn line(&self, value: &Value) {
         if let Some(out) = &mut self.lock().out {
             let _ = out.write_all(format!("{value}\r\n").as_bytes());
         }
@@ -178,14 +178,14 @@ impl Vm {
 
 /// A listening fake; serves one client. Nobody listens any more once that has come, so
 /// that a fake that closes its connection is known to be gone.
-pub(super) struct Fake {
-    pub(super) vm: Vm,
-    pub(super) path: std::path::PathBuf,
+pub(in crate::migration) struct Fake {
+    pub(in crate::migration) vm: Vm,
+    pub(in crate::migration) path: std::path::PathBuf,
     _dir: tempfile::TempDir,
 }
 
 impl Fake {
-    pub(super) fn start(status: &str) -> Self {
+    pub(in crate::migration) fn start(status: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("qmp");
         let listener = UnixListener::bind(&path).unwrap();
@@ -242,21 +242,21 @@ fn serve(vm: &Vm, stream: UnixStream) {
 }
 
 /// A source and a target, and a trigger between them.
-pub(super) struct Rig {
-    pub(super) source: Vm,
-    pub(super) target: Vm,
-    pub(super) trigger: QmpTrigger,
+pub(in crate::migration) struct Rig {
+    pub(in crate::migration) source: Vm,
+    pub(in crate::migration) target: Vm,
+    pub(in crate::migration) trigger: QmpTrigger,
     /// Of the run, once it was fired.
-    pub(super) clock: Option<Clock>,
-    pub(super) _fakes: [Fake; 2],
+    pub(in crate::migration) clock: Option<Clock>,
+    pub(in crate::migration) _fakes: [Fake; 2],
 }
 
 impl Rig {
-    pub(super) fn new(strategy: Strategy) -> Self {
+    pub(in crate::migration) fn new(strategy: Strategy) -> Self {
         Self::with(|options| options.strategy = strategy)
     }
 
-    pub(super) fn with(change: impl FnOnce(&mut QmpOptions)) -> Self {
+    pub(in crate::migration) fn with(change: impl FnOnce(&mut QmpOptions)) -> Self {
         let (source, target) = (Fake::start("running"), Fake::start("inmigrate"));
         let mut options = QmpOptions::new(QmpAddress::Unix(source.path.clone()), "tcp:h:4444");
         options.peer = Some(QmpAddress::Unix(target.path.clone()));
@@ -269,7 +269,7 @@ impl Rig {
 
     /// Runs `script` in a thread of its own once `migrate` has come and is answered: a
     /// script that closes the connection must not take the answer with it.
-    pub(super) fn on_migrate(&self, script: impl FnOnce(&Vm, &Vm) + Send + 'static) {
+    pub(in crate::migration) fn on_migrate(&self, script: impl FnOnce(&Vm, &Vm) + Send + 'static) {
         let mut script = Some(script);
         let target = self.target.clone();
         self.source.on(move |source, command, _| {
@@ -283,7 +283,7 @@ impl Rig {
         });
     }
 
-    pub(super) fn fire(&mut self) -> Result<(), TriggerError> {
+    pub(in crate::migration) fn fire(&mut self) -> Result<(), TriggerError> {
         self.trigger.inspect()?;
         let clock = Clock::start();
         self.clock = Some(clock);
@@ -292,7 +292,7 @@ impl Rig {
     }
 
     /// Events up to the final one, and the totals.
-    pub(super) fn finish(&mut self) -> (Vec<Event>, Settled) {
+    pub(in crate::migration) fn finish(&mut self) -> (Vec<Event>, Settled) {
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut events = Vec::new();
         loop {
@@ -312,13 +312,13 @@ impl Rig {
 
 /// Names of the events of one side, without progress. How those of two sockets come one
 /// after the other depends on who reads them first.
-pub(super) fn names_of(side: &str, events: &[Event]) -> Vec<String> {
+pub(in crate::migration) fn names_of(side: &str, events: &[Event]) -> Vec<String> {
     let names = names(events).into_iter();
     names.filter_map(|name| Some(name.strip_prefix(side)?.trim_start().to_owned())).collect()
 }
 
 /// Names of the events, without progress.
-pub(super) fn names(events: &[Event]) -> Vec<String> {
+pub(in crate::migration) fn names(events: &[Event]) -> Vec<String> {
     let name = |e: &Event| format!("{} {}", e.source.trim_start_matches("qmp:"), e.kind);
     events.iter().filter(|e| e.kind.name() != "progress").map(name).collect()
 }

@@ -21,7 +21,7 @@
 
 mod client;
 #[cfg(test)]
-mod fake;
+pub(super) mod fake;
 mod flight;
 mod options;
 mod prepare;
@@ -33,5 +33,7 @@ mod strategy;
 mod tests;
 mod trigger;
 
+#[cfg(feature = "clouds")]
+pub(super) use client::{Client, Received, What};
 pub use options::{QmpAddress, QmpOptions};
 pub use trigger::QmpTrigger;

@@ -5,7 +5,7 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerInco
 use super::trusting::{is_of_a_ca, is_of_an_old_version};
 
 /// One line: what went wrong and, where that helps, what to do.
-pub(super) fn handshake_failure(error: &Error) -> String {
+pub(crate) fn handshake_failure(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(error) => certificate(error),
         Error::AlertReceived(alert) => alerted(*alert),

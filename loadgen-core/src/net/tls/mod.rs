@@ -21,7 +21,7 @@ mod trusting;
 mod unchecked;
 
 #[cfg(all(test, feature = "tls"))]
-mod test_server;
+pub(crate) mod test_server;
 #[cfg(all(test, feature = "tls"))]
 mod tests;
 
@@ -29,6 +29,8 @@ mod tests;
 pub(crate) use absent::{TlsSessionCache, TlsSettings};
 pub(crate) use agreed::Agreed;
 pub use error::TlsError;
+#[cfg(feature = "clouds")]
+pub(crate) use failure::handshake_failure;
 pub use options::{ServerName, Tls, TlsVersion};
 #[cfg(feature = "tls")]
 pub(crate) use settings::{TlsSessionCache, TlsSettings};

@@ -81,6 +81,12 @@ impl TlsSettings {
         Ok(Self { config: Arc::new(config), name: name(tls, host)?, resume: tls.resume })
     }
 
+    /// The same for a client that is not ours, and the name that it checks.
+    #[cfg(feature = "clouds")]
+    pub(crate) fn for_client(self) -> (Arc<ClientConfig>, Name<'static>) {
+        (self.config, self.name)
+    }
+
     /// Encrypts a connection, which may still be connecting. Nothing is sent yet:
     /// see [`Transport::handshake`].
     pub(crate) fn connect(

@@ -21,19 +21,19 @@ use rustls::{
 };
 
 /// Someone who signs certificates.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pub(super) pem: String,
+    pub(crate) pem: String,
 }
 
 /// A certificate and its key.
-pub(super) struct Identity {
-    pub(super) certificate: String,
-    pub(super) key: String,
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -44,11 +44,11 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    pub(super) fn sign(&self, names: &[&str]) -> Identity {
+    pub(crate) fn sign(&self, names: &[&str]) -> Identity {
         self.sign_until(names, 2100)
     }
 
-    pub(super) fn sign_until(&self, names: &[&str], year: i32) -> Identity {
+    pub(crate) fn sign_until(&self, names: &[&str], year: i32) -> Identity {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.not_after = rcgen::date_time_ymd(year, 1, 1);
@@ -58,7 +58,7 @@ impl Authority {
     }
 
     /// A certificate that is its own CA, as `openssl req -x509` makes them.
-    pub(super) fn own(names: &[&str], until: i32, is_ca: IsCa) -> Identity {
+    pub(crate) fn own(names: &[&str], until: i32, is_ca: IsCa) -> Identity {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.is_ca = is_ca;
@@ -69,18 +69,18 @@ impl Authority {
         Identity { certificate, key: key.serialize_pem() }
     }
 
-    pub(super) fn roots(&self) -> Arc<RootCertStore> {
+    pub(crate) fn roots(&self) -> Arc<RootCertStore> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
         Arc::new(roots)
     }
 }
 
-pub(super) const BOTH: &[&SupportedProtocolVersion] =
+pub(crate) const BOTH: &[&SupportedProtocolVersion] =
     &[&rustls::version::TLS13, &rustls::version::TLS12];
 
 /// A server with `identity` that wants a certificate of `clients`, if given.
-pub(super) fn config(
+pub(crate) fn config(
     identity: &Identity,
     versions: &[&'static SupportedProtocolVersion],
     clients: Option<&Authority>,
@@ -104,28 +104,28 @@ pub(super) fn config(
 
 /// What the server has seen of a handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) name: Option<String>,
-    pub(super) resumed: bool,
-    pub(super) client_certificate: bool,
+pub(crate) struct Seen {
+    pub(crate) name: Option<String>,
+    pub(crate) resumed: bool,
+    pub(crate) client_certificate: bool,
 }
 
-pub(super) type Stream = StreamOwned<ServerConnection, TcpStream>;
+pub(crate) type Stream = StreamOwned<ServerConnection, TcpStream>;
 
 /// Listens on a port of its own until dropped.
-pub(super) struct TestServer {
-    pub(super) address: SocketAddr,
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
     seen: Mutex<Receiver<Seen>>,
     stop: Arc<AtomicBool>,
 }
 
 impl TestServer {
     /// Answers requests: see [`serve`].
-    pub(super) fn serving(config: ServerConfig) -> Self {
+    pub(crate) fn serving(config: ServerConfig) -> Self {
         Self::start(config, serve)
     }
 
-    pub(super) fn start(
+    pub(crate) fn start(
         config: ServerConfig,
         script: impl Fn(Stream) + Clone + Send + 'static,
     ) -> Self {
@@ -150,7 +150,7 @@ impl TestServer {
     }
 
     /// A server without TLS.
-    pub(super) fn bare(script: impl Fn(TcpStream) + Clone + Send + 'static) -> Self {
+    pub(crate) fn bare(script: impl Fn(TcpStream) + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
@@ -168,7 +168,7 @@ impl TestServer {
     }
 
     /// The next handshake.
-    pub(super) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().unwrap().recv_timeout(Duration::from_secs(10)).unwrap()
     }
 }
@@ -181,12 +181,12 @@ impl Drop for TestServer {
 }
 
 /// Ends with TLS's goodbye.
-pub(super) const GOODBYE: u32 = 0;
+pub(crate) const GOODBYE: u32 = 0;
 /// Ends without it.
-pub(super) const CUT: u32 = u32::MAX;
+pub(crate) const CUT: u32 = u32::MAX;
 
 /// Answers each request, four bytes long, with as many bytes as it says.
-pub(super) fn serve(mut stream: Stream) {
+pub(crate) fn serve(mut stream: Stream) {
     let mut request = [0; 4];
     while stream.read_exact(&mut request).is_ok() {
         match u32::from_be_bytes(request) {
@@ -206,7 +206,7 @@ pub(super) fn serve(mut stream: Stream) {
 }
 
 /// Sends back what comes.
-pub(super) fn echo(mut stream: Stream) {
+pub(crate) fn echo(mut stream: Stream) {
     let mut buffer = [0; 5000];
     while let Ok(n @ 1..) = stream.read(&mut buffer) {
         if stream.write_all(&buffer[..n]).is_err() {
@@ -216,6 +216,6 @@ pub(super) fn echo(mut stream: Stream) {
 }
 
 /// Bytes that tell when one is lost, doubled or moved.
-pub(super) fn pattern(length: usize) -> Vec<u8> {
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length as u64).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect()
 }

@@ -1,0 +1,1 @@
+../../../tests/require.rs
