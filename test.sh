@@ -102,7 +102,7 @@ if [[ $lab == yes ]]; then
 fi
 step "tests" cargo test --workspace --locked
 step "instructions of a call" \
-    cargo run --release --locked -p loadgen-benches --bin instructions -- --check
+    cargo run --release --locked -p loadgen-benches --no-default-features --bin instructions -- --check
 if [[ $lab == yes ]]; then
     step "a real QEMU migration" migration
     if [[ $EUID == 0 ]]; then
