@@ -59,6 +59,7 @@
 //! | `tls` | yes | `https` targets, by rustls |
 //! | `charts` | yes | charts in the HTML of reports, by plotters |
 //! | `migration` | yes | live migrations, and their triggers |
+//! | `clouds` | yes | triggers that ask the managers of clouds over HTTP: OpenNebula, and others by recipes |
 //! | `httperf` | yes | httperf's command line and output |
 //! | `session-files` | yes | files of sessions |
 //! | `stats` | yes | intervals, tests and effect sizes over trials |

@@ -4,6 +4,7 @@
 #![cfg(feature = "clouds")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod commands;
 mod oned;
 mod opennebula;
 mod recipes;
