@@ -162,3 +162,28 @@ fn other_machines_are_migrated_too() {
         |name: &str| names.iter().position(|n| *n == name).unwrap_or_else(|| panic!("{names:?}"));
     assert!(place("machine 2 resume") < place("machine 1 accepted"), "{names:?}");
 }
+
+/// Nothing is measured before it is known that the manager can be asked.
+#[test]
+fn managers_of_clouds_that_cannot_be_asked_are_told_before_the_load() {
+    let recipes = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/recipes");
+    let kubevirt = format!("http:{recipes}/kubevirt.toml");
+    let tries = |trigger: &str| run(["migrate", "http://127.0.0.1:9/", "--trigger", trigger]);
+    for (trigger, words) in [
+        ("opennebula:web1", ["host=HOST", "host=node2"]),
+        ("opennebula:web1,host=n,endpoint=http://u:pw-5e1d@h/", ["auth=FILE", "USER:PASSWORD"]),
+        ("http:", ["needs a recipe", "kubevirt.toml"]),
+        ("http:a.toml,poll=0s", ["poll", "10ms to 60s"]),
+    ] {
+        let outcome = tries(trigger).exits_with(2).says(&words);
+        assert!(!outcome.stderr.contains("pw-5e1d"), "{}", outcome.stderr);
+    }
+    let oned = "opennebula:web1,host=node2,endpoint=http://127.0.0.1:9/RPC2,auth=/no/auth";
+    tries(oned).exits_with(1).says(&["/no/auth", "auth=FILE"]);
+    tries("http:/no/recipe.toml,vm=web1")
+        .exits_with(1)
+        .says(&["reading the recipe /no/recipe.toml"]);
+    tries(&kubevirt).exits_with(1).says(&["needs server=", "kubectl cluster-info"]);
+    let more = format!("{kubevirt},server=https://127.0.0.1:9,vm=web1,token-file=/no/token");
+    tries(&format!("{more},vn=x")).exits_with(1).says(&["no parameter 'vn'", "namespace"]);
+}

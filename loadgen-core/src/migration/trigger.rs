@@ -304,7 +304,7 @@ pub enum TriggerError {
     Unsupported(&'static str),
     /// The other side did not take the order to cancel the migration, of which it is still to be
     /// learnt how it ends: it may be over already.
-    #[error("it was not cancelled: {0}")]
+    #[error("{0}")]
     NotCancelled(String),
 }
 

@@ -91,7 +91,7 @@ impl Oned {
             given.map(PathBuf::from).or_else(|| in_home("one_auth"))
         });
         let Some(auth) = auth else {
-            return Err(TriggerError::refused(
+            return Err(TriggerError::protocol(
                 "looking for OpenNebula's user and password",
                 "neither auth=FILE, nor ONE_AUTH, nor HOME is set",
             ));
@@ -101,7 +101,7 @@ impl Oned {
         let session = fs::read_to_string(&auth).map_err(|error| TriggerError::io(&*what, error))?;
         let session = session.lines().next().unwrap_or_default().trim();
         if !session.contains(':') {
-            return Err(TriggerError::refused(what, "its first line is not USER:PASSWORD"));
+            return Err(TriggerError::protocol(what, "its first line is not USER:PASSWORD"));
         }
         let tls = Tls { ca_file: options.ca.clone(), ..Tls::default() };
         let client = ApiClient::new(target, &tls, ANSWER_LIMIT)?;

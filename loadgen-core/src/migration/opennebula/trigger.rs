@@ -179,7 +179,7 @@ fn one_of(
             format!("there are {}: give the number of one, of {}", ids.len(), ids.join(", "))
         }
     };
-    Err(TriggerError::refused(format!("finding the {what} '{name}' ({})", oned.url()), reason))
+    Err(TriggerError::protocol(format!("finding the {what} '{name}' ({})", oned.url()), reason))
 }
 
 /// Asks again while the daemons elect a leader.

@@ -163,7 +163,7 @@ impl Trigger for Overheard {
             Box::new(ByQmp::open(&self.events, clock)?)
         } else {
             let Some(domain) = &self.domain else {
-                return Err(TriggerError::refused(
+                return Err(TriggerError::protocol(
                     "listening to libvirt",
                     "it is not known by which name libvirt has the machine: give domain=NAME",
                 ));

@@ -52,7 +52,7 @@ impl Session {
         let what = format!("the recipe {}", options.recipe.display());
         let text = fs::read_to_string(&options.recipe)
             .map_err(|error| TriggerError::io(format!("reading {what}"), error))?;
-        let refused = |reason: String| TriggerError::refused(what.as_str(), reason);
+        let refused = |reason: String| TriggerError::protocol(what.as_str(), reason);
         let file = RecipeFile::read(&text).map_err(&refused)?;
         if let Some(name) = file.parameters.keys().find(|name| OURS.contains(&name.as_str())) {
             return Err(refused(format!("no parameter may be called {name}: all recipes have it")));
@@ -112,9 +112,9 @@ impl Session {
         let url = server.url.fill(&self.values, Place::Plain);
         let what = format!("the recipe's server '{name}'");
         let target = Target::parse(&url)
-            .map_err(|error| TriggerError::refused(what.as_str(), error.to_string()))?;
+            .map_err(|error| TriggerError::protocol(what.as_str(), error.to_string()))?;
         if target.authorization().is_some() {
-            return Err(TriggerError::refused(
+            return Err(TriggerError::protocol(
                 what,
                 "user and password do not belong into a URL: let the recipe send them in a header, \
                  from [secrets]",
@@ -305,7 +305,7 @@ impl Session {
             return Err(TriggerError::Unsupported("the recipe's request has no method"));
         };
         if let Some(name) = path.step_in_path(values) {
-            return Err(TriggerError::refused(
+            return Err(TriggerError::protocol(
                 format!("the path of a request, with {name}="),
                 "a value of '.' or '..' is a step in a path, and no name",
             ));
@@ -321,7 +321,7 @@ impl Session {
             let text = value.fill(values, Place::Plain);
             let parsed = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(&text));
             let (Ok(name), Ok(mut value)) = parsed else {
-                return Err(TriggerError::refused(
+                return Err(TriggerError::protocol(
                     format!("the header {name}"),
                     "its value cannot stand in a header",
                 ));
@@ -352,7 +352,7 @@ impl Step {
     /// That it was refused, and what mends it.
     fn refused(&self, reason: &str) -> TriggerError {
         let mend = self.mend.as_ref().map(|mend| format!("; {mend}")).unwrap_or_default();
-        TriggerError::refused(self.what.as_str(), format!("{reason}{mend}"))
+        TriggerError::protocol(self.what.as_str(), format!("{reason}{mend}"))
     }
 }
 

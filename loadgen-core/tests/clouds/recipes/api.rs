@@ -118,11 +118,8 @@ impl<F: Fake> Api<F> {
         let shared = Shared::new(fake);
         let served = Arc::clone(&shared);
         thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if !serve_on(&served, stream.try_clone().unwrap(), stream) {
-                    break;
-                }
-            }
+            let streams = listener.incoming().flatten();
+            accept(&served, streams.map(|stream| (stream.try_clone().unwrap(), stream)));
         });
         Self { shared, url: format!("http://{address}"), address: Address::Tcp(address) }
     }
@@ -133,11 +130,8 @@ impl<F: Fake> Api<F> {
         let shared = Shared::new(fake);
         let served = Arc::clone(&shared);
         thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if !serve_on(&served, stream.try_clone().unwrap(), stream) {
-                    break;
-                }
-            }
+            let streams = listener.incoming().flatten();
+            accept(&served, streams.map(|stream| (stream.try_clone().unwrap(), stream)));
         });
         let url = format!("unix:{}:", path.display());
         Self { shared, url, address: Address::Unix(path.to_owned()) }
@@ -175,6 +169,12 @@ impl<F: Fake> Api<F> {
 
     /// Answers no more: connections are closed, and new ones refused or closed.
     pub(crate) fn kill(&self) {
+        self.end();
+    }
+}
+
+impl<F> Api<F> {
+    fn end(&self) {
         self.shared.lock().alive = false;
         self.shared.changed.notify_all();
         // Who accepts, wakes.
@@ -187,12 +187,7 @@ impl<F: Fake> Api<F> {
 
 impl<F> Drop for Api<F> {
     fn drop(&mut self) {
-        self.shared.lock().alive = false;
-        self.shared.changed.notify_all();
-        match &self.address {
-            Address::Tcp(address) => drop(TcpStream::connect(address)),
-            Address::Unix(path) => drop(UnixStream::connect(path)),
-        }
+        self.end();
     }
 }
 
@@ -205,6 +200,14 @@ impl<F> Shared<F> {
     fn lock(&self) -> MutexGuard<'_, State<F>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Serves connections until it is killed.
+fn accept<F: Fake, S: Read + Write + Send + 'static>(
+    shared: &Arc<Shared<F>>,
+    mut streams: impl Iterator<Item = (S, S)>,
+) {
+    while streams.next().is_some_and(|(from, to)| serve_on(shared, from, to)) {}
 }
 
 /// Whether the server goes on.

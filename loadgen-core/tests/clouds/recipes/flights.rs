@@ -31,6 +31,26 @@ pub(crate) fn secret_in(folder: &tempfile::TempDir) -> PathBuf {
     path
 }
 
+/// The same recipe, kept in the folder, but it is not waited long for the machine at its new place.
+pub(crate) fn hurried(mut options: RecipeOptions, folder: &tempfile::TempDir) -> RecipeOptions {
+    let text = fs::read_to_string(&options.recipe).unwrap();
+    options.recipe = folder.path().join("hurried.toml");
+    let hurried = text.replacen("[confirm]", "[confirm]\nwithin = \"50ms\"", 1);
+    fs::write(&options.recipe, hurried).unwrap();
+    options
+}
+
+/// A wrong secret, and certificates that are not there, of a recipe with `token-file` and `ca`.
+pub(crate) fn wrong_credentials(options: &RecipeOptions, folder: &tempfile::TempDir) {
+    let wrong = folder.path().join("wrong");
+    fs::write(&wrong, SECRET.to_uppercase()).unwrap();
+    let error = refusal(options.clone().with("token-file", wrong.display().to_string()));
+    assert!(error.contains("HTTP 401") && !error.contains(&SECRET.to_uppercase()), "{error}");
+    let away = options.clone().with("server", "https://127.0.0.1:1").with("ca", "/no/ca.pem");
+    let error = refusal(away);
+    assert!(error.contains("/no/ca.pem"), "{error}");
+}
+
 /// Inspected, armed, and ordered.
 pub(crate) fn fired(options: RecipeOptions) -> Result<RecipeTrigger, TriggerError> {
     let mut trigger = RecipeTrigger::new(options)?;

@@ -1,13 +1,11 @@
 //! Harvester, faked from its API: a migration is an action of a machine, and has no object that
 //! could be asked for. What the machine says of its migrations is of the last one that was handed over.
 
-use std::fs;
-
 use loadgen_core::migration::{RecipeOptions, RecipeTrigger};
 use serde_json::{Value, json};
 
 use super::api::{Api, Call, Fake, Reply};
-use super::flights::{SECRET, fired, names, recipe, secret_in, until, while_not};
+use super::flights::{SECRET, fired, hurried, names, recipe, secret_in, until, while_not};
 
 /// Harvester as it is reached through Rancher.
 pub(crate) const RANCHER: &str = "/k8s/clusters/c-m-1";
@@ -176,14 +174,9 @@ impl Set {
         options.with("to", "node2").with("server", server).with("token-file", file)
     }
 
-    /// The same recipe, but it is not waited long for the machine at its new place.
+    /// Not waited long for at its new place.
     pub(crate) fn hurried(&self) -> RecipeOptions {
-        let mut options = self.options();
-        let text = fs::read_to_string(&options.recipe).unwrap();
-        options.recipe = self.folder.path().join("hurried.toml");
-        fs::write(&options.recipe, text.replace("[confirm]", "[confirm]\nwithin = \"50ms\""))
-            .unwrap();
-        options
+        hurried(self.options(), &self.folder)
     }
 
     /// With a migration that runs.

@@ -5,7 +5,7 @@ use loadgen_core::migration::{Ending, RecipeOptions, Trigger, TriggerError};
 use serde_json::{Value, json};
 
 use super::api::{Api, Call, Fake, Reply};
-use super::flights::{fired, flown, names, reason, recipe, refusal, until, while_not};
+use super::flights::{fired, flown, hurried, names, reason, recipe, refusal, until, while_not};
 
 const INSTANCE: &str = "/1.0/instances/web1";
 const OPERATION: &str = "/1.0/operations/0a1b";
@@ -158,12 +158,8 @@ fn failures_and_refusals_are_told() {
 fn an_operation_that_is_forgotten_is_over() {
     for (location, ending) in [("node2", Ending::Completed), ("node1", Ending::Failed)] {
         let api = Api::start(Incus::new());
-        let mut options = options(&api);
         let folder = tempfile::tempdir().unwrap();
-        let text = std::fs::read_to_string(&options.recipe).unwrap();
-        options.recipe = folder.path().join("incus.toml");
-        let hurried = text.replacen("[confirm]", "[confirm]\nwithin = \"50ms\"", 1);
-        std::fs::write(&options.recipe, hurried).unwrap();
+        let options = hurried(options(&api), &folder);
         let mut trigger = fired(options).unwrap();
         until(&mut trigger, "state Running");
         api.edit(|incus| (incus.location, incus.code) = (location, None));

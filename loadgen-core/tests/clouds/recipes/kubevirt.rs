@@ -5,7 +5,7 @@ use std::time::Duration;
 use loadgen_core::migration::{Ending, RecipeTrigger, Trigger};
 use serde_json::json;
 
-use super::flights::{SECRET, fired, flown, names, reason, refusal, until};
+use super::flights::{SECRET, fired, flown, names, reason, refusal, until, wrong_credentials};
 use super::kubevirt_fake::{ALL, KubeVirt, MACHINE, Migration, OURS, Set};
 
 /// Why it cannot be looked for any more.
@@ -128,15 +128,7 @@ fn refusals_are_told() {
     let set = Set::new();
     let error = refusal(set.options().with("vm", "web9"));
     assert!(error.contains("HTTP 404 Not Found: ") && error.contains("web9 not found"), "{error}");
-    // Another password than theirs.
-    let wrong = set.folder.path().join("wrong");
-    std::fs::write(&wrong, SECRET.to_uppercase()).unwrap();
-    let error = refusal(set.options().with("token-file", wrong.display().to_string()));
-    assert!(error.contains("HTTP 401") && !error.contains(&SECRET.to_uppercase()), "{error}");
-    // Certificates that are not there.
-    let options = set.options().with("server", "https://127.0.0.1:1").with("ca", "/no/ca.pem");
-    let error = refusal(options);
-    assert!(error.contains("/no/ca.pem"), "{error}");
+    wrong_credentials(&set.options(), &set.folder);
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! KubeVirt, faked from its API: a migration is an object with a phase, which a finalizer keeps
 //! while it is deleted; the rest that it says is of an earlier migration until its end.
 
-use std::fs;
-
 use loadgen_core::migration::{RecipeOptions, RecipeTrigger};
 use serde_json::{Value, json};
 
 use super::api::{Api, Call, Fake, Reply};
-use super::flights::{SECRET, fired, names, recipe, secret_in, until, while_not};
+use super::flights::{SECRET, fired, hurried, names, recipe, secret_in, until, while_not};
 
 pub(crate) const MACHINE: &str =
     "/apis/kubevirt.io/v1/namespaces/shop/virtualmachineinstances/web1";
@@ -189,14 +187,9 @@ impl Set {
         options.with("server", self.api.url.as_str()).with("token-file", file)
     }
 
-    /// The same recipe, but it is not waited long for the machine at its new place.
+    /// Not waited long for at its new place.
     pub(crate) fn hurried(&self) -> RecipeOptions {
-        let mut options = self.options();
-        let text = fs::read_to_string(&options.recipe).unwrap();
-        options.recipe = self.folder.path().join("hurried.toml");
-        fs::write(&options.recipe, text.replace("[confirm]", "[confirm]\nwithin = \"50ms\""))
-            .unwrap();
-        options
+        hurried(self.options(), &self.folder)
     }
 
     /// With a migration that runs.
