@@ -136,6 +136,10 @@ pub mod target_server;
 pub mod tokio;
 pub mod units;
 mod vm;
+// Nobody in the house uses it yet.
+#[cfg(feature = "clouds")]
+#[allow(dead_code, unreachable_pub, unused_imports)]
+mod watch;
 mod workload_file;
 
 pub use abort::{AbortRule, AbortRuleError, Aborted};

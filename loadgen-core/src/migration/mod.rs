@@ -34,7 +34,11 @@ mod stage;
 mod strategy;
 mod trigger;
 
+#[cfg(feature = "clouds")]
+pub(crate) use api_client::{ApiAnswer, ApiClient, ApiRequest, Failure};
 pub use command::CommandTrigger;
+#[cfg(feature = "clouds")]
+pub(crate) use command::unix_time;
 pub use driver::{MigrationError, MigrationRun};
 pub use evacuation::{Evacuation, EvacuationOrder};
 pub use foreign_clock::HypervisorClock;

@@ -137,8 +137,9 @@ fn place(event: &mut Event, time: SystemTime, resolution: Nanos, on: &Reading) {
     let uncertainty = mapping.saturating_add(resolution);
     let slack = uncertainty.saturating_add(TOLERANCE);
     // Compared on the wall clock: `at` cannot tell times before the origin apart.
-    let early = on.clock.started_at() + Duration::from_nanos(on.fired_at)
-        > time + Duration::from_nanos(slack);
+    let latest = time.checked_add(Duration::from_nanos(slack));
+    let fired = on.clock.started_at() + Duration::from_nanos(on.fired_at);
+    let early = latest.is_some_and(|latest| fired > latest);
     let late = at > on.received.saturating_add(slack);
     if early || late {
         let why = if early { "before the program began" } else { "after the line was received" };
@@ -160,7 +161,7 @@ fn place(event: &mut Event, time: SystemTime, resolution: Nanos, on: &Reading) {
 
 /// The time `t` of a line and the worth of its last digit: `date +%s` cuts the
 /// fraction off, so a time without one may be wrong by a second.
-fn unix_time(line: &str) -> Option<(SystemTime, Nanos)> {
+pub(crate) fn unix_time(line: &str) -> Option<(SystemTime, Nanos)> {
     #[derive(Deserialize)]
     struct Time<'a> {
         #[serde(borrow)]

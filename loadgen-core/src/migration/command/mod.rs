@@ -44,6 +44,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+#[cfg(feature = "clouds")]
+pub(crate) use self::line::unix_time;
 use self::line::{RECEIPT_UNCERTAINTY, Reading, SOURCE};
 use super::patience::{Patience, Turn};
 use super::process::{Message, Process};
