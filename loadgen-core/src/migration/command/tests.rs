@@ -107,6 +107,9 @@ fn the_digits_of_a_time_tell_its_resolution() {
     let whole = event(format!("{}.000000000", now + 2));
     assert_eq!(exact.at - whole.at, 123_456_789);
     assert!(event(format!("{}.5", now + 60)).attributes.contains_key("t_refused"));
+    // The last that the clock can hold, and a day more.
+    let last = event("9223372036854774784,\"uncertainty_s\":86400".to_owned());
+    assert!(last.attributes.contains_key("t_refused"));
 }
 
 #[test]

@@ -97,10 +97,10 @@ impl FromStr for NoticeSource {
                 return Ok(Self::File(path.into()));
             }
         };
-        if let Some(url) = url {
-            if let Err(reason) = base(url) {
-                return wrong(&reason);
-            }
+        if let Some(url) = url
+            && let Err(reason) = base(url)
+        {
+            return wrong(&reason);
         }
         Ok(of(url.map(str::to_owned)))
     }
