@@ -155,7 +155,7 @@ mod tests {
         for (t, more, why) in [
             (at(13.0), "", "after the line was seen"),
             (at(-1.0), "", "before the watch began"),
-            (at(11.0), ",\"uncertainty_s\":-1", "uncertainty_s is not"),
+            (at(11.5), ",\"uncertainty_s\":-1", "uncertainty_s is not"),
         ] {
             let odd = read(t, more);
             assert_eq!(odd.at / SECOND, 11, "{odd:?}");
