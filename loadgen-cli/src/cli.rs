@@ -3,7 +3,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{compare, completions, experiment, man, migrate, report, run, sweep, target};
+use crate::command::{
+    compare, completions, experiment, man, migrate, report, run, sweep, target, watch,
+};
 
 /// Load an HTTP server, live-migrate its virtual machine, report what its users felt
 #[derive(Debug, Parser)]
@@ -18,6 +20,7 @@ pub(crate) enum Command {
     Run(Box<run::Args>),
     Sweep(Box<sweep::Args>),
     Migrate(Box<migrate::Args>),
+    Watch(Box<watch::Args>),
     Experiment(experiment::Args),
     Target(target::Args),
     Report(report::Args),
@@ -44,5 +47,6 @@ Examples:
   loadgen run http://127.0.0.1:8080/ --rate 1000 --duration 30s
   loadgen sweep http://127.0.0.1:8080/ --rates 100..2000/100 -o sweep.html
   loadgen migrate http://10.0.0.5/ --trigger qmp:/run/vm.sock,to=tcp:10.0.0.2:4444
+  loadgen watch http://10.0.0.5/                tells when it freezes, until Ctrl-C
   loadgen experiment --init study.toml         a plan of many migrations, to begin with
   loadgen report report.json --html report.html";

@@ -68,6 +68,11 @@ impl Interrupt {
         note(&format!("{say} (again to leave at once)"));
     }
 
+    /// Asks the run to stop, as a signal would, for a reason of our own.
+    pub(crate) fn stop(&self) {
+        self.raised.store(true, Ordering::SeqCst);
+    }
+
     /// Whether a signal came.
     pub(crate) fn is_raised(&self) -> bool {
         self.raised.load(Ordering::SeqCst)

@@ -56,6 +56,7 @@ fn dispatch(command: Command, matches: &clap::ArgMatches) -> Result<Exit, Failur
         Command::Run(args) => command::run::main(*args, &given),
         Command::Sweep(args) => command::sweep::main(&args),
         Command::Migrate(args) => command::migrate::main(*args),
+        Command::Watch(args) => command::watch::main(&args),
         Command::Experiment(args) => command::experiment::main(args),
         Command::Target(args) => command::target::main(&args),
         Command::Compare(args) => command::compare::main(&args),

@@ -31,6 +31,7 @@ pub(crate) struct Progress {
     phase: String,
     /// Marks told of so far.
     marks: u32,
+    line_every: Duration,
 }
 
 enum Display {
@@ -56,6 +57,21 @@ impl Progress {
             last_line: None,
             phase: String::new(),
             marks: 0,
+            line_every: LINE_EVERY,
+        }
+    }
+
+    /// Plain lines are written less often, for what goes on for hours.
+    pub(crate) fn with_line_every(mut self, every: Duration) -> Self {
+        self.line_every = every;
+        self
+    }
+
+    /// Does what writes to the terminal, with the bar out of the way.
+    pub(crate) fn beside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(write),
+            Display::Lines | Display::Silent => write(),
         }
     }
 
@@ -78,7 +94,7 @@ impl Progress {
                 bar.set_message(line(phase, self.rate_per_s, now));
             }
             Display::Lines => {
-                let due = self.last_line.is_none_or(|at| now.elapsed >= at + LINE_EVERY);
+                let due = self.last_line.is_none_or(|at| now.elapsed >= at + self.line_every);
                 if new_phase || due {
                     self.last_line = Some(now.elapsed);
                     let text = line(phase, self.rate_per_s, now);

@@ -63,6 +63,7 @@
 //! | `httperf` | yes | httperf's command line and output |
 //! | `session-files` | yes | files of sessions |
 //! | `stats` | yes | intervals, tests and effect sizes over trials |
+//! | `watch` | yes | freezes of a target, found while a load goes on |
 //! | `experiment` | yes | many migrations by a plan, with statistics |
 //! | `target-server` | yes | a server to try things on |
 //! | `tokio` | no | runs that are awaited inside of a program on tokio |
@@ -136,10 +137,8 @@ pub mod target_server;
 pub mod tokio;
 pub mod units;
 mod vm;
-// Nobody in the house uses it yet.
-#[cfg(feature = "clouds")]
-#[allow(dead_code, unreachable_pub, unused_imports)]
-mod watch;
+#[cfg(feature = "watch")]
+pub mod watch;
 mod workload_file;
 
 pub use abort::{AbortRule, AbortRuleError, Aborted};

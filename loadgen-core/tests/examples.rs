@@ -86,6 +86,13 @@ fn a_sweep_is_watched() {
 }
 
 #[test]
+fn freezes_are_told_as_they_come() {
+    let stdout = example("freezes");
+    assert!(stdout.matches("  froze for ").count() >= 2, "{stdout}");
+    assert!(stdout.contains("availability  "), "{stdout}");
+}
+
+#[test]
 fn slow_calls_are_written_down() {
     let folder = tempfile::tempdir().unwrap();
     let server = loadgen_core::target_server::TargetOptions::new().with_delay(millis(60));

@@ -17,7 +17,7 @@ use super::conclude::conclude;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::note;
-use crate::options::{MeasuringOptions, OutputOptions, Workload};
+use crate::options::{MeasuringOptions, OutputOptions, Workload, reach_rate};
 use crate::output::Destination;
 use crate::progress::Progress;
 
@@ -367,17 +367,6 @@ impl Args {
         };
         let loads = self.workload.connections.warm_loads(schedule, self.probe_rate());
         Ok(self.measuring.apply(self.workload.plan(url, loads, WARM_UP)?))
-    }
-}
-
-/// A rate that the reach check may have.
-fn reach_rate(text: &str) -> Result<f64, String> {
-    let rate = parse_rate(text).map_err(|error| error.to_string())?;
-    if (1.0..=1000.0).contains(&rate) {
-        Ok(rate)
-    } else {
-        Err("the reach check asks 1 to 1000 times a second; --reach-check off switches it off"
-            .into())
     }
 }
 

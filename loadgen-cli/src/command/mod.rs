@@ -10,6 +10,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sweep;
 pub(crate) mod target;
+pub(crate) mod watch;
 
 use loadgen_core::Report;
 

@@ -14,7 +14,7 @@ pub(crate) struct ConnectionOptions {
     #[arg(long, short, value_name = "N")]
     connections: Option<u32>,
 
-    /// Connections opened before the load starts [default: 0; in `migrate`: all]
+    /// Connections opened before the load starts [default: 0; in `migrate` and `watch`: all]
     #[arg(long, value_name = "N", conflicts_with = "session")]
     warm_connections: Option<u32>,
 

@@ -114,8 +114,23 @@ impl LoadOptions {
         }
     }
 
+    /// Whether there is a rule by which the run is given up.
+    pub(crate) fn gives_up(&self) -> bool {
+        !self.abort_if.is_empty()
+    }
+
+    /// Whether it is said how long replies are waited for in the end.
+    pub(crate) fn has_drain(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    /// Whether it is said how long after its intended start a call is given up.
+    pub(crate) fn has_deadline(&self) -> bool {
+        self.deadline.is_some()
+    }
+
     /// When a call is given up.
-    pub(super) fn timeout(&self) -> Duration {
+    pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }
 }

@@ -51,6 +51,11 @@ impl OutputOptions {
         }
     }
 
+    /// The form that was chosen, whatever the name of the file.
+    pub(crate) fn chosen_format(&self) -> Option<Format> {
+        self.format
+    }
+
     /// The file to write; `None` is stdout.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.output.as_deref().filter(|path| *path != Path::new("-"))

@@ -16,6 +16,7 @@ fn short_help() {
     snapshot("run", &["run", "-h"]);
     snapshot("sweep", &["sweep", "-h"]);
     snapshot("migrate", &["migrate", "-h"]);
+    snapshot("watch", &["watch", "-h"]);
     snapshot("target", &["target", "-h"]);
     snapshot("report", &["report", "-h"]);
     snapshot("experiment", &["experiment", "-h"]);
@@ -28,6 +29,7 @@ fn long_help() {
     snapshot("run_long", &["run", "--help"]);
     snapshot("sweep_long", &["sweep", "--help"]);
     snapshot("migrate_long", &["migrate", "--help"]);
+    snapshot("watch_long", &["watch", "--help"]);
     snapshot("target_long", &["target", "--help"]);
     snapshot("report_long", &["report", "--help"]);
     snapshot("experiment_long", &["experiment", "--help"]);

@@ -23,3 +23,4 @@ mod stalls;
 mod strings;
 mod sweep;
 mod usage;
+mod watch;

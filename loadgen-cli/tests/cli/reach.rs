@@ -13,23 +13,23 @@ use crate::require::require;
 /// Tells the copy of this program that it is the server.
 const SERVES: &str = "LOADGEN_TEST_SERVES";
 
-const SERVER: &str = "10.78.0.1";
+pub(crate) const SERVER: &str = "10.78.0.1";
 const CLIENT: &str = "10.78.0.2";
 
-fn ip(line: &str) -> bool {
+pub(crate) fn ip(line: &str) -> bool {
     let run = Command::new("ip").args(line.split(' ')).stderr(Stdio::null()).status();
     run.is_ok_and(|status| status.success())
 }
 
 /// A client and a server with a link between them; they go when it is dropped.
-struct Net {
-    client: String,
-    server: String,
+pub(crate) struct Net {
+    pub(crate) client: String,
+    pub(crate) server: String,
 }
 
 impl Net {
     /// `None` where namespaces cannot be made, which is only allowed outside of CI.
-    fn require(name: &str) -> Option<Self> {
+    pub(crate) fn require(name: &str) -> Option<Self> {
         let role = |role: &str| format!("loadgen-{}-{name}-{role}", std::process::id());
         let net = Self { client: role("c"), server: role("s") };
         let (client, server) = (&net.client, &net.server);
@@ -44,7 +44,7 @@ impl Net {
         require(made, what, "iproute2").then_some(net)
     }
 
-    fn exec(namespace: &str, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn exec(namespace: &str, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace]).arg(program);
         command
@@ -59,13 +59,13 @@ impl Drop for Net {
 }
 
 /// The server; it ends with its stdin.
-struct Server {
-    child: Child,
-    port: u16,
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) port: u16,
 }
 
 impl Server {
-    fn start(net: &Net) -> Self {
+    pub(crate) fn start(net: &Net) -> Self {
         let program = std::env::current_exe().unwrap();
         let mut child = Net::exec(&net.server, program)
             .args(["--exact", "reach::serves", "--nocapture"])

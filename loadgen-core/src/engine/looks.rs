@@ -74,6 +74,8 @@ pub(super) struct Looks {
     pub(super) record: PauseRecord,
     /// The longer ones, with the sleep before them: nothing was seen in that either.
     pub(super) log: PauseLog,
+    /// The same for somebody who is told while the run goes on, if anybody is.
+    pub(super) news: Option<PauseLog>,
 }
 
 impl Looks {
@@ -93,14 +95,21 @@ impl Looks {
             warmup_end,
             record: PauseRecord::default(),
             log: PauseLog::of_one(),
+            news: None,
         }
     }
 
     /// The load begins, with so many calls outstanding: the clock begins anew.
     pub(super) fn restart(&mut self, now: Nanos, outstanding: u64) {
         let new = Self::new(self.warmup_end, Arc::clone(&self.standstill));
-        *self = Self { catch_up: CatchUp::new(outstanding), begun: true, ..new };
+        let news = self.news.as_ref().map(|_| PauseLog::of_one());
+        *self = Self { catch_up: CatchUp::new(outstanding), begun: true, news, ..new };
         self.stand_at(now, now);
+    }
+
+    /// Somebody is told of pauses while the run goes on.
+    pub(super) fn tell_news(&mut self) {
+        self.news = Some(PauseLog::of_one());
     }
 
     /// Whether the load has begun. The times of what comes before are on another clock.
@@ -189,6 +198,9 @@ impl Looks {
             self.known += self.standstill.add(start, end);
         }
         self.log.add(start, end);
+        if let Some(news) = &mut self.news {
+            news.add(start, end);
+        }
         if end > self.warmup_end {
             self.record.add(self.due, end);
         }

@@ -64,7 +64,7 @@ use crate::net::{SocketOptions, limits, socket};
 use crate::plan::{CloseMode, Plan, nanos};
 use crate::protocol::Protocol;
 use crate::protocol::http1::{ReplyParser, TolerantReader};
-use crate::record::{CallLog, CallSink, Recorder, SinkContext};
+use crate::record::{CallLog, CallSink, Recorder, SinkContext, Timeline};
 use crate::report::Report;
 use crate::schedule::Times;
 use crate::session::Observer;
@@ -122,6 +122,8 @@ pub struct Engine {
     sessions: Option<script::ScriptSettings>,
     /// What calls are handed out to, of each worker; empty: to nobody.
     sinks: Sinks,
+    /// Its timeline has long steps.
+    is_coarse: bool,
 }
 
 impl Engine {
@@ -184,6 +186,7 @@ impl Engine {
             requests,
             sessions,
             sinks,
+            is_coarse: false,
         })
     }
 
@@ -226,6 +229,7 @@ impl Engine {
             requests,
             sessions: Some(settings),
             sinks: Sinks::default(),
+            is_coarse: false,
         })
     }
 
@@ -248,6 +252,13 @@ impl Engine {
         let sinks =
             (0..self.plan.threads).map(|worker| sink(&SinkContext { worker, tags, loads: &loads }));
         self.sinks = Sinks(sinks.collect::<Option<_>>().unwrap_or_default());
+        self
+    }
+
+    /// The timeline has steps of a second from the start: for a load that goes on for days, and
+    /// whose windows nobody looks at.
+    pub(crate) fn with_coarse_timeline(mut self) -> Self {
+        self.is_coarse = true;
         self
     }
 
@@ -422,6 +433,9 @@ impl Engine {
             CallLog::with_limit(plan.call_log / u64::from(plan.threads)),
         );
         recorder.keep_tags(self.requests.tags.len());
+        if self.is_coarse {
+            recorder.timeline = Timeline::coarse();
+        }
         recorder
     }
 }

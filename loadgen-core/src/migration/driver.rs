@@ -357,7 +357,7 @@ fn add_impact(
 /// Descriptors that a load may have open: its connections, as many more that close, and
 /// what the process has beside them. Sessions without a limit of their own have as many as
 /// they can get: of those the few of a reach check are no matter.
-fn descriptors(plan: &Plan) -> u64 {
+pub(crate) fn descriptors(plan: &Plan) -> u64 {
     let main = match plan.sessions() {
         None => plan.load.connections,
         Some(sessions) => sessions.open_connections.unwrap_or(0),

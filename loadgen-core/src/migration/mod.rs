@@ -39,10 +39,13 @@ pub(crate) use api_client::{ApiAnswer, ApiClient, ApiRequest, Failure};
 pub use command::CommandTrigger;
 #[cfg(feature = "clouds")]
 pub(crate) use command::unix_time;
+pub(crate) use driver::descriptors;
 pub use driver::{MigrationError, MigrationRun};
 pub use evacuation::{Evacuation, EvacuationOrder};
 pub use foreign_clock::HypervisorClock;
 pub use handle::{MigrationHandle, MigrationSnapshot};
+pub(crate) use impact::own::all_paused;
+pub(crate) use impact::silence::{Judged, JudgedSilences, Silence, judge, unusual};
 pub use impact::{Impact, ImpactInput, impact};
 pub use libvirt::{LibvirtOptions, LibvirtTrigger};
 #[cfg(feature = "clouds")]
@@ -51,6 +54,9 @@ pub use opennebula::{OpenNebulaOptions, OpenNebulaTrigger};
 pub use overheard::HypervisorEvents;
 pub use qmp::{QmpAddress, QmpOptions, QmpTrigger};
 pub use reach::ReachCheck;
+pub(crate) use reach::method::Method;
+pub(crate) use reach::readings::{Span, silences};
+pub(crate) use reach::{Check, Fate, RATES, Reach, ReachLog, SettledChecks};
 #[cfg(feature = "clouds")]
 pub use recipe::{RecipeOptions, RecipeTrigger};
 pub use simulated::{SimulatedTrigger, SimulatedVm};

@@ -53,6 +53,11 @@ impl ConnectionLog {
         Self { ends, keeps: true, dropped: 0, whole: true }
     }
 
+    /// Of those that were lost; of the others nothing is known.
+    pub(crate) fn of_lost(ends: Vec<ConnectionEnd>) -> Self {
+        Self { ends, keeps: true, dropped: 0, whole: false }
+    }
+
     /// Whether anything is kept.
     pub(crate) fn keeps(&self) -> bool {
         self.keeps

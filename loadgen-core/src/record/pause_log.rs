@@ -27,18 +27,20 @@ pub struct PauseLog {
     workers: Vec<Vec<(Nanos, Nanos)>>,
     /// Until when shorter pauses belong to the last one.
     busy_until: Nanos,
+    /// The last one that was given as news.
+    told: Option<(Nanos, Nanos)>,
 }
 
 impl PauseLog {
     /// Of workers whose pauses are known: a list for each, in order.
     #[must_use]
     pub fn of_workers(workers: Vec<Vec<(Nanos, Nanos)>>) -> Self {
-        Self { workers, busy_until: 0 }
+        Self { workers, ..Self::default() }
     }
 
     /// That of one worker.
     pub(crate) fn of_one() -> Self {
-        Self { workers: vec![Vec::new()], busy_until: 0 }
+        Self { workers: vec![Vec::new()], ..Self::default() }
     }
 
     /// Adds a pause of the only worker.
@@ -66,6 +68,18 @@ impl PauseLog {
                 .filter_map(|pair| Some((pair.first()?.0, pair.last()?.1)))
                 .collect();
         }
+    }
+
+    /// The pauses of the only worker since the last time: of those kept until now, the last one
+    /// stays, since it may go on, and is given again if it did.
+    pub(crate) fn take_news(&mut self, mut take: impl FnMut(Nanos, Nanos)) {
+        let Some(pauses) = self.workers.first_mut() else { return };
+        let told = self.told.take();
+        for pause in pauses.iter().filter(|pause| told != Some(**pause)) {
+            take(pause.0, pause.1);
+        }
+        self.told = pauses.last().copied();
+        pauses.drain(..pauses.len().saturating_sub(1));
     }
 
     /// Joins that of other workers.
@@ -104,6 +118,26 @@ mod tests {
         // A loop that is busy all the time looks at its sockets all the same.
         (0..500).for_each(|k| log.add((400 + 2 * k) * MS, (402 + 2 * k) * MS));
         assert_eq!(kept(&log).len(), 2);
+    }
+
+    #[test]
+    fn news_are_told_once_and_again_only_when_they_grow() {
+        let news = |log: &mut PauseLog| {
+            let mut all = Vec::new();
+            log.take_news(|from, to| all.push((from / MS, to / MS)));
+            all
+        };
+        let mut log = PauseLog::of_one();
+        assert_eq!(news(&mut log), []);
+        log.add(100 * MS, 150 * MS);
+        log.add(200 * MS, 230 * MS);
+        assert_eq!(news(&mut log), [(100, 150), (200, 230)]);
+        assert_eq!(news(&mut log), []);
+        log.add(232 * MS, 240 * MS);
+        assert_eq!(news(&mut log), [(200, 240)]);
+        log.add(500 * MS, 520 * MS);
+        assert_eq!(news(&mut log), [(500, 520)]);
+        assert_eq!(kept(&log).len(), 1, "what was told is not kept");
     }
 
     #[test]

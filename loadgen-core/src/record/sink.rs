@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::CallRecord;
+use super::{CallRecord, ConnectionEnd};
 use crate::clock::Nanos;
 
 /// One call that has ended, with what is known of it beside its record.
@@ -85,6 +85,18 @@ pub struct SinkContext<'a> {
 pub trait CallSink: Send {
     /// Takes a call, in the order of their ends.
     fn call(&mut self, call: &EndedCall);
+
+    /// A connection that had been open was lost.
+    fn connection_lost(&mut self, _end: &ConnectionEnd) {}
+
+    /// The worker stood still for 5 ms or more: what became ready from `from` on was handled by
+    /// `to`, in ns from the start of the load. Comes before [`Self::looked`]; one that went on is
+    /// told again, with the same `from`. A pause that has not ended is not told.
+    fn paused(&mut self, _from: Nanos, _to: Nanos) {}
+
+    /// Whatever the kernel had received by `until` has been handed over, in ns from the start of
+    /// the load: until then, silence means that nobody answered. Comes before each [`Self::flush`].
+    fn looked(&mut self, _until: Nanos) {}
 
     /// Comes ten times a second, and when the worker's part of the run is over.
     fn flush(&mut self) {}

@@ -12,6 +12,9 @@ use crate::clock::{MILLISECOND, Nanos};
 /// The finest step of the counters.
 const FINEST_STEP: Nanos = 10 * MILLISECOND;
 
+/// The same for a load that goes on for days.
+const COARSE_STEP: Nanos = 100 * FINEST_STEP;
+
 /// Steps of the counters in one window of response times.
 pub(crate) const STEPS_PER_WINDOW: u64 = 10;
 
@@ -149,6 +152,11 @@ impl Timeline {
             live: [live.clone(), live],
             cursor: (0, usize::MAX),
         }
+    }
+
+    /// A timeline that begins with steps of a second, and is made coarser after four days.
+    pub(crate) fn coarse() -> Self {
+        Self { step: COARSE_STEP, ..Self::new(0) }
     }
 
     /// Width of a step of the counters.

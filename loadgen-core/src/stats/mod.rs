@@ -15,6 +15,7 @@ mod planning;
 mod power;
 mod proportion;
 mod ranks;
+mod rate;
 mod sample;
 mod two_samples;
 
@@ -25,6 +26,7 @@ pub use paired::{Paired, paired};
 pub use planning::{trials_for_mean, trials_for_ratio};
 pub use power::{blocks_for_any, blocks_for_ratio, detectable_ratio};
 pub use proportion::proportion_interval;
+pub use rate::events_interval;
 pub use sample::{Interval, MedianInterval, Sample};
 pub use two_samples::{TwoSamples, two_samples};
 

@@ -1,12 +1,13 @@
 //! Calls that are handed out as they end: each once, and with what its report counts.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
 use loadgen_core::target_server::TargetOptions;
 use loadgen_core::{
-    CallLimit, CallSink, ConnectionId, EndedCall, Engine, ListedRequest, Load, Outcome, Plan,
-    Report, Request, RequestList, Schedule, Sessions, Target,
+    CallLimit, CallSink, ConnectionEnd, ConnectionId, EndedCall, Engine, ListedRequest, Load,
+    Outcome, Plan, Report, Request, RequestList, Schedule, Sessions, Target,
 };
 
 use crate::common::{gated_server, millis, target, wait_until};
@@ -155,4 +156,54 @@ fn a_sink_that_panics_ends_the_run() {
         assert!(report.counts.answered >= if at_the_end { 20 } else { 10 });
         assert_eq!(report.workers_lost, 1);
     }
+}
+
+/// What is told beside calls.
+#[derive(Clone, Default)]
+struct Beside {
+    lost: Arc<Mutex<Vec<ConnectionEnd>>>,
+    looked: Arc<Mutex<Vec<u64>>>,
+    ended: Arc<Mutex<Vec<u64>>>,
+}
+
+impl CallSink for Beside {
+    fn call(&mut self, call: &EndedCall) {
+        self.ended.lock().unwrap().push(call.record.done);
+    }
+
+    fn connection_lost(&mut self, end: &ConnectionEnd) {
+        self.lost.lock().unwrap().push(*end);
+    }
+
+    fn looked(&mut self, until: u64) {
+        // What has ended by then has been told: nothing comes later that ended before.
+        assert!(self.looked.lock().unwrap().last().is_none_or(|last| *last <= until));
+        self.looked.lock().unwrap().push(until);
+    }
+}
+
+#[test]
+fn lost_connections_are_told_and_until_when_all_is_known() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    // Each connection is closed after its first reply, unannounced.
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 4096];
+            if stream.read(&mut request).is_ok_and(|bytes| bytes > 0) {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            }
+        }
+    });
+    let beside = Beside::default();
+    let load = Load::established(Schedule::constant(50.0));
+    let plan = Plan::new(url.parse().unwrap(), load).with_calls(CallLimit::Calls(20));
+    let engine = Engine::new(plan).unwrap().with_call_sinks(|_| Box::new(beside.clone()));
+    let report = engine.run().unwrap();
+    let lost = beside.lost.lock().unwrap().clone();
+    assert!(!lost.is_empty(), "{report:?}");
+    assert!(lost.iter().all(|end| end.loss.is_some() && end.opened <= end.ended));
+    let (looked, ended) = (beside.looked.lock().unwrap(), beside.ended.lock().unwrap());
+    assert_eq!(ended.len(), 20);
+    assert!(looked.len() > 3, "ten times a second, and in the end: {looked:?}");
 }

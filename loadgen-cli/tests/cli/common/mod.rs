@@ -133,6 +133,15 @@ pub(crate) fn signals(pid: u32, names: &[&str]) {
     Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().unwrap();
 }
 
+/// Stops a process, and waits until the kernel has.
+pub(crate) fn stop(pid: u32) {
+    signal(pid, "STOP");
+    wait_until("the process stands still", || {
+        std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .is_ok_and(|stat| stat.rsplit(')').next().unwrap_or("").starts_with(" T"))
+    });
+}
+
 /// Whether a process exists and is not a zombie.
 pub(crate) fn is_alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
@@ -280,6 +289,10 @@ impl Target {
     /// `127.0.0.1:PORT`.
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("http://").trim_end_matches('/')
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn kill(&mut self) {

@@ -142,8 +142,9 @@ impl<P: Protocol> Worker<P> {
             _ if connection.call.received > 0 => connection.alive.max(connection.call.sent),
             _ => connection.alive,
         };
-        let end = self.end_of(index, alive, now);
-        self.recorder.connection_ended(ConnectionEnd { loss: Some(cause), again, ..end });
+        let end = ConnectionEnd { loss: Some(cause), again, ..self.end_of(index, alive, now) };
+        self.recorder.connection_ended(end);
+        self.outlet.connection_lost(&end);
     }
 
     /// The end of a kept-alive connection that is not lost: how many are open at a

@@ -4,10 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Worker;
 use crate::clock::Nanos;
+use crate::engine::looks::Looks;
 use crate::engine::workload::requests::RequestId;
 use crate::panicked::said;
 use crate::protocol::Protocol;
-use crate::record::{CallRecord, CallSink, ConnectionId, EndedCall};
+use crate::record::{CallRecord, CallSink, ConnectionEnd, ConnectionId, EndedCall};
 
 /// The sink of one worker, if there is one.
 #[derive(Default)]
@@ -33,13 +34,24 @@ impl Outlet {
         self.failure.as_deref()
     }
 
-    pub(super) fn flush(&mut self) {
-        self.tell(|sink| sink.flush());
+    pub(super) fn connection_lost(&mut self, end: &ConnectionEnd) {
+        self.tell(|sink| sink.connection_lost(end));
+    }
+
+    /// All that was there by the last look has been handed out.
+    pub(super) fn flush(&mut self, looks: &mut Looks) {
+        if self.is_open() {
+            if let Some(news) = &mut looks.news {
+                news.take_news(|from, to| self.tell(|sink| sink.paused(from, to)));
+            }
+            self.tell(|sink| sink.looked(looks.looked()));
+            self.tell(|sink| sink.flush());
+        }
     }
 
     /// There will be no more calls.
-    pub(super) fn close(&mut self) {
-        self.flush();
+    pub(super) fn close(&mut self, looks: &mut Looks) {
+        self.flush(looks);
         if let Some(sink) = self.sink.take() {
             self.caught(|| drop(sink));
         }

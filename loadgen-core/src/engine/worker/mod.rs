@@ -167,6 +167,7 @@ impl<P: Protocol> Worker<P> {
     pub(crate) fn handing_out_to(mut self, sink: Option<Box<dyn CallSink>>) -> Self {
         if sink.is_some() {
             self.kernel.look_after = 0;
+            self.looks.tell_news();
         }
         self.outlet = Outlet::to(sink);
         self
@@ -219,7 +220,7 @@ impl<P: Protocol> Worker<P> {
             self.recorder.shed_in_breakdown += self.recorder.shed() - shed;
         }
         self.publish(finished);
-        self.outlet.close();
+        self.outlet.close(&mut self.looks);
         // A sink may fail at the last calls.
         let broken = broken.or_else(|| self.failure_of_program());
         self.look_around(finished);
@@ -445,7 +446,7 @@ impl<P: Protocol> Worker<P> {
         if now < self.end {
             self.shared.look_whether_to_abort(now);
         }
-        self.outlet.flush();
+        self.outlet.flush(&mut self.looks);
         self.looks.catch_up().tenth_of_a_second();
         self.look_at_dates();
         self.look_around(now);

@@ -17,10 +17,10 @@ use crate::migration::reach::{Check, Fate, ReachLog};
 use crate::record::Population;
 use crate::report::{OutageReport, Silent, Unreachable};
 
+use super::bound::Interruption;
 use super::calls::LOST_SYN;
 use super::foreign;
 use super::gap::Gap;
-use super::outage::Outage;
 use super::view::View;
 
 /// How far from STOP and RESUME lost packets still count as those of the switch-over:
@@ -113,15 +113,14 @@ impl Darks {
         (gap.start < again.0 && again.1 < gap.end).then_some(again)
     }
 
-    /// The outage with an interruption that does not rest on time in which the kernel
+    /// The interruption behind a gap, as far as it does not rest on time in which the kernel
     /// answered.
-    pub(super) fn relaxed(&self, mut outage: Outage) -> Outage {
-        let again = outage.gap().and_then(|gap| self.answering_again(gap));
-        if let (Some((again, _)), Some(interruption)) = (again, &mut outage.interruption) {
+    pub(super) fn relaxed(&self, gap: Gap, mut interruption: Interruption) -> Interruption {
+        if let Some((again, _)) = self.answering_again(gap) {
             let evident = again.saturating_sub(interruption.stop_most);
             interruption.at_least = interruption.at_least.min(evident);
         }
-        outage
+        interruption
     }
 
     /// Tells the catching up apart in the outage with this gap.

@@ -23,10 +23,11 @@ mod headline;
 mod marks;
 mod other_gaps;
 mod outage;
-mod own;
+pub(crate) mod own;
 mod pauses;
 mod phases;
 mod recovery;
+pub(crate) mod silence;
 #[cfg(test)]
 mod simulated_faults;
 #[cfg(test)]
@@ -163,8 +164,12 @@ pub fn impact(input: &ImpactInput<'_>) -> Impact {
     let view = View::new(input);
     let marks = &view.marks;
     let darks = darks::Darks::new(&view);
-    let [established, fresh] =
-        Population::ALL.map(|p| outage::outage(&view, p).map(|outage| darks.relaxed(outage)));
+    let [established, fresh] = Population::ALL.map(|p| {
+        let mut outage = outage::outage(&view, p)?;
+        let found = outage.gap().zip(outage.interruption);
+        outage.interruption = found.map(|(gap, found)| darks.relaxed(gap, found));
+        Some(outage)
+    });
     let recovery = recovery::recovery(&view, &[established.as_ref(), fresh.as_ref()]);
     let clock_step = guest_clock::step(&view);
     let settled = input.settled;

@@ -113,7 +113,7 @@ fn interruption_of(view: &View<'_>, p: Population, headline: &Headline) -> Optio
 /// The largest of three times the 99th percentile of the gaps before (a constant
 /// load then has no false outage, a Poisson load one in a million gaps),
 /// three intended gaps, and 20 ms (below, it is scheduling noise).
-fn threshold(p99_gap: Option<Nanos>, interval: Option<Nanos>) -> Nanos {
+pub(super) fn threshold(p99_gap: Option<Nanos>, interval: Option<Nanos>) -> Nanos {
     let floor = if p99_gap.is_some() { LEAST_THRESHOLD } else { BLIND_THRESHOLD };
     floor.max(3 * p99_gap.unwrap_or(0)).max(3 * interval.unwrap_or(0))
 }

@@ -120,6 +120,11 @@ impl Own {
     }
 }
 
+/// The times in which no worker ran, for long, in order.
+pub(crate) fn all_paused(log: &PauseLog) -> Vec<(Nanos, Nanos)> {
+    Own::new(Some(log)).all.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,20 @@ pub(crate) struct Check {
     pub(crate) fate: Fate,
 }
 
+impl Check {
+    /// The same with its times mapped from readings of `CLOCK_MONOTONIC` to the clock of the load.
+    pub(crate) fn mapped_to(self, load: &Clock) -> Self {
+        let map = |at| load.from_monotonic(at);
+        let fate = match self.fate {
+            Fate::Answered { after, by, first } => {
+                Fate::Answered { after: map(after), by: map(by), first }
+            }
+            fate @ (Fate::Lost | Fate::Unknown) => fate,
+        };
+        Self { before: map(self.before), sent: map(self.sent), fate }
+    }
+}
+
 /// What became of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -62,14 +76,8 @@ impl ReachLog {
     pub(crate) fn map_to(&mut self, load: &Clock) {
         let origin = load.to_monotonic(0);
         self.checks.retain(|check| check.before >= origin);
-        let map = |at: &mut Nanos| *at = load.from_monotonic(*at);
         for check in &mut self.checks {
-            map(&mut check.before);
-            map(&mut check.sent);
-            if let Fate::Answered { after, by, .. } = &mut check.fate {
-                map(after);
-                map(by);
-            }
+            *check = check.mapped_to(load);
         }
     }
 }

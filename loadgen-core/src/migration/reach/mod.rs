@@ -17,8 +17,8 @@
 
 mod inspect;
 mod log;
-pub(super) mod method;
-pub(super) mod readings;
+pub(crate) mod method;
+pub(crate) mod readings;
 #[cfg(test)]
 mod simulated_dark;
 mod socket;
@@ -27,14 +27,14 @@ mod thread;
 pub use method::ReachCheck;
 
 pub(crate) use log::{Check, Fate, ReachLog};
-pub(super) use thread::Reach;
+pub(crate) use thread::{Reach, SettledChecks};
 
 /// Checks a second unless told otherwise: a spacing of 5 ms.
 pub(super) const DEFAULT_RATE: f64 = 200.0;
 
 /// What the rate may be. Faster, and the checks would be a load of their own and need
 /// more descriptors than a process usually may have.
-pub(super) const RATES: std::ops::RangeInclusive<f64> = 1.0..=1000.0;
+pub(crate) const RATES: std::ops::RangeInclusive<f64> = 1.0..=1000.0;
 
 /// Checks a second to the service's port at most, unless it was asked for: each of
 /// them enters the service's accept queue.

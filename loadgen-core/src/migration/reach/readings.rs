@@ -25,30 +25,30 @@ const SYN_AGAIN: Nanos = SECOND;
 
 /// A span of time whose begin and end lie in intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::migration) struct Span {
+pub(crate) struct Span {
     /// It began at this moment at the earliest (`None`: not known) …
-    pub(in crate::migration) from: Option<Nanos>,
+    pub(crate) from: Option<Nanos>,
     /// … and at this one at the latest.
-    pub(in crate::migration) from_most: Nanos,
+    pub(crate) from_most: Nanos,
     /// It ended at this moment at the earliest …
-    pub(in crate::migration) to_least: Nanos,
+    pub(crate) to_least: Nanos,
     /// … and at this one at the latest; `None`: its end was not seen.
-    pub(in crate::migration) to: Option<Nanos>,
+    pub(crate) to: Option<Nanos>,
 }
 
 impl Span {
     /// It surely lasted so long.
-    pub(in crate::migration) fn at_least(&self) -> Nanos {
+    pub(crate) fn at_least(&self) -> Nanos {
         self.to_least.saturating_sub(self.from_most)
     }
 
     /// It lasted no longer; `None` where one of its ends was not seen.
-    pub(in crate::migration) fn at_most(&self) -> Option<Nanos> {
+    pub(crate) fn at_most(&self) -> Option<Nanos> {
         Some(self.to?.saturating_sub(self.from?))
     }
 
     /// Whether it may have touched `[from, to]`.
-    pub(in crate::migration) fn touches(&self, from: Nanos, to: Nanos) -> bool {
+    pub(crate) fn touches(&self, from: Nanos, to: Nanos) -> bool {
         self.from.unwrap_or(0) <= to && self.to.unwrap_or(Nanos::MAX) >= from
     }
 
@@ -60,7 +60,7 @@ impl Span {
 }
 
 /// The longest of some spans, and of equal ones the first.
-pub(in crate::migration) fn longest(spans: impl IntoIterator<Item = Span>) -> Option<Span> {
+pub(crate) fn longest(spans: impl IntoIterator<Item = Span>) -> Option<Span> {
     spans.into_iter().min_by_key(|span| (Reverse(span.length()), span.from_most))
 }
 
@@ -102,7 +102,7 @@ fn packets(checks: &[Check], arrived: &[(Nanos, Nanos)]) -> Vec<Sent> {
 }
 
 /// Packets that were sent and did not arrive, run by run, in order.
-pub(in crate::migration) fn dark(checks: &[Check], arrived: &[(Nanos, Nanos)]) -> Vec<Span> {
+pub(crate) fn dark(checks: &[Check], arrived: &[(Nanos, Nanos)]) -> Vec<Span> {
     let mut runs = Vec::new();
     let mut last: Option<Nanos> = None;
     let mut open: Option<Span> = None;
@@ -126,7 +126,7 @@ pub(in crate::migration) fn dark(checks: &[Check], arrived: &[(Nanos, Nanos)]) -
 
 /// The times between packets that arrived one after the other, with none lost between
 /// them: none of them surely was dark, each may have been.
-pub(in crate::migration) fn between(checks: &[Check], arrived: &[(Nanos, Nanos)]) -> Vec<Span> {
+pub(crate) fn between(checks: &[Check], arrived: &[(Nanos, Nanos)]) -> Vec<Span> {
     let packets = packets(checks, arrived);
     let pairs = packets.windows(2).filter(|pair| pair[0].arrived && pair[1].arrived);
     pairs
@@ -140,7 +140,7 @@ pub(in crate::migration) fn between(checks: &[Check], arrived: &[(Nanos, Nanos)]
 }
 
 /// The times without any answer, one after the other; the last has no end.
-pub(in crate::migration) fn silences(checks: &[Check]) -> Vec<Span> {
+pub(crate) fn silences(checks: &[Check]) -> Vec<Span> {
     /// An answer, and when its check was out: that one of its SYNs which was answered.
     struct Answer {
         after: Nanos,

@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 
 use super::inspect::{Found, inspect};
@@ -26,6 +27,19 @@ const MOST_CHECKS: usize = 4_000_000;
 /// switches itself off.
 const IN_VAIN: (Nanos, u64) = (3 * SECOND, 20);
 
+/// How often checks are handed out.
+const HAND_OUT_EVERY: Nanos = 100 * MILLISECOND;
+
+/// Checks of which all is known, to somebody who is told while it asks. Times are readings of
+/// `CLOCK_MONOTONIC`.
+#[derive(Debug, Default)]
+pub(crate) struct SettledChecks {
+    /// In the order in which they were sent, none left out.
+    pub(crate) checks: Vec<Check>,
+    /// Those that were sent before this are all known by now.
+    pub(crate) until: Nanos,
+}
+
 /// A reach check: found out how, or already going on, or not to be.
 pub(crate) struct Reach(State);
 
@@ -45,9 +59,35 @@ impl Reach {
         })
     }
 
+    /// Why there will be no check, if so.
+    pub(crate) fn off(&self) -> Option<&str> {
+        match &self.0 {
+            State::Off(log) => log.off.as_deref(),
+            State::Ready(_) | State::Running { .. } => None,
+        }
+    }
+
+    /// By which method it asks whom, and how often a second.
+    pub(crate) fn how(&self) -> Option<(Method, IpAddr, f64)> {
+        match &self.0 {
+            State::Ready(found) => Some((found.method, found.address, found.rate_per_s)),
+            State::Off(_) | State::Running { .. } => None,
+        }
+    }
+
     /// Begins to ask, beside a load that may have `load` descriptors open. To be called
     /// when that load has raised the limit for its own.
     pub(crate) fn start(&mut self, load: u64) {
+        self.begin(load, None);
+    }
+
+    /// The same without a log: checks are handed out ten times a second, for as long as somebody
+    /// takes them; what nobody takes in time is lost.
+    pub(crate) fn start_handing_out(&mut self, load: u64, to: SyncSender<SettledChecks>) {
+        self.begin(load, Some(to));
+    }
+
+    fn begin(&mut self, load: u64, outlet: Option<SyncSender<SettledChecks>>) {
         let state = std::mem::replace(&mut self.0, State::Off(ReachLog::default()));
         let State::Ready(found) = state else {
             self.0 = state;
@@ -67,8 +107,9 @@ impl Reach {
         }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread =
-            thread::Builder::new().name("reach".to_owned()).spawn(move || ask(found, &stopped));
+        let thread = thread::Builder::new()
+            .name("reach".to_owned())
+            .spawn(move || ask(found, &stopped, outlet));
         self.0 = match thread {
             Ok(thread) => State::Running { stop, thread: Some(thread) },
             Err(error) => State::Off(ReachLog::off(format!("it got no thread: {error}"))),
@@ -100,10 +141,10 @@ impl Drop for Reach {
 }
 
 /// The work of the thread.
-fn ask(found: Found, stop: &AtomicBool) -> ReachLog {
+fn ask(found: Found, stop: &AtomicBool, outlet: Option<SyncSender<SettledChecks>>) -> ReachLog {
     sys::minimise_timer_slack();
     let Found { method, asker, address, rate_per_s } = found;
-    let mut asking = Asking::new(asker, rate_per_s);
+    let mut asking = Asking { outlet, ..Asking::new(asker, rate_per_s) };
     let end = asking.until(stop);
     let end = end.unwrap_or_else(|error| End::Cut(format!("it broke down: {error}")));
     asking.log(method, address, rate_per_s, end)
@@ -123,9 +164,14 @@ enum End {
 struct Asking {
     asker: Asker,
     period: Nanos,
-    checks: Vec<Check>,
-    /// How many there may be.
+    /// Those that were not handed out.
+    checks: VecDeque<Check>,
+    /// How many were.
+    gone: u64,
+    /// How many may be kept.
     most: usize,
+    outlet: Option<SyncSender<SettledChecks>>,
+    handed_out: Nanos,
     /// Numbers of the checks that wait, in order, with the time to give them up.
     open: VecDeque<(u64, Nanos)>,
     answers: u64,
@@ -135,8 +181,18 @@ struct Asking {
 impl Asking {
     fn new(asker: Asker, rate_per_s: f64) -> Self {
         let period = (SECOND as f64 / rate_per_s).round() as Nanos;
-        let (checks, open) = (Vec::new(), VecDeque::new());
-        Self { asker, period, checks, most: MOST_CHECKS, open, answers: 0, longest_pause: 0 }
+        Self {
+            asker,
+            period,
+            checks: VecDeque::new(),
+            gone: 0,
+            most: MOST_CHECKS,
+            outlet: None,
+            handed_out: 0,
+            open: VecDeque::new(),
+            answers: 0,
+            longest_pause: 0,
+        }
     }
 
     /// Asks until told to stop; else tells why it stopped by itself.
@@ -157,7 +213,8 @@ impl Asking {
             // Before anything is given up, what the kernel already has is read.
             self.look(0)?;
             self.give_up();
-            let sent = self.checks.len() as u64;
+            self.hand_out(HAND_OUT_EVERY);
+            let sent = self.sent();
             if self.answers == 0 && monotonic_ns() - begin > IN_VAIN.0 && sent > IN_VAIN.1 {
                 return Ok(End::InVain(format!("none of {sent} checks was answered")));
             }
@@ -166,23 +223,45 @@ impl Asking {
             self.look(next.saturating_sub(now).min(TURN))?;
         }
         self.look(0)?;
+        self.hand_out(0);
         Ok(End::Told)
     }
 
+    fn sent(&self) -> u64 {
+        self.gone + self.checks.len() as u64
+    }
+
+    /// Gives away the first checks, up to one that waits, if that was not done for so long.
+    fn hand_out(&mut self, every: Nanos) {
+        let looked = self.asker.looked();
+        let Some(outlet) = self.outlet.as_ref().filter(|_| looked >= self.handed_out + every)
+        else {
+            return;
+        };
+        self.handed_out = looked;
+        let open = self.open.front().map_or(self.gone + self.checks.len() as u64, |open| open.0);
+        let settled = (open - self.gone).min(self.checks.len() as u64);
+        let checks: Vec<Check> = self.checks.drain(..settled as usize).collect();
+        self.gone += settled;
+        let until = self.checks.front().map_or(looked, |check| check.before.min(looked));
+        // Whoever does not take them in time does without.
+        let _ = outlet.try_send(SettledChecks { checks, until });
+    }
+
     fn send(&mut self) {
-        let number = self.checks.len() as u64;
+        let number = self.sent();
         let (check, waits) = self.asker.send();
         if waits {
             self.open.push_back((number, check.sent + GIVE_UP));
         }
         self.answers += u64::from(matches!(check.fate, Fate::Answered { .. }));
-        self.checks.push(check);
+        self.checks.push_back(check);
     }
 
     fn look(&mut self, wait: Nanos) -> io::Result<()> {
-        let Self { asker, checks, answers, .. } = self;
+        let Self { asker, checks, gone, answers, .. } = self;
         asker.look(wait, |number, fate| {
-            let Some(check) = checks.get_mut(number as usize) else { return };
+            let Some(check) = check_of(checks, *gone, number) else { return };
             // The answer to an echo may come when it was given up; it stays lost.
             if check.fate == Fate::Unknown {
                 check.fate = match fate {
@@ -205,7 +284,7 @@ impl Asking {
         {
             self.open.pop_front();
             self.asker.give_up(number);
-            if let Some(check) = self.checks.get_mut(number as usize)
+            if let Some(check) = check_of(&mut self.checks, self.gone, number)
                 && check.fate == Fate::Unknown
             {
                 check.fate = Fate::Lost;
@@ -224,13 +303,18 @@ impl Asking {
             method: Some(method),
             address: Some(address),
             rate_per_s,
-            checks: self.checks,
+            checks: self.checks.into(),
             cpu_ns: user + system,
             longest_pause: self.longest_pause,
             off,
             cut,
         }
     }
+}
+
+/// The check of a number, if it is still here.
+fn check_of(checks: &mut VecDeque<Check>, gone: u64, number: u64) -> Option<&mut Check> {
+    checks.get_mut(usize::try_from(number.checked_sub(gone)?).ok()?)
 }
 
 #[cfg(test)]
@@ -255,5 +339,38 @@ mod tests {
         let log = asking.log(Method::Rst(closed.port()), closed.ip(), 1000.0, end);
         assert_eq!((log.checks.len(), log.off), (5, None));
         assert_eq!(log.cut.as_deref(), Some("it stopped after 5 checks"));
+    }
+
+    #[test]
+    fn what_is_handed_out_is_complete_and_not_kept() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let closed = socket.local_addr().unwrap().as_socket().unwrap();
+        let asker = Asker::new(closed, None, Method::Rst(closed.port())).unwrap();
+        let (sender, handed) = std::sync::mpsc::sync_channel(1000);
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut asking = Asking { outlet: Some(sender), ..Asking::new(asker, 1000.0) };
+        let stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let end = asking.until(&stopped).unwrap();
+            (end, asking.sent(), asking.checks.len() as u64)
+        });
+        let mut all: Vec<SettledChecks> = Vec::new();
+        while all.iter().map(|batch| batch.checks.len()).sum::<usize>() < 30 {
+            all.push(handed.recv().unwrap());
+        }
+        stop.store(true, Relaxed);
+        let (end, sent, kept) = thread.join().unwrap();
+        all.extend(handed.try_iter());
+        let until: Vec<Nanos> = all.iter().map(|batch| batch.until).collect();
+        assert!(until.is_sorted());
+        let (mut checks, mut from) = (0, 0);
+        for batch in &all {
+            let all_in = |check: &Check| (from..batch.until).contains(&check.before);
+            assert!(batch.checks.iter().all(all_in));
+            (checks, from) = (checks + batch.checks.len() as u64, batch.until);
+        }
+        assert_eq!((end, checks + kept), (End::Told, sent));
+        assert!(all.iter().flat_map(|batch| &batch.checks).all(|c| c.fate != Fate::Unknown));
     }
 }

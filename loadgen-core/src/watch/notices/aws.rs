@@ -11,7 +11,6 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Method, StatusCode};
-use serde_json::Value;
 
 use super::cloud::{Cloud, Said, Unread, readable, request, status};
 use super::listed::{List, Words};
