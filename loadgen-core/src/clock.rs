@@ -80,6 +80,12 @@ impl Clock {
         UNIX_EPOCH + Duration::from_nanos(self.wall_ns)
     }
 
+    /// The wall clock time of a moment of the run, as that clock goes now: over hours it runs apart
+    /// from `CLOCK_MONOTONIC`, or is set.
+    pub(crate) fn wall_time(&self, at: Nanos) -> SystemTime {
+        Self::with_origin(self.origin_ns).started_at() + Duration::from_nanos(at)
+    }
+
     /// Maps a wall clock time of *this host* to the run's axis: `(time, uncertainty)`.
     ///
     /// The uncertainty is that of the mapping alone. A time from another host

@@ -1,7 +1,6 @@
 //! The notices of all sources, read beside a watch.
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use super::error::WatchError;
 use super::news::WatchNews;
@@ -36,7 +35,7 @@ impl Beside {
         let mut told = 0;
         for source in &mut self.all {
             for mut event in source.take() {
-                let at = self.clock.started_at() + Duration::from_nanos(event.at);
+                let at = self.clock.wall_time(event.at);
                 event.at = load.from_monotonic(self.clock.to_monotonic(event.at));
                 let notice = Notice { at: rfc3339(at), event: EventReport::from(&event) };
                 tell(WatchNews::Notice(&notice));

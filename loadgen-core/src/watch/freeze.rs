@@ -63,8 +63,8 @@ pub struct LengthMs {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FrozenPopulation {
-    /// From the last good reply before to the first good one after, in ms; where that did not come,
-    /// as much as was seen.
+    /// From the last good reply before (or the begin of the watch, if there was none) to the first
+    /// good one after, in ms; where that did not come, as much as was seen.
     pub gap_ms: f64,
     /// Begin of the gap, in seconds from the start of the load.
     pub from_s: f64,
@@ -95,7 +95,8 @@ pub struct KernelSeen {
 pub struct Freeze {
     /// Its number, from 1, in the order in which they were told.
     pub number: u64,
-    /// The last good reply before it, as RFC 3339 by this host's clock.
+    /// The last good reply before it, or the begin of the watch if there was none, as RFC 3339 by this
+    /// host's clock.
     pub from: String,
     /// The first good reply after it of the population that had to wait longest; `None`: it was
     /// not seen.

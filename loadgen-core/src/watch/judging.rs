@@ -45,6 +45,8 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Down {
     pub(super) length: (Nanos, Option<Nanos>),
+    /// From the begin of the first to the end of the last of them.
+    pub(super) span: (Nanos, Nanos),
     /// For so long at least …
     pub(super) at_least: Nanos,
     /// … and so long at most, within the watch.
@@ -81,7 +83,7 @@ pub(super) fn judged(
     [input.established_per_s, input.fresh_per_s] = setting.per_s;
     let found = judge(&input, group);
 
-    let down = down(&found, setting.warmup_end);
+    let down = Down { span: (from, to), ..down(&found, setting.warmup_end) };
     if !found.judged.iter().any(Judged::is_proven) {
         let unusual = |judged: &Judged| judged.length() > judged.threshold;
         let of_service = found.judged.iter().any(Judged::is_of_service);
@@ -110,11 +112,7 @@ pub(super) fn judged(
     let neighbour = setting.has_neighbour.then_some(&*neighbour);
     let (kind, kind_because, kernel) =
         kind(frozen, &checks, neighbour, setting.reach_off.as_deref());
-    let wall = |at: Nanos| {
-        // Anew each time: over hours the two clocks run apart.
-        let clock = Clock::with_origin(setting.clock.to_monotonic(0));
-        rfc3339(clock.started_at() + std::time::Duration::from_nanos(at))
-    };
+    let wall = |at: Nanos| rfc3339(setting.clock.wall_time(at));
     let freeze = Freeze {
         number: 0,
         from: wall(from),
@@ -152,7 +150,7 @@ fn down(found: &JudgedSilences, from: Nanos) -> Down {
     };
     let [one, other] = Population::ALL.map(of);
     let (at_least, at_most) = (one.0.max(other.0), one.1.max(other.1));
-    Down { length: (at_least, Some(at_most)), at_least, at_most, own: found.own }
+    Down { length: (at_least, Some(at_most)), span: (0, 0), at_least, at_most, own: found.own }
 }
 
 /// The length by both populations. Both intervals hold the truth where all of the service stood

@@ -10,8 +10,8 @@ use crate::engine::Snapshot;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WatchNews<'a> {
-    /// The target froze, about two seconds ago: when it was over, calls had to come that show how
-    /// long it was.
+    /// The target froze. Its end was about two seconds ago, or longer where calls are rare or the
+    /// service had much to catch up with: calls had to come that show how long it was.
     Freeze(&'a Freeze),
     /// The cloud said something.
     Notice(&'a Notice),

@@ -32,18 +32,20 @@ pub(super) struct Silences {
     seen: [Seen; 2],
     /// By their ends.
     found: Vec<Silence>,
-    /// Silences that begin before are not kept.
+    /// Those that are over before are not kept.
     from: Nanos,
+    /// How many were too many to be kept, and how long they were in all.
+    left_out: (u64, Nanos),
 }
 
 /// Silences that overlap, by their begins.
 pub(super) type Group = Vec<Silence>;
 
 impl Silences {
-    /// With thresholds of the populations that there are; what begins before `from` is left out.
+    /// With thresholds of the populations that there are; what is over before `from` is left out.
     pub(super) fn new(thresholds: [Option<Nanos>; 2], from: Nanos) -> Self {
         let seen = thresholds.map(|threshold| Seen { last: None, threshold });
-        Self { seen, found: Vec::new(), from }
+        Self { seen, found: Vec::new(), from, left_out: (0, 0) }
     }
 
     /// Silences longer than this count from now on, of a population that there is.
@@ -56,8 +58,14 @@ impl Silences {
         let Seen { last, threshold } = &mut self.seen[population as usize];
         let Some(start) = last.replace(done) else { return };
         let unusual = threshold.is_some_and(|threshold| done.saturating_sub(start) > threshold);
-        if unusual && done > self.from && self.found.len() < MOST {
+        if !unusual || done <= self.from {
+            return;
+        }
+        if self.found.len() < MOST {
             self.found.push(Silence { population, start, end: done, cut: false });
+        } else {
+            self.left_out.0 += 1;
+            self.left_out.1 += done - start;
         }
     }
 
@@ -102,6 +110,11 @@ impl Silences {
         let next = self.found.first().map(|silence| silence.start);
         let open = self.going_on(now).map(|silence| silence.start).min();
         Some((group, next.into_iter().chain(open).min()))
+    }
+
+    /// How many silences were too many to be kept, and how long they were in all.
+    pub(super) fn left_out(&self) -> (u64, Nanos) {
+        self.left_out
     }
 
     /// Takes all that is left, those that go on included, in groups.
@@ -217,6 +230,13 @@ mod tests {
         assert_eq!(spans(&groups[0]), [(Established, 10, 100)]);
         assert!(groups[1].iter().all(|silence| silence.cut && silence.end == 200));
         assert_eq!(groups[1].len(), 2);
+    }
+
+    #[test]
+    fn what_is_too_much_is_not_forgotten() {
+        let mut silences = Silences::new([Some(20), None], 0);
+        (0..=MOST as Nanos + 3).for_each(|k| silences.good(Established, 30 * k));
+        assert_eq!(silences.left_out(), (3, 90));
     }
 
     #[test]

@@ -142,6 +142,8 @@ pub(super) struct Tally {
     at_most: Histogram<u64>,
     /// Of all freezes: how long they lasted, within the watch.
     frozen_least: Nanos,
+    /// Until when the last of them that overlap went on, and what of it is in `frozen_least`.
+    counted: (Nanos, Nanos),
     frozen_most: Nanos,
     own_sum: Nanos,
     /// Of it, what is in silences that count already.
@@ -166,6 +168,7 @@ impl Tally {
             at_least: lengths(),
             at_most: lengths(),
             frozen_least: 0,
+            counted: (0, 0),
             frozen_most: 0,
             own_sum: 0,
             own_in_silences: 0,
@@ -179,7 +182,7 @@ impl Tally {
         *self.kinds.entry(freeze.kind.name().to_owned()).or_default() += 1;
         self.connections_lost += freeze.connections_lost();
         self.calls_failed += freeze.calls_failed;
-        self.frozen_least += down.at_least;
+        self.count_least(down);
         self.doubtful(down);
         if let (at_least, Some(at_most)) = down.length {
             self.at_least.saturating_record(at_least);
@@ -187,10 +190,28 @@ impl Tally {
         }
     }
 
+    /// Freezes come in the order of their begins. Where one overlaps those before it, as one of kept-alive
+    /// clients while newcomers are refused for hours, the time that they share counts once.
+    fn count_least(&mut self, down: Down) {
+        let (until, counted) = self.counted;
+        if down.span.0 >= until {
+            self.frozen_least += down.at_least;
+            self.counted = (down.span.1, down.at_least);
+        } else {
+            self.frozen_least += down.at_least.saturating_sub(counted);
+            self.counted = (until.max(down.span.1), counted.max(down.at_least));
+        }
+    }
+
     /// A time in which the service need not have answered.
     pub(super) fn doubtful(&mut self, down: Down) {
         self.frozen_most += down.at_most;
         self.own_in_silences += down.own;
+    }
+
+    /// The service need not have answered for so long.
+    pub(super) fn unknown(&mut self, length: Nanos) {
+        self.frozen_most += length;
     }
 
     /// No worker ran for so long.
@@ -272,7 +293,24 @@ mod tests {
 
     fn down(at_least: Nanos, at_most: Nanos, has_ended: bool) -> Down {
         let length = (at_least, has_ended.then_some(at_most));
-        Down { length, at_least, at_most, own: 0 }
+        // One after the other.
+        Down { length, span: (Nanos::MAX, Nanos::MAX), at_least, at_most, own: 0 }
+    }
+
+    #[test]
+    fn time_that_freezes_share_counts_once() {
+        let mut tally = Tally::new();
+        let at = |from: Nanos, to: Nanos| {
+            let span = (from * SECOND, to * SECOND);
+            let length = span.1 - span.0;
+            Down { span, ..down(length, length, true) }
+        };
+        // Newcomers for 50 s, kept-alive clients three times within, and once more behind it.
+        for (from, to) in [(10, 60), (20, 25), (30, 35), (55, 58), (80, 90)] {
+            tally.add(&freeze(), at(from, to));
+        }
+        let share = tally.into_summary(100 * SECOND, WatchSummary::default()).availability;
+        assert!((share.at_most - 0.4).abs() < 1e-9 && share.at_least <= 0.4, "{share:?}");
     }
 
     #[test]

@@ -144,6 +144,10 @@ impl Watcher {
             let next = groups.get(k + 1).and_then(|next| next.first()).map(|next| next.start);
             self.judge(group, next.unwrap_or(end), tell);
         }
+        // Nobody judged them.
+        let (left_out, length) = self.silences.left_out();
+        self.tally.unproven += left_out;
+        self.tally.unknown(length);
         self.count_own(end);
     }
 

@@ -132,7 +132,8 @@ fn by_bad_ends(view: &View<'_>, silence: &Silence) -> Nanos {
         first = first.min(call.done);
         last = last.max(call.sent);
     }
-    last.saturating_sub(first)
+    // Whether it answered while we stood still, nobody saw.
+    last.saturating_sub(first).saturating_sub(view.own.within(first, last))
 }
 
 /// How long a silence has to be to count, where successive good replies were `gaps` apart.

@@ -303,6 +303,23 @@ fn a_service_that_answers_with_errors_is_frozen() {
 }
 
 #[test]
+fn errors_before_and_after_an_own_pause_prove_nothing_of_the_time_between() {
+    let world = World::of(&[], 20_000);
+    let mut watcher = Watcher::new(world.setting(), 1, 0);
+    let mut calls = world.calls(0);
+    // Nobody asks for three seconds; the last calls before and the first ones after are errors.
+    calls.retain(|call| !(8_000 * MS..11_000 * MS).contains(&call.intended));
+    calls.iter_mut().for_each(errors(7_960, 11_040));
+    let pauses = vec![(8_000 * MS, 11_000 * MS)];
+    watcher.take(Batch { calls, pauses, until: world.end, ..Batch::default() });
+    let mut told = Vec::new();
+    watcher.look(Nanos::MAX, &mut |freeze| told.push(freeze.clone()));
+    assert!(told.iter().all(|freeze| freeze.length_ms.at_least < 80.0), "{told:?}");
+    let share = watcher.tally.into_summary(world.end, WatchSummary::default()).availability;
+    assert!(share.at_most > 0.995, "{share:?}");
+}
+
+#[test]
 fn a_service_that_is_never_answered_well_was_not_available() {
     let (told, summary) = watched(&World::of(&[], 20_000), errors(0, 20_000));
     assert_eq!((told.len(), told[0].until_s, told[0].length_ms.at_most), (1, None, None));
