@@ -13,14 +13,16 @@ mod require;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use loadgen_core::clock::Clock;
 use loadgen_core::migration::{
-    Context, Ending, Evacuation, EvacuationOrder, QmpTrigger, Settled, Trigger, TriggerError,
-    TriggerSpec,
+    Context, Ending, Evacuation, EvacuationOrder, MigrationOrder, MigrationRun, Migrations,
+    QmpTrigger, Settled, Trigger, TriggerError, TriggerSpec,
 };
-use loadgen_core::{Event, EventKind};
+use loadgen_core::target_server::{TargetOptions, TargetServer};
+use loadgen_core::{Event, EventKind, Load, Plan, Schedule};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const QEMU: &str = "qemu-system-x86_64";
@@ -249,6 +251,43 @@ fn several_machines() {
         if order == EvacuationOrder::Before {
             assert!(when("machine 2 completed") <= when("machine 1 accepted"), "{events:#?}");
         }
+    }
+}
+
+/// Two machines, each under a load of its own: together, and one after the other.
+#[test]
+fn several_machines_under_load() {
+    if !qemu_is_there() {
+        return;
+    }
+    let second = Duration::from_secs(1);
+    for order in [MigrationOrder::Parallel, MigrationOrder::Sequential] {
+        let pairs = [pair(), pair()];
+        let servers = [(); 2]
+            .map(|()| TargetServer::bind(TargetOptions::default()).unwrap().spawn().unwrap());
+        let mut all = Migrations::in_order(order);
+        for (pair, server) in pairs.iter().zip(&servers) {
+            let load = Load::established(Schedule::constant(100.0));
+            let plan = Plan::new(server.url().parse().unwrap(), load);
+            let trigger = Box::new(pair.trigger(",max-bandwidth=1MiB/s"));
+            let run = MigrationRun::new(plan, trigger).with_before(second).with_after(second);
+            all = all.with_machine(run.with_limit(LIMIT));
+        }
+        let report = all.run(&AtomicBool::new(false), &mut |_| {}).unwrap();
+        assert_eq!(report.whole.completed, 2, "{:#?}", report.verdict);
+        let times = report.machines.iter().map(|machine| {
+            let migration = machine.report.as_ref().unwrap().migration.as_ref().unwrap();
+            assert!(migration.downtime_ms.events.unwrap() > 0.0);
+            assert!(migration.transferred_bytes.unwrap() > 0);
+            migration.total_migration_time_ms.trigger.unwrap()
+        });
+        let least = match order {
+            MigrationOrder::Sequential => times.sum(),
+            _ => times.fold(0.0, f64::max),
+        };
+        let whole = report.whole.total_migration_time_ms.unwrap();
+        println!("{order:?}: {whole} ms, of which at least {least}");
+        assert!(whole >= least, "{whole} {least}");
     }
 }
 

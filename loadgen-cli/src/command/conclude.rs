@@ -1,7 +1,7 @@
 //! The end of every run: deliver the report, say what limits it, judge the
 //! objectives, choose the exit code.
 
-use loadgen_core::report::VerdictStatus;
+use loadgen_core::report::{Verdict, VerdictStatus};
 use loadgen_core::{Report, Slo, SloOutcome};
 
 use crate::exit::{Exit, Failure};
@@ -55,27 +55,51 @@ pub(super) fn conclude(
         }
         delivery => delivery,
     };
-    let verdict = report.verdict.status;
+    let of = Judged { verdict: &report.verdict, reports: &[(String::new(), report)] };
+    Ok(conclude_with(of, slos, delivery, interrupt, quiet))
+}
+
+/// What a run has measured: of one machine, or of several.
+#[derive(Clone, Copy)]
+pub(super) struct Judged<'a> {
+    pub(super) verdict: &'a Verdict,
+    /// What stands before the objectives of each, and its report.
+    pub(super) reports: &'a [(String, &'a Report)],
+}
+
+/// Ends a run whose report is delivered.
+pub(super) fn conclude_with(
+    of: Judged<'_>,
+    slos: &[Slo],
+    delivery: Delivery,
+    interrupt: &Interrupt,
+    quiet: bool,
+) -> Exit {
+    let verdict = of.verdict.status;
     let heading = match verdict {
         VerdictStatus::Valid => None,
         VerdictStatus::Degraded => Some("the run is degraded:"),
         VerdictStatus::Invalid => Some("the run is not valid:"),
     };
     if let Some(heading) = heading {
-        let reasons = report.verdict.reasons.iter().map(|reason| format!("\n  {reason}"));
+        let reasons = of.verdict.reasons.iter().map(|reason| format!("\n  {reason}"));
         warning(&format!("{heading}{}", reasons.collect::<String>()));
     }
     // A signal that came when the run was complete has cut nothing short.
-    let interrupted = interrupt.exit().filter(|_| report.interrupted);
-    let given_up = report.aborted.is_some();
+    let interrupted =
+        interrupt.exit().filter(|_| of.reports.iter().any(|(_, report)| report.interrupted));
+    let given_up = of.reports.iter().any(|(_, report)| report.aborted.is_some());
     let mut breached = false;
     if interrupted.is_none() && !given_up && verdict != VerdictStatus::Invalid {
-        for judgement in slos.iter().map(|slo| slo.judge(report)) {
-            if judgement.outcome != SloOutcome::Held {
-                breached = true;
-                warning(&format!("objective {}", judgement.text));
-            } else if !quiet {
-                note(&format!("objective {}", judgement.text));
+        for (whose, report) in of.reports {
+            for judgement in slos.iter().map(|slo| slo.judge(report)) {
+                let told = format!("{whose}objective {}", judgement.text);
+                if judgement.outcome != SloOutcome::Held {
+                    breached = true;
+                    warning(&told);
+                } else if !quiet {
+                    note(&told);
+                }
             }
         }
     } else if !slos.is_empty() {
@@ -86,7 +110,7 @@ pub(super) fn conclude(
         };
         warning(&format!("the objectives were not judged: the run was {why}"));
     }
-    Ok(End { delivery, interrupted, given_up, verdict, breached }.exit())
+    End { delivery, interrupted, given_up, verdict, breached }.exit()
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! `loadgen migrate`: one migration under load.
 
+mod several;
+
+pub(super) use several::text as text_of_several;
+
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +11,8 @@ use std::time::Duration;
 use anyhow::Context;
 use loadgen_core::calls_file::CallsFile;
 use loadgen_core::migration::{
-    CommandTrigger, Evacuation, EvacuationOrder, MigrationError, MigrationRun, ReachCheck,
-    SimulatedTrigger, SimulatedVm, Strategy, Trigger, TriggerError, TriggerSpec,
+    CommandTrigger, Evacuation, EvacuationOrder, MigrationError, MigrationOrder, MigrationRun,
+    ReachCheck, SimulatedTrigger, SimulatedVm, Strategy, Trigger, TriggerError, TriggerSpec,
 };
 use loadgen_core::units::{parse_duration, parse_rate};
 use loadgen_core::{Plan, Schedule};
@@ -27,15 +31,26 @@ use crate::progress::Progress;
 pub(crate) struct Args {
     /// http://, https:// or unix: URL of the server in the machine that is migrated
     ///
-    /// The simulated migration brings its own server: leave the URL out.
+    /// The simulated migration brings its own server: leave the URL out. With several --trigger, one
+    /// for each, in the same order.
     #[arg(value_name = "URL")]
-    url: Option<String>,
+    urls: Vec<String>,
 
     /// What migrates the machine: simulated:…, command:PROGRAM ARGS, qmp:SOCKET,to=URI,…,
-    /// libvirt:DOMAIN,to=URI,…, opennebula:VM,host=HOST,… or http:RECIPE.toml,KEY=VALUE,…
-    #[arg(long, value_name = "SPEC", default_value = "simulated", help_heading = "Migration",
+    /// libvirt:DOMAIN,to=URI,…, opennebula:VM,host=HOST,… or http:RECIPE.toml,KEY=VALUE,… (give it
+    /// again for each further machine, which has a URL and a load of its own)
+    #[arg(long = "trigger", value_name = "SPEC", default_value = "simulated", help_heading = "Migration",
           long_help = TRIGGER)]
-    trigger: TriggerSpec,
+    triggers: Vec<TriggerSpec>,
+
+    /// Of several --trigger: whether their machines are moved together or one after the other
+    /// [default: parallel]
+    ///
+    /// parallel or sequential. No machine is moved before all loads have had their time before it, and
+    /// all go on until the last one is done. If one of a sequence is not moved, those behind it
+    /// stay.
+    #[arg(long, value_name = "ORDER", help_heading = "Migration")]
+    order: Option<MigrationOrder>,
 
     /// How a command: trigger is to move the machine: pre-copy, post-copy or stop-and-copy
     ///
@@ -175,19 +190,20 @@ Examples:
   loadgen migrate http://10.0.0.5/ --trigger opennebula:web1,host=node2
   KUBE_TOKEN=… loadgen migrate http://10.0.0.5/ \\
       --trigger http:examples/recipes/kubevirt.toml,server=https://10.0.0.1:6443,vm=web1
+  loadgen migrate http://10.0.0.5/ http://10.0.0.6/ --order sequential \\
+      --trigger libvirt:web1,to=qemu+ssh://node2/system \\
+      --trigger libvirt:web2,to=qemu+ssh://node2/system
   loadgen migrate http://10.0.0.5/ --trigger 'command:./migrate.sh web1 node2' --before 30s";
 
 pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
+    if args.triggers.len() > 1 {
+        return several::main(&args);
+    }
     let interrupt = Interrupt::install("stopping: reporting what was measured so far")?;
     let destination = Destination::prepare(&args.output)?;
     let (run, calls) = args.migration()?;
     let quiet = args.output.quiet;
-    if args.is_without_probe() && !quiet {
-        note(
-            "no probe: with --calls-per-connection 1 the load itself opens a connection for each \
-             call",
-        );
-    }
+    args.tell_of_no_probe();
     let mut progress = Progress::new(quiet, None);
     let outcome = run.run(interrupt.flag(), &mut |now| {
         if let Some(event) = now.event {
@@ -215,11 +231,7 @@ impl Args {
         let (trigger, url) = self.trigger()?;
         let plan = self.plan(&url)?;
         plan.validate()?;
-        let run = MigrationRun::new(plan, trigger)
-            .with_before(self.before)
-            .with_after(self.after)
-            .with_limit(self.migration_limit)
-            .with_reach_check(self.reach_check, self.reach_rate);
+        let run = self.run_of(plan, trigger);
         let calls = self.measuring.calls_file()?.map(Arc::new);
         let run = match calls.clone() {
             Some(calls) => run.with_call_sinks(move |of| calls.sink(of)),
@@ -228,29 +240,37 @@ impl Args {
         Ok((run, calls))
     }
 
+    fn run_of(&self, plan: Plan, trigger: Box<dyn Trigger>) -> MigrationRun {
+        MigrationRun::new(plan, trigger)
+            .with_before(self.before)
+            .with_after(self.after)
+            .with_limit(self.migration_limit)
+            .with_reach_check(self.reach_check, self.reach_rate)
+    }
+
     /// Whether the options make sense, as far as that can be told without touching anything.
     pub(super) fn check(&self) -> Result<(), Failure> {
         self.check_trigger()?;
-        for spec in std::iter::once(&self.trigger).chain(&self.also) {
+        for spec in self.triggers.iter().chain(&self.also) {
             if let TriggerSpec::Simulated(settings) = spec {
                 let pairs = settings.iter().map(|(key, value)| (key, value));
                 SimulatedVm::from_pairs(pairs).map_err(as_failure)?;
             }
         }
         // The server of a simulated machine has an address once it runs.
-        let url = self.url.as_deref().unwrap_or("http://127.0.0.1/");
+        let url = self.url().unwrap_or("http://127.0.0.1/");
         Ok(self.plan(url)?.validate()?)
     }
 
     /// Whether the trigger can do what it will be asked for, as it says itself.
     pub(super) fn check_on_the_spot(&self) -> Result<(), Failure> {
-        for spec in std::iter::once(&self.trigger).chain(&self.also) {
+        for spec in self.triggers.iter().chain(&self.also) {
             // A simulated machine can do all that its options say, and need not be started for it.
             if matches!(spec, TriggerSpec::Simulated(_)) {
                 continue;
             }
             // A machine that does not answer now may do so in its trial.
-            let checked = self.trigger_of(spec)?.0.check();
+            let checked = self.trigger_of(spec, self.url())?.0.check();
             if let Err(error @ (TriggerError::Refused { .. } | TriggerError::Unsupported(_))) =
                 checked
             {
@@ -269,19 +289,24 @@ impl Args {
     /// The trigger, and the URL of the server that it migrates.
     fn trigger(&self) -> Result<(Box<dyn Trigger>, String), Failure> {
         self.check_trigger()?;
-        let (trigger, url) = self.trigger_of(&self.trigger)?;
+        let spec = self.triggers.first().ok_or_else(|| Failure::usage("there is no trigger"))?;
+        let (trigger, url) = self.trigger_of(spec, self.url())?;
         if self.also.is_empty() {
             return Ok((trigger, url));
         }
         let mut all = Evacuation::new(trigger).in_order(self.also_order.unwrap_or_default());
         for other in &self.also {
-            all = all.with_other(self.trigger_of(other)?.0);
+            all = all.with_other(self.trigger_of(other, self.url())?.0);
         }
         Ok((Box::new(all), url))
     }
 
     /// That of one machine.
-    fn trigger_of(&self, spec: &TriggerSpec) -> Result<(Box<dyn Trigger>, String), Failure> {
+    fn trigger_of(
+        &self,
+        spec: &TriggerSpec,
+        url: Option<&str>,
+    ) -> Result<(Box<dyn Trigger>, String), Failure> {
         if let TriggerSpec::Simulated(settings) = spec {
             let program = std::env::current_exe().context("cannot find this program itself")?;
             let mut child = Command::new(program);
@@ -294,7 +319,7 @@ impl Args {
             let url = simulated.url().to_owned();
             return Ok((Box::new(simulated), url));
         }
-        let url = self.url.clone().unwrap_or_default();
+        let url = url.unwrap_or_default().to_owned();
         let trigger: Box<dyn Trigger> = match spec.clone() {
             TriggerSpec::Command { argv } => {
                 let trigger = CommandTrigger::new(argv).map_err(as_failure)?;
@@ -310,22 +335,20 @@ impl Args {
 
     /// Whether the trigger goes together with the URL and the options.
     fn check_trigger(&self) -> Result<(), Failure> {
+        self.check_one()?;
+        if self.order.is_some() {
+            return Err(Failure::usage(
+                "--order needs more than one --trigger (of machines beside the loaded one: --also-order)",
+            ));
+        }
         if self.also_order.is_some() && self.also.is_empty() {
             return Err(Failure::usage(
                 "--also-order needs --also SPEC: there is no other machine",
             ));
         }
-        let specs = || std::iter::once(&self.trigger).chain(&self.also);
-        if self.strategy.is_some()
-            && !specs().any(|spec| matches!(spec, TriggerSpec::Command { .. }))
-        {
-            return Err(Failure::usage(
-                "--strategy is for command: triggers; give this one its key, as in \
-                 --trigger simulated:strategy=post-copy",
-            ));
-        }
-        if let TriggerSpec::Simulated(_) = &self.trigger {
-            if let Some(url) = &self.url {
+        self.check_strategy()?;
+        if let Some(TriggerSpec::Simulated(_)) = self.triggers.first() {
+            if let Some(url) = self.url() {
                 return Err(Failure::usage(format!(
                     "nothing here migrates the machine behind '{url}': give --trigger command:…, \
                      qmp:…, libvirt:…, opennebula:… or http:…, or leave the URL out for the simulated \
@@ -338,13 +361,51 @@ impl Args {
                      out, or give another --trigger",
                 ));
             }
-        } else if self.url.is_none() {
+        } else if self.url().is_none() {
             return Err(Failure::usage(
                 "the trigger needs the URL of the server in the machine that it migrates: loadgen \
                  migrate URL --trigger SPEC",
             ));
         }
         Ok(())
+    }
+
+    /// Whether there is one machine under load.
+    pub(super) fn check_one(&self) -> Result<(), Failure> {
+        match (self.triggers.len(), self.urls.len()) {
+            (0 | 1, 0 | 1) => Ok(()),
+            (0 | 1, _) => Err(Failure::usage(
+                "give a --trigger for each URL: what migrates the machine behind it",
+            )),
+            _ => Err(Failure::usage("one machine is loaded here: give one trigger and one URL")),
+        }
+    }
+
+    /// Whether somebody is told the strategy.
+    fn check_strategy(&self) -> Result<(), Failure> {
+        let mut specs = self.triggers.iter().chain(&self.also);
+        if self.strategy.is_some() && !specs.any(|spec| matches!(spec, TriggerSpec::Command { .. }))
+        {
+            return Err(Failure::usage(
+                "--strategy is for command: triggers; give this one its key, as in \
+                 --trigger simulated:strategy=post-copy",
+            ));
+        }
+        Ok(())
+    }
+
+    /// That of the machine, where there is one.
+    fn url(&self) -> Option<&str> {
+        self.urls.first().map(String::as_str)
+    }
+
+    fn tell_of_no_probe(&self) {
+        if self.is_without_probe() && !self.output.quiet {
+            note(
+                "no probe: with --calls-per-connection 1 the load itself opens a connection for each \
+                 call",
+            );
+        }
     }
 
     /// Whether there is no probe only because the load is one of newcomers already.

@@ -18,12 +18,20 @@ use crate::exit::Failure;
 
 /// Reads a report from a file, or from stdin for `-`.
 fn read_report(path: &std::path::Path) -> Result<Report, Failure> {
+    parsed(path, &read(path)?)
+}
+
+/// A file, or stdin for `-`.
+fn read(path: &std::path::Path) -> Result<String, Failure> {
     let text = if path == std::path::Path::new("-") {
         std::io::read_to_string(std::io::stdin())
     } else {
         std::fs::read_to_string(path)
     };
-    let text =
-        text.map_err(|e| Failure::usage(format!("cannot read '{}': {e}", path.display())))?;
-    Report::from_json(&text).map_err(|e| Failure::usage(format!("'{}': {e}", path.display())))
+    text.map_err(|e| Failure::usage(format!("cannot read '{}': {e}", path.display())))
+}
+
+/// The report in a file.
+fn parsed(path: &std::path::Path, text: &str) -> Result<Report, Failure> {
+    Report::from_json(text).map_err(|e| Failure::usage(format!("'{}': {e}", path.display())))
 }

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use loadgen_core::Report;
 use loadgen_core::experiment::{self, Summary, is_experiment};
+use loadgen_core::migration::MigrationsReport;
 use loadgen_core::printable::printable;
 use loadgen_core::report::{render_csv, render_html, reports_in, write_file};
 
-use super::read_report;
+use super::{parsed, read};
 use crate::exit::{Exit, Failure};
 use crate::messages::note;
 use crate::options::{Format, OutputOptions};
@@ -41,6 +42,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "OUT", help_heading = "Output")]
     gnuplot: Option<PathBuf>,
 
+    /// Of several machines (`migrate` with more than one --trigger): the report of this one alone
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    machine: Option<usize>,
+
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -61,6 +66,9 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
         check_writable(file)?;
     }
     if is_experiment(&args.input) {
+        if args.machine.is_some() {
+            return Err(not_of_several(args));
+        }
         return experiment(args, format);
     }
     if args.markdown.is_some() || args.gnuplot.is_some() {
@@ -69,10 +77,35 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
             args.input.display()
         )));
     }
-    let reports = inputs(&args.input)?
-        .iter()
-        .map(|path| Ok((path.clone(), read_report(path)?)))
-        .collect::<Result<Vec<(PathBuf, Report)>, Failure>>()?;
+    let paths = inputs(&args.input)?;
+    let alone = paths.len() == 1;
+    let mut reports = Vec::new();
+    let mut is_picked = false;
+    for path in paths {
+        let text = read(&path)?;
+        if !is_of_several(&text) {
+            reports.push((path.clone(), parsed(&path, &text)?));
+            continue;
+        }
+        let several = MigrationsReport::from_json(&text)
+            .map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))?;
+        match args.machine {
+            Some(number) => reports.push((path.clone(), of_machine(several, number, &path)?)),
+            None if alone => return whole(args, &several, format),
+            None => {
+                return Err(Failure::usage(format!(
+                    "'{}' holds the migrations of {} machines: give it alone, or say of which with \
+                     --machine N",
+                    path.display(),
+                    several.machines.len()
+                )));
+            }
+        }
+        is_picked = true;
+    }
+    if args.machine.is_some() && !is_picked {
+        return Err(not_of_several(args));
+    }
     let only = || match reports.as_slice() {
         [(_, report)] => Ok(report),
         several => Err(Failure::usage(format!(
@@ -96,6 +129,50 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
         };
         write(args.output.file().unwrap_or(Path::new("-")), &text, args.output.quiet)?;
     }
+    Ok(Exit::Done)
+}
+
+fn not_of_several(args: &Args) -> Failure {
+    Failure::usage(format!(
+        "--machine is of several migrations, and '{}' holds none",
+        args.input.display()
+    ))
+}
+
+/// Whether a document is that of several migrations.
+fn is_of_several(text: &str) -> bool {
+    let document = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+    let schema = document.get("schema").and_then(|schema| schema.as_str());
+    schema.is_some_and(|schema| schema.starts_with("loadgen-migrations/"))
+}
+
+/// The report of one of several machines.
+fn of_machine(several: MigrationsReport, number: usize, path: &Path) -> Result<Report, Failure> {
+    let machines = several.machines.len();
+    let machine = number.checked_sub(1).and_then(|place| several.machines.into_iter().nth(place));
+    let machine = machine.ok_or_else(|| {
+        Failure::usage(format!("'{}' has machines 1 to {machines}", path.display()))
+    })?;
+    machine.report.ok_or_else(|| {
+        let why = machine.error.unwrap_or_default();
+        Failure::usage(format!("machine {number} has no report: its run broke: {why}"))
+    })
+}
+
+/// Several migrations as one.
+fn whole(args: &Args, several: &MigrationsReport, format: Format) -> Result<Exit, Failure> {
+    if args.html.is_some() || args.csv.is_some() {
+        return Err(Failure::usage(format!(
+            "'{}' holds the migrations of {} machines: say of which with --machine N",
+            args.input.display(),
+            several.machines.len()
+        )));
+    }
+    let text = match format {
+        Format::Text => super::migrate::text_of_several(several),
+        Format::Json => several.to_json_pretty().map_err(anyhow::Error::from)?,
+    };
+    write(args.output.file().unwrap_or(Path::new("-")), &text, args.output.quiet)?;
     Ok(Exit::Done)
 }
 

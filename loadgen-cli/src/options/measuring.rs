@@ -53,6 +53,11 @@ enum CallsFormatArg {
 }
 
 impl MeasuringOptions {
+    /// Whether a line is to be written for each call.
+    pub(crate) fn has_calls_log(&self) -> bool {
+        self.calls_log.is_given()
+    }
+
     /// The plan with the settings of this group.
     pub(crate) fn apply(&self, plan: Plan) -> Plan {
         if self.kernel_timestamps { plan.with_kernel_timestamps() } else { plan }
@@ -65,6 +70,10 @@ impl MeasuringOptions {
 }
 
 impl CallsLogOptions {
+    fn is_given(&self) -> bool {
+        self.calls_log.is_some()
+    }
+
     /// The file of calls of a sweep, created, if one is wanted. Of one that goes on, what is
     /// known of the runs before must not be lost.
     pub(crate) fn calls_file_of_runs(&self, goes_on: bool) -> Result<Option<CallsFile>, Failure> {

@@ -1,6 +1,9 @@
 //! `loadgen migrate`: the simulated migration and its errors of usage.
 
-use crate::common::{self, loadgen, run};
+use std::os::unix::fs::MetadataExt;
+use std::process::{Command, Stdio};
+
+use crate::common::{self, Target, loadgen, run};
 
 /// A migration that takes about two seconds.
 const SHORT: &str = "memory=64MiB,dirty=8MiB/s,bandwidth=64MiB/s,downtime=100ms";
@@ -147,7 +150,8 @@ fn other_machines_are_migrated_too() {
     assert_eq!(machines.len(), 2, "{migration}");
     assert_eq!(machines[1]["trigger"], "command");
     let down = machines[1]["downtime_ms"].as_f64().unwrap();
-    assert!(down >= 100.0, "{machines:?}");
+    // Without times of its own, its lines count when they are read, the first perhaps late.
+    assert!(down > 0.0, "{machines:?}");
     // The whole takes as long as both.
     let total = migration["total_migration_time_ms"]["trigger"].as_f64().unwrap();
     let parts: f64 = machines.iter().map(|m| m["total_ms"].as_f64().unwrap()).sum();
@@ -186,4 +190,107 @@ fn managers_of_clouds_that_cannot_be_asked_are_told_before_the_load() {
     tries(&kubevirt).exits_with(1).says(&["needs server=", "kubectl cluster-info"]);
     let more = format!("{kubevirt},server=https://127.0.0.1:9,vm=web1,token-file=/no/token");
     tries(&format!("{more},vn=x")).exits_with(1).says(&["no parameter 'vn'", "namespace"]);
+}
+
+#[test]
+fn several_machines_each_with_its_own_users() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("both.json").display().to_string();
+    let simulated = "simulated:memory=8MiB,dirty=0MiB/s,bandwidth=64MiB/s,downtime=100ms";
+    let args = ["migrate", "--trigger", simulated, "--trigger", simulated, "--order", "sequential"];
+    let times = ["--before", "500ms", "--after", "500ms", "--warmup", "200ms", "-o", &file];
+    let outcome = run(args.iter().chain(&times));
+    // Short phases on a busy machine leave reservations, which are told by machine.
+    assert!(matches!(outcome.code(), Some(0 | 4)), "{outcome:#?}");
+    let document: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(document["schema"], "loadgen-migrations/1");
+    assert_eq!(
+        (&document["whole"]["completed"], &document["order"]),
+        (&2.into(), &"sequential".into())
+    );
+    let total = |place: usize| {
+        let migration = &document["machines"][place]["report"]["migration"];
+        migration["total_migration_time_ms"]["trigger"].as_f64().unwrap()
+    };
+    let whole = document["whole"]["total_migration_time_ms"].as_f64().unwrap();
+    assert!(whole >= total(0) + total(1), "{whole}");
+    let text = run(["report", &file]).exits_with(0).stdout;
+    assert!(text.starts_with("SIMULATED live migration under load"), "{text}");
+    assert!(text.contains("==> machine 2 <=="), "{text}");
+    let html = dir.path().join("two.html").display().to_string();
+    run(["report", &file, "--html", &html]).exits_with(2).says(&["say of which with --machine N"]);
+    run(["compare", &file, &file]).exits_with(2).says(&["it is that of several machines"]);
+    run(["report", &file, "--machine", "3"]).exits_with(2).says(&["has machines 1 to 2"]);
+    run(["report", &file, "--machine", "2", "--html", &html]).exits_with(0);
+    assert!(std::fs::read_to_string(&html).unwrap().contains("<svg"));
+    // A machine's own report is one as any other.
+    let alone = dir.path().join("two.json").display().to_string();
+    run(["report", &file, "--machine", "2", "--format", "json", "-o", &alone]).exits_with(0);
+    run(["report", &alone, "--machine", "1"]).exits_with(2).says(&["--machine is of several"]);
+    assert!(run(["report", &alone]).exits_with(0).stdout.contains("migration"));
+}
+
+#[test]
+fn several_machines_that_do_not_go_together_are_refused() {
+    let moved = ["--trigger", "command:true", "--trigger", "command:true"];
+    let refused = |args: &[&str]| run(["migrate"].iter().chain(args)).exits_with(2);
+    let both = |args: &[&'static str]| [args, &moved].concat();
+    refused(&both(&["http://127.0.0.1:1/"]))
+        .says(&["2 triggers need a URL each, but 1 were given"]);
+    refused(&["http://127.0.0.1:1/", "--trigger", "command:true", "--order", "parallel"])
+        .says(&["--order needs more than one --trigger"]);
+    refused(&["http://127.0.0.1:1/", "http://127.0.0.1:2/", "--trigger", "command:true"])
+        .says(&["give a --trigger for each URL"]);
+    let urls = ["http://127.0.0.1:1/", "http://127.0.0.1:2/"];
+    refused(&both(&[urls[0], urls[1], "--also", "command:true"]))
+        .says(&["--also moves machines beside"]);
+    refused(&both(&[urls[0], urls[1], "--calls-log", "x.csv"]))
+        .says(&["--calls-log is for one machine"]);
+    refused(&both(&[urls[0], urls[1], "--order", "zigzag"])).says(&["parallel or sequential"]);
+    refused(&both(&[urls[0], urls[1], "--also-order", "after"])).says(&["for --also"]);
+    refused(&both(&[urls[0], urls[1], "--connect-to", "127.0.0.1:9"])).says(&["--connect-to"]);
+    let many = [["--trigger", "command:true"]; 65].concat();
+    refused(&many).says(&["at most 64 machines"]);
+}
+
+#[test]
+fn several_that_fail_are_told_and_objectives_are_not_judged_by_them() {
+    let (one, other) = (Target::start(&[]), Target::start(&[]));
+    let args = [
+        "migrate", &one.url, &other.url, "--warmup", "0s", "--before", "200ms", "--after", "200ms",
+    ];
+    let failing = ["--trigger", "command:false", "--trigger", "command:true"];
+    let sequential = ["--order", "sequential", "--slo", "p99<10s", "--rate", "50"];
+    let outcome = run(args.iter().chain(&failing).chain(&sequential)).exits_with(4);
+    let outcome = outcome.says(&[
+        "machine 2: the machine was not moved: machine 1 was not moved",
+        "the objectives were not judged: the run was not valid",
+    ]);
+    assert!(
+        outcome.stdout.contains(": 2 machines, moved one after the other; 0 completed"),
+        "{}",
+        outcome.stdout
+    );
+}
+
+/// What all of them need together counts, and is told before one is there.
+#[test]
+fn several_loads_that_need_more_descriptors_than_there_are() {
+    let program = loadgen(["migrate"]);
+    // Root could raise the limit.
+    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+    for (limit, told) in [(1500, "the loads of all machines: "), (2000, "machine 1: ")] {
+        let mut command = Command::new(if is_root { "setpriv" } else { "env" });
+        command.args(is_root.then_some("--bounding-set=-sys_resource"));
+        command.args(["prlimit", &format!("--nofile={limit}:{limit}")]).arg(program.get_program());
+        command.args(["migrate", "http://127.0.0.1:1/", "http://127.0.0.1:1/"]);
+        command.args(["--connections", "900", "--trigger", "command:true", "--trigger"]);
+        // Each needs 900 connections, and a few descriptors of its own.
+        command.args(["command:true", "--probe-rate", "0"]);
+        let outcome = command.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{said}");
+        assert!(said.contains(told), "{said}");
+    }
 }

@@ -82,6 +82,27 @@ fn lookup(plan: &Plan) -> Result<Option<Lookup>, RunError> {
     Ok(plan.target.resolves_again().then(|| Lookup::new(move || resolve(&place))))
 }
 
+/// Connections that a plan's loads may have open, and the descriptors that a run of it needs. Sessions
+/// without a limit of their own have as many as they can get, and count as none.
+pub(crate) fn descriptors(plan: &Plan) -> (u64, u64) {
+    // Every worker has an epoll instance.
+    let own = u64::from(plan.threads) + limits::SPARE_DESCRIPTORS;
+    if let Some(sessions) = plan.sessions() {
+        let connections = u64::from(sessions.open_connections.unwrap_or(0));
+        return (connections, connections + own);
+    }
+    let sum = |count: fn(&crate::Load) -> u32| -> u64 {
+        plan.loads().map(|load| u64::from(count(load).div_ceil(plan.shards()))).sum()
+    };
+    let connections = sum(|load| load.connections);
+    // Connections that wait for the server to close come on top.
+    let closing = sum(|s| match s.close {
+        CloseMode::Server if s.calls_per_connection > 0 => s.connections,
+        _ => 0,
+    });
+    (connections, connections + closing + own)
+}
+
 /// When the schedules end. After a number of calls in open loop it is when the next one
 /// would have come, so that rates are those of the schedule.
 fn ends_at(plan: &Plan, times: &Times) -> Nanos {
@@ -141,18 +162,7 @@ impl Engine {
             let settings = script::ScriptSettings::new(&plan, sessions)?;
             return Self::of_sessions(settings, tls, requests, plan);
         }
-        let sum = |count: fn(&crate::Load) -> u32| -> u64 {
-            plan.loads().map(|load| u64::from(count(load).div_ceil(plan.shards()))).sum()
-        };
-        let connections = sum(|load| load.connections);
-        // Connections that wait for the server to close come on top.
-        let closing = sum(|s| match s.close {
-            CloseMode::Server if s.calls_per_connection > 0 => s.connections,
-            _ => 0,
-        });
-        // Every worker has an epoll instance.
-        let own = u64::from(plan.threads) + limits::SPARE_DESCRIPTORS;
-        let wanted = connections + closing + own;
+        let (connections, wanted) = descriptors(&plan);
         let descriptor_limit = limits::raise_descriptor_limit(wanted);
         if descriptor_limit < wanted {
             return Err(RunError::Descriptors { wanted, limit: descriptor_limit });

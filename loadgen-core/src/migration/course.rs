@@ -7,6 +7,7 @@ use super::guarded::{About, Guarded};
 use super::milestone;
 use super::patience::Patience;
 use super::stage::{MigrationProgress, Stage};
+use super::turns::{Place, Turn};
 use super::{Context, Ending, Settled, TriggerError, convergence};
 use crate::clock::Clock;
 use crate::engine::RunHandle;
@@ -84,6 +85,16 @@ impl Watch<'_> {
         move || self.waits(Instant::now(), &mut grace)
     }
 
+    /// Whether the load was given up, or has broken down by itself.
+    fn is_broken(&self) -> bool {
+        self.handle.aborted().is_some() || self.handle.is_finished()
+    }
+
+    /// Whether the load does not go on as planned.
+    fn is_cut(&self) -> bool {
+        self.interrupted() || self.is_broken()
+    }
+
     /// Waits for the start of the load: its clock, or `None` when interrupted, or
     /// when the load has broken down by itself.
     fn started(&mut self) -> Option<Clock> {
@@ -93,11 +104,42 @@ impl Watch<'_> {
                 if let Some(clock) = self.handle.started_clock() {
                     return Some(clock);
                 }
-                if self.interrupted() || self.handle.is_finished() {
+                if self.is_cut() {
                     return None;
                 }
                 std::thread::sleep(TURN / LOOKS);
             }
+        }
+    }
+
+    /// Lets the load run until it is known what a machine that is ready is to do; `None` when
+    /// interrupted, or when the load has broken down by itself.
+    fn turn(&mut self, place: &Place) -> Option<Turn> {
+        place.is_ready();
+        loop {
+            self.show(Stage::Before, None);
+            if self.is_cut() {
+                return None;
+            }
+            // In the meantime, too.
+            let may_go = || !self.is_cut();
+            match place.turn(TURN, may_go) {
+                Turn::Wait => {}
+                turn => return Some(turn),
+            }
+        }
+    }
+
+    /// Lets the load run until no machine is moved any more.
+    fn wait_for_all(&mut self, place: &Place) {
+        loop {
+            if self.is_broken() {
+                return place.is_broken();
+            }
+            if self.interrupted() || place.are_all_over(TURN) {
+                return;
+            }
+            self.show(Stage::After, None);
         }
     }
 
@@ -107,7 +149,7 @@ impl Watch<'_> {
         let begin = Instant::now();
         loop {
             self.show(stage, None);
-            if self.interrupted() || self.handle.is_finished() {
+            if self.is_cut() {
                 return false;
             }
             let left = duration.saturating_sub(begin.elapsed());
@@ -130,6 +172,8 @@ pub(super) struct Course {
     /// What went wrong with the trigger.
     pub(super) trouble: Vec<String>,
     pub(super) interrupted: bool,
+    /// The load came to its migration, whatever became of that.
+    pub(super) is_through: bool,
 }
 
 impl Course {
@@ -139,19 +183,48 @@ impl Course {
         trigger: &mut Guarded,
         context: &Context,
         times: Times,
+        place: Option<&Place>,
     ) {
-        let Some(clock) = watch.started() else {
-            self.interrupted = watch.interrupted();
-            return;
-        };
+        self.go(&mut watch, trigger, context, (times, place));
+        if let Some(place) = place {
+            if watch.is_broken() {
+                place.is_broken();
+            }
+            let settled = self.settled.as_ref();
+            place.is_over(settled.is_some_and(|settled| settled.ending == Ending::Completed));
+            watch.wait_for_all(place);
+        }
+        if !watch.interrupted() && self.is_through {
+            watch.wait(Stage::After, times.after.unwrap_or(Duration::MAX));
+        }
+        self.interrupted = watch.interrupted();
+    }
+
+    /// Waits for the time to come, and for its turn, and migrates.
+    fn go(
+        &mut self,
+        watch: &mut Watch<'_>,
+        trigger: &mut Guarded,
+        context: &Context,
+        (times, place): (Times, Option<&Place>),
+    ) {
+        let Some(clock) = watch.started() else { return };
         let fire_at = times.warmup + times.before;
         let left = |at: Duration| at.saturating_sub(Duration::from_nanos(clock.now()));
         let ready = watch.wait(Stage::WarmingUp, left(times.warmup));
         if !(ready && watch.wait(Stage::Before, left(fire_at))) {
-            self.interrupted = watch.interrupted();
             return;
         }
-        if let Err(error) = self.migrate(&mut watch, trigger, context, times.limit) {
+        match place.map_or(Some(Turn::Go), |place| watch.turn(place)) {
+            Some(Turn::Go) => self.is_through = true,
+            Some(Turn::Stay(why)) => {
+                self.trouble.push(format!("the machine was not moved: {why}"));
+                self.is_through = true;
+                return;
+            }
+            Some(Turn::Wait) | None => return,
+        }
+        if let Err(error) = self.migrate(watch, trigger, context, times.limit) {
             let is_over = self.events.iter().any(|event| event.kind.is_final());
             let after = match &error {
                 TriggerError::Unanswered { .. } if !is_over => {
@@ -161,10 +234,6 @@ impl Course {
             };
             self.trouble.push(format!("the trigger broke down: {error}{after}"));
         }
-        if !watch.interrupted() {
-            watch.wait(Stage::After, times.after.unwrap_or(Duration::MAX));
-        }
-        self.interrupted = watch.interrupted();
     }
 
     /// Fires and follows the migration to its final event.

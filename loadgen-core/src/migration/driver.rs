@@ -14,11 +14,12 @@ use super::impact::{ImpactInput, impact};
 use super::patience::Patience;
 use super::reach::{self, Reach, ReachLog};
 use super::stage::MigrationProgress;
+use super::turns::Place;
 use super::{Context, ReachCheck, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
 use crate::engine::{Engine, Finished, RunHandle, unless_stopped};
 use crate::error::{PlanError, RunError};
-use crate::event::EventReport;
+use crate::event::{EventKind, EventReport};
 use crate::panicked::said;
 use crate::plan::{Load, Plan, nanos};
 use crate::record::{CallSink, Population, SinkContext};
@@ -61,6 +62,8 @@ pub struct MigrationRun {
     reach: (ReachCheck, f64),
     /// Makes what calls are handed out to.
     sinks: Option<Box<SinkOf>>,
+    /// Its place among several machines.
+    place: Option<Place>,
 }
 
 /// Makes a sink of a worker by its number and the names of tags.
@@ -86,6 +89,7 @@ impl MigrationRun {
             trial: 1,
             reach: (ReachCheck::Auto, reach::DEFAULT_RATE),
             sinks: None,
+            place: None,
         }
     }
 
@@ -146,6 +150,17 @@ impl MigrationRun {
         self
     }
 
+    /// The plan of its load.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// One of several: it is moved when it is its turn, and loaded until all are done.
+    pub(super) fn in_place(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
     /// Runs it. `interrupt`, once true, cancels a migration under way, ends the
     /// load and gives the report of what was measured until then. `observe` is
     /// called ten times a second, and at every event, in this thread; if it panics, the
@@ -186,7 +201,8 @@ impl MigrationRun {
         };
         self.check().map_err(RunError::from)?;
         if self.plan.call_log == 0 {
-            self.plan.call_log = CALL_LOG;
+            let machines = self.place.as_ref().map_or(1, Place::machines);
+            self.plan.call_log = CALL_LOG / machines as u64;
         }
         // The trigger is made ready before the load, so that this does not disturb
         // the baseline. Its clock is mapped to that of the load afterwards.
@@ -214,7 +230,8 @@ impl MigrationRun {
         reach.start(descriptors(&self.plan));
         let watch = Watch { handle: &handle, interrupt, observe };
         let mut course = Course { about, ..Course::default() };
-        course.follow(watch, &mut trigger, &context, times);
+        let place = self.place.take();
+        course.follow(watch, &mut trigger, &context, times, place.as_ref());
         // Given up, it is stopped already.
         if handle.aborted().is_none() {
             handle.stop();
@@ -227,8 +244,15 @@ impl MigrationRun {
         if let Some(clock) = origin {
             course.map_to(&context.clock, &clock);
             reach.map_to(&clock);
+            let accepted = course.events.iter().find(|event| event.kind == EventKind::Accepted);
+            if let Some((place, accepted)) = place.as_ref().zip(accepted) {
+                place.was_accepted(clock.to_monotonic(accepted.at));
+            }
         }
-        add_impact(&self.plan, &mut finished, &course, vm, &reach);
+        // While it waits for its turn others are moved.
+        let quiet = times.warmup.saturating_add(times.before).as_nanos();
+        let quiet = place.map_or(Nanos::MAX, |_| Nanos::try_from(quiet).unwrap_or(Nanos::MAX));
+        add_impact(&self.plan, &mut finished, &course, (vm, quiet), &reach);
         if let Some(said) = panic {
             let why = format!("the program's observer panicked: {said}; it was shown nothing more");
             finished.report.verdict.add([(VerdictStatus::Invalid, why)]);
@@ -309,9 +333,10 @@ fn add_impact(
     plan: &Plan,
     finished: &mut Finished,
     course: &Course,
-    vm: VmFacts,
+    known: (VmFacts, Nanos),
     reach: &ReachLog,
 ) {
+    let (vm, quiet_until) = known;
     let Finished { report, log, slow, connections, dates, pauses, load_end } = finished;
     let rate = |population| {
         let of = |load: &&Load| load.population() == population;
@@ -332,6 +357,7 @@ fn add_impact(
     input.simulated = course.about.is_simulated;
     input.strategy = course.about.strategy;
     input.warmup_end = nanos(plan.warmup_s);
+    input.quiet_until = quiet_until;
     input.established_per_s = rate(Population::Established);
     input.fresh_per_s = rate(Population::Fresh);
     let impact = impact(&input);

@@ -12,6 +12,8 @@ mod foreign_clock;
 mod guarded;
 mod handle;
 mod impact;
+#[cfg(test)]
+mod invented;
 mod libvirt;
 mod lists;
 mod milestone;
@@ -27,12 +29,14 @@ mod qmp;
 mod reach;
 #[cfg(feature = "clouds")]
 mod recipe;
+mod several;
 mod side;
 pub mod simulated;
 mod spec;
 mod stage;
 mod strategy;
 mod trigger;
+mod turns;
 
 #[cfg(feature = "clouds")]
 pub(crate) use api_client::{ApiAnswer, ApiClient, ApiRequest, Failure};
@@ -59,6 +63,10 @@ pub(crate) use reach::readings::{Span, silences};
 pub(crate) use reach::{Check, Fate, RATES, Reach, ReachLog, SettledChecks};
 #[cfg(feature = "clouds")]
 pub use recipe::{RecipeOptions, RecipeTrigger};
+pub use several::{
+    MOST_MACHINES, MachineProgress, MachineReport, Migrations, MigrationsError, MigrationsReport,
+    WholeMigration, WorstOutage, render_migrations_text,
+};
 pub use simulated::{SimulatedTrigger, SimulatedVm};
 pub use spec::{TriggerSpec, split_words};
 pub use stage::{MigrationProgress, Stage};
@@ -66,3 +74,4 @@ pub use strategy::PostcopyAfter;
 pub use trigger::{
     Context, Ending, MovedMachine, Settled, Strategy, Trigger, TriggerError, Truth, VmFacts,
 };
+pub use turns::MigrationOrder;

@@ -32,6 +32,9 @@ pub enum ReportError {
         if found.starts_with("loadgen-sweep/") {
             "it is that of a sweep; 'loadgen sweep' with the same options, resuming this file, writes \
              it in another form and measures nothing anew"
+        } else if found.starts_with("loadgen-migrations/") {
+            "it is that of several machines; 'loadgen report' with the number of a machine takes its \
+             report out of it"
         } else {
             "use the version of loadgen that wrote it"
         }
@@ -89,8 +92,12 @@ impl Report {
     /// [`ReportError`] with the line and column, the schema found, or the path of
     /// the field.
     pub fn from_json(text: &str) -> Result<Self, ReportError> {
-        let value: Value = serde_json::from_str(text).map_err(syntax)?;
-        match value.get("schema").map(|schema| schema.as_str()) {
+        Self::from_document(serde_json::from_str(text).map_err(syntax)?)
+    }
+
+    /// The same of a document that is part of another.
+    pub(crate) fn from_document(document: Value) -> Result<Self, ReportError> {
+        match document.get("schema").map(|schema| schema.as_str()) {
             None => return Err(ReportError::NoSchema),
             Some(Some(SCHEMA)) => {}
             Some(found) => {
@@ -98,7 +105,20 @@ impl Report {
                 return Err(ReportError::Schema { found: cell::clean(found) });
             }
         }
-        read(value)
+        read(document)
+    }
+}
+
+/// A document that is to be of a schema of the same family.
+pub(crate) fn document(text: &str, wanted: &'static str) -> Result<Value, ReportError> {
+    let value: Value = serde_json::from_str(text).map_err(syntax)?;
+    match value.get("schema").map(|schema| schema.as_str()) {
+        None => Err(ReportError::NoSchema),
+        Some(Some(found)) if found == wanted => Ok(value),
+        Some(found) => {
+            let found = cell::clean(found.unwrap_or("(not a text)"));
+            Err(ReportError::OtherSchema { found, wanted })
+        }
     }
 }
 

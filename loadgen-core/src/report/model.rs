@@ -295,6 +295,18 @@ pub enum VerdictStatus {
     Invalid,
 }
 
+impl VerdictStatus {
+    /// The word in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Degraded => "degraded",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 /// Calls per second of `measured_s`, by the moment at which it happened: what was
 /// started or answered only in the drain does not count. `None`: nothing was
 /// measured.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use super::point::SweepPoint;
 use super::report::SweepReport;
-use super::sections::verdict_word;
 use crate::report::csv::field;
 
 /// The points by demanded rate as CSV (RFC 4180, with `\n` line ends). Every
@@ -107,7 +106,7 @@ fn cells(point: &SweepPoint) -> Vec<String> {
         .map(some),
     );
     row.push(point.held.map(|held| held.to_string()).unwrap_or_default());
-    row.push(verdict_word(point.verdict.status).to_owned());
+    row.push(point.verdict.status.name().to_owned());
     row.push(point.interrupted.to_string());
     row
 }

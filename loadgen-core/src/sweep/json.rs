@@ -3,8 +3,7 @@
 use super::report::{SCHEMA, SweepReport};
 use crate::printable::printable_json;
 use crate::report::ReportError;
-use crate::report::json::{read, syntax};
-use crate::report::sections::cell;
+use crate::report::json::{document, read};
 
 impl SweepReport {
     /// The sweep as JSON, indented, with a newline at its end.
@@ -24,15 +23,6 @@ impl SweepReport {
     /// [`ReportError`] with the line and column, the schema found, or the path of
     /// the field.
     pub fn from_json(text: &str) -> Result<Self, ReportError> {
-        let value: serde_json::Value = serde_json::from_str(text).map_err(syntax)?;
-        match value.get("schema").map(|schema| schema.as_str()) {
-            None => return Err(ReportError::NoSchema),
-            Some(Some(SCHEMA)) => {}
-            Some(found) => {
-                let found = cell::clean(found.unwrap_or("(not a text)"));
-                return Err(ReportError::OtherSchema { found, wanted: SCHEMA });
-            }
-        }
-        read(value)
+        read(document(text, SCHEMA)?)
     }
 }

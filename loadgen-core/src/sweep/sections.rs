@@ -5,9 +5,9 @@ use super::migrations;
 use super::point::SweepPoint;
 use super::report::SweepReport;
 use super::search::SearchEnding;
+use crate::report::CallsFileReport;
 use crate::report::sections::{Section, calls_file, cell, is_lower_bound};
 use crate::report::text::{paragraph, render_section};
-use crate::report::{CallsFileReport, VerdictStatus};
 
 /// The sweep as text, with a newline at its end.
 #[must_use]
@@ -249,7 +249,7 @@ fn row(point: &SweepPoint, is_search: bool) -> Vec<String> {
         point.left_over.map_or_else(|| cell::NONE.to_owned(), |s| format!("{:.1} %", s * 100.0)),
     ]);
     row.push(held_word(point.held).to_owned());
-    let mut verdict = verdict_word(point.verdict.status).to_owned();
+    let mut verdict = point.verdict.status.name().to_owned();
     if point.interrupted {
         verdict.push_str(", interrupted");
     }
@@ -262,15 +262,6 @@ fn held_word(held: Option<bool>) -> &'static str {
         Some(true) => "yes",
         Some(false) => "no",
         None => cell::NONE,
-    }
-}
-
-/// As in the JSON.
-pub(super) fn verdict_word(status: VerdictStatus) -> &'static str {
-    match status {
-        VerdictStatus::Valid => "valid",
-        VerdictStatus::Degraded => "degraded",
-        VerdictStatus::Invalid => "invalid",
     }
 }
 

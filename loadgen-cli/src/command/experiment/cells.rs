@@ -13,8 +13,18 @@ use crate::command::migrate;
 use crate::exit::Failure;
 
 /// Options of `migrate` that an experiment has its own way for.
-const NOT_OF_A_TRIAL: [&str; 9] =
-    ["format", "output", "quiet", "trigger", "strategy", "also", "also-order", "slo", "help"];
+const NOT_OF_A_TRIAL: [&str; 10] = [
+    "format",
+    "output",
+    "quiet",
+    "trigger",
+    "order",
+    "strategy",
+    "also",
+    "also-order",
+    "slo",
+    "help",
+];
 
 /// Settings of the trigger.
 const OF_TRIGGER: [(&str, &str); 4] =
@@ -82,6 +92,7 @@ fn check_cell(file: &PlanFile, cell: &Cell) -> Result<Duration, Failure> {
         }
     }
     let args = parsed(&words).map_err(|error| of_clap(file, cell, &error))?;
+    args.check_one().map_err(|failure| in_cell(file, cell, failure))?;
     if !says {
         args.check().map_err(|failure| in_cell(file, cell, failure))?;
     }

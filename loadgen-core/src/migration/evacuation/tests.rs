@@ -1,118 +1,12 @@
 //! Several invented machines, each of which does what its script says.
 
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
-use std::thread::sleep;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 use super::*;
+use crate::migration::invented::{Invented, Log};
 
 const MS: Duration = Duration::from_millis(1);
-
-/// What all machines did, in the order of time.
-type Log = Arc<Mutex<Vec<String>>>;
-
-/// Stops, resumes and completes at once, or waits until it is cancelled.
-#[derive(Clone)]
-struct Invented {
-    name: &'static str,
-    log: Log,
-    clock: Option<Clock>,
-    script: Vec<EventKind>,
-    refuses: Option<&'static str>,
-    is_cancellable: bool,
-    ended: Arc<AtomicU32>,
-}
-
-impl Invented {
-    fn new(name: &'static str, log: &Log) -> Self {
-        let script = vec![EventKind::Stop, EventKind::Resume, EventKind::Completed];
-        Self {
-            name,
-            log: Arc::clone(log),
-            clock: None,
-            script,
-            refuses: None,
-            is_cancellable: true,
-            ended: Arc::default(),
-        }
-    }
-
-    fn that(mut self, script: &[EventKind]) -> Self {
-        self.script = script.to_vec();
-        self
-    }
-
-    fn that_refuses(mut self, what: &'static str) -> Self {
-        self.refuses = Some(what);
-        self
-    }
-
-    fn did(&self, what: &str) {
-        self.log.lock().unwrap().push(format!("{} {what}", self.name));
-    }
-
-    fn refused(&self, what: &str) -> Result<(), TriggerError> {
-        match self.refuses {
-            Some(refused) if refused == what => Err(TriggerError::refused(what, "not today")),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Trigger for Invented {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn check(&mut self) -> Result<(), TriggerError> {
-        self.refused("check")
-    }
-
-    fn arm(&mut self, context: &Context) -> Result<(), TriggerError> {
-        self.clock = Some(context.clock);
-        self.refused("arm")
-    }
-
-    fn fire(&mut self) -> Result<(), TriggerError> {
-        self.refused("fire")?;
-        self.did("fired");
-        Ok(())
-    }
-
-    fn next_event(&mut self, timeout: Duration) -> Result<Option<Event>, TriggerError> {
-        self.refused("next_event")?;
-        if self.script.is_empty() {
-            sleep(timeout.min(MS));
-            return Ok(None);
-        }
-        let kind = self.script.remove(0);
-        self.did(kind.name());
-        let now = self.clock.unwrap().now();
-        Ok(Some(Event::new(kind, now, 7, self.name)))
-    }
-
-    fn cancel(&mut self) -> Result<(), TriggerError> {
-        self.did("asked to cancel");
-        if !self.is_cancellable {
-            return Err(TriggerError::Unsupported("post-copy has begun"));
-        }
-        self.script = vec![EventKind::Cancelled];
-        Ok(())
-    }
-
-    fn settle(&mut self, last: &Event) -> Result<Settled, TriggerError> {
-        let mut settled = Settled::of(last);
-        settled.transferred_bytes = Some(100);
-        settled.hypervisor_total = Some(9 * MS);
-        Ok(settled)
-    }
-}
-
-impl Drop for Invented {
-    fn drop(&mut self) {
-        self.ended.fetch_add(1, SeqCst);
-    }
-}
 
 fn evacuation(order: EvacuationOrder, machines: Vec<Invented>) -> Evacuation {
     let mut machines = machines.into_iter();

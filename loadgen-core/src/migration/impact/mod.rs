@@ -80,6 +80,9 @@ pub struct ImpactInput<'a> {
     pub strategy: Option<Strategy>,
     /// End of the warm-up; 0: there was none.
     pub warmup_end: Nanos,
+    /// Until when it is quiet: what comes later is not normal, also if it is before the firing.
+    /// `Nanos::MAX`: all of the time until the firing is.
+    pub quiet_until: Nanos,
     /// When the schedules ended or were stopped: no call starts after it.
     pub load_end: Nanos,
     /// Intended calls a second of kept-alive clients; `None`: no such load, or
@@ -115,6 +118,7 @@ impl<'a> ImpactInput<'a> {
             simulated: false,
             strategy: None,
             warmup_end: 0,
+            quiet_until: Nanos::MAX,
             load_end,
             established_per_s: None,
             fresh_per_s: None,

@@ -147,8 +147,8 @@ fn brownout(view: &View<'_>, start: Nanos, end: Nanos, dark: &[Gap]) -> (Nanos, 
 /// ∫ (response time − mean before) dt in s², by the mean of each window. A window
 /// without calls is as the one before it.
 fn response_area(view: &View<'_>, fired: Nanos, end: Nanos) -> Option<f64> {
-    let (before, _) = view.before()?;
-    let usual = mean(view, view.intended(before, fired).iter().filter(|call| call.done < fired))?;
+    let (start, before) = view.before()?;
+    let usual = mean(view, view.intended(start, before).iter().filter(|call| call.done < before))?;
     let (mut area, mut last) = (0.0, usual);
     for (from, to) in windows(fired, end) {
         last = mean(view, view.intended(from, to).iter()).unwrap_or(last);

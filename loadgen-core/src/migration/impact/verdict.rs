@@ -82,6 +82,8 @@ fn of_migration(view: &View<'_>, migration: &Migration) -> Vec<Reason> {
             "the migration was cancelled{why}: the figures show an attempt{}",
             if why.is_empty() { "; repeat the run" } else { "" }
         )),
+        // Nothing ends that never began.
+        None if view.marks.fired.is_none() => {}
         None => invalid(
             "it was never learnt how the migration ended: look at the log of the trigger, give \
              it more time, and repeat the run"
@@ -202,7 +204,7 @@ fn of_load(view: &View<'_>) -> Vec<Reason> {
 /// Whether the time before the firing can serve as what is normal.
 fn of_baseline(view: &View<'_>, population: Population) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    let Some((start, fired)) = view.before() else {
+    let Some((start, end)) = view.before() else {
         // Told once, by the first population that has calls.
         let first = view.calls.first().map(|call| call.population);
         if view.marks.fired.is_some() && first == Some(population) {
@@ -219,14 +221,14 @@ fn of_baseline(view: &View<'_>, population: Population) -> Vec<Reason> {
     let of = |calls: &[CallRecord]| -> Vec<CallRecord> {
         calls.iter().filter(|call| call.population == population).copied().collect()
     };
-    let mut before = of(view.intended(start, fired));
+    let mut before = of(view.intended(start, end));
     // Calls that a pause of ours had its part in show nothing of the service.
     before.retain(|call| !view.own.touches(call));
     if !view.calls.iter().any(|call| call.population == population) {
         return reasons;
     }
     let good: Vec<&CallRecord> =
-        before.iter().filter(|call| call.outcome.is_good() && call.done < fired).collect();
+        before.iter().filter(|call| call.outcome.is_good() && call.done < end).collect();
     if good.len() < LEAST_BASELINE {
         reasons.push((
             Degraded,
@@ -241,9 +243,9 @@ fn of_baseline(view: &View<'_>, population: Population) -> Vec<Reason> {
         // Replies under way at the firing are no shortfall: as many as a service
         // time holds, by its median (which waiting in our queue does not raise).
         let service = rank(good.iter().map(|c| c.done.saturating_sub(c.sent)).collect(), 1, 2);
-        let per_s = before.len() as f64 / as_seconds(fired - start);
+        let per_s = before.len() as f64 / as_seconds(end - start);
         let under_way = (per_s * as_seconds(service.unwrap_or(0))).ceil() + 1.0;
-        let replies = view.completed(population, start, fired).iter();
+        let replies = view.completed(population, start, end).iter();
         let replies = replies.filter(|call| !view.own.touches(call)).count() as f64;
         let short = before.len() as f64 - replies - under_way;
         if short > 0.01 * before.len() as f64 {
@@ -259,7 +261,7 @@ fn of_baseline(view: &View<'_>, population: Population) -> Vec<Reason> {
             ));
         }
     }
-    let middle = start + (fired - start) / 2;
+    let middle = start + (end - start) / 2;
     let p95 = |half: fn(Nanos, Nanos) -> bool| {
         rank(
             good.iter().filter(|c| half(c.intended, middle)).map(|c| response(c)).collect(),

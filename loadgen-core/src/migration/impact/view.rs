@@ -25,7 +25,7 @@ pub(super) struct View<'a> {
 }
 
 /// What was normal for a population: its good replies that were complete before
-/// the firing, without those that were to start in the warm-up, and those that a pause
+/// the firing, and while it was quiet, without those that were to start in the warm-up, and those that a pause
 /// of our own had its part in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Baseline {
@@ -59,7 +59,7 @@ impl<'a> View<'a> {
         let baselines = [0, 1].map(|k: usize| {
             let before = |call: &&CallRecord| {
                 call.intended >= input.warmup_end
-                    && marks.fired.is_none_or(|f| call.done < f)
+                    && marks.fired.is_none_or(|f| call.done < f.min(input.quiet_until))
                     && !own.touches(call)
             };
             let good: Vec<&CallRecord> = good[k].iter().filter(before).collect();
@@ -113,10 +113,11 @@ impl<'a> View<'a> {
         &good[from..to.max(from)]
     }
 
-    /// The span before the firing that counts as normal: `[warm-up end, fired)`.
+    /// The span before the firing that counts as normal: from the end of the warm-up to the
+    /// firing, or to the end of the quiet before it.
     pub(super) fn before(&self) -> Option<(Nanos, Nanos)> {
-        let fired = self.marks.fired?.min(self.input.load_end);
-        (self.input.warmup_end < fired).then_some((self.input.warmup_end, fired))
+        let end = self.marks.fired?.min(self.input.load_end).min(self.input.quiet_until);
+        (self.input.warmup_end < end).then_some((self.input.warmup_end, end))
     }
 
     /// When a call left, as far as the log tells: at the earliest, and at the latest. A new

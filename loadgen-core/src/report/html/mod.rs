@@ -11,7 +11,7 @@ mod tests;
 #[cfg(feature = "charts")]
 use super::chart::{self, View};
 use super::sections::{self, Events, Section, cell};
-use super::{Migration, Report, VerdictStatus};
+use super::{Migration, Report};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -71,11 +71,7 @@ fn header(page: &mut String, report: &Report, head: &sections::Head) {
     page.push_str(&format!("<h1>{}</h1>\n", escape(&head.title)));
     page.push_str(&format!("<p class=\"target\">{}</p>\n", escape(report.plan.target().url())));
     page.push_str("</header>\n<section>\n");
-    let class = match report.verdict.status {
-        VerdictStatus::Valid => "valid",
-        VerdictStatus::Degraded => "degraded",
-        VerdictStatus::Invalid => "invalid",
-    };
+    let class = report.verdict.status.name();
     page.push_str(&format!(
         "<h2>Verdict: <span class=\"verdict {class}\">{}</span></h2>\n",
         head.verdict

@@ -175,3 +175,29 @@ fn a_stopped_machine_is_complete_before_it_runs() {
     let run = Run::new().without(&EventKind::Completed).with(EventKind::Completed, 5_200 * MS);
     near(run.impact().migration.total_migration_time_ms.trigger, 1_304.0);
 }
+
+#[test]
+fn what_comes_after_the_quiet_is_not_normal() {
+    // From 2.5 s to the firing others are moved: every fifth call takes 95 ms, the rest is lost.
+    let disturbed = Run::new().map(|call| match call.intended / MS {
+        2_500..4_000 if !call.intended.is_multiple_of(50 * MS) => None,
+        2_500..4_000 => Some(CallRecord { done: call.intended + 95 * MS, ..call }),
+        _ => Some(call),
+    });
+    let of = |quiet_until| {
+        let impact = Run { quiet_until, ..disturbed.clone() }.impact();
+        (impact.migration.outage_ms.established.clone().unwrap(), impact)
+    };
+    let (quiet, alone) = (of(2_500 * MS), Run::new().impact().migration);
+    near(quiet.0.threshold, 30.0);
+    near(quiet.0.baseline_longest_gap, 10.0);
+    near(quiet.0.longest_gap, 315.0);
+    let same =
+        |m: &Migration| (m.recovery_ms, m.brownout_ms, m.calls_late, m.degradation_response_s2);
+    assert_eq!(same(&quiet.1.migration), same(&alone));
+    assert_eq!(quiet.1.reasons, []);
+    // Taken for normal, they hide what the migration did.
+    let loud = of(Nanos::MAX);
+    assert!(loud.0.threshold > Some(100.0) && loud.0.baseline_longest_gap > Some(50.0), "{loud:?}");
+    assert_ne!(same(&loud.1.migration), same(&alone));
+}

@@ -28,6 +28,7 @@ struct Run {
     dates: Vec<DateSample>,
     reach: Option<ReachLog>,
     pauses: Option<PauseLog>,
+    quiet_until: Nanos,
 }
 
 fn call(intended: Nanos, done: Nanos) -> CallRecord {
@@ -95,6 +96,7 @@ impl Run {
             dates: Vec::new(),
             reach: None,
             pauses: None,
+            quiet_until: Nanos::MAX,
         }
     }
 
@@ -127,6 +129,7 @@ impl Run {
         input.settled = self.settled.as_ref();
         input.strategy = Some(self.strategy);
         input.warmup_end = 1_000 * MS;
+        input.quiet_until = self.quiet_until;
         input.established_per_s = Some(100.0);
         if self.calls.iter().any(|call| call.population == Population::Fresh) {
             input.fresh_per_s = Some(100.0);
