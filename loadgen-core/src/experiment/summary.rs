@@ -13,8 +13,7 @@ use super::metric::{Metric, Unit, Worse};
 use super::plan::ExperimentPlan;
 use super::store;
 use super::trial::{Trial, agenda_after};
-use crate::report::json::{read_planless, syntax};
-use crate::report::sections::cell::clean;
+use crate::report::json::{document, read_planless};
 use crate::report::{ReportError, Tool};
 
 /// Name and version of the document.
@@ -159,15 +158,7 @@ impl Summary {
     /// # Errors
     /// [`ReportError`] with the line and column, the schema found, or the path of the field.
     pub fn from_json(text: &str) -> Result<Self, ReportError> {
-        let value: serde_json::Value = serde_json::from_str(text).map_err(syntax)?;
-        match value.get("schema").map(|schema| schema.as_str()) {
-            None => Err(ReportError::NoSchema),
-            Some(Some(SCHEMA)) => read_planless(value),
-            Some(found) => {
-                let found = clean(found.unwrap_or("(not a text)"));
-                Err(ReportError::OtherSchema { found, wanted: SCHEMA })
-            }
-        }
+        read_planless(document(text, SCHEMA)?)
     }
 }
 
