@@ -12,7 +12,7 @@ use source::{Imports, imports};
 
 /// The rooms, from the lowest up: each may import from those before it alone.
 /// `net/sys` is by itself: it knows the kernel and nothing of ours.
-const ROOMS: [&str; 39] = [
+const ROOMS: [&str; 40] = [
     "net/sys",
     "background",
     "base64_bytes",
@@ -25,6 +25,7 @@ const ROOMS: [&str; 39] = [
     "shell_words",
     "stats",
     "units",
+    "model",
     "clock",
     "abort",
     "event",

@@ -9,6 +9,7 @@
 
 mod bootstrap;
 mod confidence;
+mod line;
 mod many;
 mod paired;
 mod planning;
@@ -21,6 +22,7 @@ mod two_samples;
 
 pub use bootstrap::{Bootstrap, Statistic, bootstrap};
 pub use confidence::Confidence;
+pub use line::Line;
 pub use many::{Ranked, friedman, holm, kruskal_wallis};
 pub use paired::{Paired, paired};
 pub use planning::{trials_for_mean, trials_for_ratio};

@@ -199,3 +199,22 @@ fn shares_of_many() {
     assert_eq!(proportion_interval(1, 0, Confidence::P95), None);
     assert_eq!(proportion_interval(2, 1, Confidence::P95), None);
 }
+
+#[test]
+fn lines() {
+    for (input, expect) in vectors("cpu_regression") {
+        let (x, y) = (numbers(&input["x"]), numbers(&input["y"]));
+        let line = Line::through(&x.into_iter().zip(y).collect::<Vec<_>>()).unwrap();
+        close("intercept", &expect["intercept"], line.intercept);
+        close("slope", &expect["slope"], line.slope);
+        close("error", &expect["se_intercept"], line.intercept_error.unwrap());
+        close("error", &expect["se_slope"], line.slope_error.unwrap());
+        close("r2", &expect["r2"], line.r2.unwrap());
+        let slope = line.slope_interval(Confidence::P95).unwrap();
+        close("low", &expect["ci_slope"][0], slope.low);
+        close("high", &expect["ci_slope"][1], slope.high);
+        let intercept = line.intercept_interval(Confidence::P95).unwrap();
+        close("low", &expect["ci_intercept"][0], intercept.low);
+        close("high", &expect["ci_intercept"][1], intercept.high);
+    }
+}

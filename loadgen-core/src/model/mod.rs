@@ -1,0 +1,11 @@
+//! Models: what is to be expected of migrations and of the machines that are moved, before it is
+//! measured, or between measurements.
+//!
+//! **It is** formulas and small solvers, each with its source, pure and without a clock. **It is
+//! not** a measurement: what a model says is as good as the numbers that it is given.
+
+mod error;
+pub mod migration;
+pub mod users;
+
+pub use error::ModelError;
