@@ -67,7 +67,7 @@
 //! | `stats` | yes | intervals, tests and effect sizes over trials |
 //! | `watch` | yes | freezes of a target, found while a load goes on |
 //! | `experiment` | yes | many migrations by a plan, with statistics |
-//! | `model` | yes | models: what is to be expected of a migration |
+//! | `model` | yes | models: what is to be expected of migrations, and of availability |
 //! | `target-server` | yes | a server to try things on |
 //! | `tokio` | no | runs that are awaited inside of a program on tokio |
 //!

@@ -4,6 +4,7 @@
 //! **It is** formulas and small solvers, each with its source, pure and without a clock. **It is
 //! not** a measurement: what a model says is as good as the numbers that it is given.
 
+pub mod availability;
 mod error;
 pub mod migration;
 pub mod users;
