@@ -6,6 +6,7 @@
 mod assemble;
 mod catch_up;
 mod connection;
+mod descriptors;
 mod destination;
 #[cfg(test)]
 mod destination_tests;
@@ -36,6 +37,7 @@ use std::sync::{Arc, Mutex};
 use std::thread as os_thread;
 
 pub(crate) use assemble::Finished;
+pub(crate) use descriptors::descriptors;
 use destination::{BELL, Destination};
 use handle::EndOnDrop;
 #[cfg(feature = "tokio")]
@@ -61,7 +63,7 @@ use crate::net::poll::Poll;
 use crate::net::resolver::resolve;
 use crate::net::tls::{Tls, TlsError, TlsSettings};
 use crate::net::{SocketOptions, limits, socket};
-use crate::plan::{CloseMode, Plan, nanos};
+use crate::plan::{Plan, nanos};
 use crate::protocol::Protocol;
 use crate::protocol::http1::{ReplyParser, TolerantReader};
 use crate::record::{CallLog, CallSink, Recorder, SinkContext, Timeline};
@@ -80,27 +82,6 @@ fn encryption(plan: &Plan, tls: &Tls) -> Result<TlsSettings, TlsError> {
 fn lookup(plan: &Plan) -> Result<Option<Lookup>, RunError> {
     let place = plan.target.place()?;
     Ok(plan.target.resolves_again().then(|| Lookup::new(move || resolve(&place))))
-}
-
-/// Connections that a plan's loads may have open, and the descriptors that a run of it needs. Sessions
-/// without a limit of their own have as many as they can get, and count as none.
-pub(crate) fn descriptors(plan: &Plan) -> (u64, u64) {
-    // Every worker has an epoll instance.
-    let own = u64::from(plan.threads) + limits::SPARE_DESCRIPTORS;
-    if let Some(sessions) = plan.sessions() {
-        let connections = u64::from(sessions.open_connections.unwrap_or(0));
-        return (connections, connections + own);
-    }
-    let sum = |count: fn(&crate::Load) -> u32| -> u64 {
-        plan.loads().map(|load| u64::from(count(load).div_ceil(plan.shards()))).sum()
-    };
-    let connections = sum(|load| load.connections);
-    // Connections that wait for the server to close come on top.
-    let closing = sum(|s| match s.close {
-        CloseMode::Server if s.calls_per_connection > 0 => s.connections,
-        _ => 0,
-    });
-    (connections, connections + closing + own)
 }
 
 /// When the schedules end. After a number of calls in open loop it is when the next one

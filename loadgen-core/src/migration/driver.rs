@@ -8,13 +8,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::course::{CANCEL_GRACE, Course, Times, Watch, drain};
+use super::course::{CANCEL_GRACE, Course, Times, drain};
 use super::guarded::{About, Guarded};
 use super::impact::{ImpactInput, impact};
 use super::patience::Patience;
 use super::reach::{self, Reach, ReachLog};
 use super::stage::MigrationProgress;
 use super::turns::Place;
+use super::waiting::Watch;
 use super::{Context, ReachCheck, Trigger, TriggerError, VmFacts};
 use crate::clock::{Clock, Nanos};
 use crate::engine::{Engine, Finished, RunHandle, unless_stopped};
@@ -227,7 +228,7 @@ impl MigrationRun {
         };
         // Whatever breaks from here on, no load is left behind.
         let handle = start(self.plan.clone())?.stop_on_drop();
-        reach.start(descriptors(&self.plan));
+        reach.start(most_descriptors(&self.plan));
         let watch = Watch { handle: &handle, interrupt, observe };
         let mut course = Course { about, ..Course::default() };
         let place = self.place.take();
@@ -380,10 +381,10 @@ fn add_impact(
     }
 }
 
-/// Descriptors that a load may have open: its connections, as many more that close, and
+/// The most descriptors that a load may have open: its connections, as many more that close, and
 /// what the process has beside them. Sessions without a limit of their own have as many as
 /// they can get: of those the few of a reach check are no matter.
-pub(crate) fn descriptors(plan: &Plan) -> u64 {
+pub(crate) fn most_descriptors(plan: &Plan) -> u64 {
     let main = match plan.sessions() {
         None => plan.load.connections,
         Some(sessions) => sessions.open_connections.unwrap_or(0),
@@ -403,9 +404,9 @@ mod tests {
         let load = Load::established(Schedule::constant(1.0)).with_connections(1_000_000);
         let plan = Plan::new(Target::parse("http://h/").unwrap(), load);
         let sessions = Sessions::connections(2);
-        assert!(descriptors(&plan) > 2_000_000);
-        assert!(descriptors(&plan.clone().with_sessions(sessions.clone())) < 1_000);
+        assert!(most_descriptors(&plan) > 2_000_000);
+        assert!(most_descriptors(&plan.clone().with_sessions(sessions.clone())) < 1_000);
         let limited = Sessions { open_connections: Some(5_000), ..sessions };
-        assert!((10_000..11_000).contains(&descriptors(&plan.with_sessions(limited))));
+        assert!((10_000..11_000).contains(&most_descriptors(&plan.with_sessions(limited))));
     }
 }

@@ -37,13 +37,14 @@ mod stage;
 mod strategy;
 mod trigger;
 mod turns;
+mod waiting;
 
 #[cfg(feature = "clouds")]
 pub(crate) use api_client::{ApiAnswer, ApiClient, ApiRequest, Failure};
 pub use command::CommandTrigger;
 #[cfg(feature = "clouds")]
 pub(crate) use command::unix_time;
-pub(crate) use driver::descriptors;
+pub(crate) use driver::most_descriptors;
 pub use driver::{MigrationError, MigrationRun};
 pub use evacuation::{Evacuation, EvacuationOrder};
 pub use foreign_clock::HypervisorClock;

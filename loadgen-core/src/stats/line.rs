@@ -22,8 +22,8 @@ pub struct Line {
 }
 
 impl Line {
-    /// Through points `(x, y)`. `None` with fewer than two different x, or with a number that is not
-    /// finite.
+    /// Through points `(x, y)`. `None` with fewer than two different x, or with a number that is
+    /// not finite.
     ///
     /// ```
     /// use loadgen_core::stats::Line;

@@ -18,7 +18,7 @@ use super::watcher::Watcher;
 use crate::clock::{Clock, Nanos, as_millis, as_nanos, rfc3339};
 use crate::engine::{Engine, Snapshot};
 use crate::error::{PlanError, RunError};
-use crate::migration::{RATES, ReachCheck, descriptors};
+use crate::migration::{RATES, ReachCheck, most_descriptors};
 use crate::panicked::said;
 use crate::plan::{Load, Plan};
 use crate::record::Population;
@@ -160,7 +160,7 @@ impl Watch {
         let mut notices = Beside::start(&self.notices, stop)?;
         let handle = engine.start()?.stop_on_drop();
         let clock = handle.clock().ok_or(RunError::WorkerPanicked)?;
-        let descriptors = descriptors(&self.plan);
+        let descriptors = most_descriptors(&self.plan);
         for asked in [Some(&mut machine), neighbour.as_mut()].into_iter().flatten() {
             asked.start(descriptors);
         }

@@ -2,9 +2,9 @@
 //! what the users of each feel, and what all of it came to.
 //!
 //! **It is** a run for each machine, all at the same time, of which only the moments of moving are
-//! tied (`turns`): each has its own report, with the impact of its own migration, while the
-//! others' go on. **It is not** [`Evacuation`](super::Evacuation), where one machine is under load and others
-//! are moved beside it.
+//! tied (`turns`): each has its own report, with the impact of its own migration, while the others'
+//! go on. **It is not** [`Evacuation`](super::Evacuation), where one machine is under load and
+//! others are moved beside it.
 
 mod report;
 #[cfg(test)]
@@ -113,10 +113,10 @@ impl Migrations {
     /// Runs them. No machine is moved before the loads of all have had their time
     /// [before](MigrationRun::with_before); each load goes on until all machines are done, and the
     /// time [after](MigrationRun::with_after). Once the load of one breaks down or is given up, no
-    /// further machine is moved. What is normal for a machine is what its time before shows, without the
-    /// wait for its turn. `interrupt`, once true, cancels migrations under way, and
-    /// ends all. `observe` is called in this thread; if it panics, the report says so, and it is not
-    /// called any more.
+    /// further machine is moved. What is normal for a machine is what its time before shows,
+    /// without the wait for its turn. `interrupt`, once true, cancels migrations under way, and
+    /// ends all. `observe` is called in this thread; if it panics, the report says so, and it is
+    /// not called any more.
     ///
     /// # Errors
     /// [`MigrationsError`] if a machine could not be prepared, so that none was moved. What breaks

@@ -53,8 +53,8 @@ pub struct WholeMigration {
     /// From the first migration that was accepted to the end of the last one, in ms; `None` unless
     /// all completed.
     pub total_migration_time_ms: Option<f64>,
-    /// The longest outage of kept-alive clients of any machine by its own migration; `None` unless it
-    /// is known of each.
+    /// The longest outage of kept-alive clients of any machine by its own migration; `None` unless
+    /// it is known of each.
     pub worst_outage_established: Option<WorstOutage>,
     /// The same of newcomers.
     pub worst_outage_fresh: Option<WorstOutage>,

@@ -284,7 +284,7 @@ mod tests {
     }
 
     fn timed(name: &str, rate: f64, from: &str, to: &str) -> Transition {
-        Transition::with_rate(name, rate).taking(from, 1).giving(to, 1)
+        Transition::at_rate(name, rate).taking(from, 1).giving(to, 1)
     }
 
     fn at_once(name: &str, from: &str, to: &str) -> Transition {
@@ -299,10 +299,10 @@ mod tests {
             &places,
             [
                 timed("leave", 3.0, "on", "choice"),
-                at_once("again", "choice", "round").weighing(5.0),
+                at_once("again", "choice", "round").with_weight(5.0),
                 at_once("back", "round", "choice"),
                 at_once("to_x", "choice", "x"),
-                at_once("to_y", "choice", "y").weighing(4.0),
+                at_once("to_y", "choice", "y").with_weight(4.0),
                 timed("x_back", 1.0, "x", "on"),
                 timed("y_back", 2.0, "y", "on"),
             ],
@@ -323,7 +323,7 @@ mod tests {
             &[("choice", 1), ("x", 0), ("y", 0)],
             [
                 at_once("to_x", "choice", "x"),
-                at_once("to_y", "choice", "y").weighing(3.0),
+                at_once("to_y", "choice", "y").with_weight(3.0),
                 timed("x_y", 1.0, "x", "y"),
                 timed("y_x", 1.0, "y", "x"),
             ],
@@ -343,8 +343,8 @@ mod tests {
                 timed("never", 1e6, "b", "a"),
                 timed("a_b", 1.0, "a", "b"),
                 timed("c_a", 1.0, "c", "a"),
-                at_once("b_a", "b", "a").weighing(1e6),
-                at_once("b_c", "b", "c").before_those_below(1),
+                at_once("b_a", "b", "a").with_weight(1e6),
+                at_once("b_c", "b", "c").with_priority(1),
             ],
         );
         let reached = net.explore("a").unwrap();
@@ -364,7 +364,7 @@ mod tests {
             "immediate transitions go round without an end: 'there' and 'back'; give one of them a \
              guard, or a time"
         );
-        let grows = net(&[("a", 0)], [Transition::with_rate("more", 1.0).giving("a", 1)]);
+        let grows = net(&[("a", 0)], [Transition::at_rate("more", 1.0).giving("a", 1)]);
         let error = told(grows, "a");
         assert!(error.contains("more than 10000 markings") && error.contains("'a'"), "{error}");
         let grows = net(&[("a", 0)], [Transition::immediate("more").giving("a", 1)]);
@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(still.explore("a").unwrap().chain().states()[0].name, "a");
         assert!(told(still.clone(), "b").contains("there is no 'b'"));
         assert_eq!(told(still, "1 / (a - 1)"), "'1 / (a - 1)' is no number where there is 'a'");
-        let guard = Transition::with_rate("t", 1.0).guarded("1 / (a - 1) > 0");
+        let guard = Transition::at_rate("t", 1.0).guarded("1 / (a - 1) > 0");
         let error = told(net(&[("a", 1)], [guard]), "a");
         assert_eq!(error, "the guard of the transition 't' divides by 0 where there is 'a'");
     }

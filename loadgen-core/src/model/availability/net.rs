@@ -6,13 +6,13 @@ use super::net_error::NetError;
 /// Rates and weights with which can be computed.
 const SOUND: std::ops::RangeInclusive<f64> = 1e-100..=1e100;
 
-/// A generalised stochastic Petri net (Ajmone Marsan, Conte & Balbo, *ACM TOCS* 2, 1984) with guards:
-/// places with tokens, and transitions that take tokens and give others, after a time that follows
-/// an exponential law, or at once.
+/// A generalised stochastic Petri net (Ajmone Marsan, Conte & Balbo, *ACM TOCS* 2, 1984) with
+/// guards: places with tokens, and transitions that take tokens and give others, after a time that
+/// follows an exponential law, or at once.
 ///
 /// A timed transition has its rate whatever number of tokens there is (one server). Where an
-/// immediate transition is possible, no timed one goes: of those with the highest priority one goes,
-/// by their weights.
+/// immediate transition is possible, no timed one goes: of those with the highest priority one
+/// goes, by their weights.
 ///
 /// ```
 /// use loadgen_core::model::availability::{Net, Transition};
@@ -24,10 +24,10 @@ const SOUND: std::ops::RangeInclusive<f64> = 1e-100..=1e100;
 ///     .with_place("machine", 1)?
 ///     .with_place("lost", 0)?;
 /// for transition in [
-///     Transition::with_mean("fails", 2654.0).taking("hosts", 1).giving("broken", 1)
+///     Transition::after_mean("fails", 2654.0).taking("hosts", 1).giving("broken", 1)
 ///         .taking("machine", 1).giving("lost", 1),
-///     Transition::with_mean("repaired", 5.0 / 3.0).taking("broken", 1).giving("hosts", 1),
-///     Transition::with_mean("starts", 30.0 / 3600.0).taking("lost", 1).giving("machine", 1)
+///     Transition::after_mean("repaired", 5.0 / 3.0).taking("broken", 1).giving("hosts", 1),
+///     Transition::after_mean("starts", 30.0 / 3600.0).taking("lost", 1).giving("machine", 1)
 ///         .guarded("hosts > 0"),
 /// ] {
 ///     net = net.with_transition(transition)?;
@@ -84,14 +84,14 @@ impl Transition {
 
     /// One that goes at this rate, per unit of time.
     #[must_use]
-    pub fn with_rate(name: impl Into<String>, rate: f64) -> Self {
+    pub fn at_rate(name: impl Into<String>, rate: f64) -> Self {
         Self::new(name, Kind::Timed { rate })
     }
 
     /// One that goes after this time in the mean.
     #[must_use]
-    pub fn with_mean(name: impl Into<String>, mean: f64) -> Self {
-        Self::with_rate(name, 1.0 / mean)
+    pub fn after_mean(name: impl Into<String>, mean: f64) -> Self {
+        Self::at_rate(name, 1.0 / mean)
     }
 
     /// One that goes at once, with weight 1 and priority 0.
@@ -100,10 +100,10 @@ impl Transition {
         Self::new(name, Kind::Immediate { weight: 1.0, priority: 0 })
     }
 
-    /// With this weight among immediate ones of the same priority; it makes no difference to a timed
-    /// one.
+    /// With this weight among immediate ones of the same priority; it makes no difference to a
+    /// timed one.
     #[must_use]
-    pub fn weighing(mut self, more: f64) -> Self {
+    pub fn with_weight(mut self, more: f64) -> Self {
         if let Kind::Immediate { weight, .. } = &mut self.kind {
             *weight = more;
         }
@@ -113,7 +113,7 @@ impl Transition {
     /// With this priority among immediate ones: the highest that is possible goes. It makes no
     /// difference to a timed one.
     #[must_use]
-    pub fn before_those_below(mut self, level: u32) -> Self {
+    pub fn with_priority(mut self, level: u32) -> Self {
         if let Kind::Immediate { priority, .. } = &mut self.kind {
             *priority = level;
         }
@@ -268,7 +268,7 @@ mod tests {
             assert!(told(net().with_place(name, 0)).contains("letters, digits"), "{name}");
         }
         assert_eq!(told(net().with_place("a", 0)), "there are two places 'a'");
-        let one = || Transition::with_mean("t", 2.0);
+        let one = || Transition::after_mean("t", 2.0);
         assert_eq!(
             told(net().with_transition(one().taking("b", 1))),
             "the transition 't' names the place 'b': there is 'a'"
@@ -281,10 +281,10 @@ mod tests {
         let twice = net().with_transition(one()).unwrap().with_transition(one());
         assert_eq!(told(twice), "there are two transitions 't'");
         for mean in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let error = told(net().with_transition(Transition::with_mean("t", mean)));
+            let error = told(net().with_transition(Transition::after_mean("t", mean)));
             assert!(error.starts_with("the rate of the transition 't' is"), "{error}");
         }
-        let error = told(net().with_transition(Transition::immediate("t").weighing(-1.0)));
+        let error = told(net().with_transition(Transition::immediate("t").with_weight(-1.0)));
         assert!(error.starts_with("the weight of the transition 't' is -1"), "{error}");
     }
 
@@ -293,7 +293,7 @@ mod tests {
         let net = Net::new().with_place("a", 2).unwrap().with_place("b", 0).unwrap();
         let net = net
             .with_transition(
-                Transition::with_rate("t", 1.0)
+                Transition::at_rate("t", 1.0)
                     .taking("a", 2)
                     .giving("b", 3)
                     .inhibited_by("b", 4)

@@ -7,8 +7,8 @@ use crate::printable::printable;
 
 impl Chain {
     /// The chain in PRISM's language (Kwiatkowska, Norman & Parker, CAV 2011), which PRISM and
-    /// Storm read: one module, a line for each state, the label `up`, and rewards `down` for time in
-    /// states that are down. Rates keep all of their digits.
+    /// Storm read: one module, a line for each state, the label `up`, and rewards `down` for time
+    /// in states that are down. Rates keep all of their digits.
     ///
     /// `S=? ["up"]` asks PRISM for the availability, and `LRA=? ["up"]` asks Storm, which has to be
     /// told that the file is one of PRISM.

@@ -70,7 +70,7 @@ proptest! {
         let (one, other) = (chain.steady_state().unwrap(), other.steady_state().unwrap());
         for (state, probability) in one.iter() {
             let again = other.probability(&state.name).unwrap();
-            prop_assert!((probability - again).abs() < 1e-12 * probability, "{} {}", probability, again);
+            prop_assert!((probability - again).abs() < 1e-12 * probability, "{state:?} {again}");
         }
     }
 
@@ -89,7 +89,8 @@ proptest! {
             chain.add_rate(at + 1, at, back).unwrap();
         }
         let long_run = chain.steady_state().unwrap();
-        let stays = chain.transient(time, long_run.iter().map(|(state, p)| (&*state.name, p))).unwrap();
+        let beginning = long_run.iter().map(|(state, share)| (&*state.name, share));
+        let stays = chain.transient(time, beginning).unwrap();
         let late = chain.transient(2_000.0, [("s0", 1.0)]).unwrap();
         for ((wanted, stays), late) in
             long_run.probabilities().iter().zip(stays.probabilities()).zip(late.probabilities())

@@ -233,8 +233,8 @@ impl Rejuvenation {
     ///
     /// By renewal and reward: the mean time in a state from one beginning to the next, by the mean
     /// time between them (Barlow & Hunter, *Operations Research* 8, 1960). With an exponential
-    /// timer this is the long run of a Markov chain with four states; with a deterministic one it is
-    /// what a deterministic and stochastic Petri net says.
+    /// timer this is the long run of a Markov chain with four states; with a deterministic one it
+    /// is what a deterministic and stochastic Petri net says.
     ///
     /// # Errors
     /// If a parameter cannot be.

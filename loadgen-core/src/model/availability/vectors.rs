@@ -146,7 +146,7 @@ fn best_intervals() {
 fn transition(told: &Value) -> Transition {
     let name = told["name"].as_str().unwrap();
     let transition = match told.get("mean_h") {
-        Some(mean) => Transition::with_mean(name, mean.as_f64().unwrap()),
+        Some(mean) => Transition::after_mean(name, mean.as_f64().unwrap()),
         None => Transition::immediate(name),
     };
     let arcs = |key: &str| -> Vec<(String, u32)> {

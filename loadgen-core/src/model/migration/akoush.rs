@@ -16,12 +16,11 @@ pub struct Bounds {
     pub at_most: f64,
 }
 
-/// Bounds on what pre-copy by Xen takes, whatever is dirtied. It stops when fewer than 50 pages are left,
-/// after 29 rounds, or when three times the memory was sent; at the worst all of it is dirty at
-/// the beginning of the last round and again at the stop:
-/// `O + V/B ≤ T ≤ O + (5V − 1 page)/B` and `O_post ≤ T_down ≤ O_post + V/B`, with the overheads O (of
-/// all) and O_post (after the copy). The `5V − 1 page` is quoted from memory and could not be read in the
-/// paper.
+/// Bounds on what pre-copy by Xen takes, whatever is dirtied. It stops when fewer than 50 pages are
+/// left, after 29 rounds, or when three times the memory was sent; at the worst all of it is dirty
+/// at the beginning of the last round and again at the stop: `O + V/B ≤ T ≤ O + (5V − 1 page)/B`
+/// and `O_post ≤ T_down ≤ O_post + V/B`, with the overheads O (of all) and O_post (after the copy).
+/// The `5V − 1 page` is quoted from memory and could not be read in the paper.
 ///
 /// ```
 /// use loadgen_core::model::migration::AkoushBounds;
@@ -96,11 +95,12 @@ impl AkoushBounds {
     }
 }
 
-/// Pre-copy by Xen, with the pages that a machine dirtied in an earlier run (HIST of Akoush et al.).
+/// Pre-copy by Xen, with the pages that a machine dirtied in an earlier run (HIST of Akoush et
+/// al.).
 ///
-/// A round sends all pages that are dirty; those dirtied in it are the sets of the intervals that began in
-/// it. The record is begun again at its end. **All of it is in pages**; so are the sums of the
-/// prediction.
+/// A round sends all pages that are dirty; those dirtied in it are the sets of the intervals that
+/// began in it. The record is begun again at its end. **All of it is in pages**; so are the sums of
+/// the prediction.
 ///
 /// ```
 /// use loadgen_core::model::migration::AkoushHistory;

@@ -1,7 +1,7 @@
 //! What a migration costs in energy.
 
-/// Energy that the hosts use for a migration beside what they use anyway: `E = a V_mig + b` (Liu, Xu, Jin,
-/// Gong & Liao, HPDC 2011; Wei 2011 could not be reached).
+/// Energy that the hosts use for a migration beside what they use anyway: `E = a V_mig + b` (Liu,
+/// Xu, Jin, Gong & Liao, HPDC 2011; Wei 2011 could not be reached).
 ///
 /// The coefficients are those of two hosts and one network: fit your own from a meter
 /// ([`Line`](crate::stats::Line)).

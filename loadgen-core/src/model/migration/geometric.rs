@@ -12,12 +12,13 @@ use crate::model::error::{ModelError, not_negative, positive, ratio};
 /// `T_down = V_n/R + T_r`.
 ///
 /// **Compression** (Svärd et al., VEE 2011: deltas of pages that were sent before; Zhang et al.,
-/// CLUSTER 2010: deduplication) is a factor on what goes over the wire, of the first pass and of the
-/// later ones: `T_i = ρ_i V_i/R`. The threshold is compared with bytes of memory, as QEMU does, not with
-/// those on the wire. Deltas (XBZRLE) can only be made of pages that were sent before: with them the
-/// first factor is 1.
+/// CLUSTER 2010: deduplication) is a factor on what goes over the wire, of the first pass and of
+/// the later ones: `T_i = ρ_i V_i/R`. The threshold is compared with bytes of memory, as QEMU does,
+/// not with those on the wire. Deltas (XBZRLE) can only be made of pages that were sent before:
+/// with them the first factor is 1.
 ///
-/// QEMU does not iterate like this: [`SlotRule`](super::SlotRule) does as it does.
+/// QEMU does not iterate like this: [`PreCopy::by_slots`](super::PreCopy::by_slots) does as it
+/// does.
 ///
 /// ```
 /// use loadgen_core::model::migration::Geometric;

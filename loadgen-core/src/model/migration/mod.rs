@@ -1,15 +1,15 @@
 //! Models of a migration: what moving a machine costs, before it is moved.
 //!
 //! Each is a pure function of a few numbers: **memory in bytes, rates in bytes a second, times in
-//! seconds**, all as `f64`. (They only need to agree with each other: with mebibytes throughout, the
-//! results are in mebibytes.) Where a model has a source, its function names it.
+//! seconds**, all as `f64`. (They only need to agree with each other: with mebibytes throughout,
+//! the results are in mebibytes.) Where a model has a source, its function names it.
 //!
 //! | model | how memory is sent |
 //! |---|---|
 //! | [`StopAndCopy`] | all of it while the machine stands still |
 //! | [`Geometric`] | in rounds, each as long as the last one's dirtied pages need |
-//! | [`PassRule`] | the same, with a working set and a limit on the downtime |
-//! | [`SlotRule`] | as QEMU does: slots of 100 ms, and a look at the bitmap when little is left |
+//! | [`PreCopy::by_passes`] | the same, with a working set and a limit on the downtime |
+//! | [`PreCopy::by_slots`] | as QEMU does: slots of 100 ms, and a look at the bitmap when little is left |
 //! | [`PostCopy`] | after the switch-over |
 //! | [`Hybrid`] | one pass before, what was dirtied after |
 //! | [`AkoushBounds`], [`AkoushHistory`] | bounds, and a replay of recorded dirtied pages |
@@ -24,6 +24,7 @@ mod energy;
 mod geometric;
 mod pass_rule;
 mod post_copy;
+mod pre_copy;
 mod prediction;
 mod several;
 mod slot_rule;
@@ -33,11 +34,10 @@ pub use akoush::{AkoushBounds, AkoushHistory, Bounds};
 pub use dirtying::{Dirtying, Pattern};
 pub use energy::{LIU_2011, TransferEnergy};
 pub use geometric::Geometric;
-pub use pass_rule::PassRule;
 pub use post_copy::{Hybrid, PostCopy};
+pub use pre_copy::PreCopy;
 pub use prediction::{Pass, Prediction};
 pub use several::{MachineOnLink, SeveralMachines, Together, machines_at_once, reserved_for_each};
-pub use slot_rule::SlotRule;
 pub use stop_and_copy::StopAndCopy;
 
 #[cfg(test)]

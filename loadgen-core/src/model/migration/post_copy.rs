@@ -4,15 +4,16 @@ use super::dirtying::Dirtying;
 use super::prediction::{Pass, Prediction};
 use crate::model::error::{ModelError, not_negative, positive};
 
-/// Post-copy: the machine is stopped, the state of its devices is sent, it goes on at the target, and its
-/// memory is pushed after it; a page that it touches too early is asked for (Hines & Gopalan, VEE 2009;
-/// Hines, Deshpande & Gopalan, SIGOPS OSR 2009).
+/// Post-copy: the machine is stopped, the state of its devices is sent, it goes on at the target,
+/// and its memory is pushed after it; a page that it touches too early is asked for (Hines &
+/// Gopalan, VEE 2009; Hines, Deshpande & Gopalan, SIGOPS OSR 2009).
 ///
-/// Each page goes over the wire once, so neither the downtime nor the total time depends on the dirty
-/// rate: `T_down = S/B + T_r` with the state S and the bandwidth B of the stop, and `T = T_prep +
-/// T_down + V/R`. Faults make the machine wait: `N (RTT + page/R)`, a part of the time in which memory is
-/// pulled. How many there are depends on how well the pushing foresees what is touched; Hines &
-/// Gopalan report that at most 21 % of the working set came by faults under large loads.
+/// Each page goes over the wire once, so neither the downtime nor the total time depends on the
+/// dirty rate: `T_down = S/B + T_r` with the state S and the bandwidth B of the stop, and `T =
+/// T_prep + T_down + V/R`. Faults make the machine wait: `N (RTT + page/R)`, a part of the time in
+/// which memory is pulled. How many there are depends on how well the pushing foresees what is
+/// touched; Hines & Gopalan report that at most 21 % of the working set came by faults under large
+/// loads.
 ///
 /// ```
 /// use loadgen_core::model::migration::PostCopy;
@@ -47,8 +48,8 @@ pub struct PostCopy {
 }
 
 impl PostCopy {
-    /// Without faults, with pages of 4 KiB, the same bandwidth for the state, and no time to prepare and
-    /// to resume.
+    /// Without faults, with pages of 4 KiB, the same bandwidth for the state, and no time to
+    /// prepare and to resume.
     #[must_use]
     pub fn new(memory: f64, push_bandwidth: f64, device_state: f64) -> Self {
         Self {
@@ -119,8 +120,8 @@ impl PostCopy {
     }
 }
 
-/// Hybrid: one pass of pre-copy, then post-copy of what was dirtied in it (Hines, Deshpande & Gopalan,
-/// SIGOPS OSR 2009; QEMU's `postcopy-ram` after the first pass).
+/// Hybrid: one pass of pre-copy, then post-copy of what was dirtied in it (Hines, Deshpande &
+/// Gopalan, SIGOPS OSR 2009; QEMU's `postcopy-ram` after the first pass).
 ///
 /// `t_0 = V/R`, what is left is `d(t_0)` ([`Dirtying::dirtied`]), and `T = t_0 + S/B + T_r +
 /// d(t_0)/R_push`.

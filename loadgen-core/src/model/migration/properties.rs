@@ -62,8 +62,8 @@ proptest! {
         prop_assert_eq!((rounds.sent, rounds.downtime_s), (memory, 0.0));
         let still = Dirtying::new(0.0).within(64.0, Pattern::Random);
         for prediction in [
-            PassRule::new(memory, bandwidth, still).predict().unwrap(),
-            SlotRule::new(memory, bandwidth, still).predict().unwrap(),
+            PreCopy::new(memory, bandwidth, still).by_passes().unwrap(),
+            PreCopy::new(memory, bandwidth, still).by_slots().unwrap(),
         ] {
             prop_assert!((prediction.sent - memory).abs() <= 1e-9 * memory);
             prop_assert!((prediction.total_s - memory / bandwidth).abs() <= 0.1 + 1e-9 * memory);
@@ -96,8 +96,8 @@ proptest! {
         memory in scale(1.0, 1e5), bandwidth in scale(1.0, 1e3), dirtying in dirtying(),
         limit_s in scale(0.03, 3.0),
     ) {
-        let model = SlotRule::new(memory, bandwidth, dirtying).with_limit_s(limit_s);
-        let prediction = model.predict().unwrap();
+        let model = PreCopy::new(memory, bandwidth, dirtying).with_limit_s(limit_s);
+        let prediction = model.by_slots().unwrap();
         check(&prediction, memory)?;
         if prediction.converges {
             prop_assert!(prediction.left < model.threshold());
@@ -119,7 +119,7 @@ proptest! {
     fn passes_tend_to_their_fixed_point(
         memory in scale(1.0, 1e5), bandwidth in scale(1.0, 1e3), dirtying in dirtying(),
     ) {
-        let prediction = PassRule::new(memory, bandwidth, dirtying).predict().unwrap();
+        let prediction = PreCopy::new(memory, bandwidth, dirtying).by_passes().unwrap();
         check(&prediction, memory)?;
         if !prediction.converges {
             let last = prediction.passes.last().unwrap().length_s;
@@ -128,7 +128,8 @@ proptest! {
         }
     }
 
-    /// Post-copy sends all of it once, whatever is dirtied; one pass before makes it shorter to pull.
+    /// Post-copy sends all of it once, whatever is dirtied; one pass before makes it shorter to
+    /// pull.
     #[test]
     fn post_copy_does_not_know_the_dirty_rate(
         memory in scale(1.0, 1e5), bandwidth in scale(1.0, 1e4), dirtying in dirtying(),
@@ -186,9 +187,9 @@ fn numbers_out_of_their_range_are_named() {
             StopAndCopy::new(1.0, value).predict().err(),
             Geometric::new(1.0, 1.0, value).predict().err(),
             Geometric::new(1.0, 1.0, 1.0).with_ratios(value, 1.0).predict().err(),
-            PassRule::new(1.0, value, Dirtying::new(1.0)).predict().err(),
-            SlotRule::new(1.0, 1.0, Dirtying::new(value)).predict().err(),
-            SlotRule::new(1.0, 1.0, Dirtying::new(1.0)).with_limit_s(value).predict().err(),
+            PreCopy::new(1.0, value, Dirtying::new(1.0)).by_passes().err(),
+            PreCopy::new(1.0, 1.0, Dirtying::new(value)).by_slots().err(),
+            PreCopy::new(1.0, 1.0, Dirtying::new(1.0)).with_limit_s(value).by_slots().err(),
             PostCopy::new(1.0, 1.0, value).predict().err(),
             AkoushHistory::new(1, value, 1.0, Vec::new()).predict().err(),
         ];

@@ -24,9 +24,9 @@ impl MachineOnLink {
 
 /// Several machines that share a link, each by the rounds of [`Geometric`].
 ///
-/// Cerroni (J. Internet Services and Applications 2015) has the closed forms of both orders; Ye et al.
-/// (CLOUD 2011) and Zhao & Figueiredo (VTDC 2007) measured several machines, but only their abstracts
-/// could be read.
+/// Cerroni (J. Internet Services and Applications 2015) has the closed forms of both orders; Ye et
+/// al. (CLOUD 2011) and Zhao & Figueiredo (VTDC 2007) measured several machines, but only their
+/// abstracts could be read.
 ///
 /// ```
 /// use loadgen_core::model::migration::{MachineOnLink, SeveralMachines};
@@ -70,7 +70,8 @@ pub struct Together {
 }
 
 impl SeveralMachines {
-    /// With targets that resume at once, a threshold of 50 pages of 4 KiB, and 30 rounds at the most.
+    /// With targets that resume at once, a threshold of 50 pages of 4 KiB, and 30 rounds at the
+    /// most.
     #[must_use]
     pub fn new(machines: Vec<MachineOnLink>, link: f64) -> Self {
         let (threshold, resume_s, most_rounds) = (50.0 * 4096.0, 0.0, 30);
@@ -243,9 +244,9 @@ impl Together {
 }
 
 /// Bandwidth to reserve for each migration, in bytes a second, so that the busiest machine still
-/// converges: its dirty rate, and a margin (Stage & Setzer 2009 start a migration only where more than the
-/// dirty rate of its class can be reserved; Ye et al. 2011; abstracts only). `None` without any
-/// machine.
+/// converges: its dirty rate, and a margin (Stage & Setzer 2009 start a migration only where more
+/// than the dirty rate of its class can be reserved; Ye et al. 2011; abstracts only). `None`
+/// without any machine.
 #[must_use]
 pub fn reserved_for_each(dirty_rates: &[f64], margin: f64) -> Option<f64> {
     dirty_rates.iter().copied().max_by(f64::total_cmp).map(|busiest| busiest * margin)

@@ -1,57 +1,15 @@
 //! Pre-copy as QEMU does it.
 
 use super::dirtying::Dirtying;
+use super::pre_copy::PreCopy;
 use super::prediction::{Pass, Prediction};
-use crate::model::error::{ModelError, not_negative, positive};
+use crate::model::error::ModelError;
 
 /// In which QEMU sends and looks (`BUFFER_DELAY` in `migration/migration.c`), in s.
 const SLOT_S: f64 = 0.1;
 
 /// After so many passes it is given up that what is left will fit under the threshold.
 const MOST_PASSES: usize = 1000;
-
-/// Pre-copy as QEMU does it (read in `migration/migration.c` and `ram.c` of 7.2 to 10.x).
-///
-/// The stream is sent in slots of 100 ms. After each slot in which less than the threshold is left (the
-/// bandwidth times the limit on the downtime), the bitmap of dirtied pages is read again: a pass is
-/// over. If even with those less than the threshold is left, the machine is stopped. So a pass ends with
-/// just under the threshold left, not with nothing; passes are whole slots; and what is left at the stop
-/// is about two thirds of the threshold to all of it, however slowly memory is dirtied.
-///
-/// Pages that were never sent go first. Of what was dirtied since the last look, the part that is still
-/// waiting to be sent is not dirtied anew: with h bytes of the working set W waiting,
-/// `d(t) (1 − h/W)` come to them.
-///
-/// It converges if the dirty rate is below the bandwidth, or the working set fits under the
-/// threshold.
-///
-/// ```
-/// use loadgen_core::model::migration::{Dirtying, Pattern, SlotRule};
-///
-/// let dirtying = Dirtying::new(10.77).within(64.0, Pattern::RoundRobin);
-/// let model = SlotRule::new(162.5, 32.0, dirtying).with_stop_bandwidth(290.0).with_load_s(0.011);
-/// let prediction = model.predict()?;
-/// // 71 slots.
-/// assert!((prediction.copying_s - 7.1).abs() < 1e-9);
-/// assert!(prediction.left < 0.3 * 32.0);
-/// # Ok::<(), loadgen_core::model::ModelError>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct SlotRule {
-    /// Memory to send, in bytes: pages that are not empty.
-    pub memory: f64,
-    /// At which it is sent while the machine runs, in bytes a second.
-    pub bandwidth: f64,
-    /// At which the rest is sent while it stands still, in bytes a second.
-    pub stop_bandwidth: f64,
-    /// How the machine dirties its memory.
-    pub dirtying: Dirtying,
-    /// The limit on the downtime, as it is asked for, in s.
-    pub limit_s: f64,
-    /// What the target needs to load the state of devices and to resume, in s.
-    pub load_s: f64,
-}
 
 /// What is waiting to be sent.
 struct Waiting {
@@ -85,47 +43,38 @@ impl Waiting {
     }
 }
 
-impl SlotRule {
-    /// With QEMU's limit of 300 ms, the same bandwidth while the machine stands still, and a target
-    /// that resumes at once.
-    #[must_use]
-    pub fn new(memory: f64, bandwidth: f64, dirtying: Dirtying) -> Self {
-        let stop_bandwidth = bandwidth;
-        Self { memory, bandwidth, stop_bandwidth, dirtying, limit_s: 0.3, load_s: 0.0 }
-    }
-
-    /// At which the rest is sent while the machine stands still, in bytes a second.
-    #[must_use]
-    pub fn with_stop_bandwidth(mut self, stop_bandwidth: f64) -> Self {
-        self.stop_bandwidth = stop_bandwidth;
-        self
-    }
-
-    /// The limit on the downtime, in s.
-    #[must_use]
-    pub fn with_limit_s(mut self, limit_s: f64) -> Self {
-        self.limit_s = limit_s;
-        self
-    }
-
-    /// What the target needs to load the state of devices and to resume, in s.
-    #[must_use]
-    pub fn with_load_s(mut self, load_s: f64) -> Self {
-        self.load_s = load_s;
-        self
-    }
-
-    /// What may be left at the stop, in bytes.
-    #[must_use]
-    pub fn threshold(&self) -> f64 {
-        self.bandwidth * self.limit_s
-    }
-
-    /// What it costs.
+impl PreCopy {
+    /// Pre-copy as QEMU does it (read in `migration/migration.c` and `ram.c` of 7.2 to 10.x).
+    ///
+    /// The stream is sent in slots of 100 ms. After each slot in which less than the threshold is
+    /// left (the bandwidth times the limit on the downtime), the bitmap of dirtied pages is read
+    /// again: a pass is over. If even with those less than the threshold is left, the machine is
+    /// stopped. So a pass ends with just under the threshold left, not with nothing; passes are
+    /// whole slots; and what is left at the stop is about two thirds of the threshold to all of it,
+    /// however slowly memory is dirtied.
+    ///
+    /// Pages that were never sent go first. Of what was dirtied since the last look, the part that
+    /// is still waiting to be sent is not dirtied anew: with h bytes of the working set W waiting,
+    /// `d(t) (1 − h/W)` come to them.
+    ///
+    /// It converges if the dirty rate is below the bandwidth and less than the threshold is dirtied
+    /// in a slot, or if the working set fits under the threshold.
+    ///
+    /// ```
+    /// use loadgen_core::model::migration::{Dirtying, Pattern, PreCopy};
+    ///
+    /// let dirtying = Dirtying::new(10.77).within(64.0, Pattern::RoundRobin);
+    /// let model = PreCopy::new(162.5, 32.0, dirtying).with_stop_bandwidth(290.0).with_load_s(0.011);
+    /// let prediction = model.by_slots()?;
+    /// // 71 slots.
+    /// assert!((prediction.copying_s - 7.1).abs() < 1e-9);
+    /// assert!(prediction.left < 0.3 * 32.0);
+    /// # Ok::<(), loadgen_core::model::ModelError>(())
+    /// ```
     ///
     /// # Errors
     /// [`ModelError`] for a number that is out of its range.
-    pub fn predict(&self) -> Result<Prediction, ModelError> {
+    pub fn by_slots(&self) -> Result<Prediction, ModelError> {
         self.check()?;
         let (slot, threshold) = (self.bandwidth * SLOT_S, self.threshold());
         let mut waiting = Waiting { cold: self.memory, hot: 0.0, base: 0.0 };
@@ -150,14 +99,5 @@ impl SlotRule {
         prediction.sent += prediction.left;
         prediction.downtime_s = prediction.left / self.stop_bandwidth + self.load_s;
         Ok(prediction.summed())
-    }
-
-    fn check(&self) -> Result<(), ModelError> {
-        not_negative("the memory", self.memory)?;
-        positive("the bandwidth", self.bandwidth)?;
-        positive("the bandwidth of the stop", self.stop_bandwidth)?;
-        positive("the limit on the downtime", self.limit_s)?;
-        not_negative("the time to load", self.load_s)?;
-        self.dirtying.check()
     }
 }

@@ -102,11 +102,11 @@ fn geometric() {
 fn pass_rule() {
     for (input, expect) in vectors("pass_rule") {
         let (memory, bandwidth) = (mib(&input, "memory"), mib(&input, "bandwidth"));
-        let prediction = PassRule::new(memory, bandwidth, dirtying(&input))
+        let prediction = PreCopy::new(memory, bandwidth, dirtying(&input))
             .with_stop_bandwidth(mib(&input, "stop_bandwidth"))
             .with_limit_s(of(&input, "limit"))
             .with_load_s(of(&input, "load"))
-            .predict()
+            .by_passes()
             .unwrap();
         check(&expect, &prediction);
         if let Some(length) = expect.get("pass_length_s") {
@@ -119,11 +119,11 @@ fn pass_rule() {
 fn slot_rule() {
     for (input, expect) in vectors("slot_rule") {
         let (memory, bandwidth) = (mib(&input, "memory"), mib(&input, "bandwidth"));
-        let prediction = SlotRule::new(memory, bandwidth, dirtying(&input))
+        let prediction = PreCopy::new(memory, bandwidth, dirtying(&input))
             .with_stop_bandwidth(mib(&input, "stop_bandwidth"))
             .with_limit_s(of(&input, "limit"))
             .with_load_s(of(&input, "load"))
-            .predict()
+            .by_slots()
             .unwrap();
         check(&expect, &prediction);
     }

@@ -2,25 +2,25 @@
 
 use crate::model::error::{ModelError, not_negative, positive};
 
-/// When Linux sends a SYN again, in s from the first one, since 6.5 (`tcp_syn_linear_timeouts` = 4). Measured
-/// on 6.18: 1.02, 2.04, 3.07, 4.09, 5.11, 7.13, 11.2, 19.4.
+/// When Linux sends a SYN again, in s from the first one, since 6.5 (`tcp_syn_linear_timeouts` =
+/// 4). Measured on 6.18: 1.02, 2.04, 3.07, 4.09, 5.11, 7.13, 11.2, 19.4.
 pub const SYN_STEPS_S: [f64; 8] = [1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 11.0, 19.0];
 
 /// The same before 6.5, and of others that keep to RFC 6298: doubled each time.
 pub const SYN_STEPS_S_OLD: [f64; 5] = [1.0, 3.0, 7.0, 15.0, 31.0];
 
-/// When Linux sends data again on a connection with a short round trip, in s from the first time: a tail-loss
-/// probe, then the least timeout of 200 ms, doubled. Measured on 6.18.
+/// When Linux sends data again on a connection with a short round trip, in s from the first time: a
+/// tail-loss probe, then the least timeout of 200 ms, doubled. Measured on 6.18.
 pub const DATA_STEPS_S: [f64; 7] = [0.21, 0.41, 0.83, 1.66, 3.3, 6.6, 13.3];
 
 /// Calls that begin, evenly, in a time in which all packets are lost.
 ///
-/// A call that begins when the outage has still r seconds to go comes through with the first packet that
-/// is sent again at a step s ≥ r, and takes s and its usual time. If that is longer than the timeout, or
-/// no step is left, it fails.
+/// A call that begins when the outage has still r seconds to go comes through with the first packet
+/// that is sent again at a step s ≥ r, and takes s and its usual time. If that is longer than the
+/// timeout, or no step is left, it fails.
 ///
-/// This holds where calls do not wait for each other: a connection for each, and a service that keeps up
-/// with those that come at once afterwards.
+/// This holds where calls do not wait for each other: a connection for each, and a service that
+/// keeps up with those that come at once afterwards.
 ///
 /// ```
 /// use loadgen_core::model::users::{CallsInOutage, SYN_STEPS_S, SYN_STEPS_S_OLD};

@@ -1,8 +1,8 @@
 //! What users feel of a time in which a machine does not answer.
 //!
-//! **It is** a view from the clients: packets that are lost are sent again at fixed steps, so that a
-//! call comes through some time after the machine does, or not before its timeout. **It is not** the
-//! hypervisor's downtime, which is only where it begins.
+//! **It is** a view from the clients: packets that are lost are sent again at fixed steps, so that
+//! a call comes through some time after the machine does, or not before its timeout. **It is not**
+//! the hypervisor's downtime, which is only where it begins.
 
 mod lost_packets;
 mod view;

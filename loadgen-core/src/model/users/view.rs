@@ -48,19 +48,19 @@ pub struct Felt {
     pub failed: u64,
     /// Calls that are answered, but take more than twice the usual time, and at least 1 ms more.
     pub late: u64,
-    /// Between the last good reply before and the first one after, in s: the outage that clients see.
-    /// `None`: no call that began in it, or within three timeouts after it, was answered.
+    /// Between the last good reply before and the first one after, in s: the outage that clients
+    /// see. `None`: no call that began in it, or within three timeouts after it, was answered.
     pub outage_s: Option<f64>,
-    /// From the end of the outage until calls take their usual time again, in s; `None`: they never do,
-    /// since the service cannot keep up.
+    /// From the end of the outage until calls take their usual time again, in s; `None`: they never
+    /// do, since the service cannot keep up.
     pub recovery_s: Option<f64>,
     /// The longest response time of a call that was answered, from when it was due, in s.
     pub longest_response_s: f64,
 }
 
 impl Users {
-    /// With a timeout of 10 s, calls that take 1 ms, a service that answers as many as come, and the
-    /// steps of Linux since 6.5.
+    /// With a timeout of 10 s, calls that take 1 ms, a service that answers as many as come, and
+    /// the steps of Linux since 6.5.
     #[must_use]
     pub fn new(rate_per_s: f64, connections: Connections) -> Self {
         Self {
@@ -104,10 +104,10 @@ impl Users {
 
     /// What they feel of `outage_s` seconds in which no packet comes through.
     ///
-    /// Each packet that is lost is sent again at the steps of its kind; the first one after the outage
-    /// comes through. The service takes what comes in the order in which it comes, no faster than its
-    /// capacity. A kept-alive connection whose call was given up is closed; the next call on it opens it
-    /// again.
+    /// Each packet that is lost is sent again at the steps of its kind; the first one after the
+    /// outage comes through. The service takes what comes in the order in which it comes, no faster
+    /// than its capacity. A kept-alive connection whose call was given up is closed; the next call
+    /// on it opens it again.
     ///
     /// ```
     /// use loadgen_core::model::users::{Connections, Users};
@@ -379,7 +379,8 @@ mod tests {
             users.with_steps_s(&SYN_STEPS_S, &[0.2, 0.4, 0.8, 1.6, 3.2]).feel(1.0).unwrap()
         };
         let (few, many) = (of(4), of(1000));
-        // The first four begin up to 35 ms after the stop: their first step after 1 s is that of 1.6 s.
+        // The first four begin up to 35 ms after the stop: their first step after 1 s is that of
+        // 1.6 s.
         assert!((few.outage_s.unwrap() - 1.61).abs() < 0.005, "{few:?}");
         // One that began at 0.8 s is sent again 0.2 s later.
         assert!(many.outage_s.unwrap() < 1.02, "{many:?}");
@@ -394,8 +395,8 @@ mod tests {
         // All of them are sent again at one moment.
         let users = users.with_steps_s(&[2.0], &[]).with_timeout_s(30.0);
         let felt = users.clone().with_capacity_per_s(200.0).feel(1.0).unwrap();
-        // Until 3 s 100 calls that are late come to 100 that are due in each second, of which 200 are
-        // answered; so the queue is empty about then.
+        // Until 3 s 100 calls that are late come to 100 that are due in each second, of which 200
+        // are answered; so the queue is empty about then.
         assert!((1.9..=2.2).contains(&felt.recovery_s.unwrap()), "{felt:?}");
         assert_eq!(felt.failed, 0);
         let slow = users.with_capacity_per_s(90.0).feel(1.0).unwrap();

@@ -12,13 +12,13 @@ use super::distribution::Distribution;
 /// Stages that a clock may have.
 const MOST_STAGES: u32 = 1_000;
 
-/// A [`Chain`] with clocks beside it. A clock runs while the chain is in one of some states, goes on
-/// when it moves between them, and stops when it leaves them; when it has run for its time, the
+/// A [`Chain`] with clocks beside it. A clock runs while the chain is in one of some states, goes
+/// on when it moves between them, and stops when it leaves them; when it has run for its time, the
 /// chain moves on.
 ///
-/// With a deterministic clock the long run is computed exactly where that can be: where there is one
-/// interval, and the clocks always start in one and the same state. Otherwise a clock of, say, 10
-/// stages comes close.
+/// With a deterministic clock the long run is computed exactly where that can be: where there is
+/// one interval, and the clocks always start in one and the same state. Otherwise a clock of, say,
+/// 10 stages comes close.
 ///
 /// ```
 /// use loadgen_core::model::availability::{Chain, ClockLaw, ClockedChain};
@@ -52,8 +52,8 @@ pub enum ClockLaw {
         /// The time, in the unit of the chain.
         interval: f64,
     },
-    /// Stages of equal exponential laws, one after the other (Erlang): the more, the closer to always
-    /// the same time.
+    /// Stages of equal exponential laws, one after the other (Erlang): the more, the closer to
+    /// always the same time.
     Erlang {
         /// How many stages, from 1 to 1000.
         stages: u32,
@@ -101,8 +101,8 @@ pub enum ClockError {
     },
     /// Two deterministic clocks run in one state.
     #[error(
-        "two clocks that are not by chance run in {}: that is not computed exactly; stages = 10 for \
-         one of them comes close", told(.states)
+        "two clocks that are not by chance run in {}: that is not computed exactly; stages = 10 \
+         for one of them comes close", told(.states)
     )]
     Together {
         /// The states.

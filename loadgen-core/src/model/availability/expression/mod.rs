@@ -14,10 +14,10 @@ const MOST_CHARACTERS: usize = 10_000;
 /// A number that is computed from the values of names: `VM_A + VM_B > 0`,
 /// `(ok == 1) && !(spare == 0)`, `0.5 * degraded`.
 ///
-/// There are numbers, names, parentheses, and in order of how close they bind: `!` and `-` before
-/// a value; `*` and `/`; `+` and `-`; `<`, `<=`, `>`, `>=`, `==` and `!=`, of which there may be one
-/// between two sums; `&&`; `||`. Conditions are 1 where they hold and 0 where not, and what is not 0
-/// holds.
+/// There are numbers, names, parentheses, and in order of how close they bind: `!` and `-` before a
+/// value; `*` and `/`; `+` and `-`; `<`, `<=`, `>`, `>=`, `==` and `!=`, of which there may be one
+/// between two sums; `&&`; `||`. Conditions are 1 where they hold and 0 where not, and what is not
+/// 0 holds.
 ///
 /// ```
 /// use loadgen_core::model::availability::Expression;
@@ -128,8 +128,9 @@ impl Expression {
     }
 
     /// What it comes to when the names have these values, in the order in which they were given; a
-    /// name without a value has 0. Where something is divided by 0, or too large, it is not a number
-    /// (NaN), even if what is wrong would be compared with something, or another condition decided.
+    /// name without a value has 0. Where something is divided by 0, or too large, it is not a
+    /// number (NaN), even if what is wrong would be compared with something, or another condition
+    /// decided.
     #[must_use]
     pub fn value(&self, values: &[f64]) -> f64 {
         let mut stack: Vec<f64> = Vec::new();

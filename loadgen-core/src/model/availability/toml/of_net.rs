@@ -30,8 +30,8 @@ pub(super) fn net(table: &NetTable, around: Around<'_>) -> Result<Net, Misplaced
         };
         let timing = told.timing("mean, rate and from_trials", around);
         let transition = match timing {
-            Ok(Timing::Rate(rate)) => Transition::with_rate(&one.name, rate),
-            Ok(Timing::Mean(mean)) => Transition::with_mean(&one.name, mean),
+            Ok(Timing::Rate(rate)) => Transition::at_rate(&one.name, rate),
+            Ok(Timing::Mean(mean)) => Transition::after_mean(&one.name, mean),
             // It has no keys for clocks.
             Ok(Timing::Clock(_)) => continue,
             Err((of, reason)) => {
@@ -47,8 +47,8 @@ pub(super) fn net(table: &NetTable, around: Around<'_>) -> Result<Net, Misplaced
         let at = Some(spanned.span().start);
         let one = spanned.get_ref();
         let transition = Transition::immediate(&one.name)
-            .weighing(one.weight.unwrap_or(1.0))
-            .before_those_below(one.priority.unwrap_or(0));
+            .with_weight(one.weight.unwrap_or(1.0))
+            .with_priority(one.priority.unwrap_or(0));
         let transition = with(transition, [&one.takes, &one.gives, &one.inhibitors], &one.guard);
         let with = net.with_transition(transition);
         let key = || format!("net.immediate '{}'", printable(&one.name));

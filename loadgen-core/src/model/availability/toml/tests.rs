@@ -296,7 +296,10 @@ proptest! {
     #[test]
     fn broken_files_are_errors(
         of_net: bool,
-        cuts in prop::collection::vec((0_usize..700, 0_usize..6, "[\\[\\]{}=\"a1.,\n -]{0,6}"), 1..6),
+        cuts in prop::collection::vec(
+            (0_usize..700, 0_usize..6, "[\\[\\]{}=\"a1.,\n -]{0,6}"),
+            1..6,
+        ),
     ) {
         let mut text: Vec<char> = if of_net { NET } else { VM }.chars().collect();
         for (at, length, instead) in cuts {

@@ -75,7 +75,8 @@ fn time(key: &'static str, quantity: &Quantity, unit: TimeUnit) -> Result<f64, W
         Quantity::Text(text) if !text.contains(char::is_alphabetic) => Err((
             key,
             format!(
-                "'{}' has no unit: write \"65min\", or a number without quotes, in the unit of the model",
+                "'{}' has no unit: write \"65min\", or a number without quotes, in the unit \
+                 of the model",
                 printable(text)
             ),
         )),
@@ -92,7 +93,8 @@ fn rate(quantity: &Quantity, unit: TimeUnit) -> Result<f64, Wrong> {
         Quantity::Text(text) if !text.contains('/') => Err((
             "rate",
             format!(
-                "'{}' has no unit: write \"2/h\", or a number without quotes, per unit of the model",
+                "'{}' has no unit: write \"2/h\", or a number without quotes, per unit of the \
+                 model",
                 printable(text)
             ),
         )),
