@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    compare, completions, experiment, man, migrate, report, run, sweep, target, watch,
+    compare, completions, experiment, man, migrate, predict, report, run, sweep, target, watch,
 };
 
 /// Load an HTTP server, live-migrate its virtual machine, report what its users felt
@@ -22,6 +22,7 @@ pub(crate) enum Command {
     Migrate(Box<migrate::Args>),
     Watch(Box<watch::Args>),
     Experiment(experiment::Args),
+    Predict(Box<predict::Args>),
     Target(target::Args),
     Report(report::Args),
     Compare(compare::Args),
@@ -49,4 +50,5 @@ Examples:
   loadgen migrate http://10.0.0.5/ --trigger qmp:/run/vm.sock,to=tcp:10.0.0.2:4444
   loadgen watch http://10.0.0.5/                tells when it freezes, until Ctrl-C
   loadgen experiment --init study.toml         a plan of many migrations, to begin with
+  loadgen predict --memory 2GiB --dirty 40MiB/s --bandwidth 1Gbit/s
   loadgen report report.json --html report.html";

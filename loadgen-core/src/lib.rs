@@ -112,6 +112,8 @@ pub mod model;
 mod net;
 mod panicked;
 mod plan;
+#[cfg(feature = "model")]
+pub mod prediction;
 pub mod printable;
 mod protocol;
 #[doc(hidden)]

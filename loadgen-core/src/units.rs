@@ -30,7 +30,8 @@ const BYTES: (&str, &str) = (
 );
 const BYTE_RATE: (&str, &str) = (
     "a number of bytes per second",
-    "a number, B, kB, MB, GB, TB, KiB, MiB, GiB or TiB, and /s, such as 32MiB/s",
+    "a number, B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, or bit, kbit, Mbit, Gbit, Tbit, and /s, such as \
+     32MiB/s or 1Gbit/s",
 );
 const RATE: (&str, &str) = (
     "a rate",
@@ -95,14 +96,30 @@ pub fn parse_bytes(text: &str) -> Result<u64, UnitError> {
     bytes.map(|bytes| bytes as u64).ok_or_else(|| refuse(text, BYTES))
 }
 
-/// Parses a number of bytes per second: `32MiB/s`; the `/s` may be left out.
+/// Parses a number of bytes per second: `32MiB/s`, or of bits: `1Gbit/s`; the `/s` may be left
+/// out.
 ///
 /// # Errors
 /// [`UnitError`] for anything else and for negative numbers.
 pub fn parse_byte_rate(text: &str) -> Result<f64, UnitError> {
     let trimmed = text.trim();
     let amount = trimmed.strip_suffix("/s").unwrap_or(trimmed);
-    bytes_as_f64(amount.trim_end()).ok_or_else(|| refuse(text, BYTE_RATE))
+    let amount = amount.trim_end();
+    let rate = bits_as_f64(amount).map(|bits| bits / 8.0).or_else(|| bytes_as_f64(amount));
+    rate.ok_or_else(|| refuse(text, BYTE_RATE))
+}
+
+fn bits_as_f64(text: &str) -> Option<f64> {
+    let (number, unit) = split_number(text)?;
+    let bits = match unit {
+        "bit" => 1.0,
+        "kbit" => 1e3,
+        "Mbit" => 1e6,
+        "Gbit" => 1e9,
+        "Tbit" => 1e12,
+        _ => return None,
+    };
+    Some(number * bits)
 }
 
 fn bytes_as_f64(text: &str) -> Option<f64> {
@@ -300,7 +317,10 @@ mod tests {
             assert!(parse_bytes(bad).is_err(), "{bad}");
         }
         assert!(parse_byte_rate("32MiB/m").is_err());
-        assert!(parse_byte_rate("100Mbit/s").unwrap_err().to_string().contains("MiB"));
+        assert_eq!(parse_byte_rate("1Gbit/s"), Ok(125e6));
+        assert_eq!(parse_byte_rate("100 Mbit"), Ok(12.5e6));
+        // Of bytes or of bits, it does not say.
+        assert!(parse_byte_rate("100Mb/s").unwrap_err().to_string().contains("Mbit"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod conclude;
 pub(crate) mod experiment;
 pub(crate) mod man;
 pub(crate) mod migrate;
+pub(crate) mod predict;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sweep;

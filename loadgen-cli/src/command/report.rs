@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use loadgen_core::Report;
 use loadgen_core::experiment::{self, Summary, is_experiment};
 use loadgen_core::migration::MigrationsReport;
+use loadgen_core::prediction::{PredictionReport, render_prediction_html, render_prediction_text};
 use loadgen_core::printable::printable;
 use loadgen_core::report::{render_csv, render_html, reports_in, write_file};
 
@@ -83,6 +84,13 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     let mut is_picked = false;
     for path in paths {
         let text = read(&path)?;
+        if is_of_family(&text, "loadgen-prediction/") {
+            if alone {
+                return predicted(args, &text, format);
+            }
+            let path = path.display();
+            return Err(Failure::usage(format!("'{path}' is a prediction: give it alone")));
+        }
         if !is_of_several(&text) {
             reports.push((path.clone(), parsed(&path, &text)?));
             continue;
@@ -132,6 +140,31 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// A prediction, rendered.
+fn predicted(args: &Args, text: &str, format: Format) -> Result<Exit, Failure> {
+    let name = args.input.display();
+    for (option, is_given) in [("--csv", args.csv.is_some()), ("--machine", args.machine.is_some())]
+    {
+        if is_given {
+            let reason = format!("'{name}' is a prediction, of which there is no {option}");
+            return Err(Failure::usage(reason));
+        }
+    }
+    let report = PredictionReport::from_json(text)
+        .map_err(|error| Failure::usage(format!("'{name}': {error}")))?;
+    if let Some(out) = &args.html {
+        write(out, &render_prediction_html(&report), args.output.quiet)?;
+    }
+    if args.html.is_none() || args.output.is_asked_for() {
+        let text = match format {
+            Format::Text => render_prediction_text(&report),
+            Format::Json => report.to_json_pretty().map_err(anyhow::Error::from)?,
+        };
+        write(args.output.file().unwrap_or(Path::new("-")), &text, args.output.quiet)?;
+    }
+    Ok(Exit::Done)
+}
+
 fn not_of_several(args: &Args) -> Failure {
     Failure::usage(format!(
         "--machine is of several migrations, and '{}' holds none",
@@ -141,9 +174,14 @@ fn not_of_several(args: &Args) -> Failure {
 
 /// Whether a document is that of several migrations.
 fn is_of_several(text: &str) -> bool {
+    is_of_family(text, "loadgen-migrations/")
+}
+
+/// Whether the schema of a document begins like this.
+fn is_of_family(text: &str, family: &str) -> bool {
     let document = serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
     let schema = document.get("schema").and_then(|schema| schema.as_str());
-    schema.is_some_and(|schema| schema.starts_with("loadgen-migrations/"))
+    schema.is_some_and(|schema| schema.starts_with(family))
 }
 
 /// The report of one of several machines.

@@ -396,3 +396,37 @@ fn usage() {
     run(["compare", "a", "b", "--metric", "x"]).exits_with(2).says(&["there is no metric 'x'"]);
     run(["compare", "a", "b", "--margin", "7"]).exits_with(2).says(&["no share from 0 to below 1"]);
 }
+
+/// A prediction is made before the first trial, kept beside it, and held against all of them.
+#[test]
+fn a_prediction_is_held_against_the_trials() {
+    let place = Place::with(PLAN);
+    let prediction = place.text("prediction.json");
+    let machine = ["--memory", "8MiB", "--bandwidth", "64MiB/s", "--dirty", "1MiB/s"];
+    let made = ["predict", "--device-state", "0", "-o", &prediction];
+    run(made.iter().chain(&machine)).exits_with(0);
+    let with = ["--out", &place.text("out"), "--prediction", &prediction];
+    place.run(&with).ran();
+    let summary = place.summary();
+    let held = summary["predicted"].as_array().unwrap();
+    let total = held.iter().find(|of| {
+        of["metric"] == "total_migration_time_ms" && of["cell"]["strategy"] == "stop-and-copy"
+    });
+    // 8 MiB at 64 MiB/s, and 20 ms.
+    let predicted = total.unwrap()["predicted"].as_f64().unwrap();
+    assert!((predicted - 145.0).abs() < 1e-9, "{predicted}");
+    let median = total.unwrap()["median"].as_f64().unwrap();
+    let error = total.unwrap()["error"].as_f64().unwrap();
+    assert!((error - (predicted - median) / median).abs() < 1e-9);
+    let text = run(["report".to_owned(), place.text("out")]).exits_with(0).stdout;
+    assert!(text.contains("Predicted beforehand"), "{text}");
+    // The same one again is no other one; another one comes too late.
+    place.run(&with).ran();
+    let other = ["predict", "--device-state", "1", "-o", &prediction];
+    run(other.iter().chain(&machine)).exits_with(0);
+    let outcome = place.run(&with).exits_with(2);
+    assert!(outcome.stderr.contains("before the first trial"), "{}", outcome.stderr);
+    let outcome =
+        place.run(&["--out", &place.text("new"), "--prediction", &place.text("study.toml")]);
+    assert!(outcome.exits_with(2).stderr.contains("study.toml"));
+}

@@ -10,6 +10,7 @@ mod migrate;
 mod output;
 mod places;
 mod ports;
+mod predict;
 mod reach;
 mod real_logs;
 mod requests;

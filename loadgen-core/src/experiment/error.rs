@@ -163,6 +163,16 @@ pub enum ExperimentError {
         /// The directory.
         directory: PathBuf,
     },
+    /// A prediction that came after trials.
+    #[error(
+        "a prediction is made before the first trial, and {} made already: choose another directory, \
+         or go on without it",
+        if *trials == 1 { "one was".to_owned() } else { format!("{} were", count(*trials as u64)) }
+    )]
+    LatePrediction {
+        /// Trials that were made.
+        trials: usize,
+    },
     /// Cells that cannot be tried here.
     #[error("{}", impossible(cells, *measured))]
     Impossible {

@@ -43,6 +43,7 @@ mod metric;
 mod placeholder;
 mod plan;
 mod plan_file;
+mod predicted;
 mod programs;
 mod progress;
 mod render;
@@ -72,6 +73,7 @@ pub use metric::{Figures, Metric, Unit, Worse, headlines};
 pub use placeholder::{PlaceholderError, replaced};
 pub use plan::{BUILD, Build, ExperimentLimits, ExperimentPlan};
 pub use plan_file::PlanFile;
+pub use predicted::Predicted;
 pub use programs::Programs;
 pub use progress::ExperimentProgress;
 pub use render::{

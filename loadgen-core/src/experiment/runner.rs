@@ -21,6 +21,7 @@ use super::trial::{Trial, TrialStatus, agenda_after, is_degraded};
 use super::trial_run::{MakeError, TrialRun};
 use crate::clock::rfc3339;
 use crate::panicked::said;
+use crate::prediction::PredictionReport;
 use crate::report::Report;
 use crate::units::format_duration;
 
@@ -39,6 +40,7 @@ pub struct Experiment {
     testbed: Box<dyn Testbed>,
     make: Box<Maker>,
     check: Option<Box<Check>>,
+    prediction: Option<PredictionReport>,
 }
 
 /// How an experiment ended.
@@ -78,7 +80,8 @@ impl Experiment {
     ) -> Self {
         let testbed = Box::new(Nothing);
         let make = Box::new(make);
-        Self { plan, directory: directory.into(), testbed, make, check: None }
+        let directory = directory.into();
+        Self { plan, directory, testbed, make, check: None, prediction: None }
     }
 
     /// What says whether a cell can be tried at all, such as
@@ -91,6 +94,14 @@ impl Experiment {
         check: impl FnMut(&TrialContext<'_>) -> Result<(), MakeError> + Send + 'static,
     ) -> Self {
         self.check = Some(Box::new(check));
+        self
+    }
+
+    /// What was predicted, such as from a pilot: it is kept beside the trials, and the summary holds
+    /// it against them. Only an experiment without trials takes one.
+    #[must_use]
+    pub fn with_prediction(mut self, prediction: PredictionReport) -> Self {
+        self.prediction = Some(prediction);
         self
     }
 
@@ -118,12 +129,14 @@ impl Experiment {
         let (store, kept) = Store::open(&self.directory, &self.plan)?;
         let agenda = agenda_after(agenda, &cells, &kept.trials)
             .map_err(|index| store.not_of_the_plan(index))?;
+        let prediction = store.predicted(self.prediction, kept.trials.len())?;
         let boots = kept.trials.iter().filter_map(|trial| trial.boot).max().unwrap_or(0);
         let mut course = Course {
             plan: &self.plan,
             cells: &cells,
             agenda,
             store,
+            prediction,
             trials: kept.trials,
             machine: Machine::new(self.testbed, boots, !kept.is_new, interrupt),
             make: self.make,
@@ -148,6 +161,7 @@ struct Course<'a> {
     cells: &'a [Cell],
     agenda: Agenda,
     store: Store,
+    prediction: Option<PredictionReport>,
     trials: Vec<Trial>,
     machine: Machine<'a>,
     make: Box<Maker>,
@@ -198,7 +212,10 @@ impl<'a> Course<'a> {
 
     /// Writes down what the trials say together so far.
     fn conclude(&self) -> Result<(), ExperimentError> {
-        let summary = Summary::of(self.plan, self.trials.clone())?;
+        let mut summary = Summary::of(self.plan, self.trials.clone())?;
+        if let Some(prediction) = &self.prediction {
+            summary = summary.held_against(prediction, self.plan);
+        }
         self.store.write("results.csv", &render_csv(&summary))?;
         self.store.write("summary.json", &summary.to_json_pretty()?)
     }

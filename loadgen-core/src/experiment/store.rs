@@ -5,6 +5,7 @@
 //! plan.toml                the plan, resolved
 //! trials/0001/report.json  the report of each trial, written first
 //! trials/0001/trial.json   what the trial was: it counts from the moment that this is there
+//! prediction.json          what was predicted before the first trial, if anything was
 //! lock                     held while an experiment is at work
 //! ```
 //!
@@ -24,6 +25,7 @@ use super::plan::ExperimentPlan;
 use super::plan_file::{self, PlanFile};
 use super::trial::Trial;
 use crate::net::sys;
+use crate::prediction::PredictionReport;
 use crate::report::{Report, write_file};
 
 /// Room that is had for the first report; for the others it is twice the largest so far.
@@ -33,6 +35,7 @@ const ROOM: u64 = 4 << 20;
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 const PLAN: &str = "plan.toml";
+const PREDICTION: &str = "prediction.json";
 const TRIALS: &str = "trials";
 const RECORD: &str = "trial.json";
 const REPORT: &str = "report.json";
@@ -84,6 +87,25 @@ impl Store {
             }
         }
         Ok((store, Kept { trials, is_new }))
+    }
+
+    /// Keeps what was predicted, which must be before the first trial. Without a prediction the
+    /// one that is kept already holds.
+    pub(super) fn predicted(
+        &self,
+        given: Option<PredictionReport>,
+        trials: usize,
+    ) -> Result<Option<PredictionReport>, ExperimentError> {
+        let kept = prediction(&self.directory)?;
+        match given {
+            Some(given) if kept.as_ref() == Some(&given) => Ok(kept),
+            Some(_) if trials > 0 => Err(ExperimentError::LatePrediction { trials }),
+            Some(given) => {
+                self.write(PREDICTION, &given.to_json_pretty()?)?;
+                Ok(Some(given))
+            }
+            None => Ok(kept),
+        }
     }
 
     /// Why nothing can go on with a trial that the plan does not ask for.
@@ -176,6 +198,17 @@ pub(super) fn read(directory: &Path) -> Result<(ExperimentPlan, Vec<Trial>), Exp
 #[must_use]
 pub fn is_experiment(directory: &Path) -> bool {
     directory.join(PLAN).is_file() && directory.join(TRIALS).is_dir()
+}
+
+/// What was predicted for the experiment of a directory.
+pub(super) fn prediction(directory: &Path) -> Result<Option<PredictionReport>, ExperimentError> {
+    let file = directory.join(PREDICTION);
+    if !exists(&file)? {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&file).map_err(io_error("read", &file))?;
+    let read = PredictionReport::from_json(&text);
+    read.map(Some).map_err(|error| broken(&file, error.to_string()))
 }
 
 fn read_plan(directory: &Path) -> Result<ExperimentPlan, ExperimentError> {

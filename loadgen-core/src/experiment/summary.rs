@@ -11,8 +11,10 @@ use super::error::ExperimentError;
 use super::json::pretty;
 use super::metric::{Metric, Unit, Worse};
 use super::plan::ExperimentPlan;
+use super::predicted::{Predicted, held_against};
 use super::store;
 use super::trial::{Trial, agenda_after};
+use crate::prediction::PredictionReport;
 use crate::report::json::{document, read_planless};
 use crate::report::{ReportError, Tool};
 
@@ -46,6 +48,9 @@ pub struct Summary {
     /// Whether the machine drifted.
     #[serde(default)]
     pub drift: Vec<Drift>,
+    /// What was predicted before the first trial, held against them; empty: nothing was.
+    #[serde(default)]
+    pub predicted: Vec<Predicted>,
 }
 
 /// The plan, as the document has it.
@@ -123,6 +128,7 @@ impl Summary {
             cells,
             comparisons,
             drift,
+            predicted: Vec::new(),
         })
     }
 
@@ -141,7 +147,18 @@ impl Summary {
     /// [`ExperimentError`] if it is no such directory, or cannot be read.
     pub fn read(directory: &Path) -> Result<Self, ExperimentError> {
         let (plan, trials) = store::read(directory)?;
-        Self::of(&plan, trials)
+        let summary = Self::of(&plan, trials)?;
+        Ok(match store::prediction(directory)? {
+            Some(prediction) => summary.held_against(&prediction, &plan),
+            None => summary,
+        })
+    }
+
+    /// With what was predicted for its cells.
+    #[must_use]
+    pub fn held_against(mut self, prediction: &PredictionReport, plan: &ExperimentPlan) -> Self {
+        self.predicted = held_against(prediction, plan, &self.cells);
+        self
     }
 
     /// The summary as JSON, indented, with a newline at its end.

@@ -61,20 +61,14 @@ pub(super) fn explain(events: &[Event], details: &Map<String, Value>) -> Option<
         )),
         None => text.push_str(&format!("{} MiB/s were sent", mib(bandwidth))),
     }
-    text.push_str(&format!(". Left at the start of {}", told(&passes)));
     // The least that was left is what a limit must allow for.
     let least = passes[1..].iter().map(|pass| pass.1).fold(f64::INFINITY, f64::min);
-    let needs_ms = (least / bandwidth * 1e3).ceil();
-    text.push_str(&format!(
-        ". The least of these, {} MiB, takes {needs_ms:.0} ms to send{}. Any of these would help: a \
-         downtime limit above {needs_ms:.0} ms",
-        mib(least),
-        limit_ms.map(|ms| format!("; the downtime limit is {ms:.0} ms")).unwrap_or_default()
-    ));
-    if let Some(limit_ms) = limit_ms.filter(|ms| *ms > 0.0) {
-        let enough = least / (limit_ms / 1e3);
-        text.push_str(&format!("; a bandwidth of {} MiB/s", mib(enough.ceil())));
-    }
+    // Had it been so little, the machine would have been stopped.
+    let too_short = limit_ms.filter(|limit_ms| least / bandwidth * 1e3 <= *limit_ms);
+    text.push_str(&match too_short {
+        Some(limit_ms) => unseen(&passes, limit_ms),
+        None => left(&passes, least, bandwidth, limit_ms),
+    });
     text.push_str("; ");
     match (last_of("cpu_throttle_percent"), dirty) {
         (Some(throttle), _) => text.push_str(&format!(
@@ -91,6 +85,34 @@ pub(super) fn explain(events: &[Event], details: &Map<String, Value>) -> Option<
         last.remaining / bandwidth
     ));
     Some(text)
+}
+
+/// What was left at the start of passes, and what a limit or a bandwidth would have to be.
+fn left(passes: &[(u64, f64)], least: f64, bandwidth: f64, limit_ms: Option<f64>) -> String {
+    let needs_ms = (least / bandwidth * 1e3).ceil();
+    let mut text = format!(
+        ". Left at the start of {}. The least of these, {} MiB, takes {needs_ms:.0} ms to send{}. Any of \
+         these would help: a downtime limit above {needs_ms:.0} ms",
+        told(passes),
+        mib(least),
+        limit_ms.map(|ms| format!("; the downtime limit is {ms:.0} ms")).unwrap_or_default()
+    );
+    if let Some(limit_ms) = limit_ms.filter(|ms| *ms > 0.0) {
+        let enough = least / (limit_ms / 1e3);
+        text.push_str(&format!("; a bandwidth of {} MiB/s", mib(enough.ceil())));
+    }
+    text
+}
+
+/// The same where each look fell into the middle of a pass, when part of it was sent.
+fn unseen(passes: &[(u64, f64)], limit_ms: f64) -> String {
+    format!(
+        ". Its {} passes were too short for what was left at the start of each to be seen; in their \
+         middle it was in {}. Any of these would help: a downtime limit well above {limit_ms:.0} ms; a \
+         bandwidth well above what is dirtied",
+        passes.last().map_or(0, |pass| pass.0),
+        told(passes)
+    )
 }
 
 fn look(event: &Event) -> Option<Look> {
@@ -176,6 +198,18 @@ mod tests {
         throttled.last_mut().unwrap().attributes.insert("cpu_throttle_percent".into(), 50.into());
         let text = explain(&throttled, &details()).unwrap();
         assert!(text.contains("had slowed the guest by 50 %"), "{text}");
+    }
+
+    /// Where passes are shorter than the time between two looks, a look falls into the middle of one,
+    /// when less is left than the limit would have let be.
+    #[test]
+    fn what_was_left_is_not_told_where_it_was_not_seen() {
+        let mut events = vec![at(0, 1, 512, 0), at(16, 1, 0, 512)];
+        events.extend((1..=9).map(|look| at(16 + look, 4 * look, 6, 512 + 32 * look)));
+        let text = explain(&events, &details()).unwrap();
+        assert!(text.contains("Its 36 passes were too short"), "{text}");
+        assert!(text.contains("a downtime limit well above 300 ms"), "{text}");
+        assert!(!text.contains("188 ms"), "{text}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod availability;
 mod error;
 pub mod migration;
+pub mod strategies;
 pub mod users;
 
 pub use error::ModelError;

@@ -12,7 +12,7 @@ use source::{Imports, imports};
 
 /// The rooms, from the lowest up: each may import from those before it alone.
 /// `net/sys` is by itself: it knows the kernel and nothing of ours.
-const ROOMS: [&str; 40] = [
+const ROOMS: [&str; 41] = [
     "net/sys",
     "background",
     "base64_bytes",
@@ -52,6 +52,7 @@ const ROOMS: [&str; 40] = [
     "migration",
     "watch",
     "sweep",
+    "prediction",
     "experiment",
 ];
 

@@ -12,8 +12,10 @@ use loadgen_core::experiment::{
     Experiment, ExperimentEnding, ExperimentError, ExperimentOutcome, MakeError, PlanFile,
     Programs, Summary, TrialContext, TrialRun, render_text,
 };
+use loadgen_core::prediction::PredictionReport;
 use loadgen_core::report::write_file;
 
+use super::read;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::{note, warning};
@@ -60,6 +62,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", requires = "dry_run")]
     pilot: Option<PathBuf>,
 
+    /// Keep a prediction with the experiment (JSON of 'loadgen predict'), and hold it against the trials
+    ///
+    /// It is kept before the first trial, and not taken after it. One that was fitted to a pilot with
+    /// the same factors and levels has a prediction for each cell.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    prediction: Option<PathBuf>,
+
     /// Write a plan with comments to FILE, to begin with
     #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "out", "dry_run"])]
     init: Option<PathBuf>,
@@ -84,6 +93,7 @@ Examples:
   loadgen experiment study.toml --dry-run
   loadgen experiment study.toml --out study
   loadgen report study
+  loadgen experiment study.toml --prediction prediction.json --out study
   loadgen experiment old.toml --against new.toml --out both";
 
 /// A plan to begin with.
@@ -100,6 +110,7 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
         file = file.against(&other).map_err(Failure::usage)?;
     }
     let pilot = args.pilot.as_deref().map(Summary::read).transpose().map_err(as_failure)?;
+    let prediction = args.prediction.as_deref().map(read_prediction).transpose()?;
     let format = args.output.format()?;
     // All else begins in the directory of the plan.
     let absolute = |path: &Path| std::path::absolute(path).context("cannot find the directory");
@@ -132,11 +143,15 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
     let checked = Arc::clone(&file);
     let experiment = Experiment::new(file.plan.clone(), &out, move |trial| make(&made, trial))
         .with_check(move |trial| can_be_tried(&checked, trial));
+    let experiment = match prediction {
+        Some(prediction) => experiment.with_prediction(prediction),
+        None => experiment,
+    };
     let outcome =
         experiment.with_testbed(programs).run(interrupt.flag(), &mut |now| watch.told(&now));
     watch.clear();
     let outcome = outcome.map_err(as_failure)?;
-    let summary = Summary::of(&file.plan, outcome.trials.clone()).map_err(as_failure)?;
+    let summary = Summary::read(&out).map_err(as_failure)?;
     let json = || Ok(summary.to_json_pretty().map_err(anyhow::Error::from)?);
     let text = match format {
         Format::Text => render_text(&summary),
@@ -145,6 +160,11 @@ pub(crate) fn main(args: Args) -> Result<Exit, Failure> {
     let delivered = delivery.write(&text, json)?;
     let exit = exit(&outcome, &summary, &interrupt);
     Ok(if delivered == Exit::Done { exit } else { delivered })
+}
+
+fn read_prediction(path: &Path) -> Result<PredictionReport, Failure> {
+    let read = PredictionReport::from_json(&read(path)?);
+    read.map_err(|error| Failure::usage(format!("'{}': {error}", path.display())))
 }
 
 /// Whether the trigger of a cell can do what it will be asked for.

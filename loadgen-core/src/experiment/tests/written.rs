@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use super::invented::trial;
 use crate::experiment::*;
+use crate::model::migration::Dirtying;
+use crate::model::strategies::{Limits, Scenario, Strategy};
+use crate::prediction::{CellPrediction, PredictionReport, PredictionSource};
 use crate::report::schema_tests::Schema;
 
 /// Three blocks of two sizes and two strategies, with all that can happen in them.
@@ -198,13 +201,50 @@ fn a_row_a_trial() {
     assert!(Metric::all().iter().all(|metric| header.iter().any(|column| column == metric.name)));
 }
 
+/// With a prediction for two of the cells.
+fn foretold() -> Summary {
+    let (plan, trials) = made();
+    let summary = Summary::of(&plan, trials).unwrap();
+    let scenario = Scenario::new(512e6, 125e6, Dirtying::new(1e6));
+    let limits = Limits::default();
+    let mut prediction = PredictionReport::new(PredictionSource::numbers(), &limits);
+    for (memory, strategy) in [("512MiB", "pre-copy"), ("1GiB", "post-copy")] {
+        let mut of = CellPrediction::of(&scenario, &Strategy::ALL, &limits).unwrap();
+        of.cell = [("memory", memory), ("strategy", strategy)]
+            .map(|(factor, level)| (factor.to_owned(), level.to_owned()))
+            .into();
+        prediction = prediction.with(of);
+    }
+    summary.held_against(&prediction, &plan)
+}
+
+/// Each cell has its own prediction, and what nobody predicted has no row.
+#[test]
+fn predictions_stand_beside_the_trials() {
+    let summary = foretold();
+    let rows: Vec<(&str, &str, &str)> = summary
+        .predicted
+        .iter()
+        .map(|row| (row.cell["memory"].as_str(), row.strategy.as_str(), row.metric.as_str()))
+        .collect();
+    let total = "total_migration_time_ms";
+    assert_eq!(rows, [("512MiB", "pre-copy", total), ("1GiB", "post-copy", total)]);
+    let row = &summary.predicted[1];
+    // 512 MB over 125 MB/s.
+    assert!((row.predicted - 4096.0).abs() < 1e-9, "{row:?}");
+    assert!((row.error.unwrap() - (row.predicted / row.median - 1.0)).abs() < 1e-12);
+    let text = render_text(&summary);
+    assert!(text.contains("Predicted beforehand") && text.contains("4096.0 ms"), "{text}");
+    assert!(!render_text(&sample()).contains("Predicted beforehand"));
+}
+
 fn schema() -> Schema {
     Schema::read("experiment.schema.json")
 }
 
 #[test]
 fn experiments_keep_to_the_schema_and_have_no_field_that_it_lacks() {
-    let mut modes = sample();
+    let mut modes = foretold();
     let spread = modes.cells[0].metrics.get_mut("total_migration_time_ms").unwrap();
     spread.two_groups = Some((1.0, 2.0));
     let document = serde_json::to_value(&modes).unwrap();

@@ -36,7 +36,7 @@ impl PreCopy {
         self.check()?;
         let mut prediction = Prediction { left: self.memory, ..Prediction::default() };
         while !prediction.converges && prediction.passes.len() < MOST_PASSES {
-            let sent = prediction.left;
+            let sent = prediction.left * self.ratio(prediction.passes.len());
             let length_s = sent / self.bandwidth;
             prediction.left = self.dirtying.dirtied(length_s);
             prediction.copying_s += length_s;
@@ -44,8 +44,9 @@ impl PreCopy {
             prediction.passes.push(Pass { length_s, sent, left: prediction.left });
             prediction.converges = prediction.left / self.bandwidth <= self.limit_s;
         }
-        prediction.sent += prediction.left;
-        prediction.downtime_s = prediction.left / self.stop_bandwidth + self.load_s;
+        let wire = prediction.left * self.ratio(prediction.passes.len());
+        prediction.sent += wire;
+        prediction.downtime_s = wire / self.stop_bandwidth + self.load_s;
         Ok(prediction.summed())
     }
 }

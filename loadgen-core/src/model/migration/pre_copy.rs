@@ -1,7 +1,7 @@
 //! Pre-copy of a machine with a working set: what both rules of it are told.
 
 use super::dirtying::Dirtying;
-use crate::model::error::{ModelError, not_negative, positive};
+use crate::model::error::{ModelError, not_negative, positive, ratio};
 
 /// Pre-copy of a machine with a working set, until what is left can be sent within a limit on the
 /// downtime.
@@ -23,6 +23,8 @@ pub struct PreCopy {
     pub limit_s: f64,
     /// What the target needs to load the state of devices and to resume, in s.
     pub load_s: f64,
+    /// Bytes on the wire for a byte of memory: in the first pass, and later.
+    pub ratios: (f64, f64),
 }
 
 impl PreCopy {
@@ -31,7 +33,8 @@ impl PreCopy {
     #[must_use]
     pub fn new(memory: f64, bandwidth: f64, dirtying: Dirtying) -> Self {
         let stop_bandwidth = bandwidth;
-        Self { memory, bandwidth, stop_bandwidth, dirtying, limit_s: 0.3, load_s: 0.0 }
+        let ratios = (1.0, 1.0);
+        Self { memory, bandwidth, stop_bandwidth, dirtying, limit_s: 0.3, load_s: 0.0, ratios }
     }
 
     /// At which the rest is sent while the machine stands still, in bytes a second.
@@ -55,6 +58,19 @@ impl PreCopy {
         self
     }
 
+    /// Compression, as of [`Geometric`](super::Geometric): bytes on the wire for a byte of memory, in
+    /// the first pass and in later ones. What may be left is counted in bytes of memory.
+    #[must_use]
+    pub fn with_ratios(mut self, first: f64, later: f64) -> Self {
+        self.ratios = (first, later);
+        self
+    }
+
+    /// Bytes on the wire for a byte of memory in a pass, from 0.
+    pub(super) fn ratio(&self, pass: usize) -> f64 {
+        if pass == 0 { self.ratios.0 } else { self.ratios.1 }
+    }
+
     /// What may be left at the stop, in bytes.
     #[must_use]
     pub fn threshold(&self) -> f64 {
@@ -67,6 +83,8 @@ impl PreCopy {
         positive("the bandwidth of the stop", self.stop_bandwidth)?;
         positive("the limit on the downtime", self.limit_s)?;
         not_negative("the time to load", self.load_s)?;
+        ratio("the factor of the first pass", self.ratios.0)?;
+        ratio("the factor of later passes", self.ratios.1)?;
         self.dirtying.check()
     }
 }

@@ -76,12 +76,15 @@ impl PreCopy {
     /// [`ModelError`] for a number that is out of its range.
     pub fn by_slots(&self) -> Result<Prediction, ModelError> {
         self.check()?;
-        let (slot, threshold) = (self.bandwidth * SLOT_S, self.threshold());
+        let threshold = self.threshold();
         let mut waiting = Waiting { cold: self.memory, hot: 0.0, base: 0.0 };
         let mut prediction = Prediction { left: self.memory, ..Prediction::default() };
         prediction.converges = self.memory < threshold;
         let mut slots = 0.0;
         while !prediction.converges && prediction.passes.len() < MOST_PASSES {
+            let ratio = self.ratio(prediction.passes.len());
+            // Of memory, that is.
+            let slot = self.bandwidth * SLOT_S / ratio;
             // So many until less than the threshold is left.
             let of_pass = ((waiting.all() - threshold) / slot).floor() + 1.0;
             let sent = (of_pass * slot).min(waiting.all());
@@ -89,15 +92,16 @@ impl PreCopy {
             let length_s = of_pass * SLOT_S;
             waiting.dirty(&self.dirtying, length_s);
             slots += of_pass;
-            prediction.sent += sent;
+            prediction.sent += sent * ratio;
             prediction.left = waiting.all();
-            prediction.passes.push(Pass { length_s, sent, left: prediction.left });
+            prediction.passes.push(Pass { length_s, sent: sent * ratio, left: prediction.left });
             prediction.converges = prediction.left < threshold;
         }
         // One product, in place of a sum of rounded ones.
         prediction.copying_s = slots * SLOT_S;
-        prediction.sent += prediction.left;
-        prediction.downtime_s = prediction.left / self.stop_bandwidth + self.load_s;
+        let wire = prediction.left * self.ratio(prediction.passes.len());
+        prediction.sent += wire;
+        prediction.downtime_s = wire / self.stop_bandwidth + self.load_s;
         Ok(prediction.summed())
     }
 }

@@ -5,6 +5,7 @@
 //! Drawn in units of half a pixel, so that a line is not forced onto whole
 //! pixels; the page scales it. Text from outside is escaped by the SVG back end.
 
+pub(crate) mod canvas;
 mod darks;
 pub(crate) mod panel;
 mod series;

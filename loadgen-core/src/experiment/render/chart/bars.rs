@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, TOP, dot, draw, legend, small};
 use super::scale::Scale;
 use crate::experiment::analysis::Spread;
 use crate::experiment::metric::Metric;
 use crate::experiment::summary::Summary;
+use crate::report::chart::canvas::{
+    BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, dot, draw, legend, small,
+};
 use crate::report::chart::panel::{FAINT, FRAME, INK, fill, line, text};
 
 /// Bars that a chart can have: with more, none of them could be read.
@@ -92,7 +94,7 @@ impl Bars {
 
     fn draw_on(&self, canvas: &Canvas<'_>) -> Drawn {
         let title = format!("{} ({})", self.title, self.scale.unit);
-        text(canvas, &title, (LEFT, 24), HPos::Left, INK, super::canvas::SIZE + 2.0)?;
+        text(canvas, &title, (LEFT, 24), HPos::Left, INK, SIZE + 2.0)?;
         if self.series.len() > 1 {
             legend(canvas, &self.series)?;
         }

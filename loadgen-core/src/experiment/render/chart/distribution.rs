@@ -5,8 +5,10 @@ use std::ops::RangeInclusive;
 
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, draw, legend, small};
 use crate::experiment::timelines::{CellTimelines, Distribution};
+use crate::report::chart::canvas::{
+    BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, draw, legend, small,
+};
 use crate::report::chart::decade;
 use crate::report::chart::panel::{FAINT, FRAME, INK, line, text};
 use crate::report::sections::cell::count;

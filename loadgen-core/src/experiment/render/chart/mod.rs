@@ -1,7 +1,6 @@
 //! The charts of an experiment as SVG.
 
 mod bars;
-mod canvas;
 mod distribution;
 mod order;
 mod overlay;

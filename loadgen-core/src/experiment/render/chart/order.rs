@@ -3,10 +3,12 @@
 use plotters::style::text_anchor::HPos;
 
 use super::super::relative::over_cell_medians;
-use super::canvas::{BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, dot, draw, small};
 use crate::experiment::metric::Metric;
 use crate::experiment::summary::Summary;
 use crate::experiment::trial::Trial;
+use crate::report::chart::canvas::{
+    BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, dot, draw, small,
+};
 use crate::report::chart::panel::{FAINT, FRAME, INK, line, text};
 use crate::report::chart::ticks;
 

@@ -4,8 +4,10 @@ use std::ops::RangeInclusive;
 
 use plotters::style::text_anchor::HPos;
 
-use super::canvas::{BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, draw, small};
 use crate::experiment::timelines::{CellTimelines, Timeline};
+use crate::report::chart::canvas::{
+    BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, draw, small,
+};
 use crate::report::chart::panel::{FAINT, FRAME, INK, line, text};
 use crate::report::chart::{decade, ticks};
 

@@ -1,23 +1,23 @@
-//! What the charts of an experiment have in common: small ones, to stand beside each other, whose
-//! words can be read on a phone.
+//! What charts of experiments and predictions have in common: small ones, to stand beside each
+//! other, whose words can be read on a phone.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-pub(super) use crate::report::chart::panel::{Canvas, Drawn};
-use crate::report::chart::panel::{INK, failed, fill, text, text_width};
+pub(crate) use super::panel::{Canvas, Drawn};
+use super::panel::{INK, failed, fill, text, text_width};
 
-pub(super) const WIDTH: i32 = 1320;
-pub(super) const HEIGHT: i32 = 720;
-pub(super) const LEFT: i32 = 150;
-pub(super) const RIGHT: i32 = WIDTH - 20;
-pub(super) const TOP: i32 = 112;
-pub(super) const BOTTOM: i32 = HEIGHT - 70;
+pub(crate) const WIDTH: i32 = 1320;
+pub(crate) const HEIGHT: i32 = 720;
+pub(crate) const LEFT: i32 = 150;
+pub(crate) const RIGHT: i32 = WIDTH - 20;
+pub(crate) const TOP: i32 = 112;
+pub(crate) const BOTTOM: i32 = HEIGHT - 70;
 /// Half pixels of a character's height.
-pub(super) const SIZE: f64 = 32.0;
+pub(crate) const SIZE: f64 = 32.0;
 
 // The page recolours some of these for dark screens by their exact values.
-pub(super) const COLORS: [RGBColor; 6] = [
+pub(crate) const COLORS: [RGBColor; 6] = [
     RGBColor(0x09, 0x4a, 0xb2),
     RGBColor(0xa0, 0x41, 0x00),
     RGBColor(0x1a, 0x7f, 0x37),
@@ -27,7 +27,7 @@ pub(super) const COLORS: [RGBColor; 6] = [
 ];
 
 /// A chart as SVG that scales with the page, and says what it is to whoever cannot see it.
-pub(super) fn draw(title: &str, on: impl FnOnce(&Canvas<'_>) -> Drawn) -> Result<String, String> {
+pub(crate) fn draw(title: &str, on: impl FnOnce(&Canvas<'_>) -> Drawn) -> Result<String, String> {
     let mut svg = String::new();
     {
         let size = (WIDTH as u32, HEIGHT as u32);
@@ -41,7 +41,7 @@ pub(super) fn draw(title: &str, on: impl FnOnce(&Canvas<'_>) -> Drawn) -> Result
 }
 
 /// The names of series, below the title.
-pub(super) fn legend(canvas: &Canvas<'_>, series: &[String]) -> Drawn {
+pub(crate) fn legend(canvas: &Canvas<'_>, series: &[String]) -> Drawn {
     let mut x = LEFT;
     for (name, color) in series.iter().zip(COLORS.iter().cycle()) {
         let width = text_width(name, SIZE - 4.0);
@@ -55,10 +55,10 @@ pub(super) fn legend(canvas: &Canvas<'_>, series: &[String]) -> Drawn {
     Ok(())
 }
 
-pub(super) fn small(canvas: &Canvas<'_>, words: &str, at: (i32, i32), side: HPos) -> Drawn {
+pub(crate) fn small(canvas: &Canvas<'_>, words: &str, at: (i32, i32), side: HPos) -> Drawn {
     text(canvas, words, at, side, INK, SIZE - 4.0)
 }
 
-pub(super) fn dot(canvas: &Canvas<'_>, at: (i32, i32), color: RGBColor) -> Drawn {
+pub(crate) fn dot(canvas: &Canvas<'_>, at: (i32, i32), color: RGBColor) -> Drawn {
     canvas.draw(&Circle::new(at, 6, color.filled())).map_err(failed)
 }

@@ -1,0 +1,288 @@
+//! The options of `loadgen predict`, by what they are about.
+
+use std::time::Duration;
+
+use loadgen_core::model::migration::{Dirtying, Pattern};
+use loadgen_core::model::strategies::{Limits, Population, Scenario};
+use loadgen_core::model::users::{Connections, Users};
+use loadgen_core::units::{parse_byte_rate, parse_bytes, parse_duration, parse_rate};
+
+use crate::exit::Failure;
+use crate::options::number_or_percent;
+
+/// The machine.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Machine")]
+pub(super) struct MachineOptions {
+    /// Memory to send: its pages that are not empty, such as 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    memory: Option<u64>,
+
+    /// Memory that it writes to in a second, such as 40MiB/s
+    #[arg(long, value_name = "RATE", value_parser = parse_byte_rate)]
+    dirty: Option<f64>,
+
+    /// Memory that it writes to at all [default: all of it]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    working_set: Option<u64>,
+
+    /// In which order: random (any page), or round-robin (one after the other)
+    #[arg(long, value_name = "ORDER", value_enum, default_value = "random")]
+    pattern: PatternArg,
+
+    /// A small set that is always dirty, such as the kernel's own 2MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "0")]
+    base_set: u64,
+
+    /// The state of its devices
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "1MiB")]
+    device_state: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum PatternArg {
+    Random,
+    RoundRobin,
+}
+
+/// The link.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Link")]
+pub(super) struct LinkOptions {
+    /// At which memory is sent while it runs, such as 1Gbit/s or 32MiB/s
+    #[arg(long, value_name = "RATE", value_parser = parse_byte_rate)]
+    bandwidth: Option<f64>,
+
+    /// The same while it stands still [default: that of --bandwidth]
+    ///
+    /// Managers whose limit holds for running machines alone, as QEMU's max-bandwidth does, send
+    /// faster then.
+    #[arg(long, value_name = "RATE", value_parser = parse_byte_rate)]
+    stop_bandwidth: Option<f64>,
+
+    /// The same while memory follows it [default: that of --bandwidth]
+    #[arg(long, value_name = "RATE", value_parser = parse_byte_rate)]
+    push_bandwidth: Option<f64>,
+
+    /// Part of the memory that goes over the wire, in the first pass and in later ones: 60%, or
+    /// 100%,30%
+    #[arg(long, value_name = "SHARE[,SHARE]", value_parser = parse_ratios)]
+    compression: Option<Ratios>,
+
+    /// The limit on the downtime that pre-copy is told
+    #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = parse_duration)]
+    downtime_limit: Duration,
+}
+
+/// Times that no formula has.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Times")]
+pub(super) struct TimeOptions {
+    /// From the order to the first byte of memory
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    prepare: Duration,
+
+    /// What the target needs to load the devices and to resume
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = parse_duration)]
+    resume: Duration,
+
+    /// From then until the service answers: cold caches, switches that learn where it is
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    settle: Duration,
+
+    /// The same where memory follows the machine: of post-copy and hybrid [default: that of --settle]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    faulting: Option<Duration>,
+}
+
+/// Who uses it.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Users")]
+pub(super) struct UserOptions {
+    /// Calls a second over kept-alive connections; without it nothing is said of users
+    #[arg(long, short, value_name = "RATE", value_parser = parse_rate)]
+    rate: Option<f64>,
+
+    /// How many connections they share
+    #[arg(long, short, value_name = "N", default_value = "50")]
+    connections: u32,
+
+    /// Calls a second beside them, each over a fresh connection
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    probe_rate: Option<f64>,
+
+    /// After which a call is given up
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    timeout: Duration,
+
+    /// What a call takes where nothing is wrong
+    #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = parse_duration)]
+    response_time: Duration,
+
+    /// Calls that the service can answer in a second: the saturation of a sweep [default: as many
+    /// as come]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    capacity: Option<f64>,
+
+    /// When the kernel of the clients sends a SYN again, from the first [default: Linux 6.5 and
+    /// later: 1s,2s,3s,4s,5s,7s,11s,19s; before: 1s,3s,7s,15s]
+    #[arg(long, value_name = "TIMES", value_parser = parse_duration, value_delimiter = ',')]
+    syn_steps: Vec<Duration>,
+
+    /// The same of data on a connection [default: 0.21s,0.41s,0.83s,1.66s,3.3s,6.6s,13.3s]
+    #[arg(long, value_name = "TIMES", value_parser = parse_duration, value_delimiter = ',')]
+    data_steps: Vec<Duration>,
+}
+
+/// What it may cost.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitOptions {
+    /// How long the machine may stand still
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    max_downtime: Option<Duration>,
+
+    /// How long its service may not answer
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    max_outage: Option<Duration>,
+
+    /// How long all of it may take
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    max_total: Option<Duration>,
+
+    /// How much may be sent
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    max_sent: Option<u64>,
+
+    /// How many calls may be lost
+    #[arg(long, value_name = "N")]
+    max_lost: Option<u64>,
+
+    /// How many calls may be late
+    #[arg(long, value_name = "N")]
+    max_late: Option<u64>,
+}
+
+/// Parts of the memory that go over the wire.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Ratios(f64, f64);
+
+fn parse_ratios(text: &str) -> Result<Ratios, String> {
+    let share = |text: &str| {
+        let share = number_or_percent(text).filter(|share| *share > 0.0 && *share <= 1.0);
+        share.ok_or_else(|| format!("'{text}' is no share above 0 and up to 100%, such as 60%"))
+    };
+    match text.split_once(',') {
+        Some((first, later)) => Ok(Ratios(share(first)?, share(later)?)),
+        None => share(text).map(|both| Ratios(both, both)),
+    }
+}
+
+impl MachineOptions {
+    /// The machine over a link.
+    pub(super) fn scenario(&self, link: &LinkOptions) -> Result<Scenario, Failure> {
+        let missing: Vec<&str> = [
+            ("--memory", self.memory.is_none()),
+            ("--dirty", self.dirty.is_none()),
+            ("--bandwidth", link.bandwidth.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_missing)| is_missing.then_some(name))
+        .collect();
+        let (Some(memory), Some(dirty), Some(bandwidth)) =
+            (self.memory, self.dirty, link.bandwidth)
+        else {
+            return Err(Failure::usage(format!(
+                "nothing can be predicted without {}: loadgen predict --memory 2GiB --dirty 40MiB/s \
+                 --bandwidth 1Gbit/s",
+                missing.join(", ")
+            )));
+        };
+        let pattern = match self.pattern {
+            PatternArg::Random => Pattern::Random,
+            PatternArg::RoundRobin => Pattern::RoundRobin,
+        };
+        // Nothing else can be written to.
+        let set = self.working_set.unwrap_or(memory).min(memory);
+        let dirtying =
+            Dirtying::new(dirty).within(set as f64, pattern).with_base(self.base_set as f64);
+        let scenario = Scenario::new(memory as f64, bandwidth, dirtying);
+        Ok(scenario.with_device_state(self.device_state as f64))
+    }
+}
+
+impl LinkOptions {
+    pub(super) fn apply(&self, scenario: Scenario) -> Scenario {
+        let stop = self.stop_bandwidth.unwrap_or(scenario.stop_bandwidth);
+        let push = self.push_bandwidth.unwrap_or(scenario.push_bandwidth);
+        let scenario =
+            scenario.with_bandwidths(stop, push).with_limit_s(self.downtime_limit.as_secs_f64());
+        match self.compression {
+            Some(Ratios(first, later)) => scenario.with_ratios(first, later),
+            None => scenario,
+        }
+    }
+}
+
+impl TimeOptions {
+    pub(super) fn apply(&self, scenario: Scenario) -> Scenario {
+        let faulting = self.faulting.unwrap_or(self.settle);
+        let [prepare, resume, settle, faulting] =
+            [self.prepare, self.resume, self.settle, faulting].map(|time| time.as_secs_f64());
+        scenario.with_times_s(prepare, resume).with_settle_s(settle, faulting)
+    }
+}
+
+impl UserOptions {
+    pub(super) fn apply(&self, scenario: Scenario) -> Result<Scenario, Failure> {
+        let kept =
+            self.rate.map(|rate| ("established", rate, Connections::KeptAlive(self.connections)));
+        let fresh = self.probe_rate.map(|rate| ("fresh", rate, Connections::Fresh));
+        let all = kept.into_iter().chain(fresh).filter(|(_, rate, _)| *rate > 0.0);
+        let mut scenario = scenario;
+        for (name, rate, connections) in all {
+            let users = self.users(rate, connections)?;
+            scenario = scenario.with_population(Population::new(name, users));
+        }
+        Ok(scenario)
+    }
+
+    fn users(&self, rate: f64, connections: Connections) -> Result<Users, Failure> {
+        let mut users = Users::new(rate, connections)
+            .with_timeout_s(self.timeout.as_secs_f64())
+            .with_usual_s(self.response_time.as_secs_f64());
+        if let Some(capacity) = self.capacity {
+            users = users.with_capacity_per_s(capacity);
+        }
+        let mut steps = [("--syn-steps", &self.syn_steps), ("--data-steps", &self.data_steps)].map(
+            |(name, steps)| (name, steps.iter().map(Duration::as_secs_f64).collect::<Vec<_>>()),
+        );
+        for (name, steps) in &mut steps {
+            if steps.windows(2).any(|two| two[1] <= two[0]) || steps.first() == Some(&0.0) {
+                return Err(Failure::usage(format!("{name}: the times must rise from above 0")));
+            }
+        }
+        let [(_, syn), (_, data)] = steps;
+        if !syn.is_empty() {
+            users.syn_steps_s = syn;
+        }
+        if !data.is_empty() {
+            users.data_steps_s = data;
+        }
+        Ok(users)
+    }
+}
+
+impl LimitOptions {
+    pub(super) fn limits(&self) -> Limits {
+        let s = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        let mut limits = Limits::default();
+        limits.downtime_s = s(self.max_downtime);
+        limits.outage_s = s(self.max_outage);
+        limits.total_s = s(self.max_total);
+        limits.sent = self.max_sent.map(|bytes| bytes as f64);
+        limits.lost_calls = self.max_lost.map(|calls| calls as f64);
+        limits.late_calls = self.max_late.map(|calls| calls as f64);
+        limits
+    }
+}

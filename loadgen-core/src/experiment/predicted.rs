@@ -1,0 +1,123 @@
+//! What was predicted before the trials, held against them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::analysis::{CellSummary, Spread};
+use super::plan::ExperimentPlan;
+use crate::prediction::{CellPrediction, PredictedStrategy, PredictedUsers, PredictionReport};
+
+/// One figure of one cell: as it was predicted, and as the trials have it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Predicted {
+    /// The cell: the level of each factor.
+    pub cell: BTreeMap<String, String>,
+    /// The strategy whose prediction it is.
+    pub strategy: String,
+    /// The metric, in whose unit the values are.
+    pub metric: String,
+    /// What was predicted.
+    pub predicted: f64,
+    /// The median of the trials.
+    pub median: f64,
+    /// Its 95 % interval, where there are trials enough for one.
+    pub median_low: Option<f64>,
+    /// The other end.
+    pub median_high: Option<f64>,
+    /// How many trials it is of.
+    pub n: u64,
+    /// Predicted less median, as a share of the median; `None`: the median is 0.
+    pub error: Option<f64>,
+}
+
+/// Metrics of trials, and what a prediction has of each.
+const HELD: [(&str, fn(&PredictedStrategy) -> Option<f64>); 7] = [
+    ("total_migration_time_ms", |of| of.total_s.map(|s| s * 1e3)),
+    ("downtime_events_ms", |of| of.downtime_s.map(|s| s * 1e3)),
+    ("transferred_bytes", |of| of.sent_bytes),
+    ("outage_established_ms", |of| outage_ms(of, "established")),
+    ("outage_fresh_ms", |of| outage_ms(of, "fresh")),
+    ("calls_lost", |of| calls(of, |users| users.failed)),
+    ("calls_late", |of| calls(of, |users| users.late)),
+];
+
+fn outage_ms(of: &PredictedStrategy, population: &str) -> Option<f64> {
+    of.users.get(population)?.outage_s.map(|s| s * 1e3)
+}
+
+fn calls(of: &PredictedStrategy, count: impl Fn(&PredictedUsers) -> u64) -> Option<f64> {
+    (!of.users.is_empty()).then(|| of.users.values().map(count).sum::<u64>() as f64)
+}
+
+/// All that a prediction says of cells that were tried.
+pub(super) fn held_against(
+    prediction: &PredictionReport,
+    plan: &ExperimentPlan,
+    cells: &[CellSummary],
+) -> Vec<Predicted> {
+    let mut held = Vec::new();
+    for cell in cells {
+        let Some(strategy) = strategy(plan, &cell.factors) else { continue };
+        let Some(of) = of_cell(prediction, &cell.factors)
+            .and_then(|of| of.strategies.iter().find(|of| of.strategy == strategy))
+        else {
+            continue;
+        };
+        for (metric, predicted) in HELD {
+            let Some((spread, predicted)) = cell.metrics.get(metric).zip(predicted(of)) else {
+                continue;
+            };
+            held.push(Predicted::of(cell, of, metric, predicted, spread));
+        }
+    }
+    held
+}
+
+/// The prediction for a cell: that with the same levels, or the only one, if it is for no cell in
+/// particular.
+fn of_cell<'a>(
+    prediction: &'a PredictionReport,
+    factors: &BTreeMap<String, String>,
+) -> Option<&'a CellPrediction> {
+    match prediction.predictions.as_slice() {
+        [only] if only.cell.is_empty() => Some(only),
+        all => all.iter().find(|of| of.cell == *factors),
+    }
+}
+
+/// By which strategy the trials of a cell move the machine: as a factor says, or the trigger of
+/// the plan; without what helps it, of which there are no models.
+fn strategy(plan: &ExperimentPlan, factors: &BTreeMap<String, String>) -> Option<String> {
+    let lines = plan.lines();
+    let of_trigger = || {
+        let spec = lines.get("trigger.spec")?;
+        spec.split(',').find_map(|part| part.trim().strip_prefix("strategy=")).map(str::to_owned)
+    };
+    let strategy = factors.get("strategy").cloned().or_else(of_trigger)?;
+    (!strategy.contains('+')).then_some(strategy)
+}
+
+impl Predicted {
+    fn of(
+        cell: &CellSummary,
+        strategy: &PredictedStrategy,
+        metric: &str,
+        predicted: f64,
+        spread: &Spread,
+    ) -> Self {
+        let median = spread.median;
+        Self {
+            cell: cell.factors.clone(),
+            strategy: strategy.strategy.clone(),
+            metric: metric.to_owned(),
+            predicted,
+            median,
+            median_low: spread.median_low,
+            median_high: spread.median_high,
+            n: spread.n,
+            error: (median != 0.0).then(|| (predicted - median) / median),
+        }
+    }
+}

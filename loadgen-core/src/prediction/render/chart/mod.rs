@@ -1,0 +1,37 @@
+//! The charts of a prediction as SVG. What they need beyond the document, the models say again.
+
+mod axis;
+mod bandwidth;
+mod map;
+mod rounds;
+
+use crate::prediction::document::{CellPrediction, PredictionReport};
+
+/// Machines that have charts; with more, nobody would look at them.
+const MOST: usize = 8;
+
+/// One chart, and what it shows.
+pub(super) struct Figure {
+    pub(super) title: String,
+    pub(super) caption: String,
+    /// The back end's message if it could not be drawn, which does not happen in practice.
+    pub(super) svg: Result<String, String>,
+}
+
+/// All charts.
+pub(super) fn figures(report: &PredictionReport) -> Vec<Figure> {
+    let several = report.predictions.len() > 1;
+    let mut figures = Vec::new();
+    for prediction in report.predictions.iter().take(MOST) {
+        let of = if several { format!(": {}", cell(prediction)) } else { String::new() };
+        figures.extend(rounds::figure(prediction, &of));
+        figures.extend(bandwidth::figure(prediction, &of));
+        figures.extend(map::figure(prediction, report.limits.limits(), &of));
+    }
+    figures
+}
+
+fn cell(prediction: &CellPrediction) -> String {
+    let levels = prediction.cell.iter().map(|(factor, level)| format!("{factor}={level}"));
+    levels.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,356 @@
+//! What a prediction says to a person, which text and HTML lay out alike.
+
+use crate::model::strategies::Figure;
+use crate::prediction::document::{
+    BestStrategy, BrokenLimit, CellPrediction, PredictedPass, PredictedStrategy, PredictionReport,
+    key,
+};
+use crate::prediction::input::{PredictedPopulation, PredictionInput};
+use crate::report::sections::{Section, cell};
+
+/// Passes that the table has at the most; the JSON has more of them.
+const MOST_PASSES: usize = 20;
+
+pub(super) fn title(report: &PredictionReport) -> String {
+    match report.predictions.as_slice() {
+        [_] => "Prediction: what moving this machine would cost (nothing was moved)".to_owned(),
+        all => format!(
+            "Prediction for {}: what moving each would cost (nothing was moved)",
+            cell::counted(all.len() as u64, "machine")
+        ),
+    }
+}
+
+/// What the prediction is made from.
+pub(super) fn lines(report: &PredictionReport) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let source = match (report.source.kind.as_str(), &report.source.name) {
+        ("numbers", _) => "numbers that were given".to_owned(),
+        (kind, Some(name)) => format!("{kind}: {name}"),
+        (kind, None) => kind.to_owned(),
+    };
+    lines.push(("from", source));
+    if let [only] = report.predictions.as_slice() {
+        lines.extend(of_input(&only.input));
+    }
+    let limits = report.limits.limits();
+    let limits: Vec<String> = Figure::ALL
+        .into_iter()
+        .filter_map(|figure| {
+            let limit = figure.limit(&limits)?;
+            Some(format!("{} up to {}", figure.name(), value(figure, limit)))
+        })
+        .collect();
+    if !limits.is_empty() {
+        lines.push(("limits", limits.join(", ")));
+    }
+    lines
+}
+
+fn of_input(input: &PredictionInput) -> Vec<(&'static str, String)> {
+    let bytes = |bytes: f64| cell::bytes(bytes as u64);
+    let mut memory = format!("{} to send", bytes(input.memory_bytes));
+    if (input.first_ratio, input.later_ratio) != (1.0, 1.0) {
+        memory.push_str(&format!(
+            ", of which {} % go over the wire in the first pass and {} % in later ones",
+            cell::fixed(input.first_ratio * 100.0, 0),
+            cell::fixed(input.later_ratio * 100.0, 0)
+        ));
+    }
+    let mut dirtied = cell::throughput(input.dirty_bytes_per_s);
+    if let Some(set) = input.working_set_bytes {
+        let order = match input.pattern.as_str() {
+            "round-robin" => "page after page",
+            _ => "in any order",
+        };
+        dirtied.push_str(&format!(" within {}, {order}", bytes(set)));
+    }
+    if input.base_bytes > 0.0 {
+        dirtied.push_str(&format!(", and {} that are always dirty", bytes(input.base_bytes)));
+    }
+    let mut link = cell::throughput(input.bandwidth_bytes_per_s);
+    let others = [
+        ("while it stands still", input.stop_bandwidth_bytes_per_s),
+        ("after it", input.push_bandwidth_bytes_per_s),
+    ];
+    for (when, rate) in others.into_iter().filter(|of| of.1 != input.bandwidth_bytes_per_s) {
+        link.push_str(&format!(", {} {when}", cell::throughput(rate)));
+    }
+    link.push_str(&format!(
+        "; downtime limit of pre-copy {}",
+        cell::millis(input.downtime_limit_s * 1e3)
+    ));
+    let mut lines = vec![("memory", memory), ("dirtied", dirtied), ("link", link)];
+    let times: Vec<String> = [
+        (input.prepare_s, "to prepare"),
+        (input.resume_s, "to resume"),
+        (input.settle_s, "until the service answers then"),
+        (input.faulting_s, "until it answers where memory follows"),
+    ]
+    .into_iter()
+    .filter(|(s, _)| *s > 0.0)
+    .map(|(s, what)| format!("{} {what}", cell::millis(s * 1e3)))
+    .collect();
+    if !times.is_empty() {
+        lines.push(("times", times.join(", ")));
+    }
+    lines.extend(input.populations.iter().map(|of| ("users", of_population(of))));
+    lines
+}
+
+fn of_population(population: &PredictedPopulation) -> String {
+    let connections = match population.connections {
+        Some(n) => format!("{} kept open", cell::counted(u64::from(n), "connection")),
+        None => "a new connection for each".to_owned(),
+    };
+    let capacity = match population.capacity_per_s {
+        Some(most) => format!("; the service answers at most {}", cell::rate(most)),
+        None => String::new(),
+    };
+    format!(
+        "{}: {}, {connections}, given up after {}, usually answered in {}{capacity}",
+        population.name,
+        cell::rate(population.rate_per_s),
+        cell::setting(population.timeout_s),
+        cell::millis(population.usual_s * 1e3)
+    )
+}
+
+/// The answer in words.
+pub(super) fn answers(report: &PredictionReport) -> Vec<String> {
+    let mut answers = Vec::new();
+    for prediction in &report.predictions {
+        let name = name(prediction);
+        answers.push(format!("{name}{}", best(prediction)));
+        for endless in prediction.strategies.iter().filter(|of| !of.converges) {
+            answers.push(format!("{name}{}", does_not_converge(prediction, endless)));
+        }
+    }
+    answers
+}
+
+/// The cell before what is said of it; nothing where there is only one.
+fn name(prediction: &CellPrediction) -> String {
+    let levels: Vec<String> =
+        prediction.cell.iter().map(|(factor, level)| format!("{factor}={level}")).collect();
+    if levels.is_empty() { String::new() } else { format!("{}: ", levels.join(" ")) }
+}
+
+fn best(prediction: &CellPrediction) -> String {
+    let Some(best) = &prediction.best else {
+        return "no strategy holds the limits".to_owned();
+    };
+    let of_best = prediction.strategies.iter().find(|of| of.strategy == best.strategy);
+    let figures = of_best.map_or_else(String::new, |of| {
+        format!(
+            ": {} in all, {} without an answer",
+            cell::millis(of.total_s.unwrap_or(0.0) * 1e3),
+            cell::millis(of.outage_s.unwrap_or(0.0) * 1e3)
+        )
+    });
+    format!("{} is best{figures}{}", best.strategy, lead(best))
+}
+
+fn lead(best: &BestStrategy) -> String {
+    let Some(lead) = &best.lead else {
+        return "; no other one that holds the limits differs by more than 2 %".to_owned();
+    };
+    let figure = Figure::ALL.into_iter().find(|figure| key(*figure) == lead.figure);
+    let Some(figure) = figure else { return String::new() };
+    format!(
+        "; by {}: {} against {} of {}",
+        figure.name(),
+        value(figure, lead.value),
+        value(figure, lead.next_value),
+        lead.next
+    )
+}
+
+fn does_not_converge(prediction: &CellPrediction, of: &PredictedStrategy) -> String {
+    let thresholds = &prediction.thresholds;
+    let mut ways = Vec::new();
+    if let Some(bandwidth) = thresholds.bandwidth_bytes_per_s {
+        ways.push(format!("a bandwidth of {}", cell::throughput(bandwidth)));
+    }
+    if let Some(rate) = thresholds.dirty_bytes_per_s {
+        ways.push(format!("a dirty rate of at most {}", cell::throughput(rate)));
+    }
+    if let Some(limit) = thresholds.downtime_limit_s {
+        ways.push(format!("a downtime limit of {}", cell::millis(limit * 1e3)));
+    }
+    let ways = match ways.as_slice() {
+        [] => "nothing that is in these numbers would change that".to_owned(),
+        ways => format!("it would with {}", ways.join(", or with ")),
+    };
+    format!("{} does not converge: {ways}", of.strategy)
+}
+
+pub(super) fn sections(report: &PredictionReport) -> Vec<Section> {
+    let mut sections = vec![costs(report)];
+    sections.extend(users(report));
+    if let [only] = report.predictions.as_slice() {
+        sections.extend(rounds(only));
+    }
+    sections
+}
+
+fn costs(report: &PredictionReport) -> Section {
+    let several = report.predictions.len() > 1;
+    let mut rows = Vec::new();
+    for prediction in &report.predictions {
+        for of in &prediction.strategies {
+            let ms = |s: Option<f64>| cell::millis_or_none(s.map(|s| s * 1e3));
+            let mut row = vec![
+                of.strategy.clone(),
+                ms(of.total_s),
+                ms(of.copying_s),
+                ms(of.downtime_s),
+                ms(of.pulling_s),
+                ms(of.outage_s),
+                of.sent_bytes.map_or_else(|| cell::NONE.to_owned(), |n| cell::bytes(n as u64)),
+                cell::count(of.passes),
+                remark(prediction, of),
+            ];
+            if several {
+                row.insert(0, name(prediction).trim_end_matches(": ").to_owned());
+            }
+            rows.push(row);
+        }
+    }
+    let mut columns = vec![
+        "strategy", "total", "copying", "downtime", "pulling", "outage", "sent", "passes", "limits",
+    ];
+    if several {
+        columns.insert(0, "cell");
+    }
+    Section {
+        title: "What each strategy would cost".to_owned(),
+        scope: "predicted by models, not measured. Copying: the machine runs at its source; downtime: \
+                it stands still; pulling: it runs at its target and waits for pages; outage: from the \
+                stop until its service answers"
+            .to_owned(),
+        columns,
+        rows,
+        text_columns: 1,
+        notes: notes(report),
+    }
+}
+
+/// What the figures do not say.
+fn notes(report: &PredictionReport) -> Vec<String> {
+    let all = || report.predictions.iter();
+    let pulls = all().flat_map(|of| &of.strategies).any(|of| of.pulling_s.is_some_and(|s| s > 0.0));
+    let mut notes = Vec::new();
+    if pulls {
+        notes.push(
+            "where memory follows (post-copy, hybrid) the machine runs slower while it is pulled, and is \
+             lost if the link or the source fails in this time; neither is in a figure"
+                .to_owned(),
+        );
+    }
+    if all().any(|of| of.input.faulting_s == 0.0) && pulls {
+        notes.push(
+            "how long its service does not answer for want of the first pages was not given: the outage \
+             of post-copy and hybrid is the least that it can be"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+fn remark(prediction: &CellPrediction, of: &PredictedStrategy) -> String {
+    if !of.converges {
+        return "does not converge".to_owned();
+    }
+    let broken = |limit: &BrokenLimit| {
+        let figure = Figure::ALL.into_iter().find(|figure| key(*figure) == limit.figure)?;
+        Some(format!("{} beyond {}", figure.name(), value(figure, limit.limit)))
+    };
+    let broken: Vec<String> = of.breaks.iter().filter_map(broken).collect();
+    let is_best = prediction.best.as_ref().is_some_and(|best| best.strategy == of.strategy);
+    match (broken.is_empty(), is_best) {
+        (false, _) => broken.join(", "),
+        (true, true) => "best".to_owned(),
+        (true, false) => "held".to_owned(),
+    }
+}
+
+fn users(report: &PredictionReport) -> Option<Section> {
+    let mut rows = Vec::new();
+    for prediction in &report.predictions {
+        for of in &prediction.strategies {
+            for (population, felt) in &of.users {
+                let ms = |s: Option<f64>| cell::millis_or_none(s.map(|s| s * 1e3));
+                rows.push(vec![
+                    format!("{}{}", name(prediction), of.strategy),
+                    population.clone(),
+                    ms(felt.outage_s),
+                    cell::count(felt.failed),
+                    cell::count(felt.late),
+                    ms(felt.recovery_s),
+                    ms(Some(felt.longest_response_s)),
+                ]);
+            }
+        }
+    }
+    (!rows.is_empty()).then(|| Section {
+        title: "What its users would feel".to_owned(),
+        scope:
+            "longest gap: between two good replies; lost: given up at their timeout; late: more \
+                than twice their usual time, and at least 1 ms more; recovery: from the end of the \
+                outage until calls take their usual time"
+                .to_owned(),
+        columns: vec![
+            "strategy",
+            "users",
+            "longest gap",
+            "lost",
+            "late",
+            "recovery",
+            "longest response",
+        ],
+        rows,
+        text_columns: 0,
+        notes: Vec::new(),
+    })
+}
+
+fn rounds(prediction: &CellPrediction) -> Option<Section> {
+    let of = prediction.strategies.iter().find(|of| of.strategy == "pre-copy")?;
+    let mut at = 0.0;
+    let row = |(number, pass): (usize, &PredictedPass)| {
+        at += pass.length_s;
+        vec![
+            (number + 1).to_string(),
+            cell::seconds(at),
+            cell::seconds(pass.length_s),
+            cell::bytes(pass.sent_bytes as u64),
+            cell::bytes(pass.left_bytes as u64),
+        ]
+    };
+    let rows: Vec<Vec<String>> = of.rounds.iter().take(MOST_PASSES).enumerate().map(row).collect();
+    let more = of.passes.saturating_sub(rows.len() as u64);
+    (!rows.is_empty()).then(|| Section {
+        title: "Passes of pre-copy".to_owned(),
+        scope:
+            "as QEMU makes them: in slots of 100 ms, and over when less than the bandwidth times \
+                the downtime limit is left; left: with what was dirtied in the pass"
+                .to_owned(),
+        columns: vec!["pass", "ends at", "length", "sent", "left"],
+        rows,
+        text_columns: 0,
+        notes: match more {
+            0 => Vec::new(),
+            n => vec![format!("and {} more", cell::count(n))],
+        },
+    })
+}
+
+/// A figure with its unit.
+fn value(figure: Figure, value: f64) -> String {
+    match figure {
+        Figure::LostCalls | Figure::LateCalls => cell::count(value as u64),
+        Figure::Outage | Figure::Downtime | Figure::Total => cell::millis(value * 1e3),
+        Figure::Sent => cell::bytes(value as u64),
+    }
+}

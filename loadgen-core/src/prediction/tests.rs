@@ -1,0 +1,128 @@
+//! Predictions as documents: there and back, against the schema, and as people read them.
+
+use roxmltree::{Document, ParsingOptions};
+use serde_json::Value;
+
+use super::*;
+use crate::model::migration::{Dirtying, Pattern};
+use crate::model::strategies::{Limits, Population, Scenario, Strategy};
+use crate::model::users::{Connections, Users};
+use crate::report::schema_tests::Schema;
+
+const MIB: f64 = 1_048_576.0;
+
+fn scenario(dirty_mib: f64) -> Scenario {
+    let dirtying = Dirtying::new(dirty_mib * MIB)
+        .within(200.0 * MIB, Pattern::RoundRobin)
+        .with_base(2.0 * MIB);
+    let established = Users::new(500.0, Connections::KeptAlive(50)).with_timeout_s(5.0);
+    let fresh = Users::new(50.0, Connections::Fresh).with_timeout_s(5.0);
+    Scenario::new(2048.0 * MIB, 119.0 * MIB, dirtying)
+        .with_device_state(MIB)
+        .with_times_s(0.05, 0.02)
+        .with_population(Population::new("established", established.with_capacity_per_s(900.0)))
+        .with_population(Population::new("fresh", fresh))
+}
+
+fn report(dirty_mib: f64, limits: &Limits) -> PredictionReport {
+    let prediction = CellPrediction::of(&scenario(dirty_mib), &Strategy::ALL, limits).unwrap();
+    let mut report = PredictionReport::new(PredictionSource::numbers(), limits).with(prediction);
+    report.made_at = "2026-11-28T20:00:00Z".to_owned();
+    report.tool.version = "0.0.0".to_owned();
+    report
+}
+
+fn none_lost() -> Limits {
+    let mut limits = Limits::default();
+    limits.lost_calls = Some(0.0);
+    limits
+}
+
+#[test]
+fn there_and_back() {
+    for dirty in [40.0, 300.0] {
+        let report = report(dirty, &none_lost());
+        let json = report.to_json_pretty().unwrap();
+        assert_eq!(PredictionReport::from_json(&json).unwrap(), report);
+        // It can be made again from what it says of itself.
+        let input = &report.predictions[0].input;
+        assert_eq!(PredictionInput::of(&input.scenario()), *input);
+        let again = CellPrediction::of(&input.scenario(), &Strategy::ALL, &report.limits.limits());
+        assert_eq!(again.unwrap(), report.predictions[0]);
+    }
+    let other = PredictionReport::from_json(r#"{"schema": "loadgen-report/1"}"#).unwrap_err();
+    assert!(other.to_string().contains("loadgen-prediction/1"), "{other}");
+}
+
+#[test]
+fn documents_are_of_the_schema() {
+    let schema = Schema::read("prediction.schema.json");
+    let mut limits = none_lost();
+    limits.total_s = Some(1.0);
+    let all = [(40.0, Limits::default()), (300.0, none_lost()), (40.0, limits)];
+    let documents: Vec<Value> = all
+        .iter()
+        .map(|(dirty, limits)| serde_json::to_value(report(*dirty, limits)).unwrap())
+        .collect();
+    for document in &documents {
+        schema.validate(document);
+        schema.strict().validate(document);
+    }
+    assert_eq!(schema.not_in(&documents), Vec::<String>::new());
+    // Nothing holds a second.
+    assert_eq!(documents[2]["predictions"][0]["best"], Value::Null);
+}
+
+#[test]
+fn what_does_not_converge_has_no_figures() {
+    let report = report(300.0, &Limits::default());
+    let pre_copy = &report.predictions[0].strategies[1];
+    assert!(!pre_copy.converges && pre_copy.strategy == "pre-copy");
+    assert_eq!((pre_copy.total_s, pre_copy.downtime_s, pre_copy.sent_bytes), (None, None, None));
+    assert!(pre_copy.users.is_empty() && pre_copy.rounds.len() == 100);
+    // With what would help it converges.
+    let edges = report.predictions[0].thresholds;
+    let scenario = scenario(300.0);
+    let helped = [
+        scenario.over(edges.bandwidth_bytes_per_s.unwrap()),
+        scenario.dirtied_at(edges.dirty_bytes_per_s.unwrap()),
+        scenario.clone().with_limit_s(edges.downtime_limit_s.unwrap()),
+    ];
+    for helped in helped {
+        let forecast = helped.forecast(Strategy::PreCopy).unwrap();
+        assert!(forecast.prediction.converges, "{edges:?}");
+    }
+}
+
+#[test]
+fn as_text() {
+    insta::assert_snapshot!("numbers", render_prediction_text(&report(40.0, &none_lost())));
+    insta::assert_snapshot!("endless", render_prediction_text(&report(300.0, &none_lost())));
+}
+
+#[test]
+fn several_machines_have_their_cells() {
+    let mut report = report(40.0, &Limits::default());
+    report.predictions[0].cell.insert("dirty".to_owned(), "40".to_owned());
+    let mut other = report.predictions[0].clone();
+    other.cell.insert("dirty".to_owned(), "a<b\u{1b}".to_owned());
+    let text = render_prediction_text(&report.clone().with(other.clone()));
+    assert!(text.contains("dirty=40: ") && !text.contains('\u{1b}'), "{text}");
+    let html = render_prediction_html(&report.with(other));
+    assert!(html.contains("a&lt;b") && !html.contains('\u{1b}'));
+}
+
+/// One page that is XML, with its three charts, and with nothing from elsewhere.
+#[test]
+fn as_html() {
+    let mut limits = none_lost();
+    limits.outage_s = Some(0.5);
+    for dirty in [40.0, 300.0, 0.0] {
+        let html = render_prediction_html(&report(dirty, &limits));
+        let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+        let page = Document::parse_with_options(&html, options).unwrap();
+        let charts = page.descendants().filter(|node| node.has_tag_name("svg")).count();
+        assert_eq!(charts, if cfg!(feature = "charts") { 3 } else { 0 });
+        assert!(!html.contains("src=") && !html.contains("NaN"), "{dirty}");
+    }
+}
