@@ -140,6 +140,8 @@ pub mod sweep;
 mod target;
 #[cfg(feature = "target-server")]
 pub mod target_server;
+#[cfg(test)]
+mod test_vectors;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 pub mod units;

@@ -25,6 +25,12 @@ pub(crate) fn not_negative(what: &'static str, value: f64) -> Result<f64, ModelE
     is_fine.then_some(value).ok_or(ModelError { what, range: "0 or a number above", value })
 }
 
+/// `value`, if it is a share of a whole.
+pub(crate) fn share(what: &'static str, value: f64) -> Result<f64, ModelError> {
+    let is_fine = (0.0..=1.0).contains(&value);
+    is_fine.then_some(value).ok_or(ModelError { what, range: "a share from 0 to 1", value })
+}
+
 /// `value`, if it is a share of what there was, and not nothing of it.
 pub(crate) fn ratio(what: &'static str, value: f64) -> Result<f64, ModelError> {
     let is_fine = value > 0.0 && value <= 1.0;

@@ -30,6 +30,14 @@ impl Line {
     ///
     /// let line = Line::through(&[(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]).unwrap();
     /// assert_eq!((line.intercept, line.slope, line.r2), (1.0, 2.0, Some(1.0)));
+    ///
+    /// // Seconds of migrations on hosts of which 100, 80, 60, 40 and 20 % of the CPU were free,
+    /// // over the inverse of that share: T = a + b/cpu.
+    /// let trials = [(1.0, 7.9), (1.25, 8.6), (1.6667, 9.7), (2.5, 12.1), (5.0, 18.8)];
+    /// let line = Line::through(&trials).unwrap();
+    /// assert!((line.intercept - 5.1946).abs() < 1e-4 && (line.slope - 2.7265).abs() < 1e-4);
+    /// assert!((line.slope_error.unwrap() - 0.0184).abs() < 1e-4);
+    /// assert!((line.at(1.0 / 0.3) - 14.283).abs() < 1e-3);
     /// ```
     #[must_use]
     pub fn through(points: &[(f64, f64)]) -> Option<Self> {
@@ -67,6 +75,17 @@ impl Line {
 
     /// Where the slope lies, if what is not on the line follows one normal law. `None` with two
     /// points.
+    ///
+    /// ```
+    /// use loadgen_core::stats::{Confidence, Line};
+    ///
+    /// // Off by 0, 2, 0 from 1 + 2x, so that the slope has an error of √((8/3) / 2).
+    /// let line = Line::through(&[(0.0, 1.0), (1.0, 5.0), (2.0, 5.0)]).unwrap();
+    /// assert!((line.slope_error.unwrap() - (4.0 / 3.0_f64).sqrt()).abs() < 1e-12);
+    /// // t is 12.7062 for one number beyond the two that were taken.
+    /// let slope = line.slope_interval(Confidence::P95).unwrap();
+    /// assert!((slope.high - (2.0 + 12.7062 * 1.154_700_5)).abs() < 1e-3);
+    /// ```
     #[must_use]
     pub fn slope_interval(&self, confidence: Confidence) -> Option<Interval> {
         self.interval(self.slope, self.slope_error?, confidence)

@@ -3,13 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-
-fn vectors(name: &str) -> Vec<(Value, Value)> {
-    let all: Value = serde_json::from_str(include_str!("../../tests/vectors.json")).unwrap();
-    let cases = all[name].as_array().unwrap();
-    assert!(!cases.is_empty(), "{name}");
-    cases.iter().map(|case| (case["input"].clone(), case["expect"].clone())).collect()
-}
+use crate::test_vectors::{cases, close};
 
 fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
@@ -17,14 +11,6 @@ fn numbers(value: &Value) -> Vec<f64> {
 
 fn sample(value: &Value) -> Sample {
     Sample::new(numbers(value)).unwrap()
-}
-
-/// Relative 1e-9, and absolute 1e-12 for what is 0 or a probability.
-#[track_caller]
-fn close(name: &str, expected: &Value, got: f64) {
-    let expected = expected.as_f64().unwrap_or_else(|| panic!("{name}: {expected}"));
-    let off = (expected - got).abs();
-    assert!(off <= (1e-9 * expected.abs()).max(1e-12), "{name}: {expected} and not {got}");
 }
 
 #[track_caller]
@@ -38,7 +24,7 @@ fn interval(name: &str, expected: &Value, got: Interval) {
 
 #[test]
 fn intervals_of_a_mean() {
-    for (input, expect) in vectors("mean_interval") {
+    for (input, expect) in cases("mean_interval") {
         let sample = sample(&input["x"]);
         assert_eq!(sample.n() as u64, expect["n"]);
         close("mean", &expect["mean"], sample.mean());
@@ -52,7 +38,7 @@ fn intervals_of_a_mean() {
 
 #[test]
 fn intervals_of_a_median() {
-    for (input, expect) in vectors("median_interval") {
+    for (input, expect) in cases("median_interval") {
         match sample(&input["x"]).median_interval(Confidence::P95) {
             MedianInterval::Found { interval: got, ranks } => {
                 assert_eq!(expect["exists"], true, "{input}");
@@ -70,7 +56,7 @@ fn intervals_of_a_median() {
 
 #[test]
 fn bootstraps_by_all_resamples() {
-    for (input, expect) in vectors("bootstrap_exact") {
+    for (input, expect) in cases("bootstrap_exact") {
         let statistic = match input["statistic"].as_str().unwrap() {
             "mean" => Statistic::Mean,
             _ => Statistic::Median,
@@ -83,7 +69,7 @@ fn bootstraps_by_all_resamples() {
         close("z0", &expect["z0"], got.z0);
         close("acceleration", &expect["acceleration"], got.acceleration);
     }
-    for (input, expect) in vectors("bootstrap_median_odd") {
+    for (input, expect) in cases("bootstrap_median_odd") {
         let got = bootstrap(&sample(&input["x"]), Statistic::Median, Confidence::P95).unwrap();
         close("low", &expect["low"], got.percentile.0);
         close("high", &expect["high"], got.percentile.1);
@@ -93,7 +79,7 @@ fn bootstraps_by_all_resamples() {
 
 #[test]
 fn two_samples_compared() {
-    for (input, expect) in vectors("two_samples") {
+    for (input, expect) in cases("two_samples") {
         let got = two_samples(&sample(&input["x"]), &sample(&input["y"]), Confidence::P95);
         let test = &expect["mann_whitney"];
         close("u", &test["u"], got.u);
@@ -119,7 +105,7 @@ fn two_samples_compared() {
 
 #[test]
 fn pairs_compared() {
-    for (input, expect) in vectors("paired") {
+    for (input, expect) in cases("paired") {
         let got = paired(&sample(&input["difference"]), Confidence::P95);
         close("w", &expect["w_plus"], got.w_plus);
         assert_eq!(got.n_nonzero as u64, expect["n_nonzero"]);
@@ -131,7 +117,7 @@ fn pairs_compared() {
 
 #[test]
 fn several_at_once() {
-    for (input, expect) in vectors("holm") {
+    for (input, expect) in cases("holm") {
         let got = holm(&numbers(&input["p"]));
         for ((expected, rejected), got) in expect["adjusted"]
             .as_array()
@@ -144,13 +130,13 @@ fn several_at_once() {
             assert_eq!(*rejected, got <= 0.05);
         }
     }
-    for (input, expect) in vectors("kruskal_wallis") {
+    for (input, expect) in cases("kruskal_wallis") {
         let groups: Vec<Sample> = input["groups"].as_array().unwrap().iter().map(sample).collect();
         let got = kruskal_wallis(&groups).unwrap();
         close("h", &expect["h"], got.statistic);
         close("p", &expect["p_chi2"], got.p);
     }
-    for (input, expect) in vectors("friedman") {
+    for (input, expect) in cases("friedman") {
         let blocks: Vec<Vec<f64>> =
             input["blocks"].as_array().unwrap().iter().map(numbers).collect();
         let got = friedman(&blocks).unwrap();
@@ -161,7 +147,7 @@ fn several_at_once() {
 
 #[test]
 fn trials_and_shares() {
-    for (input, expect) in vectors("trials_needed") {
+    for (input, expect) in cases("trials_needed") {
         let (cv, relative) = (input["cv"].as_f64().unwrap(), input["relative"].as_f64().unwrap());
         assert_eq!(
             trials_for_mean(cv, relative, Confidence::P95).map(|n| n as u64),
@@ -171,7 +157,7 @@ fn trials_and_shares() {
     assert_eq!(trials_for_mean(f64::NAN, 0.05, Confidence::P95), None);
     assert_eq!(trials_for_mean(0.0, 0.05, Confidence::P95), Some(2));
     assert_eq!(trials_for_mean(1e9, 0.05, Confidence::P95), None);
-    for (input, expect) in vectors("proportion_interval") {
+    for (input, expect) in cases("proportion_interval") {
         let (successes, of) = (input["successes"].as_u64().unwrap(), input["of"].as_u64().unwrap());
         interval("share", &expect, proportion_interval(successes, of, Confidence::P95).unwrap());
     }
@@ -202,7 +188,7 @@ fn shares_of_many() {
 
 #[test]
 fn lines() {
-    for (input, expect) in vectors("cpu_regression") {
+    for (input, expect) in cases("cpu_regression") {
         let (x, y) = (numbers(&input["x"]), numbers(&input["y"]));
         let line = Line::through(&x.into_iter().zip(y).collect::<Vec<_>>()).unwrap();
         close("intercept", &expect["intercept"], line.intercept);

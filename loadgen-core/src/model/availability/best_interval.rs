@@ -1,6 +1,7 @@
 //! How often to move a machine that ages.
 
-use super::rejuvenation::{Rejuvenation, RejuvenationError, RejuvenationOutcome, Timer};
+use super::rejuvenation::{Rejuvenation, RejuvenationError, RejuvenationOutcome};
+use super::timer::Timer;
 
 /// An elasticity that is none: rounding makes as much.
 const NOTHING: f64 = 1e-10;
@@ -29,6 +30,22 @@ impl Rejuvenation {
     /// Since the machine fails the more often the longer ago it began anew, there is at most one
     /// (Barlow & Hunter, *Operations Research* 8, 1960). It is where the elasticity of the
     /// interval is 0, found by halving to 12 digits.
+    ///
+    /// ```
+    /// use loadgen_core::model::availability::{BestInterval, Rejuvenation, Timer};
+    ///
+    /// let machine = Rejuvenation::new(720.0, 168.0, 1.0).with_blackout_s(0.3);
+    /// for (timer, best_h, minutes_a_year) in [
+    ///     (Timer::Deterministic { interval_h: 1.0 }, 4.540_111, 19.401_470),
+    ///     (Timer::Exponential { interval_h: 1.0 }, 3.250_668, 27.268_444),
+    /// ] {
+    ///     let best = machine.with_timer(timer).best_interval()?;
+    ///     let BestInterval::Every { interval_h, outcome } = best else { panic!() };
+    ///     assert!((interval_h - best_h).abs() < 1e-6);
+    ///     assert!((outcome.availability.minutes_a_year() - minutes_a_year).abs() < 1e-6);
+    /// }
+    /// # Ok::<(), loadgen_core::model::availability::RejuvenationError>(())
+    /// ```
     ///
     /// # Errors
     /// If a parameter cannot be, or there is no timer.
@@ -106,7 +123,9 @@ mod tests {
         let none = machine(1.0).with_timer(Timer::None).best_interval();
         assert_eq!(none, Err(RejuvenationError::NoTimer));
         let broken = Rejuvenation::new(-1.0, 1.0, 1.0).with_timer(timers()[0]).best_interval();
-        assert!(matches!(broken, Err(RejuvenationError::Hours { name: "aging_h", .. })));
+        assert!(
+            matches!(broken, Err(RejuvenationError::Number(number)) if number.what == "aging_h")
+        );
     }
 
     /// No interval nearby, nor far away, is better.

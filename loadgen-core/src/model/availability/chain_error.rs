@@ -71,14 +71,22 @@ pub enum ChainError {
         /// The states.
         states: Vec<String>,
     },
-    /// Not every state leads to every other, so that the long run depends on the beginning.
-    #[error("the chain falls apart: {}", apart(.from, .unreached, .lost))]
+    /// There are states that it does not come back to: in the long run it is never there.
+    #[error("the chain does not come back to {}: leave that out, or give a way back", told(.left))]
+    Transient {
+        /// The states.
+        left: Vec<String>,
+    },
+    /// There is more than one group of states that is not left again, so that the long run
+    /// depends on the beginning.
+    #[error(
+        "the chain falls apart: it never leaves {}, and never comes there from {}: give a way from \
+         one to the other", told(.end), told(.lost)
+    )]
     Reducible {
-        /// The state from which the others were looked for: the first.
-        from: String,
-        /// Those that cannot be reached from it.
-        unreached: Vec<String>,
-        /// Those from which it cannot be reached.
+        /// One of the groups.
+        end: Vec<String>,
+        /// States that do not lead there.
         lost: Vec<String>,
     },
     /// Numbers became too small or too large on the way.
@@ -146,15 +154,6 @@ pub(super) fn known(names: &[String]) -> String {
     }
 }
 
-fn apart(from: &str, unreached: &[String], lost: &[String]) -> String {
-    let from = printable(from);
-    let unreached = (!unreached.is_empty())
-        .then(|| format!("from '{from}' {} cannot be reached", told(unreached)));
-    let lost =
-        (!lost.is_empty()).then(|| format!("from {} '{from}' cannot be reached", told(lost)));
-    [unreached, lost].into_iter().flatten().collect::<Vec<_>>().join("; ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,14 +168,5 @@ mod tests {
         assert_eq!(known(&names(0)), "is none at all");
         let error = ChainError::SelfLoop { name: "\u{1b}[2J".to_owned() };
         assert!(!error.to_string().contains('\u{1b}'));
-        let error = ChainError::Reducible {
-            from: "a".to_owned(),
-            unreached: names(1),
-            lost: vec!["b".to_owned()],
-        };
-        assert_eq!(
-            error.to_string(),
-            "the chain falls apart: from 'a' 's0' cannot be reached; from 'b' 'a' cannot be reached"
-        );
     }
 }

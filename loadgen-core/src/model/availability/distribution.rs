@@ -49,7 +49,25 @@ impl Distribution {
         Availability::of(up, down)
     }
 
-    /// The reward in the mean.
+    /// The reward in the mean: `Σ π_i r_i`.
+    ///
+    /// ```
+    /// use loadgen_core::model::availability::Chain;
+    ///
+    /// // Both halves work 8 of 10 hours, one for an hour, none for an hour.
+    /// let chain = Chain::new()
+    ///     .with_state("both", true)?
+    ///     .with_state("one", true)?
+    ///     .with_state("none", false)?
+    ///     .with_mean("both", "one", 8.0)?
+    ///     .with_mean("one", "none", 1.0)?
+    ///     .with_mean("none", "both", 1.0)?
+    ///     .with_reward("one", 0.5)?;
+    /// let long_run = chain.steady_state()?;
+    /// assert!((long_run.reward() - 0.85).abs() < 1e-15);
+    /// assert!((long_run.availability().up() - 0.9).abs() < 1e-15);
+    /// # Ok::<(), loadgen_core::model::availability::ChainError>(())
+    /// ```
     #[must_use]
     pub fn reward(&self) -> f64 {
         self.iter().map(|(state, probability)| state.reward * probability).sum()

@@ -5,6 +5,19 @@ const MINUTES_A_YEAR: f64 = 365.0 * 24.0 * 60.0;
 
 /// A share of the time that something is up, and that it is down: each with all of its digits,
 /// however close to 0 or 1.
+///
+/// `A = up / (up + down)`, `U = 1 − A`, nines are `−log₁₀ U`, and minutes of a year `525,600 U`.
+///
+/// ```
+/// use loadgen_core::model::availability::PlannedMaintenance;
+///
+/// // 8.76 h of 8760 h.
+/// let three_nines = PlannedMaintenance::new(1.0, 8.76).without()?;
+/// assert!((three_nines.up() - 0.999).abs() < 1e-15);
+/// assert!((three_nines.nines() - 3.0).abs() < 1e-12);
+/// assert!((three_nines.minutes_a_year() - 525.6).abs() < 1e-9);
+/// # Ok::<(), loadgen_core::model::availability::PlannedError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Availability {
     up: f64,

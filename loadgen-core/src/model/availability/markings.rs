@@ -8,6 +8,7 @@ use super::elimination::Elimination;
 use super::expression::Expression;
 use super::net::{Compiled, Kind, Net};
 use super::net_error::NetError;
+use super::steady;
 use super::structure::reached;
 
 /// Markings in which no time goes by, that a net may have.
@@ -84,6 +85,34 @@ impl Reached {
     #[must_use]
     pub fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// How likely each marking is in the long run. Those that the net leaves for good, such as its
+    /// beginning, have probability 0.
+    ///
+    /// ```
+    /// use loadgen_core::model::availability::{Net, Transition};
+    ///
+    /// // It is installed once, in 2 h; then it fails each 99 h, and is repaired in 1 h.
+    /// let mut net = Net::new().with_place("new", 1)?.with_place("up", 0)?.with_place("down", 0)?;
+    /// for (name, from, to, mean) in
+    ///     [("install", "new", "up", 2.0), ("fail", "up", "down", 99.0), ("fix", "down", "up", 1.0)]
+    /// {
+    ///     let transition = Transition::after_mean(name, mean).taking(from, 1).giving(to, 1);
+    ///     net = net.with_transition(transition)?;
+    /// }
+    /// let reached = net.explore("up > 0")?;
+    /// let long_run = reached.steady_state()?;
+    /// assert_eq!(long_run.probability("new"), Some(0.0));
+    /// assert!((long_run.availability().up() - 0.99).abs() < 1e-15);
+    /// # Ok::<(), loadgen_core::model::availability::NetError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a marking cannot be left, there is more than one group of markings that the net may stay
+    /// in for ever, or it cannot be solved.
+    pub fn steady_state(&self) -> Result<Distribution, NetError> {
+        Ok(steady::where_it_ends(&self.chain)?)
     }
 
     /// In how many markings time goes by: the states of the chain.
@@ -376,6 +405,28 @@ mod tests {
         let guard = Transition::at_rate("t", 1.0).guarded("1 / (a - 1) > 0");
         let error = told(net(&[("a", 1)], [guard]), "a");
         assert_eq!(error, "the guard of the transition 't' divides by 0 where there is 'a'");
+    }
+
+    #[test]
+    fn a_net_may_begin_where_it_never_comes_back_to() {
+        let once = |last: &str| {
+            net(
+                &[("new", 1), ("a", 0), ("b", 0), ("c", 0)],
+                [
+                    timed("to_a", 1.0, "new", "a"),
+                    timed("or_c", 1.0, "new", last),
+                    timed("a_b", 1.0, "a", "b"),
+                    timed("b_a", 3.0, "b", "a"),
+                    timed("c_c", 3.0, "c", "c"),
+                ],
+            )
+        };
+        let reached = once("b").explore("a").unwrap();
+        assert_eq!(reached.steady_state().unwrap().probabilities(), [0.0, 0.75, 0.25]);
+        let strict = reached.chain().steady_state().unwrap_err().to_string();
+        assert!(strict.starts_with("the chain does not come back to 'new'"), "{strict}");
+        let two = once("c").explore("a").unwrap().steady_state().unwrap_err().to_string();
+        assert!(two.starts_with("'c' cannot be left"), "{two}");
     }
 
     #[test]

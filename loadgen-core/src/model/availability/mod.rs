@@ -3,6 +3,8 @@
 //! - [`Rejuvenation`]: a machine that ages, fails, is repaired, and is moved at an interval so
 //!   that it begins anew; in closed form, with what each parameter counts for and the best
 //!   interval.
+//! - [`MovedEvery`]: the same of several ways to move it, side by side; [`MeasuredBlackout`]: where
+//!   the availability lies when the blackout was measured.
 //! - [`PlannedMaintenance`] and [`Capacity`]: what moves spare and what they cost, by plain
 //!   bookkeeping.
 //! - [`Chain`]: any finite Markov chain in continuous time, in the long run and after a time;
@@ -40,6 +42,7 @@ mod expression;
 mod figure;
 mod gauss_seidel;
 mod markings;
+mod measured;
 mod net;
 mod net_error;
 mod planned;
@@ -47,7 +50,9 @@ mod poisson;
 mod prism;
 mod rejuvenation;
 mod steady;
+mod strategies;
 mod structure;
+mod timer;
 mod toml;
 mod transient;
 mod two_phases;
@@ -61,11 +66,14 @@ pub use distribution::Distribution;
 pub use expression::{Expression, ExpressionError};
 pub use figure::Availability;
 pub use markings::Reached;
+pub use measured::{AvailabilityInterval, MeasuredBlackout, MeasuredError};
 pub use net::{Net, Transition};
 pub use net_error::NetError;
 pub use planned::{PlannedError, PlannedMaintenance};
-pub use rejuvenation::{Elasticities, Rejuvenation, RejuvenationError, RejuvenationOutcome, Timer};
-pub use toml::{Model, ModelError, ModelFile, ModelFileError, Solved, TimeUnit};
+pub use rejuvenation::{Elasticities, Rejuvenation, RejuvenationError, RejuvenationOutcome};
+pub use strategies::{ByStrategy, MovedBy, MovedEvery};
+pub use timer::Timer;
+pub use toml::{Model, ModelFile, ModelFileError, SolveError, Solved, TimeUnit};
 
 #[cfg(test)]
 mod properties;

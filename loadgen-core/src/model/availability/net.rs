@@ -33,7 +33,7 @@ const SOUND: std::ops::RangeInclusive<f64> = 1e-100..=1e100;
 ///     net = net.with_transition(transition)?;
 /// }
 /// let reached = net.explore("machine > 0")?;
-/// let long_run = reached.chain().steady_state()?;
+/// let long_run = reached.steady_state()?;
 /// assert_eq!(reached.markings(), 5);
 /// assert!((long_run.availability().minutes_a_year() - 1.856).abs() < 1e-3);
 /// assert!(reached.mean(&long_run, "broken == 2")? < 1e-5);

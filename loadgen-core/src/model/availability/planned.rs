@@ -1,6 +1,7 @@
 //! Maintenance that is planned, with and without moves.
 
 use super::figure::Availability;
+use crate::model::error::{ModelError, not_negative};
 
 /// Hours of a year of 365 days.
 const YEAR_H: f64 = 8760.0;
@@ -36,14 +37,9 @@ pub struct PlannedMaintenance {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlannedError {
-    /// A number is none, or below 0.
-    #[error("{name} is {value}: it has to be a finite number, and at least 0")]
-    Number {
-        /// Which one.
-        name: &'static str,
-        /// Its value.
-        value: f64,
-    },
+    /// A number is out of its range.
+    #[error(transparent)]
+    Number(#[from] ModelError),
     /// A year has not that many hours.
     #[error("that is {hours:.0} h of a year, which has 8760")]
     LongerThanAYear {
@@ -96,14 +92,11 @@ impl PlannedMaintenance {
         f64::from(self.moves_each) * self.per_year * self.blackout_s
     }
 
-    fn validate(&self) -> Result<(), PlannedError> {
-        let numbers = [
-            ("per_year", self.per_year),
-            ("hours_each", self.hours_each),
-            ("blackout_s", self.blackout_s),
-        ];
-        let wrong = numbers.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0));
-        wrong.map_or(Ok(()), |(name, value)| Err(PlannedError::Number { name, value }))
+    fn validate(&self) -> Result<(), ModelError> {
+        not_negative("per_year", self.per_year)?;
+        not_negative("hours_each", self.hours_each)?;
+        not_negative("blackout_s", self.blackout_s)?;
+        Ok(())
     }
 }
 
@@ -124,8 +117,8 @@ mod tests {
             [(-1.0, 1.0, 1.0), (1.0, f64::NAN, 1.0), (1.0, 1.0, f64::INFINITY)]
         {
             let plan = PlannedMaintenance::new(per_year, hours_each).with_blackout_s(blackout_s);
-            assert!(matches!(plan.without(), Err(PlannedError::Number { .. })), "{plan:?}");
-            assert!(matches!(plan.with_migration(), Err(PlannedError::Number { .. })), "{plan:?}");
+            assert!(matches!(plan.without(), Err(PlannedError::Number(_))), "{plan:?}");
+            assert!(matches!(plan.with_migration(), Err(PlannedError::Number(_))), "{plan:?}");
         }
         let always = PlannedMaintenance::new(365.0, 24.1);
         assert!(matches!(always.without(), Err(PlannedError::LongerThanAYear { .. })));

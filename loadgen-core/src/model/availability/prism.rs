@@ -7,11 +7,13 @@ use crate::printable::printable;
 
 impl Chain {
     /// The chain in PRISM's language (Kwiatkowska, Norman & Parker, CAV 2011), which PRISM and
-    /// Storm read: one module, a line for each state, the label `up`, and rewards `down` for time
-    /// in states that are down. Rates keep all of their digits.
+    /// Storm read: one module, a line for each state, the label `up`, and two rewards: `down` for
+    /// time in states that are down, and `reward` for those that the states were given. It begins
+    /// in the first state. Rates and rewards keep all of their digits.
     ///
     /// `S=? ["up"]` asks PRISM for the availability, and `LRA=? ["up"]` asks Storm, which has to be
-    /// told that the file is one of PRISM.
+    /// told that the file is one of PRISM (`--prismcompat`); `R{"reward"}=? [S]` and
+    /// `R{"reward"}=? [LRA]` ask for the reward in the mean.
     ///
     /// ```
     /// use loadgen_core::model::availability::Chain;
@@ -46,12 +48,17 @@ impl Chain {
         let up: Vec<String> = up.into_iter().map(|at| format!("s={at}")).collect();
         let up = if up.is_empty() { "false".to_owned() } else { up.join(" | ") };
         line(&mut text, format_args!("label \"up\" = {up};"));
-        text.push_str("\nrewards \"down\"\n");
-        for at in self.numbers(|state| !state.up) {
-            line(&mut text, format_args!("  s={at} : 1;"));
-        }
-        text.push_str("endrewards\n");
+        self.rewards(&mut text, "down", |state| if state.up { 0.0 } else { 1.0 });
+        self.rewards(&mut text, "reward", |state| state.reward);
         text
+    }
+
+    fn rewards(&self, text: &mut String, name: &str, of: impl Fn(&State) -> f64) {
+        line(text, format_args!("\nrewards \"{name}\""));
+        for (at, state) in self.states().iter().enumerate() {
+            line(text, format_args!("  s={at} : {};", of(state)));
+        }
+        line(text, format_args!("endrewards"));
     }
 
     fn numbers(&self, of: impl Fn(&State) -> bool) -> Vec<usize> {
@@ -146,7 +153,12 @@ rewards \"down\" s>=2:1; endrewards
         let up = |chain: &Chain| chain.states().iter().map(|state| state.up).collect::<Vec<_>>();
         assert_eq!(up(&got), up(&wanted));
         let text = machine.to_prism();
-        assert!(text.contains("rewards \"down\"\n  s=2 : 1;\n  s=3 : 1;\nendrewards"), "{text}");
+        for (name, values) in [("down", [0, 0, 1]), ("reward", [1, 1, 0])] {
+            let [robust, aged, failed] = values;
+            let wanted =
+                format!("\"{name}\"\n  s=0 : {robust};\n  s=1 : {aged};\n  s=2 : {failed};");
+            assert!(text.contains(&wanted), "{text}");
+        }
         assert!(text.contains("  // 1 aged\n"), "{text}");
         let solved = wanted.steady_state().unwrap().availability().minutes_a_year();
         assert!((solved - 90.473391424528).abs() < 1e-9, "{solved}");

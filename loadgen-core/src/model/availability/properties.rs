@@ -180,17 +180,17 @@ fn machines_that_cannot_be_are_refused() {
                 machine.elasticities().unwrap_err(),
                 machine.rule_of_thumb_h().unwrap_err(),
             ] {
-                assert!(matches!(error, RejuvenationError::Hours { .. }), "{machine:?}: {error}");
+                assert!(error.to_string().contains("hours above 0"), "{machine:?}: {error}");
             }
         }
     }
     for success in [-0.1, 1.1, f64::NAN] {
         let error = machine.with_success(success).outcome().unwrap_err();
-        assert!(matches!(error, RejuvenationError::Success { .. }));
+        assert!(error.to_string().starts_with("success must be a share"), "{error}");
     }
     for blackout in [-0.1, f64::NAN, f64::INFINITY] {
         let error = machine.with_blackout_s(blackout).outcome().unwrap_err();
-        assert!(matches!(error, RejuvenationError::Blackout { .. }));
+        assert!(error.to_string().starts_with("blackout_s must be"), "{error}");
     }
     for stages in [0, 10_001] {
         let timer = Timer::Erlang { stages, interval_h: 1.0 };

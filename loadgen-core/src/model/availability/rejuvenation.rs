@@ -2,7 +2,9 @@
 
 use super::dual::Dual;
 use super::figure::Availability;
+use super::timer::Timer;
 use super::two_phases::{TwoPhases, mean_late, mean_left};
+use crate::model::error::{ModelError, share};
 
 /// Stages that a clock may have.
 const MOST_STAGES: u32 = 10_000;
@@ -26,6 +28,23 @@ const BLACKOUT: usize = 4;
 /// ages, fails and is repaired follow exponential laws; the timer follows one of
 /// [`Timer`], goes on while the machine ages, and starts again behind each move and each repair.
 /// Of the blackout only the mean counts.
+///
+/// From a beginning to the next one it is robust for R and aged for G hours in the mean, and ends
+/// in a failure with probability F or in a move with M = 1 − F. With the repair r, the blackout d
+/// and the share s of moves that succeed
+///
+/// `A = (R + G) / (R + G + (F + M (1 − s)) r + M d)`.
+///
+/// With the rates α = 1/aging, φ = 1/failure and the interval I of moves, δ = 1/I:
+///
+/// | timer | R | G | M |
+/// |---|---|---|---|
+/// | none | 1/α | 1/φ | 0 |
+/// | exponential | 1/(δ + α) | αR/(δ + φ) | δ (R + G) |
+/// | deterministic | (1 − e^{−αI})/α | F/φ | e^{−αI} + α (e^{−αI} − e^{−φI})/(φ − α) |
+///
+/// (if φ = α, the last is (1 + αI) e^{−αI}); an Erlang timer of k stages is the exponential one
+/// stage by stage, each at kδ.
 ///
 /// ```
 /// use loadgen_core::model::availability::{BestInterval, Rejuvenation, Timer};
@@ -61,80 +80,13 @@ pub struct Rejuvenation {
     pub success: f64,
 }
 
-/// When a machine is moved.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Timer {
-    /// Never.
-    None,
-    /// After times that follow an exponential law, as plain chains have it. It overstates the
-    /// downtime by far where moves are scheduled.
-    Exponential {
-        /// The mean interval in hours.
-        interval_h: f64,
-    },
-    /// Always after the same time: what a schedule does.
-    Deterministic {
-        /// The interval in hours.
-        interval_h: f64,
-    },
-    /// After some stages of equal exponential laws: the more, the closer to a schedule.
-    Erlang {
-        /// How many stages, from 1 to 10,000.
-        stages: u32,
-        /// The mean interval in hours, of all of them together.
-        interval_h: f64,
-    },
-}
-
-impl Timer {
-    /// The interval in hours, if there is one.
-    #[must_use]
-    pub fn interval_h(self) -> Option<f64> {
-        match self {
-            Self::None => None,
-            Self::Exponential { interval_h }
-            | Self::Deterministic { interval_h }
-            | Self::Erlang { interval_h, .. } => Some(interval_h),
-        }
-    }
-
-    /// The same law with another interval, in hours.
-    #[must_use]
-    pub fn with_interval_h(self, interval_h: f64) -> Self {
-        match self {
-            Self::None => Self::None,
-            Self::Exponential { .. } => Self::Exponential { interval_h },
-            Self::Deterministic { .. } => Self::Deterministic { interval_h },
-            Self::Erlang { stages, .. } => Self::Erlang { stages, interval_h },
-        }
-    }
-}
-
 /// A parameter that cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RejuvenationError {
-    /// A time is none.
-    #[error("{name} is {value}: it has to be a number of hours above 0, from 1e-12 to 1e12")]
-    Hours {
-        /// The parameter.
-        name: &'static str,
-        /// Its value.
-        value: f64,
-    },
-    /// A blackout is none.
-    #[error("blackout_s is {value}: it has to be a number of seconds from 0 to 1e12")]
-    Blackout {
-        /// Its value.
-        value: f64,
-    },
-    /// A share is none.
-    #[error("success is {value}: it has to be a share from 0 to 1")]
-    Success {
-        /// Its value.
-        value: f64,
-    },
+    /// A number is out of its range.
+    #[error(transparent)]
+    Number(#[from] ModelError),
     /// A clock has no stages, or too many.
     #[error("the timer has {stages} stages: it has to have 1 to 10000")]
     Stages {
@@ -252,7 +204,22 @@ impl Rejuvenation {
         })
     }
 
-    /// What each parameter counts for. The derivatives are exact, not differences.
+    /// What each parameter counts for: `d ln U / d ln x`. The derivatives are exact, not
+    /// differences.
+    ///
+    /// ```
+    /// use loadgen_core::model::availability::{Rejuvenation, Timer};
+    ///
+    /// let daily = Rejuvenation::new(720.0, 168.0, 1.0)
+    ///     .with_timer(Timer::Exponential { interval_h: 24.0 })
+    ///     .with_blackout_s(0.3);
+    /// let counts = daily.elasticities()?;
+    /// // 98 % of the downtime are repairs, and 2 % blackouts.
+    /// assert!((counts.repair_h - 0.979_663).abs() < 1e-6);
+    /// assert!((counts.blackout_s.unwrap() - 0.020_165).abs() < 1e-6);
+    /// assert!((counts.aging_h + 0.951_899).abs() < 1e-6);
+    /// # Ok::<(), loadgen_core::model::availability::RejuvenationError>(())
+    /// ```
     ///
     /// # Errors
     /// If a parameter cannot be.
@@ -275,7 +242,16 @@ impl Rejuvenation {
 
     /// The interval in hours that is best, about, where a timer is deterministic, moves always
     /// succeed, and the interval is short: √(2 · aging · failure · blackout / repair). It is the
-    /// optimum of the first term of the series.
+    /// optimum of the first term of the series, `U ≈ d/I + αφ r I/2`.
+    ///
+    /// ```
+    /// use loadgen_core::model::availability::Rejuvenation;
+    ///
+    /// let machine = Rejuvenation::new(720.0, 168.0, 1.0).with_blackout_s(0.3);
+    /// // √(2 · 720 · 168 · (0.3/3600) / 1) h; the best one is 4.540 h.
+    /// assert!((machine.rule_of_thumb_h()? - 4.490).abs() < 1e-3);
+    /// # Ok::<(), loadgen_core::model::availability::RejuvenationError>(())
+    /// ```
     ///
     /// # Errors
     /// If a parameter cannot be.
@@ -350,23 +326,15 @@ impl Rejuvenation {
     }
 
     fn validate(&self) -> Result<(), RejuvenationError> {
-        let hours = [
-            ("aging_h", Some(self.aging_h)),
-            ("failure_h", Some(self.failure_h)),
-            ("repair_h", Some(self.repair_h)),
-            ("interval_h", self.timer.interval_h()),
-        ];
-        for (name, value) in hours {
-            if let Some(value) = value.filter(|value| !SOUND_HOURS.contains(value)) {
-                return Err(RejuvenationError::Hours { name, value });
-            }
-        }
+        hours("aging_h", self.aging_h)?;
+        hours("failure_h", self.failure_h)?;
+        hours("repair_h", self.repair_h)?;
+        self.timer.interval_h().map(|interval_h| hours("interval_h", interval_h)).transpose()?;
         if !(0.0..=1e12).contains(&self.blackout_s) {
-            return Err(RejuvenationError::Blackout { value: self.blackout_s });
+            let (what, range) = ("blackout_s", "a number of seconds from 0 to 1e12");
+            return Err(ModelError { what, range, value: self.blackout_s }.into());
         }
-        if !(0.0..=1.0).contains(&self.success) {
-            return Err(RejuvenationError::Success { value: self.success });
-        }
+        share("success", self.success)?;
         match self.timer {
             Timer::Erlang { stages, .. } if !(1..=MOST_STAGES).contains(&stages) => {
                 Err(RejuvenationError::Stages { stages })
@@ -374,4 +342,10 @@ impl Rejuvenation {
             _ => Ok(()),
         }
     }
+}
+
+/// `value`, if it is a time with which can be computed.
+pub(super) fn hours(what: &'static str, value: f64) -> Result<f64, ModelError> {
+    let range = "a number of hours above 0, from 1e-12 to 1e12";
+    SOUND_HOURS.contains(&value).then_some(value).ok_or(ModelError { what, range, value })
 }

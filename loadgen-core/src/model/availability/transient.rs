@@ -20,8 +20,24 @@ impl Chain {
     /// tells how likely it is that something has not happened yet.
     ///
     /// By uniformisation (Jensen, *Skandinavisk Aktuarietidskrift* 36, 1953): steps of a chain
-    /// in discrete time, as many as come in that time. What is left out is less than 1e-12;
+    /// in discrete time, as many as come in that time: `π(t) = Σ_k e^{−Λt} (Λt)^k/k! π(0) P^k`,
+    /// with the rate Λ of the fastest state and `P = 1 + Q/Λ`. What is left out is less than 1e-12;
     /// rounding adds some 1e-16 for each step of the fastest state.
+    ///
+    /// ```
+    /// use loadgen_core::model::availability::Chain;
+    ///
+    /// // Two states have a formula: λ/(λ + μ) (1 - e^-(λ + μ)t) is down.
+    /// let chain = Chain::new()
+    ///     .with_state("up", true)?
+    ///     .with_state("down", false)?
+    ///     .with_rate("up", "down", 0.1)?
+    ///     .with_rate("down", "up", 0.4)?;
+    /// let found = chain.transient(2.0, [("up", 1.0)])?;
+    /// // 0.2 (1 - e^-1).
+    /// assert!((found.availability().down() - 0.126_424_1).abs() < 1e-7);
+    /// # Ok::<(), loadgen_core::model::availability::ChainError>(())
+    /// ```
     ///
     /// # Errors
     /// If there is no such state, the time is not finite, the shares are not 1 together (to 9

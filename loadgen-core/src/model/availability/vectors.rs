@@ -3,17 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-
-fn vectors(name: &str) -> Vec<(Value, Value)> {
-    let all: Value = serde_json::from_str(include_str!("../../../tests/vectors.json")).unwrap();
-    let cases = all[name].as_array().unwrap();
-    assert!(!cases.is_empty(), "{name}");
-    cases.iter().map(|case| (case["input"].clone(), case["expect"].clone())).collect()
-}
-
-fn number(value: &Value, name: &str) -> f64 {
-    value[name].as_f64().unwrap_or_else(|| panic!("{name} of {value}"))
-}
+use crate::test_vectors::{cases, number};
 
 /// Relative 1e-9; probabilities are held to more, where they are not small.
 #[track_caller]
@@ -74,7 +64,7 @@ fn chain(input: &Value, law: Option<ClockLaw>) -> ClockedChain {
 
 #[test]
 fn rejuvenation() {
-    for (input, expect) in vectors("availability_rejuvenation") {
+    for (input, expect) in cases("availability_rejuvenation") {
         let interval_h = input["interval_h"].as_f64();
         let timer = interval_h.map_or(Timer::None, |interval_h| Timer::Exponential { interval_h });
         let machine = machine(&input).with_timer(timer);
@@ -124,7 +114,7 @@ fn rejuvenation() {
 
 #[test]
 fn best_intervals() {
-    for (input, expect) in vectors("availability_optimum") {
+    for (input, expect) in cases("availability_optimum") {
         let machine = machine(&input);
         close("rule_of_thumb_h", &expect, machine.rule_of_thumb_h().unwrap());
         let interval_h = 1.0;
@@ -163,7 +153,7 @@ fn transition(told: &Value) -> Transition {
 
 #[test]
 fn nets() {
-    for (input, expect) in vectors("availability_net") {
+    for (input, expect) in cases("availability_net") {
         let told = &input["net"];
         let places = told["places"].as_object().unwrap().iter();
         let net = places.fold(Net::new(), |net, (name, tokens)| {
@@ -175,7 +165,7 @@ fn nets() {
         let reached = net.explore(input["up"].as_str().unwrap()).unwrap();
         assert_eq!(reached.markings() as u64, expect["tangible_states"]);
         assert!(reached.vanishing() > 0);
-        let solved = reached.chain().steady_state().unwrap();
+        let solved = reached.steady_state().unwrap();
         availability(&expect, solved.availability());
         let down = reached.mean(&solved, "VM_down > 0").unwrap();
         share("probability_down", &expect, down);
@@ -186,7 +176,7 @@ fn nets() {
 
 #[test]
 fn planned_maintenance() {
-    for (input, expect) in vectors("availability_planned") {
+    for (input, expect) in cases("availability_planned") {
         let plan =
             PlannedMaintenance::new(number(&input, "per_year"), number(&input, "hours_each"))
                 .with_blackout_s(number(&input, "blackout_s"));
@@ -199,7 +189,7 @@ fn planned_maintenance() {
 
 #[test]
 fn capacity() {
-    for (input, expect) in vectors("capacity_oriented") {
+    for (input, expect) in cases("capacity_oriented") {
         let [per_day, total_s, downtime_s, goodput] =
             ["per_day", "total_s", "downtime_s", "goodput_while_migrating"]
                 .map(|name| number(&input, name));

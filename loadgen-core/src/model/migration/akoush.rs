@@ -107,6 +107,7 @@ impl AkoushBounds {
 ///
 /// let sets = vec![vec![0, 1, 2, 3], vec![2, 3, 4, 5], vec![6, 7], vec![]];
 /// let prediction = AkoushHistory::new(64, 32.0, 0.25, sets).with_stop_below(4).predict()?;
+/// // In the 2 s of the first round all intervals come by: pages 0 to 7 are dirty.
 /// assert_eq!((prediction.passes[0].sent, prediction.passes[0].left), (64.0, 8.0));
 /// # Ok::<(), loadgen_core::model::ModelError>(())
 /// ```

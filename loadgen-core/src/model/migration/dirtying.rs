@@ -64,7 +64,23 @@ impl Dirtying {
         Ok(())
     }
 
-    /// Bytes that are dirty after `t` seconds, if none were.
+    /// Bytes that are dirty after `t` seconds, if none were: `min(D t, W)` for pages that are
+    /// written in turn, `W (1 − e^{−Dt/W})` where each write goes to any page (the mean number of
+    /// different pages in so many draws), and `b (1 − e^{−t/0.2 s})` of the base set.
+    ///
+    /// ```
+    /// use loadgen_core::model::migration::{Dirtying, Pattern};
+    ///
+    /// // 8 MiB/s over a set of 32 MiB, in mebibytes.
+    /// let in_turn = Dirtying::new(8.0).within(32.0, Pattern::RoundRobin);
+    /// assert_eq!((in_turn.dirtied(2.0), in_turn.dirtied(9.0)), (16.0, 32.0));
+    /// let anywhere = Dirtying::new(8.0).within(32.0, Pattern::Random);
+    /// // 32 (1 - e^-0.5): some are hit twice.
+    /// assert!((anywhere.dirtied(2.0) - 12.591).abs() < 1e-3);
+    /// // And 2 (1 - e^-1) of the base set after 0.2 s.
+    /// let base = Dirtying::new(0.0).with_base(2.0);
+    /// assert!((base.dirtied(0.2) - 1.264).abs() < 1e-3);
+    /// ```
     #[must_use]
     pub fn dirtied(&self, t: f64) -> f64 {
         self.of_working_set(t) + self.of_base(t)

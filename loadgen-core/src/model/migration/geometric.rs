@@ -28,6 +28,12 @@ use crate::model::error::{ModelError, not_negative, positive, ratio};
 /// // 512 + 128 + 32 + 8 + 2, and 0.5 while it stands still.
 /// assert_eq!((prediction.passes.len(), prediction.sent), (5, 682.5));
 /// assert_eq!(prediction.downtime_s, 0.5 / 32.0 + 0.02);
+///
+/// // Deltas of half the size: 1024 whole, then 0.5 (128 + 16 + 2 + 0.25) of 1024 MiB.
+/// let model = Geometric::new(1024.0, 32.0, 8.0).with_threshold(1.0).with_resume_s(0.02);
+/// let deltas = model.with_ratios(1.0, 0.5).predict()?;
+/// assert!((deltas.sent - 1170.25).abs() < 1e-9);
+/// assert!((deltas.total_s - 36.590_312_5).abs() < 1e-9);
 /// # Ok::<(), loadgen_core::model::ModelError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,6 +108,16 @@ impl Geometric {
     /// The largest dirty rate at which the threshold is met within the rounds:
     /// `D* = R (θ/V)^{1/N}`, of later rounds by their factor. `None` where the memory is below the
     /// threshold: then any rate will do.
+    ///
+    /// ```
+    /// use loadgen_core::model::migration::Geometric;
+    ///
+    /// let model = Geometric::new(512.0, 32.0, 8.0).with_threshold(1.0).with_most_rounds(9);
+    /// // 512 is 2^9, so each of 9 rounds has to be half of the one before.
+    /// assert!((model.largest_dirty_rate().unwrap() - 16.0).abs() < 1e-12);
+    /// assert!((model.smallest_bandwidth().unwrap() - 16.0).abs() < 1e-12);
+    /// assert_eq!(model.lambda(), 0.25);
+    /// ```
     #[must_use]
     pub fn largest_dirty_rate(&self) -> Option<f64> {
         self.shrinking().map(|shrinking| self.bandwidth / shrinking)

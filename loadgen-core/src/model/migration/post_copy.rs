@@ -22,6 +22,11 @@ use crate::model::error::{ModelError, not_negative, positive};
 /// let prediction = model.predict()?;
 /// assert!((prediction.total_s - 4.381_754_985).abs() < 1e-9);
 /// assert!((prediction.downtime_s - 0.036_777_257).abs() < 1e-9);
+///
+/// // 5000 faults of 0.2 ms and a page of 1/256 MiB each: 1.16384 s of the pulling.
+/// let model = PostCopy::new(2048.0, 119.209_289_550_781_25, 4.0);
+/// let stalled_s = model.with_faults(5000.0, 0.0002, 1.0 / 256.0).predict()?.stalled_s;
+/// assert!((stalled_s - 1.16384).abs() < 1e-9);
 /// # Ok::<(), loadgen_core::model::ModelError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -125,6 +130,20 @@ impl PostCopy {
 ///
 /// `t_0 = V/R`, what is left is `d(t_0)` ([`Dirtying::dirtied`]), and `T = t_0 + S/B + T_r +
 /// d(t_0)/R_push`.
+///
+/// ```
+/// use loadgen_core::model::migration::{Dirtying, Hybrid, Pattern, PostCopy};
+///
+/// let dirtying = Dirtying::new(20.0).within(64.0, Pattern::Random);
+/// let after = PostCopy::new(512.0, 450.0, 4.0).with_stop_bandwidth(290.0).with_resume_s(0.03);
+/// let prediction = Hybrid::new(32.0, dirtying, after).predict()?;
+/// // 16 s of copying leave 64 (1 - e^-5) MiB, which are pulled at 450 MiB/s.
+/// assert_eq!(prediction.copying_s, 16.0);
+/// assert!((prediction.left - 63.569).abs() < 1e-3);
+/// assert!((prediction.downtime_s - (4.0 / 290.0 + 0.03)).abs() < 1e-12);
+/// assert!((prediction.total_s - 16.185).abs() < 1e-3);
+/// # Ok::<(), loadgen_core::model::ModelError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Hybrid {

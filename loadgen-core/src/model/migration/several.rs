@@ -32,10 +32,14 @@ impl MachineOnLink {
 /// use loadgen_core::model::migration::{MachineOnLink, SeveralMachines};
 ///
 /// let four = SeveralMachines::new(vec![MachineOnLink::new(512.0, 10.0); 4], 119.209)
-///     .with_threshold(1.0);
+///     .with_threshold(1.0)
+///     .with_resume_s(0.02);
 /// let (turns, together) = (four.sequential()?, four.sharing()?);
+/// assert!((turns.total_s - 18.832).abs() < 1e-3 && (turns.sent - 2235.42).abs() < 1e-2);
 /// // Each round is longer when four share a link, so more is dirtied in it.
-/// assert!(together.sent > turns.sent && together.total_s > turns.total_s);
+/// assert!((together.total_s - 25.863).abs() < 1e-3 && (together.sent - 3080.75).abs() < 1e-2);
+/// // Where all are alike, all end at once, and fixed shares are no other.
+/// assert!((four.with_fixed_shares()?.total_s - together.total_s).abs() < 1e-9);
 /// # Ok::<(), loadgen_core::model::ModelError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]

@@ -3,32 +3,14 @@
 use serde_json::Value;
 
 use super::*;
+use crate::test_vectors::{cases, close, number};
 
 /// Mebibytes: the values are in these.
 const MIB: f64 = 1024.0 * 1024.0;
 
-fn vectors(name: &str) -> Vec<(Value, Value)> {
-    let all: Value = serde_json::from_str(include_str!("../../../tests/vectors.json")).unwrap();
-    let cases = all[name].as_array().unwrap();
-    assert!(!cases.is_empty(), "{name}");
-    cases.iter().map(|case| (case["input"].clone(), case["expect"].clone())).collect()
-}
-
-#[track_caller]
-fn close(name: &str, expected: &Value, got: f64) {
-    let expected = expected.as_f64().unwrap_or_else(|| panic!("{name}: {expected}"));
-    let off = (expected - got).abs();
-    assert!(off <= (1e-9 * expected.abs()).max(1e-12), "{name}: {expected} and not {got}");
-}
-
-/// A number of the input.
-fn of(input: &Value, name: &str) -> f64 {
-    input[name].as_f64().unwrap_or_else(|| panic!("{name}: {input}"))
-}
-
-/// The same of memory, or of memory a second.
+/// Of memory, or of memory a second.
 fn mib(input: &Value, name: &str) -> f64 {
-    of(input, name) * MIB
+    number(input, name) * MIB
 }
 
 fn dirtying(input: &Value) -> Dirtying {
@@ -66,24 +48,24 @@ fn check(expect: &Value, got: &Prediction) {
 
 #[test]
 fn stop_and_copy() {
-    for (input, expect) in vectors("stop_and_copy") {
+    for (input, expect) in cases("stop_and_copy") {
         let model = StopAndCopy::new(mib(&input, "memory"), mib(&input, "bandwidth"));
-        check(&expect, &model.with_resume_s(of(&input, "resume")).predict().unwrap());
+        check(&expect, &model.with_resume_s(number(&input, "resume")).predict().unwrap());
     }
 }
 
 #[test]
 fn geometric() {
-    let mut wire = vectors("precopy_geometric");
-    wire.extend(vectors("compressed"));
+    let mut wire = cases("precopy_geometric");
+    wire.extend(cases("compressed"));
     for (input, expect) in wire {
         let (memory, bandwidth) = (mib(&input, "memory"), mib(&input, "bandwidth"));
         let mut model = Geometric::new(memory, bandwidth, mib(&input, "dirty_rate"))
             .with_threshold(mib(&input, "threshold"))
-            .with_resume_s(of(&input, "resume"))
+            .with_resume_s(number(&input, "resume"))
             .with_most_rounds(input["max_rounds"].as_u64().unwrap() as u32);
         if input.get("ratio_first").is_some() {
-            model = model.with_ratios(of(&input, "ratio_first"), of(&input, "ratio_later"));
+            model = model.with_ratios(number(&input, "ratio_first"), number(&input, "ratio_later"));
         } else {
             close("lambda", &expect["lambda"], model.lambda());
         }
@@ -100,12 +82,12 @@ fn geometric() {
 
 #[test]
 fn pass_rule() {
-    for (input, expect) in vectors("pass_rule") {
+    for (input, expect) in cases("pass_rule") {
         let (memory, bandwidth) = (mib(&input, "memory"), mib(&input, "bandwidth"));
         let prediction = PreCopy::new(memory, bandwidth, dirtying(&input))
             .with_stop_bandwidth(mib(&input, "stop_bandwidth"))
-            .with_limit_s(of(&input, "limit"))
-            .with_load_s(of(&input, "load"))
+            .with_limit_s(number(&input, "limit"))
+            .with_load_s(number(&input, "load"))
             .by_passes()
             .unwrap();
         check(&expect, &prediction);
@@ -117,12 +99,12 @@ fn pass_rule() {
 
 #[test]
 fn slot_rule() {
-    for (input, expect) in vectors("slot_rule") {
+    for (input, expect) in cases("slot_rule") {
         let (memory, bandwidth) = (mib(&input, "memory"), mib(&input, "bandwidth"));
         let prediction = PreCopy::new(memory, bandwidth, dirtying(&input))
             .with_stop_bandwidth(mib(&input, "stop_bandwidth"))
-            .with_limit_s(of(&input, "limit"))
-            .with_load_s(of(&input, "load"))
+            .with_limit_s(number(&input, "limit"))
+            .with_load_s(number(&input, "load"))
             .by_slots()
             .unwrap();
         check(&expect, &prediction);
@@ -133,23 +115,23 @@ fn post_copy_of(input: &Value, resume: &str) -> PostCopy {
     let (memory, push) = (mib(input, "memory"), mib(input, "push_bandwidth"));
     PostCopy::new(memory, push, mib(input, "device_state"))
         .with_stop_bandwidth(mib(input, "stop_bandwidth"))
-        .with_resume_s(of(input, resume))
+        .with_resume_s(number(input, resume))
 }
 
 #[test]
 fn post_copy() {
-    for (input, expect) in vectors("postcopy") {
-        let page = of(&input, "page_kib") * 1024.0;
+    for (input, expect) in cases("postcopy") {
+        let page = number(&input, "page_kib") * 1024.0;
         let model = post_copy_of(&input, "resume")
-            .with_prepare_s(of(&input, "prepare"))
-            .with_faults(of(&input, "faults"), of(&input, "rtt"), page);
+            .with_prepare_s(number(&input, "prepare"))
+            .with_faults(number(&input, "faults"), number(&input, "rtt"), page);
         check(&expect, &model.predict().unwrap());
     }
 }
 
 #[test]
 fn hybrid() {
-    for (input, expect) in vectors("hybrid") {
+    for (input, expect) in cases("hybrid") {
         let after = post_copy_of(&input, "resume");
         let model = Hybrid::new(mib(&input, "bandwidth"), dirtying(&input), after);
         let mut prediction = model.predict().unwrap();
@@ -160,23 +142,23 @@ fn hybrid() {
 
 #[test]
 fn akoush() {
-    for (input, expect) in vectors("akoush_bounds") {
+    for (input, expect) in cases("akoush_bounds") {
         let model = AkoushBounds::new(mib(&input, "memory"), mib(&input, "bandwidth"))
-            .with_page(of(&input, "page_kib") * 1024.0)
-            .with_overhead_s(of(&input, "overhead"), of(&input, "post_overhead"));
+            .with_page(number(&input, "page_kib") * 1024.0)
+            .with_overhead_s(number(&input, "overhead"), number(&input, "post_overhead"));
         let (total, downtime) = (model.total_s().unwrap(), model.downtime_s().unwrap());
         close("total", &expect["total_least_s"], total.at_least);
         close("total", &expect["total_most_s"], total.at_most);
         close("downtime", &expect["downtime_least_s"], downtime.at_least);
         close("downtime", &expect["downtime_most_s"], downtime.at_most);
     }
-    for (input, expect) in vectors("akoush_history") {
+    for (input, expect) in cases("akoush_history") {
         let sets = serde_json::from_value(input["dirty_sets"].clone()).unwrap();
         let whole = |name: &str| input[name].as_u64().unwrap();
-        let (rate, interval_s) = (of(&input, "send_pages_per_s"), of(&input, "interval_s"));
+        let (rate, interval_s) = (number(&input, "send_pages_per_s"), number(&input, "interval_s"));
         let model = AkoushHistory {
             most_rounds: whole("max_rounds") as u32,
-            most_sent: of(&input, "max_factor"),
+            most_sent: number(&input, "max_factor"),
             ..AkoushHistory::new(whole("pages"), rate, interval_s, sets)
         };
         let prediction = model.with_stop_below(whole("stop_below")).predict().unwrap();
@@ -193,14 +175,14 @@ fn akoush() {
 
 #[test]
 fn energy() {
-    for (input, expect) in vectors("energy") {
-        close("energy", &expect["joule"], LIU_2011.of(of(&input, "sent_mb")));
+    for (input, expect) in cases("energy") {
+        close("energy", &expect["joule"], LIU_2011.of(number(&input, "sent_mb")));
     }
 }
 
 #[test]
 fn several_machines() {
-    for (input, expect) in vectors("several_vms") {
+    for (input, expect) in cases("several_vms") {
         let machines = input["vms"].as_array().unwrap().iter();
         let machine = |vm: &Value| MachineOnLink::new(mib(vm, "memory"), mib(vm, "dirty_rate"));
         let model = SeveralMachines {
@@ -208,7 +190,7 @@ fn several_machines() {
             ..SeveralMachines::new(machines.map(machine).collect(), mib(&input, "link"))
         };
         let model =
-            model.with_threshold(mib(&input, "threshold")).with_resume_s(of(&input, "resume"));
+            model.with_threshold(mib(&input, "threshold")).with_resume_s(number(&input, "resume"));
         let orders = [
             ("sequential", model.sequential()),
             ("parallel_fixed_share", model.with_fixed_shares()),
@@ -229,10 +211,10 @@ fn several_machines() {
 
 #[test]
 fn reservations() {
-    for (input, expect) in vectors("reservation") {
+    for (input, expect) in cases("reservation") {
         let rates: Vec<f64> = serde_json::from_value(input["dirty_rates"].clone()).unwrap();
-        let each = reserved_for_each(&rates, of(&input, "margin")).unwrap();
+        let each = reserved_for_each(&rates, number(&input, "margin")).unwrap();
         close("each", &expect["reserved_each"], each);
-        assert_eq!(machines_at_once(of(&input, "link"), each), expect["at_once"]);
+        assert_eq!(machines_at_once(number(&input, "link"), each), expect["at_once"]);
     }
 }

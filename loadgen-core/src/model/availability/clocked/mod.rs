@@ -183,7 +183,20 @@ impl ClockedChain {
     }
 
     /// All of it as a chain: each stage of a clock in each of its states is a state of its own,
-    /// such as `robust (3 of 10)`.
+    /// such as `robust (3 of 10)`. Stages of k have the rate k by the mean.
+    ///
+    /// ```
+    /// use loadgen_core::model::availability::{Chain, ClockLaw, ClockedChain};
+    ///
+    /// let two = Chain::new().with_state("up", true)?.with_state("moved", false)?;
+    /// let law = ClockLaw::Erlang { stages: 3, mean: 24.0 };
+    /// let clocked = ClockedChain::new(two.with_mean("moved", "up", 1.0)?);
+    /// let chain = clocked.with_clock(&["up"], "moved", law)?.to_chain()?;
+    /// assert_eq!(chain.states()[1].name, "up (2 of 3)");
+    /// assert_eq!(chain.rates().next(), Some(("up (1 of 3)", "up (2 of 3)", 3.0 / 24.0)));
+    /// assert!((chain.steady_state()?.availability().up() - 0.96).abs() < 1e-15);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If there is a deterministic clock, or there are too many states.

@@ -1,5 +1,6 @@
 use super::*;
-use crate::model::availability::rejuvenation::{Rejuvenation, Timer};
+use crate::model::availability::rejuvenation::Rejuvenation;
+use crate::model::availability::timer::Timer;
 
 const SUCCESS: f64 = 0.98;
 

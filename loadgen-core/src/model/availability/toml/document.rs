@@ -1,10 +1,8 @@
 //! A model as it stands in a file.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use toml::Spanned;
 
 /// The file.
@@ -118,73 +116,32 @@ impl TimeUnit {
 }
 
 /// A number in the unit of the file, or text with a unit.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a number in the unit of the model, or text with a unit such as \"65min\""
+)]
 pub(super) enum Quantity {
     Number(f64),
     Text(String),
 }
 
 /// A name, or several.
-#[derive(Debug)]
-pub(super) struct Names(pub(super) Vec<String>);
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected the name of a state, or a list of names")]
+pub(super) enum Names {
+    One(String),
+    Several(Vec<String>),
+}
 
-/// Places with how many tokens; a name alone is one.
+impl Names {
+    pub(super) fn all(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
+        }
+    }
+}
+
+/// Places, and how many tokens of each.
 pub(super) type Arcs = BTreeMap<String, u32>;
-
-impl<'de> Deserialize<'de> for Quantity {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AsQuantity;
-        impl Visitor<'_> for AsQuantity {
-            type Value = Quantity;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a number in the unit of the model, or text with a unit such as \"65min\"",
-                )
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Quantity, E> {
-                Ok(Quantity::Number(number as f64))
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Quantity, E> {
-                Ok(Quantity::Number(number as f64))
-            }
-
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Quantity, E> {
-                Ok(Quantity::Number(number))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Quantity, E> {
-                Ok(Quantity::Text(text.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(AsQuantity)
-    }
-}
-
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AsNames;
-        impl<'de> Visitor<'de> for AsNames {
-            type Value = Names;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of a state, or a list of names")
-            }
-
-            fn visit_str<E: Error>(self, name: &str) -> Result<Names, E> {
-                Ok(Names(vec![name.to_owned()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Names, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = seq.next_element()? {
-                    names.push(name);
-                }
-                Ok(Names(names))
-            }
-        }
-        deserializer.deserialize_any(AsNames)
-    }
-}

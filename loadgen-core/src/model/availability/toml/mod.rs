@@ -125,7 +125,7 @@ pub struct Solved {
 /// A model without an answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ModelError {
+pub enum SolveError {
     /// A chain.
     #[error(transparent)]
     Chain(#[from] ClockError),
@@ -234,7 +234,7 @@ impl ModelFile {
     ///
     /// # Errors
     /// If it has none, or none that can be computed exactly.
-    pub fn solve(&self) -> Result<Solved, ModelError> {
+    pub fn solve(&self) -> Result<Solved, SolveError> {
         let (net, up, rewards) = match &self.model {
             Model::Chain(chain) => {
                 let distribution = chain.steady_state()?;
@@ -243,7 +243,7 @@ impl ModelFile {
             Model::Net { net, up, rewards } => (net, up, rewards),
         };
         let reached = net.explore(up)?;
-        let distribution = reached.chain().steady_state().map_err(NetError::from)?;
+        let distribution = reached.steady_state()?;
         let mean = |(name, expression): &(String, String)| {
             Ok::<_, NetError>((name.clone(), reached.mean(&distribution, expression)?))
         };
@@ -256,7 +256,7 @@ impl ModelFile {
     ///
     /// # Errors
     /// If it cannot be one: a clock that always takes the same time is no part of a chain.
-    pub fn to_chain(&self) -> Result<Chain, ModelError> {
+    pub fn to_chain(&self) -> Result<Chain, SolveError> {
         match &self.model {
             Model::Chain(chain) => Ok(chain.to_chain()?),
             Model::Net { net, up, .. } => Ok(net.explore(up)?.chain().clone()),

@@ -30,7 +30,7 @@ pub(super) fn chain(table: &ChainTable, around: Around<'_>) -> Result<ClockedCha
         };
         let timing = told(one).timing("mean, rate, every and from_trials", around);
         let timing = timing.map_err(wrong)?;
-        for from in &one.from.0 {
+        for from in one.from.all() {
             let with = match timing {
                 Timing::Rate(rate) => chain.with_rate(from, &one.to, rate),
                 Timing::Mean(mean) => chain.with_mean(from, &one.to, mean),
@@ -44,7 +44,7 @@ pub(super) fn chain(table: &ChainTable, around: Around<'_>) -> Result<ClockedCha
     }
     let mut clocked = ClockedChain::new(chain);
     for (one, law, at) in clocks {
-        let from: Vec<&str> = one.from.0.iter().map(String::as_str).collect();
+        let from: Vec<&str> = one.from.all().iter().map(String::as_str).collect();
         let with = clocked.with_clock(&from, &one.to, law);
         clocked = with.map_err(|error| (at, "chain.move".to_owned(), error.to_string()))?;
     }
@@ -60,10 +60,10 @@ fn with_states(table: &ChainTable) -> Result<Chain, Misplaced> {
         let one = spanned.get_ref();
         let at = Some(spanned.span().start);
         let wrong = |key: &str, reason: String| (at, format!("chain.move{key}"), reason);
-        if one.from.0.is_empty() {
+        if one.from.all().is_empty() {
             return Err(wrong(".from", "there is no state in it".to_owned()));
         }
-        for name in one.from.0.iter().chain([&one.to]) {
+        for name in one.from.all().iter().chain([&one.to]) {
             if known.insert(name) {
                 chain = chain
                     .with_state(name.as_str(), up(name))

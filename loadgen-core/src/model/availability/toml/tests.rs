@@ -172,6 +172,17 @@ fn errors_name_file_key_and_mend() {
         ),
         (
             "mean = 720",
+            "mean = [720]",
+            "vm.toml:9: expected a number in the unit of the model, or text with a unit such as \
+             \"65min\"",
+        ),
+        (
+            "from = \"robust\"",
+            "from = 5",
+            "vm.toml:7: expected the name of a state, or a list of names",
+        ),
+        (
+            "mean = 720",
             "rate = \"5\"",
             "vm.toml:6: chain.move.rate: '5' has no unit: write \"2/h\", \
           or a number without quotes, per unit of the model",
