@@ -17,6 +17,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use loadgen_core::clock::Clock;
+use loadgen_core::migration::look::{self, DirtyMode, LookError, LookSpec};
 use loadgen_core::migration::{
     Context, Ending, Evacuation, EvacuationOrder, MigrationOrder, MigrationRun, Migrations,
     QmpTrigger, Settled, Trigger, TriggerError, TriggerSpec,
@@ -447,6 +448,43 @@ fn a_chain_of_post_copy_pre_copy_and_stop_and_copy() {
         return;
     }
     chain(QEMU);
+}
+
+/// A machine that is asked what it is and what is written to. The firmware writes to nothing.
+fn asked(qemu: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("qmp");
+    let _machine = machine_of(qemu, &socket, &["-name", "asked"]);
+    let spec: LookSpec = format!("qmp:{}", socket.display()).parse().unwrap();
+    let now = look::ask(&spec.clone().with_over_s([1])).unwrap();
+    println!("{now:#?}");
+    assert_eq!((now.memory_bytes, now.name.as_deref()), (Some(64 << 20), Some("asked")));
+    assert!(now.max_bandwidth_bytes_per_s.is_some_and(|limit| limit >= 32 << 20));
+    assert_eq!(now.downtime_limit_s, Some(0.3));
+    assert_eq!(now.capabilities, Some(Vec::new()), "none is on");
+    assert_eq!((now.dirty.len(), now.dirty[0].over_s), (1, 1.0));
+    assert!(now.dirty[0].bytes_per_s < 16e6, "{now:#?}");
+    // It would crash of it, and lives.
+    let error = look::ask(&spec.clone().with_mode(DirtyMode::DirtyBitmap)).unwrap_err();
+    assert!(matches!(error, LookError::NeedsKvm { .. }), "{error}");
+    let now = look::ask(&spec.with_over_s([1]).with_pages_per_gib(512)).unwrap();
+    assert_eq!(now.dirty[0].pages_per_gib, Some(512));
+}
+
+#[test]
+fn a_machine_is_asked_and_not_changed() {
+    if !qemu_is_there() {
+        return;
+    }
+    asked(QEMU);
+}
+
+#[test]
+fn a_newer_machine_is_asked() {
+    match std::env::var("LOADGEN_NEWER_QEMU") {
+        Ok(newer) => asked(&newer),
+        Err(_) => eprintln!("not run: LOADGEN_NEWER_QEMU names no QEMU"),
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod impact;
 mod invented;
 mod libvirt;
 mod lists;
+pub mod look;
 mod milestone;
 #[cfg(test)]
 mod misbehaving;

@@ -66,6 +66,11 @@ impl JobInfo {
     }
 }
 
+/// Whether a job of the domain is under way, by `virsh domjobinfo --rawstats`.
+pub(in crate::migration) fn job_under_way(text: &str) -> bool {
+    JobInfo::read(text).get("Job type").is_some_and(|kind| matches!(kind, 1 | 2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

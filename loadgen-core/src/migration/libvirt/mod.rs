@@ -31,9 +31,10 @@ mod virsh;
 
 #[cfg(feature = "clouds")]
 pub(super) use ears::Ears;
+pub(super) use job_info::job_under_way;
 pub use options::LibvirtOptions;
 #[cfg(feature = "clouds")]
 pub(super) use told::Told;
 pub use trigger::LibvirtTrigger;
-#[cfg(feature = "clouds")]
+pub(super) use trigger::memory_bytes;
 pub(super) use virsh::Virsh;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ears::Ears;
 use super::flight::{Flight, Setup};
-use super::job_info::JobInfo;
+use super::job_info::{JobInfo, job_under_way};
 use super::options::LibvirtOptions;
 use super::round_trips;
 use super::virsh::Virsh;
@@ -128,7 +128,7 @@ impl Trigger for LibvirtTrigger {
             return Err(self.refused(format!("it does not run at {} (it is {state})", shown[0])));
         }
         let job = self.of_domain(&source, &["domjobinfo", "--rawstats"])?;
-        if JobInfo::read(&job).get("Job type").is_some_and(|kind| matches!(kind, 1 | 2)) {
+        if job_under_way(&job) {
             return Err(self.refused(
                 "another job of it is under way (a migration, a save, a dump): virsh domjobinfo \
                  tells of it"
@@ -325,7 +325,8 @@ fn host_uuid(capabilities: &str) -> Option<&str> {
 }
 
 /// The memory of a domain, of `dominfo`: `Used memory:  262144 KiB`.
-fn memory_bytes(dominfo: &str) -> Option<u64> {
+/// Memory of a domain, by `virsh dominfo`.
+pub(in crate::migration) fn memory_bytes(dominfo: &str) -> Option<u64> {
     let line = dominfo.lines().find_map(|line| line.strip_prefix("Used memory:"))?;
     line.trim().strip_suffix(" KiB")?.parse::<u64>().ok()?.checked_mul(1024)
 }

@@ -230,7 +230,11 @@ fn serve(vm: &Vm, stream: UnixStream) {
         }
         let mut reply = match vm.answer(command, arguments) {
             Ok(value) => json!({ "return": value }),
-            Err(desc) => json!({ "error": { "class": "GenericError", "desc": desc } }),
+            Err(desc) => {
+                let is_unknown = desc.contains("has not been found");
+                let class = if is_unknown { "CommandNotFound" } else { "GenericError" };
+                json!({ "error": { "class": class, "desc": desc } })
+            }
         };
         reply["id"] = request["id"].clone();
         vm.line(&reply);

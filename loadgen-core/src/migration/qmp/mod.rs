@@ -36,4 +36,6 @@ mod trigger;
 #[cfg(feature = "clouds")]
 pub(super) use client::{Client, Received, What};
 pub use options::{QmpAddress, QmpOptions};
+pub(super) use prepare::{busy, memory_bytes};
+pub(super) use session::Session;
 pub use trigger::QmpTrigger;

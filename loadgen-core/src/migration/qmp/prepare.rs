@@ -56,16 +56,26 @@ pub(super) fn look(session: &mut Session) -> Result<VmFacts, TriggerError> {
         running: Some(true),
         ..VmFacts::default()
     };
-    // Not known to very old versions; then the size stays unknown.
-    if let Ok(memory) = session.ask(Side::Source, "query-memory-size-summary", Value::Null)? {
-        let size = |name: &str| memory[name].as_u64();
-        facts.memory_bytes =
-            size("base-memory").map(|base| base + size("plugged-memory").unwrap_or(0));
-    }
+    facts.memory_bytes = memory_bytes(session)?;
     Ok(facts)
 }
 
-fn busy(session: &mut Session, side: Side) -> Result<Option<String>, TriggerError> {
+/// Memory of the source, in bytes. Very old versions do not tell it.
+pub(in crate::migration) fn memory_bytes(
+    session: &mut Session,
+) -> Result<Option<u64>, TriggerError> {
+    let memory = session.ask(Side::Source, "query-memory-size-summary", Value::Null)?;
+    let Ok(memory) = memory else { return Ok(None) };
+    let size = |name: &str| memory[name].as_u64();
+    let plugged = size("plugged-memory").unwrap_or(0);
+    Ok(size("base-memory").and_then(|base| base.checked_add(plugged)))
+}
+
+/// The state of a migration that is under way.
+pub(in crate::migration) fn busy(
+    session: &mut Session,
+    side: Side,
+) -> Result<Option<String>, TriggerError> {
     let state = session.execute(side, "query-migrate", Value::Null)?;
     let status = state["status"].as_str().unwrap_or_default();
     Ok((!IDLE.contains(&status)).then(|| status.to_owned()))

@@ -2,13 +2,13 @@
 //! order of arrival. Events that come while a reply is awaited are kept.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::client::{Client, QmpError, Received, What};
-use super::options::QmpOptions;
+use super::options::{QmpAddress, QmpOptions};
 use crate::migration::patience::{Patience, Turn};
 use crate::migration::side::Side;
 use crate::migration::trigger::TriggerError;
@@ -38,8 +38,24 @@ pub(crate) struct Session {
 impl Session {
     /// Connects to both sides and leaves QMP's negotiation mode.
     pub(crate) fn open(options: &QmpOptions) -> Result<Self, TriggerError> {
+        let (mut session, sink) = Self::with_source(&options.socket)?;
+        // Only now: a greeting is looked for in what arrives, not in what was kept.
+        if let Some(peer) = &options.peer {
+            let target = Client::connect(Side::Target, peer, REPLY_LIMIT, sink)?;
+            session.target = Some(target);
+            session.negotiate(Side::Target)?;
+        }
+        Ok(session)
+    }
+
+    /// Connects to one machine alone.
+    pub(crate) fn alone(socket: &QmpAddress) -> Result<Self, TriggerError> {
+        Ok(Self::with_source(socket)?.0)
+    }
+
+    fn with_source(socket: &QmpAddress) -> Result<(Self, SyncSender<Received>), TriggerError> {
         let (sink, inbox) = sync_channel(UNDER_WAY);
-        let source = Client::connect(Side::Source, &options.socket, REPLY_LIMIT, sink.clone())?;
+        let source = Client::connect(Side::Source, socket, REPLY_LIMIT, sink.clone())?;
         let mut session = Self {
             source,
             target: None,
@@ -50,13 +66,7 @@ impl Session {
             version: String::new(),
         };
         session.version = session.negotiate(Side::Source)?;
-        // Only now: a greeting is looked for in what arrives, not in what was kept.
-        if let Some(peer) = &options.peer {
-            let target = Client::connect(Side::Target, peer, REPLY_LIMIT, sink)?;
-            session.target = Some(target);
-            session.negotiate(Side::Target)?;
-        }
-        Ok(session)
+        Ok((session, sink))
     }
 
     /// Waits for the greeting and answers it. Returns the version.
