@@ -8,6 +8,7 @@ pub mod availability;
 mod error;
 pub mod migration;
 pub mod strategies;
+pub mod planning;
 pub mod users;
 
 pub use error::ModelError;

@@ -55,7 +55,7 @@ impl Dirtying {
         self
     }
 
-    pub(super) fn check(&self) -> Result<(), ModelError> {
+    pub(in crate::model) fn check(&self) -> Result<(), ModelError> {
         not_negative("the dirty rate", self.rate)?;
         if self.working_set.is_nan() || self.working_set < 0.0 {
             not_negative("the working set", self.working_set)?;
