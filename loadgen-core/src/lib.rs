@@ -68,6 +68,7 @@
 //! | `watch` | yes | freezes of a target, found while a load goes on |
 //! | `experiment` | yes | many migrations by a plan, with statistics |
 //! | `model` | yes | models: what is to be expected of migrations, and of availability |
+//! | `predict` | yes | predictions of migrations, fitted to recorded ones |
 //! | `target-server` | yes | a server to try things on |
 //! | `tokio` | no | runs that are awaited inside of a program on tokio |
 //!
@@ -120,6 +121,8 @@ mod protocol;
 pub mod random;
 mod raw_text;
 pub mod record;
+#[cfg(feature = "experiment")]
+pub mod recordings;
 pub mod report;
 mod request;
 mod request_source;

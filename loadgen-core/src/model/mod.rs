@@ -6,9 +6,10 @@
 
 pub mod availability;
 mod error;
+pub mod fit;
 pub mod migration;
-pub mod strategies;
 pub mod planning;
+pub mod strategies;
 pub mod users;
 
 pub use error::ModelError;

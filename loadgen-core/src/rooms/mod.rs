@@ -12,7 +12,7 @@ use source::{Imports, imports};
 
 /// The rooms, from the lowest up: each may import from those before it alone.
 /// `net/sys` is by itself: it knows the kernel and nothing of ours.
-const ROOMS: [&str; 41] = [
+const ROOMS: [&str; 42] = [
     "net/sys",
     "background",
     "base64_bytes",
@@ -54,6 +54,7 @@ const ROOMS: [&str; 41] = [
     "sweep",
     "prediction",
     "experiment",
+    "recordings",
 ];
 
 /// Those that only the command lines use, and nobody in the house.

@@ -29,6 +29,8 @@ pub use planning::{trials_for_mean, trials_for_ratio};
 pub use power::{blocks_for_any, blocks_for_ratio, detectable_ratio};
 pub use proportion::proportion_interval;
 pub use rate::events_interval;
+#[cfg(feature = "model")]
+pub(crate) use sample::t_quantile;
 pub use sample::{Interval, MedianInterval, Sample};
 pub use two_samples::{TwoSamples, two_samples};
 

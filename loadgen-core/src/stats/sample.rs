@@ -201,7 +201,7 @@ pub(super) fn median(sorted: &[f64]) -> f64 {
 
 /// The quantile of Student's t that leaves out half of `1 - confidence` above it, for the mean
 /// of `n` values.
-pub(super) fn t_quantile(n: usize, confidence: Confidence) -> Option<f64> {
+pub(crate) fn t_quantile(n: usize, confidence: Confidence) -> Option<f64> {
     let freedom = n.checked_sub(1).filter(|freedom| *freedom > 0)?;
     let law = StudentsT::new(0.0, 1.0, freedom as f64).ok()?;
     Some(law.inverse_cdf(confidence.upper()))

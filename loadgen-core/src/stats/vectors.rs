@@ -31,7 +31,7 @@ fn intervals_of_a_mean() {
         close("median", &expect["median"], sample.median());
         close("sd", &expect["sd"], sample.sd().unwrap());
         close("cv", &expect["cv"], sample.cv().unwrap());
-        close("t", &expect["t_quantile"], sample::t_quantile(sample.n(), Confidence::P95).unwrap());
+        close("t", &expect["t_quantile"], t_quantile(sample.n(), Confidence::P95).unwrap());
         interval("mean", &expect, sample.mean_interval(Confidence::P95).unwrap());
     }
 }

@@ -1,6 +1,6 @@
 //! How a machine dirties its memory.
 
-use crate::model::error::{ModelError, not_negative};
+use crate::model::error::{ModelError, not_negative, positive};
 
 /// In which order a machine writes to the pages of its working set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,17 +28,24 @@ pub struct Dirtying {
     /// Bytes that are dirty again after a few tenths of a second: the kernel's own, its timers and
     /// queues.
     pub base: f64,
+    /// After which time it is dirty again to 63 %, in s.
+    pub base_time_s: f64,
 }
 
-/// After this time, in s, the base set is dirty again to 63 %: fitted to QEMU's passes over an idle
-/// Debian guest (see docs/models.md).
+/// Fitted to QEMU's passes over an idle Debian guest (see docs/models.md).
 const BASE_TIME_S: f64 = 0.2;
 
 impl Dirtying {
     /// At a rate, over all memory.
     #[must_use]
     pub fn new(rate: f64) -> Self {
-        Self { rate, working_set: f64::INFINITY, pattern: Pattern::Random, base: 0.0 }
+        Self {
+            rate,
+            working_set: f64::INFINITY,
+            pattern: Pattern::Random,
+            base: 0.0,
+            base_time_s: BASE_TIME_S,
+        }
     }
 
     /// Within a working set.
@@ -55,12 +62,20 @@ impl Dirtying {
         self
     }
 
+    /// After which time the base set is dirty again to 63 %, in s; without it 0.2 s.
+    #[must_use]
+    pub fn with_base_time_s(mut self, base_time_s: f64) -> Self {
+        self.base_time_s = base_time_s;
+        self
+    }
+
     pub(in crate::model) fn check(&self) -> Result<(), ModelError> {
         not_negative("the dirty rate", self.rate)?;
         if self.working_set.is_nan() || self.working_set < 0.0 {
             not_negative("the working set", self.working_set)?;
         }
         not_negative("the base set", self.base)?;
+        positive("the time of the base set", self.base_time_s)?;
         Ok(())
     }
 
@@ -93,7 +108,7 @@ impl Dirtying {
         set + self.base
     }
 
-    pub(super) fn of_working_set(&self, t: f64) -> f64 {
+    pub(in crate::model) fn of_working_set(&self, t: f64) -> f64 {
         let written = self.rate * t;
         match self.pattern {
             _ if self.working_set == 0.0 => 0.0,
@@ -104,7 +119,7 @@ impl Dirtying {
         }
     }
 
-    pub(super) fn of_base(&self, t: f64) -> f64 {
-        -self.base * (-t / BASE_TIME_S).exp_m1()
+    pub(in crate::model) fn of_base(&self, t: f64) -> f64 {
+        -self.base * (-t / self.base_time_s).exp_m1()
     }
 }

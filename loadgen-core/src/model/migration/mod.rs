@@ -38,6 +38,7 @@ pub use post_copy::{Hybrid, PostCopy};
 pub use pre_copy::PreCopy;
 pub use prediction::{Pass, Prediction};
 pub use several::{MachineOnLink, SeveralMachines, Together, machines_at_once, reserved_for_each};
+pub(in crate::model) use slot_rule::SLOT_S;
 pub use stop_and_copy::StopAndCopy;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::prediction::{Pass, Prediction};
 use crate::model::error::ModelError;
 
 /// In which QEMU sends and looks (`BUFFER_DELAY` in `migration/migration.c`), in s.
-const SLOT_S: f64 = 0.1;
+pub(in crate::model) const SLOT_S: f64 = 0.1;
 
 /// After so many passes it is given up that what is left will fit under the threshold.
 const MOST_PASSES: usize = 1000;
@@ -34,9 +34,11 @@ impl Waiting {
         }
     }
 
-    fn dirty(&mut self, dirtying: &Dirtying, t: f64) {
-        let part = |waiting: f64, dirtied: f64, of: f64| {
-            if of > 0.0 { waiting + dirtied * (1.0 - waiting / of) } else { waiting }
+    /// `scattered` makes of what a pass is expected to dirty what it does.
+    fn dirty(&mut self, dirtying: &Dirtying, t: f64, scattered: &mut impl FnMut(f64) -> f64) {
+        let mut part = |waiting: f64, dirtied: f64, of: f64| {
+            let anew = if of > 0.0 { dirtied * (1.0 - waiting / of) } else { 0.0 };
+            (waiting + scattered(anew)).min(of)
         };
         self.hot = part(self.hot, dirtying.of_working_set(t), dirtying.working_set);
         self.base = part(self.base, dirtying.of_base(t), dirtying.base);
@@ -75,6 +77,14 @@ impl PreCopy {
     /// # Errors
     /// [`ModelError`] for a number that is out of its range.
     pub fn by_slots(&self) -> Result<Prediction, ModelError> {
+        self.by_slots_scattered(|dirtied| dirtied)
+    }
+
+    /// The same, where passes dirty more or less than what is expected of them.
+    pub(in crate::model) fn by_slots_scattered(
+        &self,
+        mut scattered: impl FnMut(f64) -> f64,
+    ) -> Result<Prediction, ModelError> {
         self.check()?;
         let threshold = self.threshold();
         let mut waiting = Waiting { cold: self.memory, hot: 0.0, base: 0.0 };
@@ -90,7 +100,7 @@ impl PreCopy {
             let sent = (of_pass * slot).min(waiting.all());
             waiting.send(sent);
             let length_s = of_pass * SLOT_S;
-            waiting.dirty(&self.dirtying, length_s);
+            waiting.dirty(&self.dirtying, length_s, &mut scattered);
             slots += of_pass;
             prediction.sent += sent * ratio;
             prediction.left = waiting.all();

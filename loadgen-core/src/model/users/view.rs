@@ -22,6 +22,9 @@ pub struct Users {
     pub timeout_s: f64,
     /// What a call takes where nothing is wrong, in s.
     pub usual_s: f64,
+    /// A call that takes longer is late, in s; `None`: one that takes more than twice the usual
+    /// time, and at least 1 ms more.
+    pub late_beyond_s: Option<f64>,
     /// Calls that the service can answer in a second; `None`: as many as come.
     pub capacity_per_s: Option<f64>,
     /// When the client's kernel sends a SYN again, in s from the first.
@@ -46,7 +49,7 @@ pub enum Connections {
 pub struct Felt {
     /// Calls that are given up.
     pub failed: u64,
-    /// Calls that are answered, but take more than twice the usual time, and at least 1 ms more.
+    /// Calls that are answered, but [late](Users::late_beyond_s).
     pub late: u64,
     /// Between the last good reply before and the first one after, in s: the outage that clients
     /// see. `None`: no call that began in it, or within three timeouts after it, was answered.
@@ -68,6 +71,7 @@ impl Users {
             connections,
             timeout_s: 10.0,
             usual_s: 0.001,
+            late_beyond_s: None,
             capacity_per_s: None,
             syn_steps_s: SYN_STEPS_S.to_vec(),
             data_steps_s: DATA_STEPS_S.to_vec(),
@@ -85,6 +89,14 @@ impl Users {
     #[must_use]
     pub fn with_usual_s(mut self, usual_s: f64) -> Self {
         self.usual_s = usual_s;
+        self
+    }
+
+    /// A call that takes longer is late, in s: the band of a report is twice the 95th percentile of
+    /// before.
+    #[must_use]
+    pub fn with_late_beyond_s(mut self, late_beyond_s: f64) -> Self {
+        self.late_beyond_s = Some(late_beyond_s);
         self
     }
 
@@ -132,6 +144,10 @@ impl Users {
         positive("the rate of calls", self.rate_per_s)?;
         positive("the timeout", self.timeout_s)?;
         not_negative("the usual time of a call", self.usual_s)?;
+        if let Some(late_beyond_s) = self.late_beyond_s {
+            // Or no call would ever be in time again.
+            not_negative("what a late call takes beyond the usual", late_beyond_s - self.usual_s)?;
+        }
         not_negative("the outage", outage_s)?;
         if let Some(capacity) = self.capacity_per_s {
             positive("the capacity of the service", capacity)?;
@@ -305,7 +321,8 @@ impl<'a> World<'a> {
                 self.first_reply.get_or_insert(at);
                 self.felt.longest_response_s = self.felt.longest_response_s.max(response);
                 let usual = self.users.usual_s;
-                if response > (2.0 * usual).max(usual + 0.001) {
+                let late_beyond_s = (2.0 * usual).max(usual + 0.001);
+                if response > self.users.late_beyond_s.unwrap_or(late_beyond_s) {
                     self.felt.late += 1;
                     self.last_late = self.last_late.max(at);
                 }

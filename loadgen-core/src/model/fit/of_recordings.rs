@@ -1,0 +1,264 @@
+//! All that recordings tell of the parameters of the models.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::FitError;
+use super::fitted::{CONFIDENCE, Fitted};
+use super::looks::{Look, looks};
+use super::of_users::FittedUsers;
+use super::parameter::Parameter;
+use super::recording::{Moved, Recording, more_than_none, sensible};
+use super::stop;
+use super::surface::{self, Found};
+use crate::model::migration::{Pattern, SLOT_S};
+use crate::stats::{Line, Sample};
+
+/// QEMU's own limit on the downtime, where no recording tells another, in s.
+pub(super) const LIMIT_S: f64 = 0.3;
+
+/// All that recordings tell of the parameters of the models.
+///
+/// ```
+/// use loadgen_core::model::fit::{Fit, Moved, Parameter, Recording};
+///
+/// let mut recording = Recording::new("trial 1", Moved::PostCopy);
+/// (recording.stop_s, recording.resume_s, recording.end_s) = (Some(1.0), Some(1.03), Some(3.03));
+/// recording.sent_after = Some(400e6);
+/// let fit = Fit::of(&[recording]);
+/// assert!((fit.value(Parameter::PushBandwidth)? - 200e6).abs() < 1.0);
+/// assert!((fit.predict(Moved::PostCopy)?.total_s - 3.03).abs() < 1e-9);
+/// // Nothing is known of pre-copy, and it is said why.
+/// assert!(fit.pre_copy().unwrap_err().to_string().contains("no recording of pre-copy"));
+/// # Ok::<(), loadgen_core::model::fit::FitError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Fit {
+    /// Names of the recordings.
+    pub recordings: Vec<String>,
+    /// What was found.
+    pub known: BTreeMap<Parameter, Fitted>,
+    /// What was not, and why.
+    pub unknown: BTreeMap<Parameter, String>,
+    /// The limit on the downtime, in s, of the recordings that tell it: the median.
+    pub limit_s: Option<f64>,
+    /// How well the dirtied memory was described; `None`: nothing was seen of it.
+    pub dirtied: Option<DirtiedFit>,
+    /// What users felt, by how the machine was moved.
+    pub users: Vec<FittedUsers>,
+}
+
+/// How well the dirtied memory was described.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DirtiedFit {
+    /// In which order the machine writes.
+    pub is_round_robin: bool,
+    /// The sum of squares with the other order, as a multiple of that with this one: near 1 the two
+    /// cannot be told apart.
+    pub other_order: f64,
+    /// How many looks at the bitmap it is from.
+    pub looks: usize,
+    /// The root of the mean square of how far they were off, as a share.
+    pub off: f64,
+    /// How far the worst was off, as a share.
+    pub worst_off: f64,
+    /// How much more or less a pass dirties than is expected, in bytes: the variance is this times
+    /// what is expected. 0: there were too few looks to tell.
+    pub scatter: f64,
+}
+
+impl Fit {
+    /// What these recordings tell. Those of all strategies may be among them, of one machine under
+    /// one load: their figures are taken as trials of the same.
+    #[must_use]
+    pub fn of(recordings: &[Recording]) -> Self {
+        let all: Vec<&Recording> = recordings.iter().collect();
+        let of = |moved: Moved| -> Vec<&Recording> {
+            all.iter().copied().filter(|one| one.moved == moved).collect()
+        };
+        let limits = recordings.iter().filter_map(|one| more_than_none(one.limit_s?));
+        let mut fit = Self {
+            recordings: recordings.iter().map(|one| one.name.clone()).collect(),
+            limit_s: Sample::new(limits).map(|limits| limits.median()),
+            ..Self::default()
+        };
+        fit.of_pre_copy(&of(Moved::PreCopy));
+        fit.of_post_copy(&of(Moved::PostCopy));
+        fit.of_stop_and_copy(&of(Moved::StopAndCopy));
+        let strategies = [Moved::PreCopy, Moved::PostCopy, Moved::StopAndCopy];
+        fit.users = strategies.into_iter().filter_map(|m| FittedUsers::of(m, &all)).collect();
+        fit
+    }
+
+    /// What is known of how memory is dirtied from times and the *different* bytes that were written
+    /// to in each, from a clean begin: QEMU's `calc-dirty-rate`, with a few `calc-time`s.
+    ///
+    /// ```
+    /// use loadgen_core::model::fit::{Fit, Known, Parameter};
+    ///
+    /// let mib = f64::from(1 << 20);
+    /// let one = Fit::of_dirtied(&[(1.0, 20.0 * mib)]);
+    /// assert_eq!(one.known[&Parameter::WorkingSet].known, Known::AtLeast);
+    /// let times = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0];
+    /// let samples = times.map(|t: f64| (t, (20.0 * mib * t).min(64.0 * mib)));
+    /// let fit = Fit::of_dirtied(&samples);
+    /// assert!((fit.value(Parameter::WorkingSet)? / mib - 64.0).abs() < 3.0);
+    /// # Ok::<(), loadgen_core::model::fit::FitError>(())
+    /// ```
+    #[must_use]
+    pub fn of_dirtied(samples: &[(f64, f64)]) -> Self {
+        let fine = samples.iter().filter_map(|(length_s, dirtied)| {
+            Some(Look::of_time(more_than_none(*length_s)?, sensible(*dirtied)?))
+        });
+        let mut fit = Self::default();
+        fit.of_looks(&fine.collect::<Vec<_>>());
+        fit
+    }
+
+    /// The value of a parameter.
+    ///
+    /// # Errors
+    /// [`FitError::Unknown`], with the reason.
+    pub fn value(&self, parameter: Parameter) -> Result<f64, FitError> {
+        let reason = || self.unknown.get(&parameter).cloned();
+        let nothing = || "no recording tells of it".to_owned();
+        self.known.get(&parameter).map(|fitted| fitted.value).ok_or_else(|| FitError::Unknown {
+            parameter,
+            reason: reason().unwrap_or_else(nothing),
+        })
+    }
+
+    /// With another value of a parameter, which is then taken as it is.
+    #[must_use]
+    pub fn with_value(mut self, parameter: Parameter, value: f64) -> Self {
+        self.unknown.remove(&parameter);
+        self.known.insert(parameter, Fitted::within(value, None, 0));
+        self
+    }
+
+    /// All that is to be said of single parameters.
+    pub fn notes(&self) -> impl Iterator<Item = (Parameter, &str)> {
+        let said = self.known.iter().filter(|(_, fitted)| !fitted.note.is_empty());
+        let said = said.map(|(parameter, fitted)| (*parameter, fitted.note.as_str()));
+        said.chain(self.unknown.iter().map(|(parameter, reason)| (*parameter, reason.as_str())))
+    }
+
+    fn keep(&mut self, parameter: Parameter, fitted: Option<Fitted>, why_not: &str) {
+        match fitted {
+            Some(fitted) => {
+                self.known.insert(parameter, fitted);
+            }
+            None => {
+                self.unknown.insert(parameter, why_not.to_owned());
+            }
+        }
+    }
+
+    fn of_pre_copy(&mut self, recordings: &[&Recording]) {
+        let none = "no recording of pre-copy";
+        let passes = if recordings.is_empty() {
+            none
+        } else {
+            "no recording of pre-copy tells when passes over the memory began"
+        };
+        let bandwidth = bandwidth(recordings);
+        let r = bandwidth.as_ref().map(|bandwidth| bandwidth.value);
+        let why = if recordings.is_empty() {
+            none
+        } else {
+            "no recording tells of bytes that were sent at two different times"
+        };
+        self.keep(Parameter::Bandwidth, bandwidth, why);
+        let memories = recordings.iter().filter_map(|one| memory(one, r?));
+        self.keep(Parameter::Memory, Fitted::of_trials(&memories.collect::<Vec<_>>()), passes);
+        let prepare = recordings.iter().filter_map(|one| sensible(*one.passes_s.first()?));
+        self.keep(Parameter::PrepareS, Fitted::of_trials(&prepare.collect::<Vec<_>>()), passes);
+        let looks: Vec<Look> =
+            recordings.iter().filter_map(|one| Some(looks(one, r?))).flatten().collect();
+        self.of_looks(&looks);
+        let stop = stop::stop(recordings);
+        let why = if recordings.is_empty() { none } else { stop::UNKNOWN };
+        let (bandwidth, load_s) = stop.map(|stop| (stop.bandwidth, stop.load_s)).unzip();
+        self.keep(Parameter::StopBandwidth, bandwidth, why);
+        self.keep(Parameter::LoadS, load_s, why);
+    }
+
+    fn of_looks(&mut self, looks: &[Look]) {
+        let Some(found) = surface::found(looks) else {
+            let why = if looks.is_empty() {
+                "no recording has two passes, with what was left to be sent after the first"
+            } else {
+                "nothing was dirtied in any pass"
+            };
+            for parameter in
+                [Parameter::DirtyRate, Parameter::WorkingSet, Parameter::Base, Parameter::BaseTimeS]
+            {
+                self.keep(parameter, None, why);
+            }
+            return;
+        };
+        let Found { dirtying, rate, working_set, base, base_time_s, .. } = found;
+        let base_time = Fitted::within(base_time_s, None, looks.len());
+        self.known.insert(Parameter::DirtyRate, rate);
+        self.known.insert(Parameter::WorkingSet, working_set);
+        self.known.insert(Parameter::Base, base);
+        self.known.insert(Parameter::BaseTimeS, base_time);
+        self.dirtied = Some(DirtiedFit {
+            is_round_robin: dirtying.pattern == Pattern::RoundRobin,
+            other_order: found.other_pattern,
+            looks: looks.len(),
+            off: found.off.0,
+            worst_off: found.off.1,
+            scatter: found.scatter,
+        });
+    }
+
+    fn of_post_copy(&mut self, recordings: &[&Recording]) {
+        let mean = |of: fn(&Recording) -> Option<f64>| {
+            Fitted::of_trials(&recordings.iter().filter_map(|one| of(one)).collect::<Vec<_>>())
+        };
+        let why = "no recording of post-copy tells it";
+        let pushed = mean(|one| more_than_none(one.sent_after?));
+        self.keep(Parameter::PushedMemory, pushed, why);
+        let push = mean(|one| more_than_none(one.sent_after? / (one.end_s? - one.resume_s?)));
+        self.keep(Parameter::PushBandwidth, push, why);
+        self.keep(Parameter::PostCopyPrepareS, mean(|one| sensible(one.stop_s?)), why);
+        let before = mean(|one| sensible(one.sent? - one.sent_after?));
+        self.keep(Parameter::SentBefore, before, why);
+        self.keep(Parameter::PostCopyDowntimeS, mean(Recording::downtime_s), why);
+    }
+
+    fn of_stop_and_copy(&mut self, recordings: &[&Recording]) {
+        let mean = |of: fn(&Recording) -> Option<f64>| {
+            Fitted::of_trials(&recordings.iter().filter_map(|one| of(one)).collect::<Vec<_>>())
+        };
+        let why = "no recording of stop-and-copy tells it";
+        self.keep(Parameter::CopiedMemory, mean(|one| more_than_none(one.sent?)), why);
+        let copy = mean(|one| more_than_none(one.sent? / one.downtime_s()?));
+        self.keep(Parameter::CopyBandwidth, copy, why);
+    }
+}
+
+/// Of one recording the slope of what was sent, of more their mean.
+fn bandwidth(recordings: &[&Recording]) -> Option<Fitted> {
+    let line = |one: &&Recording| {
+        let points = one.running().into_iter().map(|word| (word.at_s, word.sent));
+        Line::through(&points.collect::<Vec<_>>()).filter(|line| line.slope > 0.0)
+    };
+    let lines: Vec<Line> = recordings.iter().filter_map(line).collect();
+    if let [only] = lines.as_slice() {
+        return Some(Fitted::within(only.slope, only.slope_interval(CONFIDENCE), only.n));
+    }
+    Fitted::of_trials(&lines.iter().map(|line| line.slope).collect::<Vec<_>>())
+}
+
+/// What the first pass had to send, by its length: it ended with some part of a slot below the
+/// threshold left.
+fn memory(recording: &Recording, bandwidth: f64) -> Option<f64> {
+    let (_, length_s) = recording.whole_passes().first().copied()?;
+    let threshold = bandwidth * recording.limit_s.unwrap_or(LIMIT_S);
+    Some(bandwidth * length_s + (threshold - bandwidth * SLOT_S / 2.0).max(0.0))
+}

@@ -1,0 +1,239 @@
+//! Recordings that a model made are fitted back to what it was made of.
+
+use proptest::prelude::*;
+
+use crate::model::fit::*;
+use crate::model::migration::{Dirtying, Pattern, PreCopy, Prediction};
+
+const MIB: f64 = 1_048_576.0;
+
+fn model(memory: f64, rate: f64, set: f64, pattern: Pattern) -> PreCopy {
+    let dirtying = Dirtying::new(rate * MIB).within(set * MIB, pattern);
+    PreCopy::new(memory * MIB, 32.0 * MIB, dirtying)
+        .with_stop_bandwidth(290.0 * MIB)
+        .with_load_s(0.011)
+}
+
+/// What would have been recorded of a migration by this model: a word before each look at the
+/// bitmap, and one after it.
+fn recorded(model: &PreCopy) -> (Recording, Prediction) {
+    let truth = model.by_slots().unwrap();
+    let mut recording = Recording::new("invented", Moved::PreCopy);
+    let (mut at, mut sent, mut left) = (0.0, 0.0, model.memory);
+    recording.passes_s.push(at);
+    recording.progress.push(Progress::new(at, 0.0, left, 1));
+    for (number, pass) in (1..).zip(truth.passes.iter().take(30)) {
+        (at, sent) = (at + pass.length_s, sent + pass.sent);
+        recording.progress.push(Progress::new(at - 0.001, sent, left - pass.sent, number));
+        left = pass.left;
+        recording.passes_s.push(at);
+        recording.progress.push(Progress::new(at + 0.001, sent, left, number + 1));
+    }
+    recording.limit_s = Some(model.limit_s);
+    if truth.converges {
+        recording.stop_s = Some(at + 0.002);
+        recording.sent_all_s = Some(at + 0.002 + left / model.stop_bandwidth);
+        recording.resume_s = Some(at + 0.002 + truth.downtime_s);
+        (recording.end_s, recording.sent) = (recording.resume_s, Some(truth.sent));
+        recording.sent_in_stop = Some(left);
+    }
+    (recording, truth)
+}
+
+fn is_close(value: f64, truth: f64, share: f64) -> bool {
+    (value - truth).abs() <= share * truth
+}
+
+#[test]
+fn parameters_come_back() {
+    let model = model(400.0, 10.0, 64.0, Pattern::RoundRobin);
+    let (recording, truth) = recorded(&model);
+    let fit = Fit::of(&[recording]);
+    let value = |parameter| fit.value(parameter).unwrap();
+    assert!(is_close(value(Parameter::Bandwidth), model.bandwidth, 0.02), "{fit:#?}");
+    // The first pass tells it up to a slot.
+    assert!((value(Parameter::Memory) - model.memory).abs() < 5.0 * MIB, "{fit:#?}");
+    assert!(is_close(value(Parameter::DirtyRate), 10.0 * MIB, 0.1), "{fit:#?}");
+    assert!(is_close(value(Parameter::WorkingSet), 64.0 * MIB, 0.1), "{fit:#?}");
+    assert!(is_close(value(Parameter::StopBandwidth), model.stop_bandwidth, 1e-6), "{fit:#?}");
+    assert!(is_close(value(Parameter::LoadS), 0.011, 1e-6), "{fit:#?}");
+    assert!(fit.dirtied.unwrap().is_round_robin);
+    let prediction = fit.predict(Moved::PreCopy).unwrap();
+    assert!(is_close(prediction.total_s, truth.total_s, 0.03), "{prediction:?} {truth:?}");
+    assert!(is_close(prediction.downtime_s, truth.downtime_s, 0.25), "{prediction:?} {truth:?}");
+    // It stands in a document as it is.
+    let text = serde_json::to_string(&fit).unwrap();
+    assert_eq!(serde_json::from_str::<Fit>(&text).unwrap(), fit);
+}
+
+/// No pass is long enough to go through the set: any larger one says the same.
+#[test]
+fn a_set_that_nobody_went_through_is_known_to_be_no_less() {
+    let (recording, _) = recorded(&model(200.0, 3.0, 4000.0, Pattern::RoundRobin));
+    let fit = Fit::of(&[recording]);
+    let set = &fit.known[&Parameter::WorkingSet];
+    assert_eq!(set.known, Known::AtLeast);
+    // What was written to in the first pass, but for the base set that it may have been.
+    assert!(set.high.is_none() && set.low.unwrap() > 5.0 * MIB, "{set:?}");
+    assert!(set.note.contains("cannot be told from these passes"));
+    assert_ne!(fit.known[&Parameter::DirtyRate].known, Known::AtLeast);
+    // Where one was, it has an end.
+    let (recording, _) = recorded(&model(400.0, 10.0, 64.0, Pattern::RoundRobin));
+    assert_ne!(Fit::of(&[recording]).known[&Parameter::WorkingSet].known, Known::AtLeast);
+}
+
+/// All passes go through the whole set: any greater rate says the same.
+#[test]
+fn a_rate_that_no_pass_is_short_enough_for_is_known_to_be_no_less() {
+    let (recording, truth) = recorded(&model(400.0, 900.0, 40.0, Pattern::RoundRobin));
+    assert!(!truth.converges);
+    let fit = Fit::of(&[recording]);
+    let rate = &fit.known[&Parameter::DirtyRate];
+    assert_eq!(rate.known, Known::AtLeast, "{fit:#?}");
+    assert!(rate.note.contains("the dirty rate cannot be told"), "{rate:?}");
+    assert!(is_close(fit.value(Parameter::WorkingSet).unwrap(), 40.0 * MIB, 0.3), "{fit:#?}");
+}
+
+/// Two parts of a stop that are always the same are known by their sum.
+#[test]
+fn a_stop_whose_parts_nobody_tells_is_known_as_a_whole() {
+    let model = model(300.0, 5.0, 30.0, Pattern::Random);
+    let (mut recording, truth) = recorded(&model);
+    recording.sent_all_s = None;
+    let fit = Fit::of(&[recording.clone(), recording]);
+    let stop = &fit.known[&Parameter::StopBandwidth];
+    assert_eq!(
+        (stop.known, fit.known[&Parameter::LoadS].known),
+        (Known::Together, Known::Together)
+    );
+    assert!(stop.note.contains("cannot be told apart"));
+    let prediction = fit.pre_copy().unwrap().by_slots().unwrap();
+    assert!((prediction.downtime_s - truth.downtime_s).abs() < 0.25 * truth.downtime_s);
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let nothing = Fit::of(&[]);
+    assert!(nothing.known.is_empty() && nothing.users.is_empty());
+    let error = nothing.predict(Moved::PreCopy).unwrap_err().to_string();
+    assert_eq!(error, "the memory is not known: no recording of pre-copy");
+    let bare = Fit::of(&[Recording::new("bare", Moved::PreCopy)]);
+    let reason = &bare.unknown[&Parameter::Memory];
+    assert!(reason.contains("when passes over the memory began"), "{reason}");
+    let given = bare.with_value(Parameter::Memory, 1.0).value(Parameter::Memory);
+    assert_eq!(given, Ok(1.0));
+}
+
+#[test]
+fn pre_copy_that_scatters_is_sorted_and_the_same_each_time() {
+    let (recording, _) = recorded(&model(400.0, 14.0, 64.0, Pattern::Random));
+    let mut fit = Fit::of(&[recording]);
+    fit.dirtied.as_mut().unwrap().scatter = MIB;
+    let all = fit.pre_copies(20).unwrap();
+    assert_eq!(all, fit.pre_copies(20).unwrap());
+    assert!(all.is_sorted_by(|a, b| a.total_s <= b.total_s));
+    assert!(all[0].total_s < all[19].total_s);
+}
+
+fn pattern() -> impl Strategy<Value = Pattern> {
+    prop_oneof![Just(Pattern::Random), Just(Pattern::RoundRobin)]
+}
+
+/// Numbers of all kinds, many of which no recording can have.
+fn any_number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        Just(f64::NAN),
+        Just(f64::INFINITY),
+        Just(0.0),
+        -1e3..1e3_f64,
+        prop::num::f64::ANY,
+        0.0..20.0_f64,
+    ]
+}
+
+fn any_recording() -> impl Strategy<Value = Recording> {
+    let some = || prop::option::of(any_number());
+    let progress =
+        (any_number(), any_number(), any_number(), some()).prop_map(|(at, sent, left, rate)| {
+            let mut progress = Progress::new(at, sent, left, 1);
+            progress.dirty_rate = rate;
+            progress
+        });
+    let moved = prop_oneof![Just(Moved::PreCopy), Just(Moved::PostCopy), Just(Moved::StopAndCopy)];
+    (
+        moved,
+        prop::collection::vec(any_number(), 0..5),
+        prop::collection::vec(progress, 0..6),
+        [some(), some(), some(), some(), some(), some(), some(), some()],
+    )
+        .prop_map(|(moved, passes, progress, some)| {
+            let mut recording = Recording::new("nonsense", moved);
+            (recording.passes_s, recording.progress) = (passes, progress);
+            (recording.stop_s, recording.resume_s, recording.end_s) = (some[0], some[1], some[2]);
+            (recording.sent_all_s, recording.sent) = (some[3], some[4]);
+            (recording.sent_in_stop, recording.sent_after) = (some[5], some[6]);
+            let mut users = RecordedUsers::default();
+            (users.late, users.counted_s, users.timeout_s) = (some[0], some[1], 10.0);
+            let mut population = RecordedPopulation::default();
+            (population.rate_per_s, population.usual_s) = (10.0, some[2].unwrap_or(0.01));
+            (population.outage_s, population.late_beyond_s) = (some[3], 0.02);
+            users.populations.push(population);
+            (recording.felt, recording.limit_s) = (Some(users), some[7]);
+            recording
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Whatever the machine, the fit to one recording predicts that migration.
+    #[test]
+    fn what_was_recorded_is_predicted(
+        memory in 150.0..800.0_f64, rate in 1.0..14.0_f64, set in 15.0..150.0_f64,
+        pattern in pattern(),
+    ) {
+        let model = model(memory, rate, set, pattern);
+        let (recording, truth) = recorded(&model);
+        prop_assume!(truth.converges);
+        let prediction = Fit::of(&[recording]).predict(Moved::PreCopy).unwrap();
+        prop_assert!(is_close(prediction.total_s, truth.total_s, 0.1), "{prediction:?} {truth:?}");
+        prop_assert!((prediction.downtime_s - truth.downtime_s).abs() < 0.02);
+    }
+
+    /// Nonsense is passed over, or gives an error.
+    #[test]
+    fn nothing_is_too_odd(recordings in prop::collection::vec(any_recording(), 0..4)) {
+        let fit = Fit::of(&recordings);
+        for fitted in fit.known.values() {
+            prop_assert!(fitted.value.is_finite() && fitted.value >= 0.0, "{fitted:?}");
+        }
+        for moved in [Moved::PreCopy, Moved::PostCopy, Moved::StopAndCopy] {
+            if let Ok(prediction) = fit.predict(moved) {
+                prop_assert!(!prediction.total_s.is_nan());
+                let _ = fit.feel(moved, &prediction);
+            }
+        }
+        prop_assert!(Validation::leave_one_out(&recordings).rows.len() <= 5 * recordings.len());
+    }
+
+    #[test]
+    fn nor_are_dirtied_samples(samples in prop::collection::vec((any_number(), any_number()), 0..6)) {
+        for fitted in Fit::of_dirtied(&samples).known.values() {
+            prop_assert!(fitted.value.is_finite() && fitted.value >= 0.0, "{fitted:?}");
+        }
+    }
+}
+
+/// A word that is timed a little after a look, and knows nothing of it yet, is one from before.
+#[test]
+fn the_number_of_a_pass_is_better_than_a_time() {
+    let (mut recording, _) = recorded(&model(400.0, 10.0, 64.0, Pattern::RoundRobin));
+    let straight = Fit::of(std::slice::from_ref(&recording));
+    for progress in &mut recording.progress {
+        // Each word before a look comes a little after it.
+        progress.at_s += 0.0015;
+    }
+    let late = Fit::of(&[recording]);
+    let rates = [straight, late].map(|fit| fit.value(Parameter::DirtyRate).unwrap());
+    assert!(is_close(rates[1], rates[0], 0.05), "{rates:?}");
+}

@@ -1,0 +1,266 @@
+//! What of reports and experiments is a recording of a migration, to which
+//! [`model::fit`](crate::model::fit) fits its parameters.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::event::EventReport;
+use crate::experiment::{ExperimentError, Summary};
+use crate::model::fit::{Moved, Progress, RecordedPopulation, RecordedUsers, Recording};
+use crate::record::Population;
+use crate::report::span::Span;
+use crate::report::{Migration, OutageReport, Report, ReportError};
+use crate::vm::Strategy;
+
+/// Why there is no recording.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordingError {
+    /// The load had no migration.
+    #[error("'{name}' has no migration: give the report of a run in which a machine was moved")]
+    NoMigration {
+        /// The report.
+        name: String,
+    },
+    /// It is not known how the machine was moved.
+    #[error(
+        "'{name}' does not tell how the machine was moved (pre-copy, post-copy, stop-and-copy): \
+         its trigger was not told the strategy; tell it, and migrate again"
+    )]
+    NoStrategy {
+        /// The report.
+        name: String,
+    },
+    /// Nothing tells when the migration began.
+    #[error("'{name}' does not tell when the migration was fired: nothing can be timed from it")]
+    NotFired {
+        /// The report.
+        name: String,
+    },
+    /// What was told is of more machines than one.
+    #[error(
+        "'{name}' is of {machines} machines that were moved together: what they sent cannot be \
+         told apart; give a report for each"
+    )]
+    SeveralMachines {
+        /// The report.
+        name: String,
+        /// How many.
+        machines: usize,
+    },
+    /// An experiment cannot be read.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
+    /// A report of an experiment cannot be read.
+    #[error("cannot read '{}': {cause}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        cause: io::Error,
+    },
+    /// What is there is no report.
+    #[error("'{}': {cause}", path.display())]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: ReportError,
+    },
+}
+
+/// The trials of an experiment that have the same levels.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RecordedCell {
+    /// The level of each factor.
+    pub factors: BTreeMap<String, String>,
+    /// The trials that count, in the order of time.
+    pub recordings: Vec<Recording>,
+}
+
+/// The recordings of an experiment, finished or at work, by cell. Trials that do not count
+/// (failed, invalid, warm-up) are left out; so are cells without any that does.
+///
+/// # Errors
+/// [`RecordingError`] if it is no directory of an experiment, or one of its reports is no recording.
+pub fn recorded_cells(directory: &Path) -> Result<Vec<RecordedCell>, RecordingError> {
+    let summary = Summary::read(directory)?;
+    let mut cells: BTreeMap<BTreeMap<String, String>, Vec<Recording>> = BTreeMap::new();
+    for trial in summary.trials.iter().filter(|trial| trial.counts()) {
+        let Some(kept) = &trial.report else { continue };
+        let path = directory.join(kept);
+        let text = fs::read_to_string(&path)
+            .map_err(|cause| RecordingError::Io { path: path.clone(), cause })?;
+        let report = Report::from_json(&text)
+            .map_err(|cause| RecordingError::Report { path: path.clone(), cause })?;
+        let recording = recording(&format!("trial {}", trial.index), &report)?;
+        cells.entry(trial.cell.clone()).or_default().push(recording);
+    }
+    let cell = |(factors, recordings)| RecordedCell { factors, recordings };
+    Ok(cells.into_iter().map(cell).collect())
+}
+
+/// The recording of the migration of a report.
+///
+/// # Errors
+/// [`RecordingError`] if it has none, or not of one machine.
+pub fn recording(name: &str, report: &Report) -> Result<Recording, RecordingError> {
+    let own = || name.to_owned();
+    let migration =
+        report.migration.as_ref().ok_or_else(|| RecordingError::NoMigration { name: own() })?;
+    if migration.machines.len() > 1 {
+        let machines = migration.machines.len();
+        return Err(RecordingError::SeveralMachines { name: own(), machines });
+    }
+    let moved = match migration.strategy {
+        Some(Strategy::PreCopy) => Moved::PreCopy,
+        Some(Strategy::PostCopy) => Moved::PostCopy,
+        Some(Strategy::StopAndCopy) => Moved::StopAndCopy,
+        None => return Err(RecordingError::NoStrategy { name: own() }),
+    };
+    let events = Events { all: &report.events };
+    let begin = events.first("accepted").or_else(|| events.first("fired"));
+    let begin = begin.ok_or_else(|| RecordingError::NotFired { name: own() })?;
+    let after = |at: f64| at - begin;
+    let totals = Totals::of(migration);
+    let mut recording = Recording::new(name, moved);
+    recording.machine_memory = migration.vm.memory_bytes.map(|bytes| bytes as f64);
+    recording.limit_s = totals.limit_s;
+    recording.passes_s = events.named("round").map(|e| after(e.at_s).max(0.0)).collect();
+    recording.progress = events.named("progress").filter_map(|e| progress(e, begin)).collect();
+    recording.stop_s = events.first("stop").map(after);
+    recording.resume_s = events.last("resume").map(after);
+    recording.sent_all_s = events.sent_all().map(after);
+    let total = migration.total_migration_time_ms;
+    recording.end_s = total.trigger.or(total.hypervisor).map(|ms| ms / 1e3);
+    recording.sent = migration.transferred_bytes.map(|bytes| bytes as f64);
+    match moved {
+        Moved::PreCopy => recording.sent_in_stop = totals.sent_in_stop,
+        Moved::PostCopy => {
+            // Where it is not told, from the last word before the stop on.
+            let before =
+                || recording.progress.iter().rev().find(|p| Some(p.at_s) < recording.stop_s);
+            let rest = || Some(recording.sent? - before()?.sent);
+            recording.sent_after = totals.sent_after.or_else(rest);
+        }
+        Moved::StopAndCopy => {}
+    }
+    recording.felt = felt(report, migration, begin, recording.resume_s);
+    Ok(recording)
+}
+
+/// The events of a report.
+struct Events<'a> {
+    all: &'a [EventReport],
+}
+
+impl<'a> Events<'a> {
+    fn named(&self, name: &'static str) -> impl DoubleEndedIterator<Item = &'a EventReport> {
+        self.all.iter().filter(move |event| event.name == name)
+    }
+
+    fn first(&self, name: &'static str) -> Option<f64> {
+        self.named(name).next().map(|event| event.at_s)
+    }
+
+    fn last(&self, name: &'static str) -> Option<f64> {
+        self.named(name).next_back().map(|event| event.at_s)
+    }
+
+    /// When the source called itself done.
+    fn sent_all(&self) -> Option<f64> {
+        let is_done = |event: &&EventReport| {
+            let status = event.attributes.get("status").and_then(Value::as_str);
+            event.source.ends_with("source") && status == Some("completed")
+        };
+        self.named("progress").find(is_done).map(|event| event.at_s)
+    }
+}
+
+fn progress(event: &EventReport, begin: f64) -> Option<Progress> {
+    let number = |name: &str| event.attributes.get(name).and_then(Value::as_f64);
+    let (sent, left) = (number("transferred_bytes")?, number("remaining_bytes")?);
+    let pass = number("dirty_sync_count").unwrap_or(0.0) as u32;
+    let mut progress = Progress::new(event.at_s - begin, sent, left, pass);
+    let pages = number("dirty_pages_per_s").zip(number("page_size_bytes"));
+    progress.dirty_rate = pages.map(|(pages, size)| pages * size).filter(|rate| *rate > 0.0);
+    Some(progress)
+}
+
+/// What the hypervisor says at the end.
+struct Totals {
+    limit_s: Option<f64>,
+    sent_in_stop: Option<f64>,
+    sent_after: Option<f64>,
+}
+
+impl Totals {
+    fn of(migration: &Migration) -> Self {
+        let number = |path: &[&str]| {
+            let mut value = migration.details.get(*path.first()?)?;
+            for name in &path[1..] {
+                value = value.get(name)?;
+            }
+            value.as_f64().filter(|number| *number > 0.0)
+        };
+        let limit_ms = number(&["parameters", "downtime-limit"]);
+        Self {
+            limit_s: limit_ms.or_else(|| number(&["downtime_limit_ms"])).map(|ms| ms / 1e3),
+            sent_in_stop: number(&["query_migrate", "ram", "downtime-bytes"]),
+            sent_after: number(&["query_migrate", "ram", "postcopy-bytes"]),
+        }
+    }
+}
+
+/// What the users of a report felt; `None` if nothing is known of the time before.
+fn felt(
+    report: &Report,
+    migration: &Migration,
+    begin: f64,
+    resume_s: Option<f64>,
+) -> Option<RecordedUsers> {
+    let before = Span::before(migration).response_time();
+    let quantile = |q: f64| before.quantile(q).map(|time| time.as_secs_f64());
+    let (usual_s, p95) = (quantile(0.5)?, quantile(0.95)?);
+    let population = |population: Population| {
+        let loads = || report.plan.loads().filter(move |load| load.population() == population);
+        let rates = loads().filter_map(|load| report.plan.calls_per_s(load));
+        let rate_per_s: f64 = rates.sum();
+        let outage = match population {
+            Population::Established => migration.outage_ms.established.as_ref(),
+            Population::Fresh => migration.outage_ms.fresh.as_ref(),
+        };
+        let is_kept = population == Population::Established;
+        let connections = || loads().map(|load| load.connections()).sum();
+        let recorded = RecordedPopulation {
+            name: population.name().to_owned(),
+            connections: is_kept.then(connections),
+            rate_per_s,
+            usual_s,
+            // As the reports' band.
+            late_beyond_s: (2.0 * p95).max(p95 + 0.001),
+            outage_s: outage.and_then(OutageReport::headline).map(|ms| ms / 1e3),
+        };
+        (rate_per_s > 0.0).then_some(recorded)
+    };
+    let recovery_s = migration.recovery_ms.map(|ms| ms / 1e3);
+    let load_end = migration.phases.last().map(|phase| phase.end_s - begin);
+    let recovered = resume_s.zip(recovery_s).map(|(resume_s, s)| resume_s + s);
+    let felt = RecordedUsers {
+        populations: Population::ALL.into_iter().filter_map(population).collect(),
+        timeout_s: report.plan.timeout().as_secs_f64(),
+        late: migration.calls_late.map(|calls| calls as f64),
+        lost: migration.calls_lost.map(|calls| calls as f64),
+        counted_s: recovered.or(load_end),
+        recovery_s,
+    };
+    (!felt.populations.is_empty()).then_some(felt)
+}
+
+#[cfg(test)]
+mod tests;
