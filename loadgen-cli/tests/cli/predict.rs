@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::common::{Outcome, run, saved};
+use crate::common::{Outcome, run};
 
 const MACHINE: [&str; 7] =
     ["predict", "--memory", "2GiB", "--dirty", "40MiB/s", "--working-set", "200MiB"];
@@ -62,7 +62,8 @@ fn a_prediction_is_kept_and_rendered() {
     assert_eq!(text, predict(&["--bandwidth", "1Gbit/s"]).exits_with(0).stdout);
     run(["report", &json, "--html", &again]).exits_with(0);
     assert_eq!(fs::read(&html).unwrap(), fs::read(&again).unwrap());
-    assert_eq!(saved(json.as_ref())["schema"], "loadgen-prediction/1");
+    let kept: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!(kept["schema"], "loadgen-prediction/1");
     let outcome = run(["report", &json, "--csv", "-"]).exits_with(2);
     assert!(outcome.stderr.contains("there is no --csv"), "{}", outcome.stderr);
 }
@@ -84,4 +85,94 @@ fn what_makes_no_sense_is_refused() {
         assert!(outcome.stderr.contains(words), "{more:?}: {}", outcome.stderr);
         assert!(outcome.stdout.is_empty());
     }
+}
+
+/// A report of a migration is enough of a pilot.
+#[test]
+fn a_report_is_fitted() {
+    let sample =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/migration-lab/sample/report.json");
+    let outcome = run(["predict", "--fit", sample, "--format", "json", "--strategy", "pre-copy"]);
+    let document = outcome.exits_with(0).json();
+    let total = strategies(&document)[0]["total_s"].as_f64().unwrap();
+    // It took 11.54 s.
+    assert!((total - 11.54).abs() < 0.6, "{total}");
+    // Over twice the link it would take about half of it.
+    let faster = ["predict", "--fit", sample, "--bandwidth", "64MiB/s", "--format", "json"];
+    let document = run(faster).exits_with(0).json();
+    let faster = strategies(&document)[1]["total_s"].as_f64().unwrap();
+    assert!((0.4..0.6).contains(&(faster / total)), "{faster}");
+    let outcome = run(["predict", "--fit", sample, "--settle", "1s"]).exits_with(2);
+    assert!(outcome.stderr.contains("--settle"), "{}", outcome.stderr);
+    let outcome = run(["predict", "--fit", "/nowhere"]).exits_with(2);
+    assert!(outcome.stderr.contains("/nowhere"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_move_is_planned() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/evacuation/evacuate.toml");
+    let document = run(["predict", "--plan", example, "--format", "json"]).exits_with(0).json();
+    assert_eq!(document["schema"], "loadgen-evacuation/1");
+    assert_eq!(document["outcome"]["kind"], "found");
+    assert_eq!(document["outcome"]["plan"]["moves"].as_array().unwrap().len(), 100);
+    let text = run(["predict", "--plan", example]).exits_with(0).stdout;
+    assert!(text.contains("r7-1 is empty after"), "{text}");
+    // Nobody sends so much in a second.
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("hasty.toml");
+    let hasty = fs::read_to_string(example).unwrap().replace("total = \"30min\"", "total = \"1s\"");
+    fs::write(&file, hasty).unwrap();
+    let outcome = run(["predict".as_ref(), "--plan".as_ref(), file.as_os_str()]).exits_with(3);
+    assert!(outcome.stdout.contains("there is none"), "{}", outcome.stdout);
+    fs::write(&file, "[limits]\noutage = 5\nnonsense = 1\n").unwrap();
+    let outcome = run(["predict".as_ref(), "--plan".as_ref(), file.as_os_str()]).exits_with(2);
+    assert!(outcome.stderr.contains("hasty.toml"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_chain_is_solved_and_exported() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("vm.toml").display().to_string();
+    fs::write(
+        &file,
+        "[chain]\nup = ['up']\n[[chain.move]]\nfrom = 'up'\nto = 'down'\nmean = '999h'\n\
+         [[chain.move]]\nfrom = 'down'\nto = 'up'\nmean = 1\n",
+    )
+    .unwrap();
+    let solve = ["predict", "--availability", &file];
+    let document = run(solve.iter().chain(&["--format", "json"])).exits_with(0).json();
+    let up = document["long_run"]["availability"].as_f64().unwrap();
+    assert!((up - 0.999).abs() < 1e-15, "{up}");
+    assert!(run(solve).exits_with(0).stdout.contains("99.900000 % (3.00 nines)"));
+    let text = run(solve.iter().chain(&["--export", "prism"])).exits_with(0).stdout;
+    assert!(text.contains("ctmc") && text.contains("label \"up\""), "{text}");
+    // Of the trials of an experiment that is none.
+    let trials = fs::read_to_string(&file).unwrap().replace("mean = 1", "from_trials = 'nowhere'");
+    fs::write(&file, trials).unwrap();
+    let outcome = run(solve).exits_with(2);
+    assert!(outcome.stderr.contains("nowhere"), "{}", outcome.stderr);
+}
+
+#[test]
+fn nines_are_told_by_strategy() {
+    let aging = ["--every", "24h", "--ages", "720h", "--fails", "168h", "--repair", "65m"];
+    let given = ["--bandwidth", "1Gbit/s", "--format", "json", "--strategy", "pre-copy"];
+    let document = predict(&[&aging[..], &given].concat()).exits_with(0).json();
+    let availability = &document["predictions"][0]["availability"];
+    let never = availability["never"]["minutes_a_year"].as_f64().unwrap();
+    assert!((never - 640.4).abs() < 0.1, "{never}");
+    let moved = availability["moved"][0]["scheduled"]["minutes_a_year"].as_f64().unwrap();
+    // With 0.3 s of blackout it is 55.1.
+    assert!((53.0..56.0).contains(&moved), "{moved}");
+    let outcome = predict(&["--bandwidth", "1Gbit/s", "--ages", "720h"]).exits_with(2);
+    assert!(outcome.stderr.contains("--every"), "{}", outcome.stderr);
+}
+
+/// Nobody is there to be asked.
+#[test]
+fn a_machine_that_cannot_be_asked_is_told() {
+    let outcome = run(["predict", "--live", "qmp:/nowhere/vm.sock"]).exits_with(1);
+    assert!(outcome.stderr.contains("/nowhere/vm.sock"), "{}", outcome.stderr);
+    let outcome = run(["predict", "--live", "telnet:vm"]).exits_with(2);
+    assert!(outcome.stderr.contains("qmp:"), "{}", outcome.stderr);
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::analysis::{CellSummary, Spread};
 use super::plan::ExperimentPlan;
-use crate::prediction::{CellPrediction, PredictedStrategy, PredictedUsers, PredictionReport};
+use crate::prediction::{CellPrediction, PredictedStrategy, PredictionReport};
 
 /// One figure of one cell: as it was predicted, and as the trials have it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,23 +32,22 @@ pub struct Predicted {
     pub error: Option<f64>,
 }
 
+/// What a prediction has of a metric.
+type Held = fn(&PredictedStrategy) -> Option<f64>;
+
 /// Metrics of trials, and what a prediction has of each.
-const HELD: [(&str, fn(&PredictedStrategy) -> Option<f64>); 7] = [
+const HELD: [(&str, Held); 7] = [
     ("total_migration_time_ms", |of| of.total_s.map(|s| s * 1e3)),
     ("downtime_events_ms", |of| of.downtime_s.map(|s| s * 1e3)),
     ("transferred_bytes", |of| of.sent_bytes),
     ("outage_established_ms", |of| outage_ms(of, "established")),
     ("outage_fresh_ms", |of| outage_ms(of, "fresh")),
-    ("calls_lost", |of| calls(of, |users| users.failed)),
-    ("calls_late", |of| calls(of, |users| users.late)),
+    ("calls_lost", |of| of.expected_lost_calls.or(of.lost_calls)),
+    ("calls_late", |of| of.expected_late_calls.or(of.late_calls)),
 ];
 
 fn outage_ms(of: &PredictedStrategy, population: &str) -> Option<f64> {
     of.users.get(population)?.outage_s.map(|s| s * 1e3)
-}
-
-fn calls(of: &PredictedStrategy, count: impl Fn(&PredictedUsers) -> u64) -> Option<f64> {
-    (!of.users.is_empty()).then(|| of.users.values().map(count).sum::<u64>() as f64)
 }
 
 /// All that a prediction says of cells that were tried.
@@ -75,16 +74,16 @@ pub(super) fn held_against(
     held
 }
 
-/// The prediction for a cell: that with the same levels, or the only one, if it is for no cell in
-/// particular.
+/// The prediction for a cell: one that has no other levels. Strategies are no part of its cell, and
+/// one for no cell in particular is for all.
 fn of_cell<'a>(
     prediction: &'a PredictionReport,
     factors: &BTreeMap<String, String>,
 ) -> Option<&'a CellPrediction> {
-    match prediction.predictions.as_slice() {
-        [only] if only.cell.is_empty() => Some(only),
-        all => all.iter().find(|of| of.cell == *factors),
-    }
+    let is_of = |of: &&CellPrediction| {
+        of.cell.iter().all(|(factor, level)| factors.get(factor) == Some(level))
+    };
+    prediction.predictions.iter().find(is_of)
 }
 
 /// By which strategy the trials of a cell move the machine: as a factor says, or the trigger of

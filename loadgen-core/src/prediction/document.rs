@@ -5,9 +5,12 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::availability::{Ageing, PredictedAvailability};
 use super::input::PredictionInput;
 use crate::clock::rfc3339;
 use crate::model::ModelError;
+use crate::model::availability::RejuvenationError;
+use crate::model::fit::{Fit, Summed, Validation};
 use crate::model::strategies::{
     Broken, Choice, Figure, Forecast, Limits, Scenario, Strategy, Thresholds, choose,
 };
@@ -43,7 +46,8 @@ pub struct PredictionReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PredictionSource {
-    /// `numbers`: the user gave them.
+    /// `numbers`: the user gave them. `recordings`: they were fitted. `machine`: a running one was
+    /// asked.
     pub kind: String,
     /// The directory or machine that they were taken from.
     pub name: Option<String>,
@@ -73,14 +77,39 @@ pub struct PredictedLimits {
 pub struct CellPrediction {
     /// The level of each factor, of a cell of an experiment; else empty.
     pub cell: BTreeMap<String, String>,
-    /// What it was made from.
-    pub input: PredictionInput,
+    /// What it was made from; `None`: recordings do not tell enough of the machine.
+    pub input: Option<PredictionInput>,
+    /// What was taken from recordings, and how well it was; `None`: the user gave numbers.
+    pub fit: Option<FitReport>,
     /// Every strategy that was asked for.
     pub strategies: Vec<PredictedStrategy>,
-    /// Where pre-copy would converge.
-    pub thresholds: PredictionThresholds,
+    /// Strategies of which nothing can be said, and why.
+    pub left_out: BTreeMap<String, String>,
+    /// Where pre-copy would converge; `None` as of the input.
+    pub thresholds: Option<PredictionThresholds>,
     /// The best of them under the limits; `None`: none holds them.
     pub best: Option<BestStrategy>,
+    /// The availability that is left if it is moved at an interval; `None`: none was given.
+    pub availability: Option<PredictedAvailability>,
+}
+
+/// What was taken from recordings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FitReport {
+    /// All that they tell.
+    pub found: Fit,
+    /// Each recording, predicted by a fit to the others.
+    pub validation: Validation,
+    /// The same, figure by figure.
+    pub summed: Vec<Summed>,
+}
+
+impl FitReport {
+    pub(super) fn new(fit: &Fit, validation: &Validation) -> Self {
+        let summed = validation.summed();
+        Self { found: fit.clone(), validation: validation.clone(), summed }
+    }
 }
 
 /// What one strategy would cost. Times and bytes are `None` if it does not converge.
@@ -111,7 +140,16 @@ pub struct PredictedStrategy {
     pub passes: u64,
     /// The first hundred of these.
     pub rounds: Vec<PredictedPass>,
-    /// What each population would feel.
+    /// Calls of all users that are given up for the outage; `None` without users.
+    pub lost_calls: Option<f64>,
+    /// Calls of all users that are late for it.
+    pub late_calls: Option<f64>,
+    /// Those that are given up with those that no outage explains, in the mean; `None`: no recording
+    /// of this strategy tells.
+    pub expected_lost_calls: Option<f64>,
+    /// The same of late ones.
+    pub expected_late_calls: Option<f64>,
+    /// What each population would feel of the outage.
     pub users: BTreeMap<String, PredictedUsers>,
     /// Limits that it does not hold.
     pub breaks: Vec<BrokenLimit>,
@@ -159,7 +197,7 @@ pub struct BrokenLimit {
 }
 
 /// Where pre-copy would converge, with all else as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PredictionThresholds {
     /// From this bandwidth on; `None`: from none on.
@@ -240,6 +278,18 @@ impl PredictionSource {
     pub fn numbers() -> Self {
         Self { kind: "numbers".to_owned(), name: None }
     }
+
+    /// Recordings in a directory or file.
+    #[must_use]
+    pub fn recordings(name: impl Into<String>) -> Self {
+        Self { kind: "recordings".to_owned(), name: Some(name.into()) }
+    }
+
+    /// A running machine.
+    #[must_use]
+    pub fn machine(name: impl Into<String>) -> Self {
+        Self { kind: "machine".to_owned(), name: Some(name.into()) }
+    }
 }
 
 impl CellPrediction {
@@ -254,14 +304,60 @@ impl CellPrediction {
     ) -> Result<Self, ModelError> {
         let forecasts = strategies.iter().map(|strategy| scenario.forecast(*strategy));
         let forecasts: Vec<Forecast> = forecasts.collect::<Result<_, _>>()?;
-        let choice = choose(&forecasts, limits);
+        Self::of_forecasts(Some(scenario), &forecasts, BTreeMap::new(), limits)
+    }
+
+    /// The levels of its cell: `memory=512 rate=100`; empty without any.
+    pub(super) fn levels(&self) -> String {
+        let levels = self.cell.iter().map(|(factor, level)| format!("{factor}={level}"));
+        levels.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The same before what is said of it.
+    pub(super) fn before(&self) -> String {
+        let levels = self.levels();
+        if levels.is_empty() { levels } else { levels + ": " }
+    }
+
+    pub(super) fn of_forecasts(
+        scenario: Option<&Scenario>,
+        forecasts: &[Forecast],
+        left_out: BTreeMap<Strategy, String>,
+        limits: &Limits,
+    ) -> Result<Self, ModelError> {
+        let choice = choose(forecasts, limits);
+        let left_out = left_out.into_iter().map(|(of, reason)| (of.name().to_owned(), reason));
+        let thresholds = scenario.map(Scenario::thresholds).transpose()?;
         Ok(Self {
             cell: BTreeMap::new(),
-            input: PredictionInput::of(scenario),
+            input: scenario.map(PredictionInput::of),
+            fit: None,
             strategies: forecasts.iter().map(|of| PredictedStrategy::of(of, &choice)).collect(),
-            thresholds: PredictionThresholds::of(scenario.thresholds()?),
+            left_out: left_out.collect(),
+            thresholds: thresholds.map(PredictionThresholds::of),
             best: BestStrategy::of(&choice),
+            availability: None,
         })
+    }
+
+    /// With what is left of the availability if it is moved each `every_h` hours, by each of the
+    /// strategies that converge.
+    ///
+    /// # Errors
+    /// [`RejuvenationError`] for numbers that cannot be.
+    pub fn moved_every(
+        mut self,
+        every_h: f64,
+        ageing: Option<Ageing>,
+    ) -> Result<Self, RejuvenationError> {
+        let ways: Vec<(&str, f64)> = self
+            .strategies
+            .iter()
+            .filter_map(|of| Some((of.strategy.as_str(), of.outage_s?)))
+            .collect();
+        let availability = PredictedAvailability::of(every_h, ageing, &ways)?;
+        self.availability = Some(availability);
+        Ok(self)
     }
 }
 
@@ -299,6 +395,10 @@ impl PredictedStrategy {
             left_bytes: known(prediction.left),
             passes: prediction.passes.len() as u64,
             rounds: rounds.collect(),
+            lost_calls: forecast.lost_calls(),
+            late_calls: forecast.late_calls(),
+            expected_lost_calls: forecast.expected_lost,
+            expected_late_calls: forecast.expected_late,
             users: felt.collect(),
             breaks: broken
                 .map_or_else(Vec::new, |(_, all)| all.iter().map(BrokenLimit::of).collect()),
@@ -321,14 +421,14 @@ impl PredictedLimits {
     /// As the models take them.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        limits.downtime_s = self.downtime_s;
-        limits.outage_s = self.outage_s;
-        limits.total_s = self.total_s;
-        limits.sent = self.sent_bytes;
-        limits.lost_calls = self.lost_calls;
-        limits.late_calls = self.late_calls;
-        limits
+        Limits {
+            downtime_s: self.downtime_s,
+            outage_s: self.outage_s,
+            total_s: self.total_s,
+            sent: self.sent_bytes,
+            lost_calls: self.lost_calls,
+            late_calls: self.late_calls,
+        }
     }
 }
 

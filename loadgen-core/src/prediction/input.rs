@@ -20,6 +20,8 @@ pub struct PredictionInput {
     pub pattern: String,
     /// A small set that each pass finds dirty again.
     pub base_bytes: f64,
+    /// After which it is dirty again to 63 %.
+    pub base_time_s: f64,
     /// While the machine runs at its source.
     pub bandwidth_bytes_per_s: f64,
     /// While it stands still.
@@ -58,6 +60,8 @@ pub struct PredictedPopulation {
     pub connections: Option<u32>,
     /// After which a call is given up.
     pub timeout_s: f64,
+    /// From which on an answer is late; `None`: twice its usual time, and 1 ms at least.
+    pub late_beyond_s: Option<f64>,
     /// What a call takes where nothing is wrong.
     pub usual_s: f64,
     /// Calls that the service can answer in a second; `None`: as many as come.
@@ -82,6 +86,7 @@ impl PredictionInput {
                 Pattern::Random => "random".to_owned(),
             },
             base_bytes: dirtying.base,
+            base_time_s: dirtying.base_time_s,
             bandwidth_bytes_per_s: scenario.bandwidth,
             stop_bandwidth_bytes_per_s: scenario.stop_bandwidth,
             push_bandwidth_bytes_per_s: scenario.push_bandwidth,
@@ -104,7 +109,8 @@ impl PredictionInput {
             if self.pattern == "round-robin" { Pattern::RoundRobin } else { Pattern::Random };
         let dirtying = Dirtying::new(self.dirty_bytes_per_s)
             .within(self.working_set_bytes.unwrap_or(f64::INFINITY), pattern)
-            .with_base(self.base_bytes);
+            .with_base(self.base_bytes)
+            .with_base_time_s(self.base_time_s);
         let scenario = Scenario::new(self.memory_bytes, self.bandwidth_bytes_per_s, dirtying)
             .with_bandwidths(self.stop_bandwidth_bytes_per_s, self.push_bandwidth_bytes_per_s)
             .with_ratios(self.first_ratio, self.later_ratio)
@@ -128,6 +134,7 @@ impl PredictedPopulation {
                 Connections::Fresh => None,
             },
             timeout_s: users.timeout_s,
+            late_beyond_s: users.late_beyond_s,
             usual_s: users.usual_s,
             capacity_per_s: users.capacity_per_s,
             syn_steps_s: users.syn_steps_s.clone(),
@@ -142,6 +149,7 @@ impl PredictedPopulation {
             .with_usual_s(self.usual_s)
             .with_steps_s(&self.syn_steps_s, &self.data_steps_s);
         users.capacity_per_s = self.capacity_per_s;
+        users.late_beyond_s = self.late_beyond_s;
         Population::new(self.name.clone(), users)
     }
 }

@@ -5,16 +5,25 @@
 //! as JSON, read back, and rendered. **It is not** a measurement, and no figure of it stands in a
 //! report of one.
 
+mod availability;
 mod document;
+mod evacuation;
+mod fitted;
 mod input;
 mod render;
 
 #[cfg(test)]
 mod tests;
 
-pub use document::{
-    BestStrategy, BrokenLimit, CellPrediction, PredictedLimits, PredictedPass, PredictedStrategy,
-    PredictedUsers, PredictionReport, PredictionSource, PredictionThresholds, StrategyLead,
+pub use availability::{
+    Ageing, AvailabilityFigure, AvailabilityReport, MovedAvailability, PredictedAvailability,
+    StateShare, render_availability_text,
 };
+pub use document::{
+    BestStrategy, BrokenLimit, CellPrediction, FitReport, PredictedLimits, PredictedPass,
+    PredictedStrategy, PredictedUsers, PredictionReport, PredictionSource, PredictionThresholds,
+    StrategyLead,
+};
+pub use evacuation::{EvacuationReport, render_evacuation_text};
 pub use input::{PredictedPopulation, PredictionInput};
 pub use render::{render_prediction_html, render_prediction_text};

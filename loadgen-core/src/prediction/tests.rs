@@ -4,6 +4,7 @@ use roxmltree::{Document, ParsingOptions};
 use serde_json::Value;
 
 use super::*;
+use crate::model::fit::{Fit, Moved, Recording, Validation};
 use crate::model::migration::{Dirtying, Pattern};
 use crate::model::strategies::{Limits, Population, Scenario, Strategy};
 use crate::model::users::{Connections, Users};
@@ -33,9 +34,7 @@ fn report(dirty_mib: f64, limits: &Limits) -> PredictionReport {
 }
 
 fn none_lost() -> Limits {
-    let mut limits = Limits::default();
-    limits.lost_calls = Some(0.0);
-    limits
+    Limits { lost_calls: Some(0.0), ..Limits::default() }
 }
 
 #[test]
@@ -45,7 +44,7 @@ fn there_and_back() {
         let json = report.to_json_pretty().unwrap();
         assert_eq!(PredictionReport::from_json(&json).unwrap(), report);
         // It can be made again from what it says of itself.
-        let input = &report.predictions[0].input;
+        let input = report.predictions[0].input.as_ref().unwrap();
         assert_eq!(PredictionInput::of(&input.scenario()), *input);
         let again = CellPrediction::of(&input.scenario(), &Strategy::ALL, &report.limits.limits());
         assert_eq!(again.unwrap(), report.predictions[0]);
@@ -54,16 +53,78 @@ fn there_and_back() {
     assert!(other.to_string().contains("loadgen-prediction/1"), "{other}");
 }
 
+/// Three migrations by pre-copy, and one by post-copy, of the same machine.
+fn recordings() -> Vec<Recording> {
+    let text = include_str!("../model/fit/tests/recordings.json");
+    let cells: Vec<Value> = serde_json::from_str(text).unwrap();
+    let of_cell = |cell: &Value| -> Vec<Recording> {
+        serde_json::from_value(cell["recordings"].clone()).unwrap()
+    };
+    let all: Vec<Recording> = cells.iter().flat_map(of_cell).collect();
+    let of = |moved: Moved| all.iter().filter(move |one| one.moved == moved).cloned();
+    of(Moved::PreCopy).take(2).chain(of(Moved::PostCopy).take(2)).collect()
+}
+
+fn fitted() -> PredictionReport {
+    let recordings = recordings();
+    let (fit, limits) = (Fit::of(&recordings), Limits::default());
+    let validation = Validation::leave_one_out(&recordings);
+    let cell = [("memory".to_owned(), "512".to_owned())].into();
+    let of = CellPrediction::of_fit(cell, &fit, &validation, &Strategy::ALL, &limits).unwrap();
+    let ageing = Ageing { ages_h: 720.0, fails_h: 168.0, repair_h: 65.0 / 60.0 };
+    let of = of.moved_every(24.0, Some(ageing)).unwrap();
+    PredictionReport::new(PredictionSource::recordings("pilot"), &limits).with(of)
+}
+
+/// What was recorded is predicted by its own recordings, with users; what was not by what is known.
+#[test]
+fn recordings_become_predictions() {
+    let report = fitted();
+    let of = &report.predictions[0];
+    assert!(of.left_out.is_empty() && of.input.is_some(), "{:?}", of.left_out);
+    for strategy in &of.strategies {
+        assert!(strategy.total_s.is_some() && !strategy.users.is_empty(), "{strategy:?}");
+        let is_recorded = ["pre-copy", "post-copy"].contains(&strategy.strategy.as_str());
+        assert_eq!(strategy.expected_late_calls.is_some(), is_recorded, "{strategy:?}");
+    }
+    let json = report.to_json_pretty().unwrap();
+    assert_eq!(PredictionReport::from_json(&json).unwrap(), report);
+    let text = render_prediction_text(&report);
+    for words in ["What the recordings tell", "Held against the recordings", "every 24 h", "pilot"]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+/// Of post-copy alone nobody can tell what pre-copy would do; that is said, not guessed.
+#[test]
+fn what_cannot_be_told_is_left_out_with_the_reason() {
+    let recordings: Vec<Recording> =
+        recordings().into_iter().filter(|one| one.moved == Moved::PostCopy).collect();
+    let fit = Fit::of(&recordings);
+    let (validation, limits) = (Validation::default(), Limits::default());
+    let predict = |strategies: &[Strategy]| {
+        CellPrediction::of_fit([].into(), &fit, &validation, strategies, &limits)
+    };
+    let of = predict(&Strategy::ALL).unwrap();
+    assert!(of.left_out["pre-copy"].contains("no recording of pre-copy"), "{:?}", of.left_out);
+    assert_eq!((of.input.is_none(), of.thresholds), (true, None));
+    let report = PredictionReport::new(PredictionSource::recordings("p"), &limits).with(of);
+    assert!(render_prediction_text(&report).contains("nothing can be said of pre-copy"));
+    assert!(!render_prediction_html(&report).contains("<svg"));
+    assert!(predict(&[Strategy::PreCopy]).is_err());
+}
+
 #[test]
 fn documents_are_of_the_schema() {
     let schema = Schema::read("prediction.schema.json");
-    let mut limits = none_lost();
-    limits.total_s = Some(1.0);
+    let limits = Limits { total_s: Some(1.0), ..none_lost() };
     let all = [(40.0, Limits::default()), (300.0, none_lost()), (40.0, limits)];
-    let documents: Vec<Value> = all
+    let mut documents: Vec<Value> = all
         .iter()
         .map(|(dirty, limits)| serde_json::to_value(report(*dirty, limits)).unwrap())
         .collect();
+    documents.push(serde_json::to_value(fitted()).unwrap());
     for document in &documents {
         schema.validate(document);
         schema.strict().validate(document);
@@ -81,12 +142,12 @@ fn what_does_not_converge_has_no_figures() {
     assert_eq!((pre_copy.total_s, pre_copy.downtime_s, pre_copy.sent_bytes), (None, None, None));
     assert!(pre_copy.users.is_empty() && pre_copy.rounds.len() == 100);
     // With what would help it converges.
-    let edges = report.predictions[0].thresholds;
+    let edges = report.predictions[0].thresholds.unwrap();
     let scenario = scenario(300.0);
     let helped = [
         scenario.over(edges.bandwidth_bytes_per_s.unwrap()),
         scenario.dirtied_at(edges.dirty_bytes_per_s.unwrap()),
-        scenario.clone().with_limit_s(edges.downtime_limit_s.unwrap()),
+        scenario.with_limit_s(edges.downtime_limit_s.unwrap()),
     ];
     for helped in helped {
         let forecast = helped.forecast(Strategy::PreCopy).unwrap();
@@ -115,8 +176,7 @@ fn several_machines_have_their_cells() {
 /// One page that is XML, with its three charts, and with nothing from elsewhere.
 #[test]
 fn as_html() {
-    let mut limits = none_lost();
-    limits.outage_s = Some(0.5);
+    let limits = Limits { outage_s: Some(0.5), ..none_lost() };
     for dirty in [40.0, 300.0, 0.0] {
         let html = render_prediction_html(&report(dirty, &limits));
         let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };

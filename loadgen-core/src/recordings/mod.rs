@@ -52,6 +52,15 @@ pub enum RecordingError {
         /// How many.
         machines: usize,
     },
+    /// No trial tells how long its machine stood still.
+    #[error(
+        "no trial in '{}' that counts has a downtime by events: its trigger must tell stop and resume",
+        directory.display()
+    )]
+    NoDowntime {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// An experiment cannot be read.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
@@ -260,6 +269,22 @@ fn felt(
         recovery_s,
     };
     (!felt.populations.is_empty()).then_some(felt)
+}
+
+/// The mean downtime of the trials of an experiment that count, in s, of all of its cells: what
+/// [`ModelFile`](crate::model::availability::ModelFile) has for `from_trials`.
+///
+/// # Errors
+/// [`RecordingError::Experiment`], or [`RecordingError::NoDowntime`] if no trial has one.
+pub fn mean_downtime_s(directory: &Path) -> Result<f64, RecordingError> {
+    let summary = Summary::read(directory)?;
+    let counting = summary.trials.iter().filter(|trial| trial.counts());
+    let downtimes: Vec<f64> =
+        counting.filter_map(|trial| trial.figures.get("downtime_events_ms")).collect();
+    if downtimes.is_empty() {
+        return Err(RecordingError::NoDowntime { directory: directory.to_owned() });
+    }
+    Ok(downtimes.iter().sum::<f64>() / downtimes.len() as f64 / 1e3)
 }
 
 #[cfg(test)]

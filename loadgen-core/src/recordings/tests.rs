@@ -32,7 +32,7 @@ fn the_report_of_the_example_is_fitted() {
     let path = "../examples/migration-lab/sample/report.json";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     // The package has no examples of the workspace.
-    let Ok(text) = std::fs::read_to_string(path) else { return };
+    let Ok(text) = fs::read_to_string(path) else { return };
     let recording = recording("the example", &Report::from_json(&text).unwrap()).unwrap();
     let fit = Fit::of(std::slice::from_ref(&recording));
     let mib = f64::from(1 << 20);
@@ -65,19 +65,19 @@ fn trials_that_count_are_read_by_cell() {
     let folder = tempfile::tempdir().unwrap();
     let plan = "trials = 2\n[factors]\nstrategy = [\"pre-copy\"]\n[load]\nurl = \"http://10.0.0.1/\"\n\
                 rate = \"10\"\n[trigger]\nspec = \"simulated\"\n";
-    std::fs::write(folder.path().join("plan.toml"), plan).unwrap();
+    fs::write(folder.path().join("plan.toml"), plan).unwrap();
     for (index, status) in [(1, "completed"), (2, "failed")] {
         let trial = folder.path().join(format!("trials/{index:04}"));
-        std::fs::create_dir_all(&trial).unwrap();
+        fs::create_dir_all(&trial).unwrap();
         let report = sample::pre_copy().to_json_pretty().unwrap();
-        std::fs::write(trial.join("report.json"), report).unwrap();
+        fs::write(trial.join("report.json"), report).unwrap();
         let record = serde_json::json!({
             "index": index, "block": index, "position": 1, "cell": {"strategy": "pre-copy"},
             "repeats": 0, "warm_up": false, "status": status,
             "started_at": "2026-11-28T20:00:06.347Z", "took_s": 1.0,
             "report": format!("trials/{index:04}/report.json"), "metrics": {},
         });
-        std::fs::write(trial.join("trial.json"), record.to_string()).unwrap();
+        fs::write(trial.join("trial.json"), record.to_string()).unwrap();
     }
     let cells = recorded_cells(folder.path()).unwrap();
     assert_eq!(cells.len(), 1);

@@ -248,6 +248,7 @@ fn as_failure(error: ExperimentError) -> Failure {
         | ExperimentError::InUse { .. }
         | ExperimentError::OtherPlan { .. }
         | ExperimentError::NotEmpty { .. }
+        | ExperimentError::LatePrediction { .. }
         | ExperimentError::Impossible { .. }
         | ExperimentError::Broken { .. } => Failure::usage(error),
         ExperimentError::Unkept { ref json, .. } => {

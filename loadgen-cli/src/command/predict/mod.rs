@@ -1,16 +1,21 @@
 //! `loadgen predict`: what a migration would cost, before anyone is moved.
 
+mod files;
 mod options;
+mod sources;
 
 use std::path::{Path, PathBuf};
 
-use loadgen_core::model::strategies::{Scenario, Strategy};
+use loadgen_core::migration::look::LookSpec;
+use loadgen_core::model::strategies::Strategy;
 use loadgen_core::prediction::{
     CellPrediction, PredictionReport, PredictionSource, render_prediction_html,
     render_prediction_text,
 };
 
-use self::options::{LimitOptions, LinkOptions, MachineOptions, TimeOptions, UserOptions};
+use self::options::{
+    AvailabilityOptions, LimitOptions, LinkOptions, MachineOptions, TimeOptions, UserOptions,
+};
 use crate::exit::{Exit, Failure};
 use crate::messages::{note, warning};
 use crate::options::{Format, OutputOptions};
@@ -20,6 +25,39 @@ use crate::output::{Place, check_writable};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER)]
 pub(crate) struct Args {
+    /// Take what was recorded in DIR: an experiment's directory, a directory with reports, or a report
+    ///
+    /// Of an experiment each combination of the levels of all factors but 'strategy' is a machine of
+    /// its own. Each trial is also predicted from the others, and held against what was measured.
+    /// --memory, --dirty, --working-set, --base-set and the bandwidths then say: what if?
+    #[arg(long, value_name = "DIR", help_heading = "Source", conflicts_with_all = FITTED)]
+    fit: Option<PathBuf>,
+
+    /// Ask a running machine, and change nothing: qmp:SOCKET or libvirt:DOMAIN[,uri=URI]
+    ///
+    /// It is asked for its memory, its limits, and what is written to within 1 s and within 4 s
+    /// (over=TIME, repeatable; repeats=N). What is given beside it goes before what it says.
+    #[arg(long, value_name = "SPEC", help_heading = "Source", conflicts_with = "fit")]
+    live: Option<LookSpec>,
+
+    /// Plan the move of several machines by FILE, in TOML: order, targets and bandwidths that hold
+    /// the limits
+    ///
+    /// examples/evacuation/evacuate.toml is one; docs/models.md has all keys.
+    #[arg(long, value_name = "FILE", help_heading = "Source", exclusive = false,
+          conflicts_with_all = ["fit", "live", "memory", "dirty", "bandwidth", "strategy", "html"])]
+    plan: Option<PathBuf>,
+
+    /// Compute the availability of the chain or net in FILE, in TOML
+    #[arg(long, value_name = "FILE", help_heading = "Source",
+          conflicts_with_all = ["fit", "live", "plan", "memory", "dirty", "bandwidth", "strategy", "html"])]
+    availability: Option<PathBuf>,
+
+    /// Of --availability: write the chain for another program: prism (PRISM and Storm read it)
+    #[arg(long, value_name = "FORM", value_parser = ["prism"], requires = "availability",
+          help_heading = "Output")]
+    export: Option<String>,
+
     #[command(flatten)]
     machine: MachineOptions,
     #[command(flatten)]
@@ -36,6 +74,8 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     limits: LimitOptions,
+    #[command(flatten)]
+    moved: AvailabilityOptions,
 
     /// Write one self-contained HTML file with charts: passes over time, outage against bandwidth, and
     /// a map of the best strategy by dirty rate and bandwidth
@@ -45,6 +85,23 @@ pub(crate) struct Args {
     #[command(flatten)]
     output: OutputOptions,
 }
+
+/// What recordings tell by themselves.
+const FITTED: [&str; 13] = [
+    "pattern",
+    "device_state",
+    "compression",
+    "downtime_limit",
+    "prepare",
+    "resume",
+    "settle",
+    "faulting",
+    "rate",
+    "probe_rate",
+    "capacity",
+    "timeout",
+    "response_time",
+];
 
 const AFTER: &str = "\
 A prediction is as good as its numbers. Pre-copy is modelled as QEMU does it, in slots of 100 ms;
@@ -56,7 +113,11 @@ Examples:
   loadgen predict --memory 2GiB --dirty 40MiB/s --working-set 200MiB --bandwidth 1Gbit/s
   loadgen predict --memory 8GiB --dirty 90MiB/s --bandwidth 1Gbit/s --max-downtime 500ms
   loadgen predict --memory 2GiB --dirty 40MiB/s --bandwidth 1Gbit/s \\
-      --rate 500 --connections 50 --probe-rate 50 --timeout 5s --max-lost 0 --html prediction.html";
+      --rate 500 --connections 50 --probe-rate 50 --timeout 5s --max-lost 0 --html prediction.html
+  loadgen predict --fit pilot -o prediction.json
+  loadgen predict --live qmp:/run/vm.sock --rate 100
+  loadgen predict --plan evacuate.toml
+  loadgen predict --availability machine.toml --export prism -o machine.prism";
 
 pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     let format = args.output.format()?;
@@ -64,8 +125,13 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     for file in place.iter().chain(&args.html) {
         check_writable(file)?;
     }
-    let scenario = args.of_numbers()?;
-    let report = args.predict(PredictionSource::numbers(), [scenario])?;
+    if let Some(file) = &args.plan {
+        return files::plan(file, format, &Place(place));
+    }
+    if let Some(file) = &args.availability {
+        return files::availability(file, args.export.is_some(), format, &Place(place));
+    }
+    let report = args.predict()?;
     if let Some(out) = &args.html {
         let html = render_prediction_html(&report);
         loadgen_core::report::write_file(out, html.as_bytes()).map_err(anyhow::Error::from)?;
@@ -90,26 +156,31 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
 }
 
 impl Args {
-    /// The machine that the options describe.
-    fn of_numbers(&self) -> Result<Scenario, Failure> {
-        let scenario = self.machine.scenario(&self.link)?;
-        let scenario = self.link.apply(scenario);
-        let scenario = self.times.apply(scenario);
-        self.users.apply(scenario)
-    }
-
-    fn predict(
-        &self,
-        source: PredictionSource,
-        scenarios: impl IntoIterator<Item = Scenario>,
-    ) -> Result<PredictionReport, Failure> {
+    fn predict(&self) -> Result<PredictionReport, Failure> {
         let limits = self.limits.limits();
         let strategies = if self.strategy.is_empty() { &Strategy::ALL[..] } else { &self.strategy };
-        let mut report = PredictionReport::new(source, &limits);
-        for scenario in scenarios {
-            let prediction = CellPrediction::of(&scenario, strategies, &limits);
-            report = report.with(prediction.map_err(Failure::usage)?);
+        if let Some(path) = &self.fit {
+            let source = PredictionSource::recordings(path.display().to_string());
+            let mut report = PredictionReport::new(source, &limits);
+            for recorded in sources::recorded(path)? {
+                let (fit, validation) = recorded.fit();
+                let fit = self.machine.what_if(self.link.what_if(fit));
+                let of = recorded.cell;
+                let of = CellPrediction::of_fit(of, &fit, &validation, strategies, &limits);
+                report = report.with(self.moved.apply(of.map_err(Failure::usage)?)?);
+            }
+            return Ok(report);
         }
-        Ok(report)
+        let live = self.live.as_ref().map(|spec| sources::live(spec, self.output.quiet));
+        let live = live.transpose()?;
+        let scenario = self.machine.scenario(&self.link, live.as_ref())?;
+        let scenario = self.link.apply(scenario, live.as_ref());
+        let scenario = self.users.apply(self.times.apply(scenario))?;
+        let source = match live {
+            Some(live) => PredictionSource::machine(live.name),
+            None => PredictionSource::numbers(),
+        };
+        let of = CellPrediction::of(&scenario, strategies, &limits).map_err(Failure::usage)?;
+        Ok(PredictionReport::new(source, &limits).with(self.moved.apply(of)?))
     }
 }

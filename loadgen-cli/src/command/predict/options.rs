@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use loadgen_core::model::fit::{Fit, Parameter};
 use loadgen_core::model::migration::{Dirtying, Pattern};
 use loadgen_core::model::strategies::{Limits, Population, Scenario};
 use loadgen_core::model::users::{Connections, Users};
+use loadgen_core::prediction::{Ageing, CellPrediction};
 use loadgen_core::units::{parse_byte_rate, parse_bytes, parse_duration, parse_rate};
 
+use super::sources::Live;
 use crate::exit::Failure;
 use crate::options::number_or_percent;
 
@@ -26,17 +29,17 @@ pub(super) struct MachineOptions {
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     working_set: Option<u64>,
 
-    /// In which order: random (any page), or round-robin (one after the other)
-    #[arg(long, value_name = "ORDER", value_enum, default_value = "random")]
-    pattern: PatternArg,
+    /// In which order: random (any page), or round-robin (one after the other) [default: random]
+    #[arg(long, value_name = "ORDER", value_enum)]
+    pattern: Option<PatternArg>,
 
     /// A small set that is always dirty, such as the kernel's own 2MiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "0")]
-    base_set: u64,
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    base_set: Option<u64>,
 
-    /// The state of its devices
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, default_value = "1MiB")]
-    device_state: u64,
+    /// The state of its devices [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    device_state: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -69,26 +72,26 @@ pub(super) struct LinkOptions {
     #[arg(long, value_name = "SHARE[,SHARE]", value_parser = parse_ratios)]
     compression: Option<Ratios>,
 
-    /// The limit on the downtime that pre-copy is told
-    #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = parse_duration)]
-    downtime_limit: Duration,
+    /// The limit on the downtime that pre-copy is told [default: 300ms, as QEMU has it]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    downtime_limit: Option<Duration>,
 }
 
 /// Times that no formula has.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Times")]
 pub(super) struct TimeOptions {
-    /// From the order to the first byte of memory
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
-    prepare: Duration,
+    /// From the order to the first byte of memory [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    prepare: Option<Duration>,
 
-    /// What the target needs to load the devices and to resume
-    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = parse_duration)]
-    resume: Duration,
+    /// What the target needs to load the devices and to resume [default: 20ms]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    resume: Option<Duration>,
 
-    /// From then until the service answers: cold caches, switches that learn where it is
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
-    settle: Duration,
+    /// From then until the service answers: cold caches, switches that learn where it is [default: 0s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    settle: Option<Duration>,
 
     /// The same where memory follows the machine: of post-copy and hybrid [default: that of --settle]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
@@ -111,13 +114,13 @@ pub(super) struct UserOptions {
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     probe_rate: Option<f64>,
 
-    /// After which a call is given up
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
-    timeout: Duration,
+    /// After which a call is given up [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    timeout: Option<Duration>,
 
-    /// What a call takes where nothing is wrong
-    #[arg(long, value_name = "TIME", default_value = "2ms", value_parser = parse_duration)]
-    response_time: Duration,
+    /// What a call takes where nothing is wrong [default: 2ms]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    response_time: Option<Duration>,
 
     /// Calls that the service can answer in a second: the saturation of a sweep [default: as many
     /// as come]
@@ -163,6 +166,34 @@ pub(super) struct LimitOptions {
     max_late: Option<u64>,
 }
 
+/// How often it is moved, and how it ages.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Availability")]
+pub(super) struct AvailabilityOptions {
+    /// It is moved so often: how much of the time it is up then, by each strategy, such as 24h
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    every: Option<Duration>,
+
+    /// It ages in this time, in the mean; a move lets it begin anew
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires_all = ["every", "fails", "repair"])]
+    ages: Option<Duration>,
+
+    /// Aged, it fails after this time, in the mean
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "ages")]
+    fails: Option<Duration>,
+
+    /// A repair takes this time, in the mean
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "ages")]
+    repair: Option<Duration>,
+}
+
+/// Defaults, as the help tells them.
+const DEVICE_STATE: u64 = 1 << 20;
+const DOWNTIME_LIMIT_S: f64 = 0.3;
+const RESUME_S: f64 = 0.02;
+const TIMEOUT_S: f64 = 5.0;
+const RESPONSE_S: f64 = 0.002;
+
 /// Parts of the memory that go over the wire.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Ratios(f64, f64);
@@ -179,44 +210,84 @@ fn parse_ratios(text: &str) -> Result<Ratios, String> {
 }
 
 impl MachineOptions {
+    /// Recordings of a machine, with what is said otherwise here.
+    pub(super) fn what_if(&self, fit: Fit) -> Fit {
+        let bytes = |size: Option<u64>| size.map(|size| size as f64);
+        let said = [
+            (Parameter::Memory, bytes(self.memory)),
+            (Parameter::PushedMemory, bytes(self.memory)),
+            (Parameter::CopiedMemory, bytes(self.memory)),
+            (Parameter::DirtyRate, self.dirty),
+            (Parameter::WorkingSet, bytes(self.working_set)),
+            (Parameter::Base, bytes(self.base_set)),
+        ];
+        with_said(fit, &said)
+    }
+
     /// The machine over a link.
-    pub(super) fn scenario(&self, link: &LinkOptions) -> Result<Scenario, Failure> {
+    pub(super) fn scenario(
+        &self,
+        link: &LinkOptions,
+        live: Option<&Live>,
+    ) -> Result<Scenario, Failure> {
+        let memory = self.memory.map(|size| size as f64).or_else(|| live?.memory);
+        let dirty = self.dirty.or_else(|| Some(live?.dirtying.rate));
+        let bandwidth = link.bandwidth.or_else(|| live?.bandwidth);
         let missing: Vec<&str> = [
-            ("--memory", self.memory.is_none()),
-            ("--dirty", self.dirty.is_none()),
-            ("--bandwidth", link.bandwidth.is_none()),
+            ("--memory", memory.is_none()),
+            ("--dirty", dirty.is_none()),
+            ("--bandwidth", bandwidth.is_none()),
         ]
         .into_iter()
         .filter_map(|(name, is_missing)| is_missing.then_some(name))
         .collect();
-        let (Some(memory), Some(dirty), Some(bandwidth)) =
-            (self.memory, self.dirty, link.bandwidth)
-        else {
+        let (Some(memory), Some(dirty), Some(bandwidth)) = (memory, dirty, bandwidth) else {
             return Err(Failure::usage(format!(
                 "nothing can be predicted without {}: loadgen predict --memory 2GiB --dirty 40MiB/s \
-                 --bandwidth 1Gbit/s",
+                 --bandwidth 1Gbit/s, or take --fit DIR or --live SPEC",
                 missing.join(", ")
             )));
         };
-        let pattern = match self.pattern {
-            PatternArg::Random => Pattern::Random,
-            PatternArg::RoundRobin => Pattern::RoundRobin,
+        let pattern = match (self.pattern, live) {
+            (Some(PatternArg::RoundRobin), _) => Pattern::RoundRobin,
+            (None, Some(live)) => live.dirtying.pattern,
+            _ => Pattern::Random,
         };
+        let set = self.working_set.map(|size| size as f64);
+        let set = set.or_else(|| Some(live?.dirtying.working_set)).unwrap_or(memory);
         // Nothing else can be written to.
-        let set = self.working_set.unwrap_or(memory).min(memory);
-        let dirtying =
-            Dirtying::new(dirty).within(set as f64, pattern).with_base(self.base_set as f64);
-        let scenario = Scenario::new(memory as f64, bandwidth, dirtying);
-        Ok(scenario.with_device_state(self.device_state as f64))
+        let dirtying = Dirtying::new(dirty)
+            .within(set.min(memory), pattern)
+            .with_base(self.base_set.unwrap_or(0) as f64);
+        let scenario = Scenario::new(memory, bandwidth, dirtying);
+        Ok(scenario.with_device_state(self.device_state.unwrap_or(DEVICE_STATE) as f64))
     }
 }
 
+/// What is said here goes before what was recorded.
+fn with_said(fit: Fit, said: &[(Parameter, Option<f64>)]) -> Fit {
+    let said = said.iter().filter_map(|(parameter, value)| Some((*parameter, (*value)?)));
+    said.fold(fit, |fit, (parameter, value)| fit.with_value(parameter, value))
+}
+
 impl LinkOptions {
-    pub(super) fn apply(&self, scenario: Scenario) -> Scenario {
+    /// Recordings over a link, with what is said otherwise here.
+    pub(super) fn what_if(&self, fit: Fit) -> Fit {
+        let said = [
+            (Parameter::Bandwidth, self.bandwidth),
+            (Parameter::CopyBandwidth, self.bandwidth),
+            (Parameter::StopBandwidth, self.stop_bandwidth),
+            (Parameter::PushBandwidth, self.push_bandwidth),
+        ];
+        with_said(fit, &said)
+    }
+
+    pub(super) fn apply(&self, scenario: Scenario, live: Option<&Live>) -> Scenario {
+        let limit_s = self.downtime_limit.map(|limit| limit.as_secs_f64());
+        let limit_s = limit_s.or_else(|| live?.limit_s).unwrap_or(DOWNTIME_LIMIT_S);
         let stop = self.stop_bandwidth.unwrap_or(scenario.stop_bandwidth);
         let push = self.push_bandwidth.unwrap_or(scenario.push_bandwidth);
-        let scenario =
-            scenario.with_bandwidths(stop, push).with_limit_s(self.downtime_limit.as_secs_f64());
+        let scenario = scenario.with_bandwidths(stop, push).with_limit_s(limit_s);
         match self.compression {
             Some(Ratios(first, later)) => scenario.with_ratios(first, later),
             None => scenario,
@@ -226,9 +297,10 @@ impl LinkOptions {
 
 impl TimeOptions {
     pub(super) fn apply(&self, scenario: Scenario) -> Scenario {
-        let faulting = self.faulting.unwrap_or(self.settle);
-        let [prepare, resume, settle, faulting] =
-            [self.prepare, self.resume, self.settle, faulting].map(|time| time.as_secs_f64());
+        let s = |time: Option<Duration>, default: f64| time.map_or(default, |t| t.as_secs_f64());
+        let (prepare, resume) = (s(self.prepare, 0.0), s(self.resume, RESUME_S));
+        let settle = s(self.settle, 0.0);
+        let faulting = s(self.faulting, settle);
         scenario.with_times_s(prepare, resume).with_settle_s(settle, faulting)
     }
 }
@@ -249,8 +321,8 @@ impl UserOptions {
 
     fn users(&self, rate: f64, connections: Connections) -> Result<Users, Failure> {
         let mut users = Users::new(rate, connections)
-            .with_timeout_s(self.timeout.as_secs_f64())
-            .with_usual_s(self.response_time.as_secs_f64());
+            .with_timeout_s(self.timeout.map_or(TIMEOUT_S, |time| time.as_secs_f64()))
+            .with_usual_s(self.response_time.map_or(RESPONSE_S, |time| time.as_secs_f64()));
         if let Some(capacity) = self.capacity {
             users = users.with_capacity_per_s(capacity);
         }
@@ -284,5 +356,19 @@ impl LimitOptions {
         limits.lost_calls = self.max_lost.map(|calls| calls as f64);
         limits.late_calls = self.max_late.map(|calls| calls as f64);
         limits
+    }
+}
+
+impl AvailabilityOptions {
+    pub(super) fn apply(&self, prediction: CellPrediction) -> Result<CellPrediction, Failure> {
+        let Some(every) = self.every else { return Ok(prediction) };
+        let h = |time: Duration| time.as_secs_f64() / 3600.0;
+        let ageing = match (self.ages, self.fails, self.repair) {
+            (Some(ages), Some(fails), Some(repair)) => {
+                Some(Ageing { ages_h: h(ages), fails_h: h(fails), repair_h: h(repair) })
+            }
+            _ => None,
+        };
+        prediction.moved_every(h(every), ageing).map_err(Failure::usage)
     }
 }

@@ -62,8 +62,8 @@ impl Figure {
     #[must_use]
     pub fn of(self, forecast: &Forecast) -> Option<f64> {
         match self {
-            Self::LostCalls => forecast.lost_calls().map(|calls| calls as f64),
-            Self::LateCalls => forecast.late_calls().map(|calls| calls as f64),
+            Self::LostCalls => forecast.lost_calls(),
+            Self::LateCalls => forecast.late_calls(),
             Self::Outage => Some(forecast.outage_s),
             Self::Downtime => Some(forecast.prediction.downtime_s),
             Self::Total => Some(forecast.prediction.total_s),

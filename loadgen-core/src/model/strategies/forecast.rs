@@ -16,6 +16,11 @@ pub struct Forecast {
     pub outage_s: f64,
     /// What each population would feel; empty if it does not converge.
     pub felt: Vec<FeltBy>,
+    /// Calls of all users that are expected to be given up, with those that no outage explains: of
+    /// recordings of this strategy.
+    pub expected_lost: Option<f64>,
+    /// The same of late ones.
+    pub expected_late: Option<f64>,
 }
 
 /// What a population would feel.
@@ -28,21 +33,44 @@ pub struct FeltBy {
     pub felt: Felt,
 }
 
-impl Forecast {
-    /// Calls of all populations that would be given up; `None` without users, and if it does not
-    /// converge.
+impl FeltBy {
+    /// What a population of this name would feel.
     #[must_use]
-    pub fn lost_calls(&self) -> Option<u64> {
+    pub fn new(population: impl Into<String>, felt: Felt) -> Self {
+        Self { population: population.into(), felt }
+    }
+}
+
+impl Forecast {
+    /// Of what a migration would take, and how long its service would not answer, in s; with
+    /// nobody who feels it.
+    #[must_use]
+    pub fn new(strategy: Strategy, prediction: Prediction, outage_s: f64) -> Self {
+        Self {
+            strategy,
+            prediction,
+            outage_s,
+            felt: Vec::new(),
+            expected_lost: None,
+            expected_late: None,
+        }
+    }
+
+    /// Calls of all populations that would be given up for the outage; `None` without users, and if
+    /// it does not converge. They are told alike of every strategy, so they can be compared.
+    #[must_use]
+    pub fn lost_calls(&self) -> Option<f64> {
         self.sum(|felt| felt.failed)
     }
 
     /// Calls of all populations that would be late; `None` as of [`Self::lost_calls`].
     #[must_use]
-    pub fn late_calls(&self) -> Option<u64> {
+    pub fn late_calls(&self) -> Option<f64> {
         self.sum(|felt| felt.late)
     }
 
-    fn sum(&self, of: impl Fn(&Felt) -> u64) -> Option<u64> {
-        (!self.felt.is_empty()).then(|| self.felt.iter().map(|by| of(&by.felt)).sum())
+    fn sum(&self, of: impl Fn(&Felt) -> u64) -> Option<f64> {
+        let all = self.felt.iter().map(|by| of(&by.felt)).sum::<u64>();
+        (!self.felt.is_empty()).then_some(all as f64)
     }
 }

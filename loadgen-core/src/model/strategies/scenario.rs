@@ -199,7 +199,7 @@ impl Scenario {
             Strategy::Hybrid | Strategy::PostCopy => self.faulting_s,
         };
         let outage_s = prediction.downtime_s + not_negative("the time to settle", settle_s)?;
-        Ok(Forecast { strategy, prediction, outage_s, felt: Vec::new() })
+        Ok(Forecast::new(strategy, prediction, outage_s))
     }
 
     /// What each population would feel of an outage, in s.
@@ -209,7 +209,7 @@ impl Scenario {
     pub fn feel(&self, outage_s: f64) -> Result<Vec<FeltBy>, ModelError> {
         let feel = |population: &Population| {
             let felt = population.users.feel(outage_s)?;
-            Ok(FeltBy { population: population.name.clone(), felt })
+            Ok(FeltBy::new(population.name.clone(), felt))
         };
         self.populations.iter().map(feel).collect()
     }

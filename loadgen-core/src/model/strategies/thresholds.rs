@@ -71,9 +71,9 @@ fn edge(
         let next = if up { good.max(bad) * 2.0 } else { good.min(bad) / 2.0 };
         let next_is_good = holds(next)?;
         if next_is_good {
-            good = next
+            good = next;
         } else {
-            bad = next
+            bad = next;
         }
         if next_is_good != is_good {
             break;

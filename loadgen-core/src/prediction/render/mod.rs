@@ -2,6 +2,7 @@
 
 #[cfg(feature = "charts")]
 mod chart;
+mod fitted;
 mod html;
 mod sections;
 mod text;

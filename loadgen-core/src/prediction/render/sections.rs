@@ -1,9 +1,10 @@
 //! What a prediction says to a person, which text and HTML lay out alike.
 
+use super::fitted;
 use crate::model::strategies::Figure;
 use crate::prediction::document::{
     BestStrategy, BrokenLimit, CellPrediction, PredictedPass, PredictedStrategy, PredictionReport,
-    key,
+    PredictionThresholds, key,
 };
 use crate::prediction::input::{PredictedPopulation, PredictionInput};
 use crate::report::sections::{Section, cell};
@@ -26,12 +27,14 @@ pub(super) fn lines(report: &PredictionReport) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let source = match (report.source.kind.as_str(), &report.source.name) {
         ("numbers", _) => "numbers that were given".to_owned(),
+        ("recordings", Some(name)) => format!("what was recorded in {name}"),
+        ("machine", Some(name)) => format!("what {name} says of itself"),
         (kind, Some(name)) => format!("{kind}: {name}"),
         (kind, None) => kind.to_owned(),
     };
     lines.push(("from", source));
     if let [only] = report.predictions.as_slice() {
-        lines.extend(of_input(&only.input));
+        lines.extend(only.input.iter().flat_map(of_input));
     }
     let limits = report.limits.limits();
     let limits: Vec<String> = Figure::ALL
@@ -120,20 +123,16 @@ fn of_population(population: &PredictedPopulation) -> String {
 pub(super) fn answers(report: &PredictionReport) -> Vec<String> {
     let mut answers = Vec::new();
     for prediction in &report.predictions {
-        let name = name(prediction);
+        let name = prediction.before();
         answers.push(format!("{name}{}", best(prediction)));
         for endless in prediction.strategies.iter().filter(|of| !of.converges) {
             answers.push(format!("{name}{}", does_not_converge(prediction, endless)));
         }
+        for (strategy, reason) in &prediction.left_out {
+            answers.push(format!("{name}nothing can be said of {strategy}: {reason}"));
+        }
     }
     answers
-}
-
-/// The cell before what is said of it; nothing where there is only one.
-fn name(prediction: &CellPrediction) -> String {
-    let levels: Vec<String> =
-        prediction.cell.iter().map(|(factor, level)| format!("{factor}={level}")).collect();
-    if levels.is_empty() { String::new() } else { format!("{}: ", levels.join(" ")) }
 }
 
 fn best(prediction: &CellPrediction) -> String {
@@ -167,7 +166,8 @@ fn lead(best: &BestStrategy) -> String {
 }
 
 fn does_not_converge(prediction: &CellPrediction, of: &PredictedStrategy) -> String {
-    let thresholds = &prediction.thresholds;
+    let none = PredictionThresholds::default();
+    let thresholds = prediction.thresholds.as_ref().unwrap_or(&none);
     let mut ways = Vec::new();
     if let Some(bandwidth) = thresholds.bandwidth_bytes_per_s {
         ways.push(format!("a bandwidth of {}", cell::throughput(bandwidth)));
@@ -191,6 +191,14 @@ pub(super) fn sections(report: &PredictionReport) -> Vec<Section> {
     if let [only] = report.predictions.as_slice() {
         sections.extend(rounds(only));
     }
+    for prediction in &report.predictions {
+        sections.extend(prediction.availability.iter().map(|of| {
+            let section = of.section();
+            Section { title: format!("{}{}", prediction.before(), section.title), ..section }
+        }));
+    }
+    sections.extend(fitted::parameters(report));
+    sections.extend(fitted::validation(report));
     sections
 }
 
@@ -212,7 +220,7 @@ fn costs(report: &PredictionReport) -> Section {
                 remark(prediction, of),
             ];
             if several {
-                row.insert(0, name(prediction).trim_end_matches(": ").to_owned());
+                row.insert(0, prediction.levels());
             }
             rows.push(row);
         }
@@ -248,7 +256,7 @@ fn notes(report: &PredictionReport) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if all().any(|of| of.input.faulting_s == 0.0) && pulls {
+    if all().filter_map(|of| of.input.as_ref()).any(|of| of.faulting_s == 0.0) && pulls {
         notes.push(
             "how long its service does not answer for want of the first pages was not given: the outage \
              of post-copy and hybrid is the least that it can be"
@@ -282,7 +290,7 @@ fn users(report: &PredictionReport) -> Option<Section> {
             for (population, felt) in &of.users {
                 let ms = |s: Option<f64>| cell::millis_or_none(s.map(|s| s * 1e3));
                 rows.push(vec![
-                    format!("{}{}", name(prediction), of.strategy),
+                    format!("{}{}", prediction.before(), of.strategy),
                     population.clone(),
                     ms(felt.outage_s),
                     cell::count(felt.failed),

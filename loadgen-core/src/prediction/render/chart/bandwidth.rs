@@ -27,7 +27,7 @@ struct Curve {
 
 /// `None` if there is nothing to draw.
 pub(super) fn figure(prediction: &CellPrediction, of: &str) -> Option<Figure> {
-    let mut scenario = prediction.input.scenario();
+    let mut scenario = prediction.input.as_ref()?.scenario();
     let given = scenario.bandwidth;
     // Only the downtime is drawn: nobody needs to go through calls for it.
     scenario.populations.clear();

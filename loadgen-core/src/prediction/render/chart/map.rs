@@ -24,7 +24,7 @@ const SPAN: f64 = 16.0;
 
 /// `None` if nobody would see anything on it.
 pub(super) fn figure(prediction: &CellPrediction, limits: Limits, of: &str) -> Option<Figure> {
-    let scenario = prediction.input.scenario();
+    let scenario = prediction.input.as_ref()?.scenario();
     let strategies: Vec<Strategy> =
         prediction.strategies.iter().filter_map(|of| of.strategy.parse().ok()).collect();
     if strategies.len() < 2 {

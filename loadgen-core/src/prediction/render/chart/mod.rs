@@ -5,7 +5,7 @@ mod bandwidth;
 mod map;
 mod rounds;
 
-use crate::prediction::document::{CellPrediction, PredictionReport};
+use crate::prediction::document::PredictionReport;
 
 /// Machines that have charts; with more, nobody would look at them.
 const MOST: usize = 8;
@@ -23,15 +23,10 @@ pub(super) fn figures(report: &PredictionReport) -> Vec<Figure> {
     let several = report.predictions.len() > 1;
     let mut figures = Vec::new();
     for prediction in report.predictions.iter().take(MOST) {
-        let of = if several { format!(": {}", cell(prediction)) } else { String::new() };
+        let of = if several { format!(": {}", prediction.levels()) } else { String::new() };
         figures.extend(rounds::figure(prediction, &of));
         figures.extend(bandwidth::figure(prediction, &of));
         figures.extend(map::figure(prediction, report.limits.limits(), &of));
     }
     figures
-}
-
-fn cell(prediction: &CellPrediction) -> String {
-    let levels = prediction.cell.iter().map(|(factor, level)| format!("{factor}={level}"));
-    levels.collect::<Vec<_>>().join(" ")
 }

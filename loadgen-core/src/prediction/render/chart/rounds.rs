@@ -5,6 +5,7 @@ use plotters::style::text_anchor::HPos;
 
 use super::Figure;
 use crate::prediction::document::{CellPrediction, PredictedStrategy};
+use crate::prediction::input::PredictionInput;
 use crate::report::chart::canvas::{
     BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, draw, small,
 };
@@ -16,9 +17,10 @@ const MIB: f64 = 1_048_576.0;
 /// `None` without a pre-copy that has passes.
 pub(super) fn figure(prediction: &CellPrediction, of: &str) -> Option<Figure> {
     let strategy = prediction.strategies.iter().find(|of| of.strategy == "pre-copy")?;
-    let points = points(prediction, strategy);
+    let input = prediction.input.as_ref()?;
+    let points = points(input, strategy);
     let &(end_s, _) = points.last().filter(|(end_s, _)| *end_s > 0.0)?;
-    let threshold = prediction.input.bandwidth_bytes_per_s * prediction.input.downtime_limit_s;
+    let threshold = input.bandwidth_bytes_per_s * input.downtime_limit_s;
     let title = format!("Memory left to send in a pre-copy{of}");
     let svg = draw(&title, |canvas| draw_on(canvas, &title, &points, end_s, threshold));
     let caption = format!(
@@ -30,10 +32,10 @@ pub(super) fn figure(prediction: &CellPrediction, of: &str) -> Option<Figure> {
 }
 
 /// Times in s and what is left in bytes.
-fn points(prediction: &CellPrediction, strategy: &PredictedStrategy) -> Vec<(f64, f64)> {
-    let (mut at, mut left) = (0.0, prediction.input.memory_bytes);
+fn points(input: &PredictionInput, strategy: &PredictedStrategy) -> Vec<(f64, f64)> {
+    let (mut at, mut left) = (0.0, input.memory_bytes);
     let mut points = vec![(at, left)];
-    let ratios = [prediction.input.first_ratio, prediction.input.later_ratio];
+    let ratios = [input.first_ratio, input.later_ratio];
     for (number, pass) in strategy.rounds.iter().enumerate() {
         at += pass.length_s;
         // On the wire it was less than it is in memory.

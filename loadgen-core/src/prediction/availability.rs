@@ -1,0 +1,293 @@
+//! Availability, as documents and for people: of models from files, and of moves at an interval.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::rfc3339;
+use crate::model::availability::{
+    Availability, BestInterval, ModelFile, MovedEvery, Rejuvenation, RejuvenationError, SolveError,
+};
+use crate::printable::printable_json;
+use crate::report::sections::{Section, cell};
+use crate::report::text::{paragraph, render_section};
+use crate::report::{ReportError, Tool};
+
+/// The schema of the document of a model.
+const SCHEMA: &str = "loadgen-availability/1";
+
+/// States that a text lists; the JSON has all.
+const MOST_STATES: usize = 20;
+
+/// An availability, with the figures that people speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AvailabilityFigure {
+    /// The share of the time that it is up.
+    pub availability: f64,
+    /// The share that it is down, with all of its digits.
+    pub unavailability: f64,
+    /// The negative decimal logarithm of that; `None`: it is never down.
+    pub nines: Option<f64>,
+    /// Minutes down in a year of 365 days.
+    pub minutes_a_year: f64,
+}
+
+impl From<Availability> for AvailabilityFigure {
+    fn from(of: Availability) -> Self {
+        Self {
+            availability: of.up(),
+            unavailability: of.down(),
+            nines: Some(of.nines()).filter(|nines| nines.is_finite()),
+            minutes_a_year: of.minutes_a_year(),
+        }
+    }
+}
+
+impl AvailabilityFigure {
+    fn text(&self) -> String {
+        let nines = self.nines.map_or_else(|| "no end of".to_owned(), |n| cell::fixed(n, 2));
+        format!(
+            "{} % ({nines} nines), {} a year down",
+            cell::fixed(self.availability * 100.0, 6),
+            minutes(self.minutes_a_year)
+        )
+    }
+}
+
+fn minutes(minutes: f64) -> String {
+    format!("{} min", cell::fixed(minutes, if minutes < 10.0 { 3 } else { 1 }))
+}
+
+/// What is left of the availability of a machine that is moved at an interval, by each strategy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PredictedAvailability {
+    /// Hours from one move to the next.
+    pub every_h: f64,
+    /// Mean hours after which it has aged; `None`: it does not age, and a move only costs.
+    pub ages_h: Option<f64>,
+    /// Mean hours after which it fails then.
+    pub fails_h: Option<f64>,
+    /// Mean hours that a repair takes.
+    pub repair_h: Option<f64>,
+    /// If it is never moved.
+    pub never: AvailabilityFigure,
+    /// If it is moved, by each strategy that converges.
+    pub moved: Vec<MovedAvailability>,
+}
+
+/// The availability of a machine that is moved by one strategy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MovedAvailability {
+    /// The strategy.
+    pub strategy: String,
+    /// How long its service does not answer at each move.
+    pub blackout_s: f64,
+    /// Moved always after the same interval.
+    pub scheduled: AvailabilityFigure,
+    /// After intervals of an exponential law, as plain Markov chains have it.
+    pub exponential: AvailabilityFigure,
+    /// The best interval in hours; `None`: none is best.
+    pub best_every_h: Option<f64>,
+    /// What comes of it.
+    pub best: Option<AvailabilityFigure>,
+}
+
+/// How a machine ages, in the mean, in hours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ageing {
+    /// After which it has aged.
+    pub ages_h: f64,
+    /// After which it fails then.
+    pub fails_h: f64,
+    /// Which a repair takes.
+    pub repair_h: f64,
+}
+
+impl PredictedAvailability {
+    /// Of a machine that is moved each `every_h` hours, by strategies with their blackouts in s.
+    ///
+    /// # Errors
+    /// [`RejuvenationError`] for numbers that cannot be.
+    pub fn of(
+        every_h: f64,
+        ageing: Option<Ageing>,
+        strategies: &[(&str, f64)],
+    ) -> Result<Self, RejuvenationError> {
+        let mut moves = MovedEvery::new(every_h);
+        if let Some(of) = ageing {
+            moves = moves.with_aging(Rejuvenation::new(of.ages_h, of.fails_h, of.repair_h));
+        }
+        let found = moves.by_strategy(strategies)?;
+        let moved = found.moved.into_iter().map(|of| {
+            let (best_every_h, best) = match of.best {
+                BestInterval::Every { interval_h, outcome } => {
+                    (Some(interval_h), Some(outcome.availability.into()))
+                }
+                _ => (None, None),
+            };
+            MovedAvailability {
+                strategy: of.strategy,
+                blackout_s: of.blackout_s,
+                scheduled: of.scheduled.into(),
+                exponential: of.exponential.into(),
+                best_every_h,
+                best,
+            }
+        });
+        Ok(Self {
+            every_h,
+            ages_h: ageing.map(|of| of.ages_h),
+            fails_h: ageing.map(|of| of.fails_h),
+            repair_h: ageing.map(|of| of.repair_h),
+            never: found.never.into(),
+            moved: moved.collect(),
+        })
+    }
+
+    pub(super) fn section(&self) -> Section {
+        let row = |of: &MovedAvailability| {
+            vec![
+                of.strategy.clone(),
+                cell::millis(of.blackout_s * 1e3),
+                format!("{} %", cell::fixed(of.scheduled.availability * 100.0, 6)),
+                of.scheduled.nines.map_or_else(|| cell::NONE.to_owned(), |n| cell::fixed(n, 2)),
+                minutes(of.scheduled.minutes_a_year),
+                minutes(of.exponential.minutes_a_year),
+                of.best_every_h
+                    .map_or_else(|| cell::NONE.to_owned(), |h| format!("{} h", cell::fixed(h, 2))),
+                of.best.map_or_else(|| cell::NONE.to_owned(), |best| minutes(best.minutes_a_year)),
+            ]
+        };
+        let ageing = match (self.ages_h, self.fails_h, self.repair_h) {
+            (Some(ages), Some(fails), Some(repair)) => format!(
+                "it ages after {ages} h, fails {fails} h later, and is repaired in {} h; a move lets it \
+                 begin anew",
+                cell::fixed(repair, 2)
+            ),
+            _ => "how it ages is not known: it never fails here, and moves only cost".to_owned(),
+        };
+        Section {
+            title: format!("Availability, if it is moved every {} h", self.every_h),
+            scope: format!(
+                "{ageing}. Never moved: {}. Down a year: scheduled, always after the same time; \
+                 exponential: as plain Markov chains have it",
+                self.never.text()
+            ),
+            columns: vec![
+                "strategy",
+                "blackout",
+                "availability",
+                "nines",
+                "scheduled",
+                "exponential",
+                "best every",
+                "then",
+            ],
+            rows: self.moved.iter().map(row).collect(),
+            text_columns: 0,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// The long run of a model from a file: `loadgen-availability/1`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AvailabilityReport {
+    /// `loadgen-availability/1`.
+    pub schema: String,
+    /// What made it.
+    pub tool: Tool,
+    /// When it was made: RFC 3339.
+    pub made_at: String,
+    /// The file.
+    pub file: String,
+    /// How much of the time it is up.
+    pub long_run: AvailabilityFigure,
+    /// Each state, in the order of the file; of a net each marking in which time goes by.
+    pub states: Vec<StateShare>,
+    /// Rewards of a net, in the mean.
+    pub rewards: BTreeMap<String, f64>,
+}
+
+/// How much of the time a state is held.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StateShare {
+    /// Its name.
+    pub state: String,
+    /// Whether it is up in it.
+    pub up: bool,
+    /// The share of the time, from 0 to 1.
+    pub share: f64,
+}
+
+impl AvailabilityReport {
+    /// The long run of a model that was read from a file of that name.
+    ///
+    /// # Errors
+    /// [`SolveError`] if it has none.
+    pub fn of(model: &ModelFile, file: &str) -> Result<Self, SolveError> {
+        let solved = model.solve()?;
+        let states = solved.distribution.iter().map(|(state, share)| StateShare {
+            state: state.name.clone(),
+            up: state.up,
+            share,
+        });
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            tool: Tool::this(),
+            made_at: rfc3339(std::time::SystemTime::now()),
+            file: file.to_owned(),
+            long_run: solved.distribution.availability().into(),
+            states: states.collect(),
+            rewards: solved.rewards.into_iter().collect(),
+        })
+    }
+
+    /// As JSON, indented, with a newline at its end.
+    ///
+    /// # Errors
+    /// [`ReportError::Write`] if a number cannot stand in JSON, which is a defect.
+    pub fn to_json_pretty(&self) -> Result<String, ReportError> {
+        let json =
+            serde_json::to_string_pretty(self).map_err(|e| ReportError::Write(e.to_string()))?;
+        Ok(printable_json(json + "\n"))
+    }
+}
+
+/// The long run of a model as text, with a newline at its end.
+#[must_use]
+pub fn render_availability_text(report: &AvailabilityReport) -> String {
+    let mut out = String::new();
+    paragraph(&mut out, "", &format!("Availability in the long run: {}", report.file));
+    paragraph(&mut out, "  up        ", &report.long_run.text());
+    for (name, reward) in &report.rewards {
+        paragraph(&mut out, "  reward    ", &format!("{name}: {reward}"));
+    }
+    let mut states: Vec<&StateShare> = report.states.iter().collect();
+    states.sort_by(|a, b| b.share.total_cmp(&a.share));
+    let row = |of: &&StateShare| {
+        let up = if of.up { "up" } else { "down" };
+        vec![of.state.clone(), format!("{:.9}", of.share), up.to_owned()]
+    };
+    let more = states.len().saturating_sub(MOST_STATES);
+    render_section(
+        &mut out,
+        &Section {
+            title: "States".to_owned(),
+            scope: "the share of the time in each, the longest first".to_owned(),
+            columns: vec!["state", "share", "is"],
+            rows: states.iter().take(MOST_STATES).map(row).collect(),
+            text_columns: 1,
+            notes: match more {
+                0 => Vec::new(),
+                n => vec![format!("and {} more", cell::count(n as u64))],
+            },
+        },
+    );
+    out
+}
