@@ -42,7 +42,7 @@
 //! - **Many of them** (feature `experiment`): an [`Experiment`](experiment::Experiment) varies factors,
 //!   keeps each trial, and says what all of them show together, by [`stats`].
 //! - **Without any** (feature `model`): what is to be expected of a migration and of a machine that
-//!   is moved, by [`model`].
+//!   is moved, by [`model`], and as a document, by [`prediction`].
 //!
 //! Response time is measured from the *intended* start of a call, so that what waits behind a
 //! server that stands still is not left out. Times are on one clock, in ns from the start of the
@@ -67,8 +67,7 @@
 //! | `stats` | yes | intervals, tests and effect sizes over trials |
 //! | `watch` | yes | freezes of a target, found while a load goes on |
 //! | `experiment` | yes | many migrations by a plan, with statistics |
-//! | `model` | yes | models: what is to be expected of migrations, and of availability |
-//! | `predict` | yes | predictions of migrations, fitted to recorded ones |
+//! | `model` | yes | models: what is to be expected of migrations, and of availability; predictions |
 //! | `target-server` | yes | a server to try things on |
 //! | `tokio` | no | runs that are awaited inside of a program on tokio |
 //!

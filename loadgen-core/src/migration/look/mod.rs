@@ -7,9 +7,6 @@
 //! page-sampling the machine notices nothing: a thread of QEMU hashes some pages, waits, and hashes
 //! them again. The socket is held meanwhile, and QEMU serves one client at each.
 //!
-//! **Layout**: [`spec`] is what is asked for, [`machine`] what comes of it, [`by_qmp`] and
-//! [`by_libvirt`] ask, [`measuring`] is the course of a measurement by either.
-//!
 //! # What a dirty rate of QEMU is
 //!
 //! Seen with QEMU 7.2.22 and 10.0.2, and with libvirt 9.0.0:

@@ -24,7 +24,7 @@ pub struct Fitted {
     /// What of it is known.
     pub known: Known,
     /// What is to be said of it, in a sentence; empty: nothing.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub note: String,
 }
 

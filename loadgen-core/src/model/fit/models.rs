@@ -145,7 +145,7 @@ impl Fit {
     /// What the users of the machine would feel of it.
     ///
     /// # Errors
-    /// [`FitError::NoUsers`], or what [`FittedUsers::feel`] says.
+    /// [`FitError::NoUsers`], or what [`FittedUsers::feel`](super::FittedUsers::feel) says.
     pub fn feel(&self, moved: Moved, prediction: &Prediction) -> Result<ExpectedFelt, FitError> {
         let users = self.users.iter().find(|users| users.moved == moved);
         users.ok_or(FitError::NoUsers { moved: moved.name() })?.feel(prediction)

@@ -17,7 +17,8 @@ use crate::model::users::Users;
 /// const MIB: f64 = 1_048_576.0;
 /// let dirtying = Dirtying::new(40.0 * MIB).within(200.0 * MIB, Pattern::RoundRobin);
 /// let scenario = Scenario::new(2048.0 * MIB, 119.0 * MIB, dirtying);
-/// let [stop, pre, ..] = scenario.forecasts()?.try_into().unwrap();
+/// let forecasts = scenario.forecasts()?;
+/// let (stop, pre) = (&forecasts[0], &forecasts[1]);
 /// assert_eq!((stop.strategy, pre.strategy), (Strategy::StopAndCopy, Strategy::PreCopy));
 /// // 17 s in which nobody is answered, or 0.3 s.
 /// assert!(stop.outage_s > 17.0 && pre.outage_s < 0.3);

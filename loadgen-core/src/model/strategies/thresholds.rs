@@ -32,9 +32,9 @@ impl Scenario {
     /// // 60 are dirtied in a second and 32 are sent; 128 do not fit under 0.3 · 32.
     /// let dirtying = Dirtying::new(60.0).within(128.0, Pattern::RoundRobin);
     /// let edges = Scenario::new(512.0, 32.0, dirtying).thresholds()?;
-    /// // A little more than is dirtied.
-    /// assert!((60.0..70.0).contains(&edges.bandwidth.unwrap()));
-    /// assert!((28.0..32.0).contains(&edges.dirty_rate.unwrap()));
+    /// // A little less than is dirtied: what waits is not dirtied anew. 60 (1 − 0.3 R/128) = R.
+    /// assert!((50.0..56.0).contains(&edges.bandwidth.unwrap()));
+    /// assert!((32.0..36.0).contains(&edges.dirty_rate.unwrap()));
     /// # Ok::<(), loadgen_core::model::ModelError>(())
     /// ```
     ///
