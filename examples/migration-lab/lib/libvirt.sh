@@ -37,12 +37,15 @@ migration_host = "$address"
 CONF
 }
 
-# A host's network: a bridge of the same name as that of the lab, joined to it.
+# A host's network: a bridge of the same name as that of the lab, joined to it. Its hardware address
+# is its own: without one it takes the lowest of its ports, which may be the machine's tap; that is the
+# same at both hosts as soon as the machine comes, and what is for one bridge then ends at the other.
 libvirt_network() {
     local host=$1
+    local mac=02:00:00:99:00:${LIBVIRT_ADDRESS[$host]##*.}
     ip netns add "lab-$host" \
         && ip netns exec "lab-$host" ip link set lo up \
-        && ip netns exec "lab-$host" ip link add labbr type bridge \
+        && ip netns exec "lab-$host" ip link add labbr address "$mac" type bridge \
         && ip netns exec "lab-$host" ip address add "${LIBVIRT_ADDRESS[$host]}/24" dev labbr \
         && ip netns exec "lab-$host" ip link set labbr up \
         && ip link add "to-$host" type veth peer name uplink netns "lab-$host" \

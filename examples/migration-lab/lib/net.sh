@@ -39,7 +39,7 @@ net_up() {
 
 net_bridge() {
     ip link set lo up \
-        && ip link add labbr type bridge \
+        && ip link add labbr address 02:00:00:99:00:01 type bridge \
         && ip address add "$HOST_ADDRESS/24" dev labbr \
         && ip link set labbr up
 }
