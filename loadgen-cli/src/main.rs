@@ -59,7 +59,7 @@ fn dispatch(command: Command, matches: &clap::ArgMatches) -> Result<Exit, Failur
         Command::Watch(args) => command::watch::main(&args),
         Command::Experiment(args) => command::experiment::main(args),
         Command::Target(args) => command::target::main(&args),
-        Command::Predict(args) => command::predict::main(&args),
+        Command::Predict(args) => command::predict::main(&args, &given),
         Command::Compare(args) => command::compare::main(&args),
         Command::Report(args) => command::report::main(&args),
         Command::Completions(args) => command::completions::main(&args),

@@ -70,7 +70,7 @@ fn a_prediction_is_kept_and_rendered() {
 
 #[test]
 fn what_makes_no_sense_is_refused() {
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
         (&[], "without --bandwidth"),
         (&["--bandwidth", "0"], "the bandwidth must be a number above 0"),
         (&["--bandwidth", "1Gb/s"], "Gbit"),
@@ -79,6 +79,9 @@ fn what_makes_no_sense_is_refused() {
         (&["--bandwidth", "1Gbit/s", "--rate", "10", "--syn-steps", "3s,1s"], "must rise"),
         (&["--bandwidth", "1Gbit/s", "--rate", "10", "--connections", "0"], "connections must be"),
         (&["--bandwidth", "1Gbit/s", "-o", "missing/p.json"], "does not exist"),
+        // Nothing that would be ignored.
+        (&["--bandwidth", "1Gbit/s", "--max-lost", "0"], "--max-lost is about users"),
+        (&["--bandwidth", "1Gbit/s", "--timeout", "1s"], "--timeout is about users"),
     ];
     for (more, words) in cases {
         let outcome = predict(more).exits_with(2);
@@ -102,8 +105,13 @@ fn a_report_is_fitted() {
     let document = run(faster).exits_with(0).json();
     let faster = strategies(&document)[1]["total_s"].as_f64().unwrap();
     assert!((0.4..0.6).contains(&(faster / total)), "{faster}");
-    let outcome = run(["predict", "--fit", sample, "--settle", "1s"]).exits_with(2);
-    assert!(outcome.stderr.contains("--settle"), "{}", outcome.stderr);
+    for option in
+        [["--settle", "1s"], ["--rate", "5"], ["--pattern", "random"], ["--syn-steps", "1s"]]
+    {
+        let outcome = run(["predict", "--fit", sample].iter().chain(&option)).exits_with(2);
+        let refused = format!("{} has no meaning with --fit", option[0]);
+        assert!(outcome.stderr.contains(&refused), "{}", outcome.stderr);
+    }
     let outcome = run(["predict", "--fit", "/nowhere"]).exits_with(2);
     assert!(outcome.stderr.contains("/nowhere"), "{}", outcome.stderr);
 }
@@ -117,6 +125,8 @@ fn a_move_is_planned() {
     assert_eq!(document["outcome"]["plan"]["moves"].as_array().unwrap().len(), 100);
     let text = run(["predict", "--plan", example]).exits_with(0).stdout;
     assert!(text.contains("r7-1 is empty after"), "{text}");
+    let limited = run(["predict", "--plan", example, "--max-outage", "1ms"]).exits_with(2);
+    assert!(limited.stderr.contains("--max-outage has no meaning"), "{}", limited.stderr);
     // Nobody sends so much in a second.
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("hasty.toml");
@@ -144,6 +154,8 @@ fn a_chain_is_solved_and_exported() {
     let up = document["long_run"]["availability"].as_f64().unwrap();
     assert!((up - 0.999).abs() < 1e-15, "{up}");
     assert!(run(solve).exits_with(0).stdout.contains("99.900000 % (3.00 nines)"));
+    let outcome = run(solve.iter().chain(&["--every", "24h"])).exits_with(2);
+    assert!(outcome.stderr.contains("--every has no meaning with --availability"));
     let text = run(solve.iter().chain(&["--export", "prism"])).exits_with(0).stdout;
     assert!(text.contains("ctmc") && text.contains("label \"up\""), "{text}");
     // Of the trials of an experiment that is none.

@@ -18,7 +18,7 @@ use self::options::{
 };
 use crate::exit::{Exit, Failure};
 use crate::messages::{note, warning};
-use crate::options::{Format, OutputOptions};
+use crate::options::{Format, Given, OutputOptions};
 use crate::output::{Place, check_writable};
 
 /// Predict what moving a machine would cost, by models; nothing is moved
@@ -30,13 +30,13 @@ pub(crate) struct Args {
     /// Of an experiment each combination of the levels of all factors but 'strategy' is a machine of
     /// its own. Each trial is also predicted from the others, and held against what was measured.
     /// --memory, --dirty, --working-set, --base-set and the bandwidths then say: what if?
-    #[arg(long, value_name = "DIR", help_heading = "Source", conflicts_with_all = FITTED)]
+    #[arg(long, value_name = "DIR", help_heading = "Source")]
     fit: Option<PathBuf>,
 
     /// Ask a running machine, and change nothing: qmp:SOCKET or libvirt:DOMAIN[,uri=URI]
     ///
     /// It is asked for its memory, its limits, and what is written to within 1 s and within 4 s
-    /// (over=TIME, repeatable; repeats=N). What is given beside it goes before what it says.
+    /// (over=TIME, repeatable; repeat=N). What is given beside it goes before what it says.
     #[arg(long, value_name = "SPEC", help_heading = "Source", conflicts_with = "fit")]
     live: Option<LookSpec>,
 
@@ -86,21 +86,30 @@ pub(crate) struct Args {
     output: OutputOptions,
 }
 
-/// What recordings tell by themselves.
-const FITTED: [&str; 13] = [
-    "pattern",
-    "device_state",
-    "compression",
-    "downtime_limit",
-    "prepare",
-    "resume",
-    "settle",
-    "faulting",
-    "rate",
-    "probe_rate",
-    "capacity",
-    "timeout",
-    "response_time",
+/// What stands beside every source.
+const EVERYWHERE: [&str; 3] = ["format", "output", "quiet"];
+
+/// What stands beside recordings: limits, how it is moved, and what if?
+const BESIDE_FIT: [&str; 19] = [
+    "html",
+    "strategy",
+    "max-downtime",
+    "max-outage",
+    "max-total",
+    "max-sent",
+    "max-lost",
+    "max-late",
+    "every",
+    "ages",
+    "fails",
+    "repair",
+    "memory",
+    "dirty",
+    "working-set",
+    "base-set",
+    "bandwidth",
+    "stop-bandwidth",
+    "push-bandwidth",
 ];
 
 const AFTER: &str = "\
@@ -119,7 +128,8 @@ Examples:
   loadgen predict --plan evacuate.toml
   loadgen predict --availability machine.toml --export prism -o machine.prism";
 
-pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
+pub(crate) fn main(args: &Args, given: &Given) -> Result<Exit, Failure> {
+    args.check(given)?;
     let format = args.output.format()?;
     let place = args.output.file().map(Path::to_owned);
     for file in place.iter().chain(&args.html) {
@@ -156,6 +166,27 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
 }
 
 impl Args {
+    /// Refuses what would be ignored.
+    fn check(&self, given: &Given) -> Result<(), Failure> {
+        let (source, why, beside): (_, _, &[&str]) = if self.plan.is_some() {
+            ("plan", "the file has machines, links and limits", &[])
+        } else if self.availability.is_some() {
+            ("availability", "the file has the model", &["export"])
+        } else if self.fit.is_some() {
+            ("fit", "the recordings tell it", &BESIDE_FIT)
+        } else {
+            return self.users.check(&self.limits);
+        };
+        let allowed = [beside, &EVERYWHERE[..], &[source][..]].concat();
+        match given.other_than(&allowed).first() {
+            Some(ignored) => {
+                let reason = format!("{ignored} has no meaning with --{source}: {why}");
+                Err(Failure::usage(reason))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn predict(&self) -> Result<PredictionReport, Failure> {
         let limits = self.limits.limits();
         let strategies = if self.strategy.is_empty() { &Strategy::ALL[..] } else { &self.strategy };

@@ -106,9 +106,9 @@ pub(super) struct UserOptions {
     #[arg(long, short, value_name = "RATE", value_parser = parse_rate)]
     rate: Option<f64>,
 
-    /// How many connections they share
-    #[arg(long, short, value_name = "N", default_value = "50")]
-    connections: u32,
+    /// How many connections they share [default: 50]
+    #[arg(long, short, value_name = "N", requires = "rate")]
+    connections: Option<u32>,
 
     /// Calls a second beside them, each over a fresh connection
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
@@ -191,6 +191,7 @@ pub(super) struct AvailabilityOptions {
 const DEVICE_STATE: u64 = 1 << 20;
 const DOWNTIME_LIMIT_S: f64 = 0.3;
 const RESUME_S: f64 = 0.02;
+const CONNECTIONS: u32 = 50;
 const TIMEOUT_S: f64 = 5.0;
 const RESPONSE_S: f64 = 0.002;
 
@@ -248,17 +249,20 @@ impl MachineOptions {
                 missing.join(", ")
             )));
         };
-        let pattern = match (self.pattern, live) {
-            (Some(PatternArg::RoundRobin), _) => Pattern::RoundRobin,
-            (None, Some(live)) => live.dirtying.pattern,
-            _ => Pattern::Random,
-        };
-        let set = self.working_set.map(|size| size as f64);
-        let set = set.or_else(|| Some(live?.dirtying.working_set)).unwrap_or(memory);
+        // All that a machine says of how it writes, but for what is said otherwise.
+        let mut dirtying = live.map_or_else(|| Dirtying::new(dirty), |live| live.dirtying);
+        dirtying.rate = dirty;
+        match self.pattern {
+            Some(PatternArg::RoundRobin) => dirtying.pattern = Pattern::RoundRobin,
+            Some(PatternArg::Random) => dirtying.pattern = Pattern::Random,
+            None => {}
+        }
+        if let Some(base) = self.base_set {
+            dirtying.base = base as f64;
+        }
+        let set = self.working_set.map_or(dirtying.working_set, |size| size as f64);
         // Nothing else can be written to.
-        let dirtying = Dirtying::new(dirty)
-            .within(set.min(memory), pattern)
-            .with_base(self.base_set.unwrap_or(0) as f64);
+        dirtying.working_set = set.min(memory);
         let scenario = Scenario::new(memory, bandwidth, dirtying);
         Ok(scenario.with_device_state(self.device_state.unwrap_or(DEVICE_STATE) as f64))
     }
@@ -306,9 +310,32 @@ impl TimeOptions {
 }
 
 impl UserOptions {
+    /// Refuses what says something of users that are not there.
+    pub(super) fn check(&self, limits: &LimitOptions) -> Result<(), Failure> {
+        let rates = [self.rate, self.probe_rate];
+        let are_there = rates.into_iter().flatten().any(|rate| rate > 0.0);
+        let of_users = [
+            ("--timeout", self.timeout.is_some()),
+            ("--response-time", self.response_time.is_some()),
+            ("--capacity", self.capacity.is_some()),
+            ("--syn-steps", !self.syn_steps.is_empty()),
+            ("--data-steps", !self.data_steps.is_empty()),
+            ("--max-lost", limits.max_lost.is_some()),
+            ("--max-late", limits.max_late.is_some()),
+        ];
+        match of_users.into_iter().find(|(_, is_given)| *is_given && !are_there) {
+            Some((name, _)) => Err(Failure::usage(format!(
+                "{name} is about users, and there are none: say how they call with --rate or \
+                 --probe-rate"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn apply(&self, scenario: Scenario) -> Result<Scenario, Failure> {
-        let kept =
-            self.rate.map(|rate| ("established", rate, Connections::KeptAlive(self.connections)));
+        let kept = self.rate.map(|rate| {
+            ("established", rate, Connections::KeptAlive(self.connections.unwrap_or(CONNECTIONS)))
+        });
         let fresh = self.probe_rate.map(|rate| ("fresh", rate, Connections::Fresh));
         let all = kept.into_iter().chain(fresh).filter(|(_, rate, _)| *rate > 0.0);
         let mut scenario = scenario;

@@ -7,7 +7,7 @@ use std::path::Path;
 use loadgen_core::Report;
 use loadgen_core::experiment::is_experiment;
 use loadgen_core::migration::look::{self, LookSpec};
-use loadgen_core::model::fit::{Fit, Parameter, Recording, Validation};
+use loadgen_core::model::fit::{Fit, Known, Parameter, Recording, Validation};
 use loadgen_core::model::migration::Dirtying;
 use loadgen_core::recordings::{recorded_cells, recording};
 use loadgen_core::report::reports_in;
@@ -15,7 +15,7 @@ use loadgen_core::units::{format_byte_rate, format_bytes};
 
 use super::super::{parsed, read};
 use crate::exit::Failure;
-use crate::messages::note;
+use crate::messages::{note, warning};
 
 /// The factor of an experiment that is no part of what a machine is.
 const STRATEGY: &str = "strategy";
@@ -38,7 +38,15 @@ pub(super) fn recorded(path: &Path) -> Result<Vec<Recorded>, Failure> {
     if is_experiment(path) {
         let mut machines: BTreeMap<BTreeMap<String, String>, Vec<Recording>> = BTreeMap::new();
         for mut cell in recorded_cells(path).map_err(Failure::usage)? {
-            cell.factors.remove(STRATEGY);
+            let strategy = cell.factors.remove(STRATEGY).unwrap_or_default();
+            // What helps a strategy changes how memory is sent, and a hybrid is told as post-copy.
+            if strategy.contains('+') || strategy == "hybrid" {
+                let trials = cell.recordings.len();
+                warning(&format!(
+                    "left out: {trials} trials by {strategy}, to which no model is fitted"
+                ));
+                continue;
+            }
             machines.entry(cell.factors).or_default().extend(cell.recordings);
         }
         let machines = machines.into_iter();
@@ -84,7 +92,11 @@ pub(super) fn live(spec: &LookSpec, quiet: bool) -> Result<Live, Failure> {
         now.dirty.iter().map(|sample| (sample.over_s, sample.distinct_bytes())).collect();
     let fit = Fit::of_dirtied(&samples);
     let rate = fit.value(Parameter::DirtyRate).unwrap_or(0.0);
-    let set = fit.value(Parameter::WorkingSet).unwrap_or(f64::INFINITY);
+    // Of a set of which only a lower bound is known the largest is on the safe side.
+    let is_bound =
+        fit.known.get(&Parameter::WorkingSet).is_some_and(|of| of.known == Known::AtLeast);
+    let set = fit.value(Parameter::WorkingSet).ok().filter(|_| !is_bound);
+    let set = set.unwrap_or(f64::INFINITY);
     let dirtying = fit.dirtying().unwrap_or_else(|_| Dirtying::new(rate));
     let memory = now.resident_bytes.or(now.balloon_bytes).or(now.memory_bytes);
     if !quiet {

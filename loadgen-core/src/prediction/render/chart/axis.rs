@@ -31,6 +31,10 @@ impl Powers {
     pub(super) fn ticks(&self, base: f64, multiples: &[f64]) -> Vec<f64> {
         let (low, high) = (10f64.powf(self.low), 10f64.powf(self.high));
         let mut ticks = Vec::new();
+        // A document from elsewhere may have numbers that no axis has.
+        if !(low > 0.0 && high.is_finite()) {
+            return ticks;
+        }
         let mut power = base.powf((low.ln() / base.ln()).floor());
         while power <= high {
             ticks.extend(multiples.iter().map(|multiple| multiple * power));
@@ -51,6 +55,10 @@ mod tests {
         assert_eq!(axis.ticks(10.0, &[1.0]), [1.0, 10.0, 100.0, 1000.0]);
         assert_eq!((axis.at(1.0), axis.at(10.0), axis.at(1e9)), (100, 200, 400));
         assert!((axis.value(0.5) - 31.622_776).abs() < 1e-5);
+        // Numbers that cannot be have no ticks, and end.
+        for (low, high) in [(0.0, 1.0), (1.0, f64::INFINITY), (0.0, 0.0)] {
+            assert!(Powers::new(low, high, 0, 10).ticks(10.0, &[1.0]).is_empty());
+        }
         // Nothing between does no harm.
         assert_eq!(Powers::new(5.0, 5.0, 0, 10).at(5.0), 0);
     }
