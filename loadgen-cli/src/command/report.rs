@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use loadgen_core::Report;
 use loadgen_core::experiment::{self, Summary, is_experiment};
 use loadgen_core::migration::MigrationsReport;
-use loadgen_core::prediction::{PredictionReport, render_prediction_html, render_prediction_text};
+use loadgen_core::prediction::{
+    AvailabilityReport, EvacuationReport, PredictionReport, render_availability_text,
+    render_evacuation_text, render_prediction_html, render_prediction_text,
+};
 use loadgen_core::printable::printable;
-use loadgen_core::report::{render_csv, render_html, reports_in, write_file};
+use loadgen_core::report::{ReportError, render_csv, render_html, reports_in, write_file};
 
 use super::{parsed, read};
 use crate::exit::{Exit, Failure};
@@ -84,12 +87,12 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     let mut is_picked = false;
     for path in paths {
         let text = read(&path)?;
-        if is_of_family(&text, "loadgen-prediction/") {
+        if let Some(family) = FORESEEN.iter().find(|family| is_of_family(&text, family.name)) {
             if alone {
-                return predicted(args, &text, format);
+                return foreseen(args, family, &text, format);
             }
-            let path = path.display();
-            return Err(Failure::usage(format!("'{path}' is a prediction: give it alone")));
+            let (path, what) = (path.display(), family.what);
+            return Err(Failure::usage(format!("'{path}' is {what}: give it alone")));
         }
         if !is_of_several(&text) {
             reports.push((path.clone(), parsed(&path, &text)?));
@@ -140,25 +143,73 @@ pub(crate) fn main(args: &Args) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A prediction, rendered.
-fn predicted(args: &Args, text: &str, format: Format) -> Result<Exit, Failure> {
-    let name = args.input.display();
+/// Documents of what was not measured, each with its renderings.
+struct Foreseen {
+    name: &'static str,
+    what: &'static str,
+    render: fn(&str) -> Result<Rendered, ReportError>,
+}
+
+/// A document as text, as JSON, and as a page, if it has one.
+struct Rendered {
+    text: String,
+    json: String,
+    html: Option<String>,
+}
+
+const FORESEEN: [Foreseen; 3] = [
+    Foreseen {
+        name: "loadgen-prediction/",
+        what: "a prediction",
+        render: |text| {
+            let report = PredictionReport::from_json(text)?;
+            Ok(Rendered {
+                text: render_prediction_text(&report),
+                json: report.to_json_pretty()?,
+                html: Some(render_prediction_html(&report)),
+            })
+        },
+    },
+    Foreseen {
+        name: "loadgen-evacuation/",
+        what: "a plan of a move",
+        render: |text| {
+            let report = EvacuationReport::from_json(text)?;
+            let (text, json) = (render_evacuation_text(&report), report.to_json_pretty()?);
+            Ok(Rendered { text, json, html: None })
+        },
+    },
+    Foreseen {
+        name: "loadgen-availability/",
+        what: "an availability",
+        render: |text| {
+            let report = AvailabilityReport::from_json(text)?;
+            let (text, json) = (render_availability_text(&report), report.to_json_pretty()?);
+            Ok(Rendered { text, json, html: None })
+        },
+    },
+];
+
+fn foreseen(args: &Args, of: &Foreseen, text: &str, format: Format) -> Result<Exit, Failure> {
+    let (name, what) = (args.input.display(), of.what);
+    let has_no =
+        |option: &str| Failure::usage(format!("'{name}' is {what}, of which there is no {option}"));
     for (option, is_given) in [("--csv", args.csv.is_some()), ("--machine", args.machine.is_some())]
     {
         if is_given {
-            let reason = format!("'{name}' is a prediction, of which there is no {option}");
-            return Err(Failure::usage(reason));
+            return Err(has_no(option));
         }
     }
-    let report = PredictionReport::from_json(text)
-        .map_err(|error| Failure::usage(format!("'{name}': {error}")))?;
+    let rendered =
+        (of.render)(text).map_err(|error| Failure::usage(format!("'{name}': {error}")))?;
     if let Some(out) = &args.html {
-        write(out, &render_prediction_html(&report), args.output.quiet)?;
+        let html = rendered.html.ok_or_else(|| has_no("--html"))?;
+        write(out, &html, args.output.quiet)?;
     }
     if args.html.is_none() || args.output.is_asked_for() {
         let text = match format {
-            Format::Text => render_prediction_text(&report),
-            Format::Json => report.to_json_pretty().map_err(anyhow::Error::from)?,
+            Format::Text => rendered.text,
+            Format::Json => rendered.json,
         };
         write(args.output.file().unwrap_or(Path::new("-")), &text, args.output.quiet)?;
     }

@@ -163,6 +163,12 @@ pub enum ExperimentError {
         /// The directory.
         directory: PathBuf,
     },
+    /// A prediction of other machines.
+    #[error(
+        "the prediction says nothing of any cell of the plan: its factors, levels or strategies are \
+         others; fit it to a pilot with the same factors"
+    )]
+    OtherPrediction,
     /// A prediction that came after trials.
     #[error(
         "a prediction is made before the first trial, and {} made already: choose another directory, \

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::analysis::{CellSummary, Spread};
+use super::design::Cell;
 use super::plan::ExperimentPlan;
 use crate::prediction::{CellPrediction, PredictedStrategy, PredictionReport};
 
@@ -74,6 +75,16 @@ pub(super) fn held_against(
     held
 }
 
+/// Whether a prediction says anything of a plan's cells.
+pub(super) fn is_of(prediction: &PredictionReport, plan: &ExperimentPlan, cells: &[Cell]) -> bool {
+    cells.iter().map(Cell::to_levels).any(|levels| {
+        let strategy = strategy(plan, &levels);
+        let of = of_cell(prediction, &levels);
+        of.zip(strategy)
+            .is_some_and(|(of, strategy)| of.strategies.iter().any(|of| of.strategy == strategy))
+    })
+}
+
 /// The prediction for a cell: one that has no other levels. Strategies are no part of its cell, and
 /// one for no cell in particular is for all.
 fn of_cell<'a>(
@@ -83,7 +94,8 @@ fn of_cell<'a>(
     let is_of = |of: &&CellPrediction| {
         of.cell.iter().all(|(factor, level)| factors.get(factor) == Some(level))
     };
-    prediction.predictions.iter().find(is_of)
+    // The one that says the most of it.
+    prediction.predictions.iter().filter(is_of).max_by_key(|of| of.cell.len())
 }
 
 /// By which strategy the trials of a cell move the machine: as a factor says, or the trigger of
@@ -94,7 +106,9 @@ fn strategy(plan: &ExperimentPlan, factors: &BTreeMap<String, String>) -> Option
         let spec = lines.get("trigger.spec")?;
         spec.split(',').find_map(|part| part.trim().strip_prefix("strategy=")).map(str::to_owned)
     };
-    let strategy = factors.get("strategy").cloned().or_else(of_trigger)?;
+    let is_moved = lines.contains_key("trigger.spec");
+    let default = || is_moved.then(|| "pre-copy".to_owned());
+    let strategy = factors.get("strategy").cloned().or_else(of_trigger).or_else(default)?;
     (!strategy.contains('+')).then_some(strategy)
 }
 

@@ -13,6 +13,7 @@ use super::error::ExperimentError;
 use super::machine::{At, Machine, context};
 use super::metric::Figures;
 use super::plan::{ExperimentLimits, ExperimentPlan};
+use super::predicted::is_of;
 use super::progress::{ExperimentProgress, Observer};
 use super::store::Store;
 use super::summary::Summary;
@@ -126,6 +127,11 @@ impl Experiment {
         self.plan.validate()?;
         let cells = self.plan.design.cells()?;
         let agenda = Agenda::new(&self.plan.design, self.plan.limits.repeats)?;
+        if let Some(prediction) = &self.prediction
+            && !is_of(prediction, &self.plan, &cells)
+        {
+            return Err(ExperimentError::OtherPrediction);
+        }
         let (store, kept) = Store::open(&self.directory, &self.plan)?;
         let agenda = agenda_after(agenda, &cells, &kept.trials)
             .map_err(|index| store.not_of_the_plan(index))?;

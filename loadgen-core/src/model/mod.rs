@@ -10,6 +10,8 @@ pub mod fit;
 pub mod migration;
 pub mod planning;
 pub mod strategies;
+mod strategy;
 pub mod users;
 
 pub use error::ModelError;
+pub use strategy::{Strategy, UnknownStrategy};

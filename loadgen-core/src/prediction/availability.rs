@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
 use crate::model::availability::{
-    Availability, BestInterval, ModelFile, MovedEvery, Rejuvenation, RejuvenationError, SolveError,
+    Availability, BestInterval, MeasuredBlackout, ModelFile, MovedEvery, Rejuvenation,
+    RejuvenationError, SolveError,
 };
 use crate::printable::printable_json;
+use crate::report::json::{document, read_planless};
 use crate::report::sections::{Section, cell};
 use crate::report::text::{paragraph, render_section};
 use crate::report::{ReportError, Tool};
+use crate::stats::Confidence;
 
 /// The schema of the document of a model.
 const SCHEMA: &str = "loadgen-availability/1";
@@ -55,6 +58,10 @@ impl AvailabilityFigure {
     }
 }
 
+fn hours(hours: f64) -> String {
+    format!("{} h", cell::fixed(hours, if hours < 100.0 { 2 } else { 0 }))
+}
+
 fn minutes(minutes: f64) -> String {
     format!("{} min", cell::fixed(minutes, if minutes < 10.0 { 3 } else { 1 }))
 }
@@ -89,10 +96,40 @@ pub struct MovedAvailability {
     pub scheduled: AvailabilityFigure,
     /// After intervals of an exponential law, as plain Markov chains have it.
     pub exponential: AvailabilityFigure,
-    /// The best interval in hours; `None`: none is best.
+    /// `every`: at the best interval. `as-often-as-possible`: moves cost nothing. `never`: a move
+    /// costs more than it spares.
+    pub best_kind: String,
+    /// The best interval in hours; `None` unless `every`.
     pub best_every_h: Option<f64>,
     /// What comes of it.
     pub best: Option<AvailabilityFigure>,
+    /// The same as `scheduled` from the outages that trials had; `None`: fewer than two had one.
+    pub measured: Option<MeasuredAvailability>,
+}
+
+/// An availability from measured outages: where it lies, by where their mean does.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MeasuredAvailability {
+    /// Trials that had an outage.
+    pub trials: u64,
+    /// Their mean outage.
+    pub blackout_s: f64,
+    /// With this mean.
+    pub estimate: AvailabilityFigure,
+    /// The lower end of the interval of 95 %: the most downtime.
+    pub low: AvailabilityFigure,
+    /// The upper end.
+    pub high: AvailabilityFigure,
+}
+
+/// Outages that trials of one strategy had, in s.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasuredOutages {
+    /// The strategy.
+    pub strategy: String,
+    /// The outage of each trial.
+    pub outages_s: Vec<f64>,
 }
 
 /// How a machine ages, in the mean, in hours.
@@ -107,7 +144,8 @@ pub struct Ageing {
 }
 
 impl PredictedAvailability {
-    /// Of a machine that is moved each `every_h` hours, by strategies with their blackouts in s.
+    /// Of a machine that is moved each `every_h` hours, by strategies with their blackouts in s, and
+    /// with what trials had.
     ///
     /// # Errors
     /// [`RejuvenationError`] for numbers that cannot be.
@@ -115,6 +153,7 @@ impl PredictedAvailability {
         every_h: f64,
         ageing: Option<Ageing>,
         strategies: &[(&str, f64)],
+        trials: &[MeasuredOutages],
     ) -> Result<Self, RejuvenationError> {
         let mut moves = MovedEvery::new(every_h);
         if let Some(of) = ageing {
@@ -122,19 +161,24 @@ impl PredictedAvailability {
         }
         let found = moves.by_strategy(strategies)?;
         let moved = found.moved.into_iter().map(|of| {
-            let (best_every_h, best) = match of.best {
+            let trials = trials.iter().find(|trials| trials.strategy == of.strategy);
+            let measured = trials.and_then(|trials| measured(&moves, &trials.outages_s));
+            let (best_kind, best_every_h, best) = match of.best {
                 BestInterval::Every { interval_h, outcome } => {
-                    (Some(interval_h), Some(outcome.availability.into()))
+                    ("every", Some(interval_h), Some(outcome.availability.into()))
                 }
-                _ => (None, None),
+                BestInterval::AsOftenAsPossible => ("as-often-as-possible", None, None),
+                BestInterval::Never => ("never", None, None),
             };
             MovedAvailability {
                 strategy: of.strategy,
                 blackout_s: of.blackout_s,
                 scheduled: of.scheduled.into(),
                 exponential: of.exponential.into(),
+                best_kind: best_kind.to_owned(),
                 best_every_h,
                 best,
+                measured,
             }
         });
         Ok(Self {
@@ -147,6 +191,23 @@ impl PredictedAvailability {
         })
     }
 
+    /// Where the availability lies, by the outages of trials.
+    fn measured_notes(&self) -> Vec<String> {
+        let note = |of: &MovedAvailability| {
+            let measured = of.measured?;
+            Some(format!(
+                "{}: {} had {} without an answer in the mean; with the 95 % interval of this mean it is down \
+                 {} to {} a year",
+                of.strategy,
+                cell::counted(measured.trials, "trial"),
+                cell::millis(measured.blackout_s * 1e3),
+                minutes(measured.high.minutes_a_year),
+                minutes(measured.low.minutes_a_year)
+            ))
+        };
+        self.moved.iter().filter_map(note).collect()
+    }
+
     pub(super) fn section(&self) -> Section {
         let row = |of: &MovedAvailability| {
             vec![
@@ -156,21 +217,22 @@ impl PredictedAvailability {
                 of.scheduled.nines.map_or_else(|| cell::NONE.to_owned(), |n| cell::fixed(n, 2)),
                 minutes(of.scheduled.minutes_a_year),
                 minutes(of.exponential.minutes_a_year),
-                of.best_every_h
-                    .map_or_else(|| cell::NONE.to_owned(), |h| format!("{} h", cell::fixed(h, 2))),
+                of.best_every_h.map_or_else(|| of.best_kind.replace('-', " "), hours),
                 of.best.map_or_else(|| cell::NONE.to_owned(), |best| minutes(best.minutes_a_year)),
             ]
         };
         let ageing = match (self.ages_h, self.fails_h, self.repair_h) {
             (Some(ages), Some(fails), Some(repair)) => format!(
-                "it ages after {ages} h, fails {fails} h later, and is repaired in {} h; a move lets it \
-                 begin anew",
-                cell::fixed(repair, 2)
+                "it ages after {}, fails {} later, and is repaired in {}; a move lets it begin anew, always \
+                 succeeds, and costs its blackout alone",
+                hours(ages),
+                hours(fails),
+                hours(repair)
             ),
             _ => "how it ages is not known: it never fails here, and moves only cost".to_owned(),
         };
         Section {
-            title: format!("Availability, if it is moved every {} h", self.every_h),
+            title: format!("Availability, if it is moved every {}", hours(self.every_h)),
             scope: format!(
                 "{ageing}. Never moved: {}. Down a year: scheduled, always after the same time; \
                  exponential: as plain Markov chains have it",
@@ -188,13 +250,30 @@ impl PredictedAvailability {
             ],
             rows: self.moved.iter().map(row).collect(),
             text_columns: 0,
-            notes: Vec::new(),
+            notes: self.measured_notes(),
         }
     }
 }
 
+/// Of outages of trials, if two of them had one.
+fn measured(moves: &MovedEvery, outages_s: &[f64]) -> Option<MeasuredAvailability> {
+    let mean = MeasuredBlackout::of_trials(outages_s, Confidence::P95).ok()?;
+    let scheduled = |blackout_s: f64| {
+        let found = moves.by_strategy(&[("", blackout_s)])?;
+        found.moved.first().map(|of| of.scheduled).ok_or(RejuvenationError::NoTimer)
+    };
+    let found = mean.through(scheduled).ok()?;
+    Some(MeasuredAvailability {
+        trials: outages_s.len() as u64,
+        blackout_s: mean.mean_s(),
+        estimate: found.estimate.into(),
+        low: found.low.into(),
+        high: found.high.into(),
+    })
+}
+
 /// The long run of a model from a file: `loadgen-availability/1`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AvailabilityReport {
     /// `loadgen-availability/1`.
@@ -214,7 +293,7 @@ pub struct AvailabilityReport {
 }
 
 /// How much of the time a state is held.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StateShare {
     /// Its name.
@@ -246,6 +325,14 @@ impl AvailabilityReport {
             states: states.collect(),
             rewards: solved.rewards.into_iter().collect(),
         })
+    }
+
+    /// Reads one back. Unknown fields are passed over.
+    ///
+    /// # Errors
+    /// [`ReportError`], as of [`Report::from_json`](crate::Report::from_json).
+    pub fn from_json(text: &str) -> Result<Self, ReportError> {
+        read_planless(document(text, SCHEMA)?)
     }
 
     /// As JSON, indented, with a newline at its end.

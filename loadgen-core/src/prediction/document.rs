@@ -5,17 +5,19 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::availability::{Ageing, PredictedAvailability};
+use super::availability::{Ageing, MeasuredOutages, PredictedAvailability};
 use super::input::PredictionInput;
+use super::pilot::FitReport;
 use crate::clock::rfc3339;
 use crate::model::ModelError;
+use crate::model::Strategy;
 use crate::model::availability::RejuvenationError;
-use crate::model::fit::{Fit, Summed, Validation};
 use crate::model::strategies::{
-    Broken, Choice, Figure, Forecast, Limits, Scenario, Strategy, Thresholds, choose,
+    Broken, Choice, Edge, Figure, Forecast, Limits, Scenario, Thresholds, choose,
 };
 use crate::printable::printable_json;
 use crate::report::json::{document, read_planless};
+use crate::report::sections::cell;
 use crate::report::{ReportError, Tool};
 
 /// The schema of the document.
@@ -51,6 +53,10 @@ pub struct PredictionSource {
     pub kind: String,
     /// The directory or machine that they were taken from.
     pub name: Option<String>,
+    /// All that the machine said, as `migration::look::MachineNow` has it; `None` unless one was
+    /// asked.
+    #[serde(default)]
+    pub said: Option<serde_json::Value>,
 }
 
 /// Limits, with their units. `None`: there is none.
@@ -93,25 +99,6 @@ pub struct CellPrediction {
     pub availability: Option<PredictedAvailability>,
 }
 
-/// What was taken from recordings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct FitReport {
-    /// All that they tell.
-    pub found: Fit,
-    /// Each recording, predicted by a fit to the others.
-    pub validation: Validation,
-    /// The same, figure by figure.
-    pub summed: Vec<Summed>,
-}
-
-impl FitReport {
-    pub(super) fn new(fit: &Fit, validation: &Validation) -> Self {
-        let summed = validation.summed();
-        Self { found: fit.clone(), validation: validation.clone(), summed }
-    }
-}
-
 /// What one strategy would cost. Times and bytes are `None` if it does not converge.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -120,6 +107,9 @@ pub struct PredictedStrategy {
     pub strategy: String,
     /// Whether it comes to an end by itself.
     pub converges: bool,
+    /// How often it does, of runs with the scatter that recordings had, from 0 to 1; `None`: it was
+    /// gone through once.
+    pub converging_share: Option<f64>,
     /// From the order until all memory is at the target.
     pub total_s: Option<f64>,
     /// From the order to the first byte of memory.
@@ -197,15 +187,25 @@ pub struct BrokenLimit {
 }
 
 /// Where pre-copy would converge, with all else as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PredictionThresholds {
-    /// From this bandwidth on; `None`: from none on.
-    pub bandwidth_bytes_per_s: Option<f64>,
-    /// Up to this dirty rate; `None`: at every rate, or at none.
-    pub dirty_bytes_per_s: Option<f64>,
-    /// From this limit on the downtime on; `None`: from none on.
-    pub downtime_limit_s: Option<f64>,
+    /// From which bandwidth on.
+    pub bandwidth_bytes_per_s: PredictedEdge,
+    /// Up to which dirty rate.
+    pub dirty_bytes_per_s: PredictedEdge,
+    /// From which limit on the downtime on.
+    pub downtime_limit_s: PredictedEdge,
+}
+
+/// Where something begins or ends to converge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PredictedEdge {
+    /// `at`: there is such a value. `always`: it converges at every value. `never`: at none.
+    pub kind: String,
+    /// At which it still converges; `None` unless `at`.
+    pub value: Option<f64>,
 }
 
 /// The best strategy under the limits.
@@ -214,8 +214,10 @@ pub struct PredictionThresholds {
 pub struct BestStrategy {
     /// Its name.
     pub strategy: String,
-    /// By how much; `None`: no other one holds the limits, or none differs by more than 2 %.
+    /// By how much; `None`: no other one holds the limits, or models cannot tell them apart.
     pub lead: Option<StrategyLead>,
+    /// Others that hold the limits, and that models cannot tell apart from it.
+    pub alike: Vec<String>,
 }
 
 /// How far the best strategy is before the next one.
@@ -276,19 +278,19 @@ impl PredictionSource {
     /// Numbers that the user gave.
     #[must_use]
     pub fn numbers() -> Self {
-        Self { kind: "numbers".to_owned(), name: None }
+        Self { kind: "numbers".to_owned(), name: None, said: None }
     }
 
     /// Recordings in a directory or file.
     #[must_use]
     pub fn recordings(name: impl Into<String>) -> Self {
-        Self { kind: "recordings".to_owned(), name: Some(name.into()) }
+        Self { kind: "recordings".to_owned(), name: Some(name.into()), said: None }
     }
 
-    /// A running machine.
+    /// A running machine, with all that it said.
     #[must_use]
-    pub fn machine(name: impl Into<String>) -> Self {
-        Self { kind: "machine".to_owned(), name: Some(name.into()) }
+    pub fn machine(name: impl Into<String>, said: serde_json::Value) -> Self {
+        Self { kind: "machine".to_owned(), name: Some(name.into()), said: Some(said) }
     }
 }
 
@@ -302,9 +304,24 @@ impl CellPrediction {
         strategies: &[Strategy],
         limits: &Limits,
     ) -> Result<Self, ModelError> {
-        let forecasts = strategies.iter().map(|strategy| scenario.forecast(*strategy));
-        let forecasts: Vec<Forecast> = forecasts.collect::<Result<_, _>>()?;
-        Self::of_forecasts(Some(scenario), &forecasts, BTreeMap::new(), limits)
+        // Whatever cannot be at all is told here, and not of each strategy.
+        scenario.feel(0.0)?;
+        let (mut forecasts, mut left_out) = (Vec::new(), BTreeMap::new());
+        for strategy in strategies {
+            let of_machine = scenario.of_machine(*strategy)?;
+            let felt = match of_machine.prediction.converges {
+                true => scenario.feel(of_machine.outage_s),
+                false => Ok(Vec::new()),
+            };
+            match felt {
+                Ok(felt) => forecasts.push(Forecast { felt, ..of_machine }),
+                Err(error) => {
+                    let outage = cell::millis(of_machine.outage_s * 1e3);
+                    left_out.insert(*strategy, format!("in its outage of {outage} {error}"));
+                }
+            }
+        }
+        Self::of_forecasts(Some(scenario), &forecasts, left_out, limits)
     }
 
     /// The levels of its cell: `memory=512 rate=100`; empty without any.
@@ -341,7 +358,7 @@ impl CellPrediction {
     }
 
     /// With what is left of the availability if it is moved each `every_h` hours, by each of the
-    /// strategies that converge.
+    /// strategies that converge, and with the outages that trials had.
     ///
     /// # Errors
     /// [`RejuvenationError`] for numbers that cannot be.
@@ -349,13 +366,14 @@ impl CellPrediction {
         mut self,
         every_h: f64,
         ageing: Option<Ageing>,
+        trials: &[MeasuredOutages],
     ) -> Result<Self, RejuvenationError> {
         let ways: Vec<(&str, f64)> = self
             .strategies
             .iter()
             .filter_map(|of| Some((of.strategy.as_str(), of.outage_s?)))
             .collect();
-        let availability = PredictedAvailability::of(every_h, ageing, &ways)?;
+        let availability = PredictedAvailability::of(every_h, ageing, &ways, trials)?;
         self.availability = Some(availability);
         Ok(self)
     }
@@ -385,6 +403,7 @@ impl PredictedStrategy {
         Self {
             strategy: forecast.strategy.name().to_owned(),
             converges: prediction.converges,
+            converging_share: forecast.converging_share,
             total_s: known(prediction.total_s),
             prepare_s: known(prediction.prepare_s),
             copying_s: known(prediction.copying_s),
@@ -451,12 +470,23 @@ impl BrokenLimit {
     }
 }
 
+impl From<Edge> for PredictedEdge {
+    fn from(edge: Edge) -> Self {
+        let kind = match edge {
+            Edge::Always => "always",
+            Edge::Never => "never",
+            Edge::At(_) => "at",
+        };
+        Self { kind: kind.to_owned(), value: edge.value() }
+    }
+}
+
 impl PredictionThresholds {
     fn of(thresholds: Thresholds) -> Self {
         Self {
-            bandwidth_bytes_per_s: thresholds.bandwidth,
-            dirty_bytes_per_s: thresholds.dirty_rate,
-            downtime_limit_s: thresholds.limit_s,
+            bandwidth_bytes_per_s: thresholds.bandwidth.into(),
+            dirty_bytes_per_s: thresholds.dirty_rate.into(),
+            downtime_limit_s: thresholds.limit_s.into(),
         }
     }
 }
@@ -469,6 +499,7 @@ impl BestStrategy {
             next: lead.next.name().to_owned(),
             next_value: lead.next_value,
         });
-        Some(Self { strategy: choice.best?.name().to_owned(), lead })
+        let alike = choice.alike.iter().map(|strategy| strategy.name().to_owned()).collect();
+        Some(Self { strategy: choice.best?.name().to_owned(), lead, alike })
     }
 }

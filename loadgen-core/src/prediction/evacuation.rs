@@ -1,10 +1,11 @@
 //! A planned move of several machines, as a document and for people.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
 use crate::model::planning::{Move, Outcome, Plan, Planned};
 use crate::printable::printable_json;
+use crate::report::json::{document, read_planless};
 use crate::report::sections::{Section, cell};
 use crate::report::text::{paragraph, render_section};
 use crate::report::{ReportError, Tool};
@@ -13,7 +14,7 @@ use crate::report::{ReportError, Tool};
 const SCHEMA: &str = "loadgen-evacuation/1";
 
 /// A planned move: `loadgen-evacuation/1`. Bytes, bytes a second and seconds throughout.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct EvacuationReport {
     /// `loadgen-evacuation/1`.
@@ -23,7 +24,6 @@ pub struct EvacuationReport {
     /// When it was made: RFC 3339.
     pub made_at: String,
     /// The plan, or why there is none.
-    #[serde(flatten)]
     pub planned: Planned,
 }
 
@@ -33,6 +33,14 @@ impl EvacuationReport {
     pub fn new(planned: Planned) -> Self {
         let made_at = rfc3339(std::time::SystemTime::now());
         Self { schema: SCHEMA.to_owned(), tool: Tool::this(), made_at, planned }
+    }
+
+    /// Reads one back. Unknown fields are passed over.
+    ///
+    /// # Errors
+    /// [`ReportError`], as of [`Report::from_json`](crate::Report::from_json).
+    pub fn from_json(text: &str) -> Result<Self, ReportError> {
+        read_planless(document(text, SCHEMA)?)
     }
 
     /// As JSON, indented, with a newline at its end.
@@ -112,11 +120,7 @@ fn moves(plan: &Plan) -> Section {
             cell::throughput(of.bandwidth),
             of.downtime_limit_s.map_or_else(|| cell::NONE.to_owned(), time),
             time(of.outage_s),
-            match of.strategy {
-                crate::model::planning::Strategy::PreCopy => "pre-copy",
-                crate::model::planning::Strategy::PostCopy => "post-copy",
-            }
-            .to_owned(),
+            of.strategy.name().to_owned(),
         ]
     };
     Section {

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{CellPrediction, FitReport};
-use crate::model::fit::{Fit, FitError, Moved, Parameter, Validation};
-use crate::model::strategies::{FeltBy, Forecast, Limits, Population, Scenario, Strategy};
+use super::availability::MeasuredOutages;
+use super::document::CellPrediction;
+use super::pilot::{FitReport, Pilot};
+use crate::model::fit::{Fit, FitError, Parameter, Recording};
+use crate::model::strategies::{FeltBy, Forecast, Limits, Population, Scenario};
+use crate::model::{ModelError, Strategy};
 
 impl CellPrediction {
     /// What these strategies would cost a machine that was recorded, and which is best under limits.
@@ -12,30 +15,27 @@ impl CellPrediction {
     /// known of the machine and the link. Of one that needs what is not known the reason is kept.
     ///
     /// # Errors
-    /// [`FitError`] if nothing can be predicted at all.
+    /// [`ModelError`] for a number that is out of its range.
     pub fn of_fit(
-        cell: BTreeMap<String, String>,
-        fit: &Fit,
-        validation: &Validation,
+        pilot: &Pilot<'_>,
         strategies: &[Strategy],
         limits: &Limits,
-    ) -> Result<Self, FitError> {
-        let scenario = scenario(fit);
-        let (mut forecasts, mut left_out) = (Vec::new(), Vec::new());
+    ) -> Result<Self, ModelError> {
+        let said = pilot.said.iter();
+        let fit = said
+            .fold(pilot.fit.clone(), |fit, (parameter, value)| fit.with_value(*parameter, *value));
+        let scenario = scenario(&fit);
+        let (mut forecasts, mut left_out) = (Vec::new(), BTreeMap::new());
         for strategy in strategies {
-            match forecast(fit, scenario.as_ref().ok(), *strategy) {
+            match forecast(&fit, scenario.as_ref().ok(), *strategy) {
                 Ok(forecast) => forecasts.push(forecast),
-                Err(error) => left_out.push((*strategy, error)),
+                Err(error) => drop(left_out.insert(*strategy, error.to_string())),
             }
         }
-        if let (true, Some((_, error))) = (forecasts.is_empty(), left_out.first()) {
-            return Err(error.clone());
-        }
-        let left_out = left_out.into_iter().map(|(strategy, e)| (strategy, e.to_string()));
         let mut prediction =
-            Self::of_forecasts(scenario.ok().as_ref(), &forecasts, left_out.collect(), limits)?;
-        prediction.cell = cell;
-        prediction.fit = Some(FitReport::new(fit, validation));
+            Self::of_forecasts(scenario.ok().as_ref(), &forecasts, left_out, limits)?;
+        prediction.cell = pilot.cell.clone();
+        prediction.fit = Some(FitReport::new(pilot));
         Ok(prediction)
     }
 }
@@ -52,10 +52,10 @@ fn scenario(fit: &Fit) -> Result<Scenario, FitError> {
         .with_limit_s(pre_copy.limit_s)
         .with_times_s(known(Parameter::PrepareS).unwrap_or(0.0), pre_copy.load_s)
         .with_settle_s(
-            settle_s(fit, Moved::PreCopy).unwrap_or(0.0),
-            settle_s(fit, Moved::PostCopy).unwrap_or(0.0),
+            settle_s(fit, Strategy::PreCopy).unwrap_or(0.0),
+            settle_s(fit, Strategy::PostCopy),
         );
-    for users in fit.users.iter().filter(|users| users.moved == Moved::PreCopy) {
+    for users in fit.users.iter().filter(|users| users.moved == Strategy::PreCopy) {
         for population in &users.populations {
             let named = Population::new(population.name.clone(), population.users(users.timeout_s));
             scenario = scenario.with_population(named);
@@ -65,7 +65,7 @@ fn scenario(fit: &Fit) -> Result<Scenario, FitError> {
 }
 
 /// From the resume until a service answers all of its users, in s.
-fn settle_s(fit: &Fit, moved: Moved) -> Option<f64> {
+fn settle_s(fit: &Fit, moved: Strategy) -> Option<f64> {
     let users = fit.users.iter().find(|users| users.moved == moved)?;
     let settles = users.populations.iter().filter_map(|of| Some(of.settle_s.as_ref()?.value));
     settles.max_by(f64::total_cmp)
@@ -76,28 +76,25 @@ fn forecast(
     scenario: Option<&Scenario>,
     strategy: Strategy,
 ) -> Result<Forecast, FitError> {
-    let moved = match strategy {
-        Strategy::StopAndCopy => Some(Moved::StopAndCopy),
-        Strategy::PreCopy => Some(Moved::PreCopy),
-        Strategy::PostCopy => Some(Moved::PostCopy),
-        Strategy::Hybrid => None,
+    let prediction = fit.predict(strategy)?;
+    let users = fit.users.iter().find(|users| users.moved == strategy);
+    // Of a strategy that was not recorded that of one whose machine resumes in the same way; else
+    // the least that there is.
+    let alike = match strategy {
+        Strategy::Hybrid => [Strategy::Hybrid, Strategy::PostCopy, Strategy::PreCopy],
+        Strategy::PostCopy => [Strategy::PostCopy, Strategy::Hybrid, Strategy::PreCopy],
+        _ => [strategy, Strategy::PreCopy, Strategy::StopAndCopy],
     };
-    let is_recorded = moved.is_some_and(|moved| fit.users.iter().any(|of| of.moved == moved));
-    let prediction = match moved {
-        Some(moved) => fit.predict(moved)?,
-        None => fit.hybrid()?.predict()?,
-    };
-    let settle_s = match (moved, strategy) {
-        (Some(moved), _) if is_recorded => settle_s(fit, moved),
-        (_, Strategy::Hybrid) => settle_s(fit, Moved::PostCopy),
-        _ => settle_s(fit, Moved::PreCopy),
-    };
+    let settle_s = alike.into_iter().find_map(|one| settle_s(fit, one));
     let outage_s = prediction.downtime_s + settle_s.unwrap_or(0.0);
     let mut forecast = Forecast::new(strategy, prediction, outage_s);
+    if strategy == Strategy::PreCopy {
+        forecast.converging_share = Some(fit.converging_share()?);
+    }
     if !forecast.prediction.converges {
         return Ok(forecast);
     }
-    match moved.and_then(|moved| fit.users.iter().find(|users| users.moved == moved)) {
+    match users {
         Some(users) => {
             for population in &users.populations {
                 let settle_s = population.settle_s.as_ref().map_or(0.0, |of| of.value);
@@ -116,4 +113,18 @@ fn forecast(
         }
     }
     Ok(forecast)
+}
+
+impl MeasuredOutages {
+    /// Those of the recordings of machines that were moved in one way: of each the longest of its
+    /// populations.
+    #[must_use]
+    pub fn of(moved: Strategy, recordings: &[Recording]) -> Self {
+        let longest = |one: &Recording| {
+            let felt = one.felt.as_ref()?;
+            felt.populations.iter().filter_map(|of| of.outage_s).max_by(f64::total_cmp)
+        };
+        let of_it = recordings.iter().filter(|one| one.moved == moved);
+        Self { strategy: moved.name().to_owned(), outages_s: of_it.filter_map(longest).collect() }
+    }
 }

@@ -42,8 +42,8 @@ pub struct PredictionInput {
     pub resume_s: f64,
     /// From then until the service answers, where all memory is at the target.
     pub settle_s: f64,
-    /// The same where memory follows: of post-copy and hybrid.
-    pub faulting_s: f64,
+    /// The same where memory follows: of post-copy and hybrid. `None`: it is not known.
+    pub faulting_s: Option<f64>,
     /// Its users.
     pub populations: Vec<PredictedPopulation>,
 }

@@ -4,9 +4,12 @@ use roxmltree::{Document, ParsingOptions};
 use serde_json::Value;
 
 use super::*;
-use crate::model::fit::{Fit, Moved, Recording, Validation};
+use crate::model::Strategy;
+use crate::model::availability::ModelFile;
+use crate::model::fit::{Fit, Parameter, Recording, Validation};
 use crate::model::migration::{Dirtying, Pattern};
-use crate::model::strategies::{Limits, Population, Scenario, Strategy};
+use crate::model::planning::Evacuation;
+use crate::model::strategies::{Limits, Population, Scenario};
 use crate::model::users::{Connections, Users};
 use crate::report::schema_tests::Schema;
 
@@ -61,18 +64,30 @@ fn recordings() -> Vec<Recording> {
         serde_json::from_value(cell["recordings"].clone()).unwrap()
     };
     let all: Vec<Recording> = cells.iter().flat_map(of_cell).collect();
-    let of = |moved: Moved| all.iter().filter(move |one| one.moved == moved).cloned();
-    of(Moved::PreCopy).take(2).chain(of(Moved::PostCopy).take(2)).collect()
+    let of = |moved: Strategy| all.iter().filter(move |one| one.moved == moved).cloned();
+    of(Strategy::PreCopy).take(2).chain(of(Strategy::PostCopy).take(2)).collect()
+}
+
+fn outages(recordings: &[Recording]) -> Vec<MeasuredOutages> {
+    [Strategy::PreCopy, Strategy::PostCopy]
+        .map(|moved| MeasuredOutages::of(moved, recordings))
+        .into()
 }
 
 fn fitted() -> PredictionReport {
     let recordings = recordings();
     let (fit, limits) = (Fit::of(&recordings), Limits::default());
     let validation = Validation::leave_one_out(&recordings);
-    let cell = [("memory".to_owned(), "512".to_owned())].into();
-    let of = CellPrediction::of_fit(cell, &fit, &validation, &Strategy::ALL, &limits).unwrap();
+    let pilot = Pilot {
+        cell: [("memory".to_owned(), "512".to_owned())].into(),
+        fit: &fit,
+        validation: &validation,
+        left_out: &[("trial 9".to_owned(), "it was helped".to_owned())],
+        said: [(Parameter::StopBandwidth, 1e9)].into(),
+    };
+    let of = CellPrediction::of_fit(&pilot, &Strategy::ALL, &limits).unwrap();
     let ageing = Ageing { ages_h: 720.0, fails_h: 168.0, repair_h: 65.0 / 60.0 };
-    let of = of.moved_every(24.0, Some(ageing)).unwrap();
+    let of = of.moved_every(24.0, Some(ageing), &outages(&recordings)).unwrap();
     PredictionReport::new(PredictionSource::recordings("pilot"), &limits).with(of)
 }
 
@@ -90,7 +105,8 @@ fn recordings_become_predictions() {
     let json = report.to_json_pretty().unwrap();
     assert_eq!(PredictionReport::from_json(&json).unwrap(), report);
     let text = render_prediction_text(&report);
-    for words in ["What the recordings tell", "Held against the recordings", "every 24 h", "pilot"]
+    for words in
+        ["What the recordings tell", "Held against the recordings", "every 24.00 h", "pilot"]
     {
         assert!(text.contains(words), "{words}: {text}");
     }
@@ -100,19 +116,19 @@ fn recordings_become_predictions() {
 #[test]
 fn what_cannot_be_told_is_left_out_with_the_reason() {
     let recordings: Vec<Recording> =
-        recordings().into_iter().filter(|one| one.moved == Moved::PostCopy).collect();
+        recordings().into_iter().filter(|one| one.moved == Strategy::PostCopy).collect();
     let fit = Fit::of(&recordings);
     let (validation, limits) = (Validation::default(), Limits::default());
-    let predict = |strategies: &[Strategy]| {
-        CellPrediction::of_fit([].into(), &fit, &validation, strategies, &limits)
-    };
-    let of = predict(&Strategy::ALL).unwrap();
+    let (cell, said) = ([].into(), [].into());
+    let pilot = Pilot { cell, fit: &fit, validation: &validation, left_out: &[], said };
+    let of = CellPrediction::of_fit(&pilot, &Strategy::ALL, &limits).unwrap();
     assert!(of.left_out["pre-copy"].contains("no recording of pre-copy"), "{:?}", of.left_out);
-    assert_eq!((of.input.is_none(), of.thresholds), (true, None));
+    assert!(of.input.is_none() && of.thresholds.is_none());
     let report = PredictionReport::new(PredictionSource::recordings("p"), &limits).with(of);
     assert!(render_prediction_text(&report).contains("nothing can be said of pre-copy"));
     assert!(!render_prediction_html(&report).contains("<svg"));
-    assert!(predict(&[Strategy::PreCopy]).is_err());
+    let none = CellPrediction::of_fit(&pilot, &[Strategy::PreCopy], &limits).unwrap();
+    assert!(none.strategies.is_empty() && none.best.is_none());
 }
 
 #[test]
@@ -142,12 +158,13 @@ fn what_does_not_converge_has_no_figures() {
     assert_eq!((pre_copy.total_s, pre_copy.downtime_s, pre_copy.sent_bytes), (None, None, None));
     assert!(pre_copy.users.is_empty() && pre_copy.rounds.len() == 100);
     // With what would help it converges.
-    let edges = report.predictions[0].thresholds.unwrap();
+    let edges = report.predictions[0].thresholds.clone().unwrap();
+    let value = |edge: &PredictedEdge| edge.value.unwrap();
     let scenario = scenario(300.0);
     let helped = [
-        scenario.over(edges.bandwidth_bytes_per_s.unwrap()),
-        scenario.dirtied_at(edges.dirty_bytes_per_s.unwrap()),
-        scenario.with_limit_s(edges.downtime_limit_s.unwrap()),
+        scenario.over(value(&edges.bandwidth_bytes_per_s)),
+        scenario.dirtied_at(value(&edges.dirty_bytes_per_s)),
+        scenario.with_limit_s(value(&edges.downtime_limit_s)),
     ];
     for helped in helped {
         let forecast = helped.forecast(Strategy::PreCopy).unwrap();
@@ -185,4 +202,84 @@ fn as_html() {
         assert_eq!(charts, if cfg!(feature = "charts") { 3 } else { 0 });
         assert!(!html.contains("src=") && !html.contains("NaN"), "{dirty}");
     }
+}
+
+/// What cannot be gone through is left out with the reason, and the others are predicted.
+#[test]
+fn too_many_calls_cost_one_strategy_its_prediction() {
+    let users = Users::new(20_000.0, Connections::Fresh).with_timeout_s(60.0);
+    let scenario = scenario(40.0).with_population(Population::new("crowd", users));
+    let of = CellPrediction::of(&scenario, &Strategy::ALL, &Limits::default());
+    // Not even without an outage: there it is an error.
+    assert!(of.unwrap_err().to_string().contains("1,000,000"));
+    let users = Users::new(40_000.0, Connections::Fresh).with_timeout_s(10.0);
+    let scenario = self::scenario(40.0).with_population(Population::new("crowd", users));
+    let of = CellPrediction::of(&scenario, &Strategy::ALL, &Limits::default()).unwrap();
+    let left_out: Vec<&str> = of.left_out.keys().map(String::as_str).collect();
+    assert_eq!(left_out, ["stop-and-copy"]);
+    assert_eq!(of.strategies.len(), 3);
+}
+
+/// A document from elsewhere can have any numbers: it is rendered, or refused.
+#[test]
+fn numbers_that_cannot_be_drawn_are_not() {
+    let good = serde_json::to_value(report(40.0, &Limits::default())).unwrap();
+    for key in ["bandwidth_bytes_per_s", "dirty_bytes_per_s", "memory_bytes", "first_ratio"] {
+        for number in [0.0, 1e-320, 1e308] {
+            let mut document = good.clone();
+            document["predictions"][0]["input"][key] = number.into();
+            let report = PredictionReport::from_json(&document.to_string()).unwrap();
+            let html = render_prediction_html(&report);
+            assert!(!html.contains("NaN"), "{key} {number}");
+        }
+    }
+}
+
+/// Two hosts, of which one is emptied: with a plan, without any, and with one that breaks a limit.
+#[test]
+fn planned_moves_are_of_the_schema() {
+    let schema = Schema::read("evacuation.schema.json");
+    let of = |limits: &str, apart: &str| {
+        let text = format!(
+            "limits = {{ {limits} }}\n\
+             [[host]]\nname = \"a\"\nlink = \"10Gbit/s\"\nempty = true\n\
+             [[host]]\nname = \"b\"\nlink = \"10Gbit/s\"\nmemory = \"64GiB\"\n\
+             [[machine]]\nname = \"web\"\nhost = \"a\"\nmemory = \"4GiB\"\n\
+             dirty = \"20MiB/s\"\ncount = 3\n{apart}"
+        );
+        let evacuation = Evacuation::parse(&text, "move.toml".as_ref()).unwrap();
+        EvacuationReport::new(evacuation.plan().unwrap())
+    };
+    let all = [
+        (of("outage = \"1s\"", ""), "found"),
+        (of("outage = \"1s\", total = \"1s\"", ""), "impossible"),
+        (of("outage = \"1s\"", "apart_from = [\"web\"]"), "impossible"),
+    ];
+    for (report, kind) in all {
+        let document = serde_json::to_value(&report).unwrap();
+        assert_eq!(document["planned"]["outcome"]["kind"], kind);
+        schema.validate(&document);
+        schema.strict().validate(&document);
+        let again = EvacuationReport::from_json(&report.to_json_pretty().unwrap()).unwrap();
+        assert_eq!(render_evacuation_text(&again), render_evacuation_text(&report));
+        assert_eq!(again, report);
+    }
+}
+
+#[test]
+fn availabilities_are_of_the_schema() {
+    let schema = Schema::read("availability.schema.json");
+    let net = "[net]\nup = \"disks > 0\"\nplaces = { disks = 2, broken = 0 }\n\
+               rewards = { spares = \"disks - 1\" }\n\
+               [[net.timed]]\nname = \"fails\"\ntakes = { disks = 1 }\n\
+               gives = { broken = 1 }\nmean = \"1000h\"\n\
+               [[net.timed]]\nname = \"replaced\"\ntakes = { broken = 1 }\n\
+               gives = { disks = 1 }\nmean = 10\n";
+    let model = ModelFile::parse(net, "net.toml".as_ref()).unwrap();
+    let report = AvailabilityReport::of(&model, "net.toml").unwrap();
+    let document = serde_json::to_value(&report).unwrap();
+    schema.validate(&document);
+    schema.strict().validate(&document);
+    let again = AvailabilityReport::from_json(&report.to_json_pretty().unwrap()).unwrap();
+    assert_eq!(again, report);
 }

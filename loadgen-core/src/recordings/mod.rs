@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use crate::event::EventReport;
 use crate::experiment::{ExperimentError, Summary};
-use crate::model::fit::{Moved, Progress, RecordedPopulation, RecordedUsers, Recording};
+use crate::model::Strategy;
+use crate::model::fit::{Progress, RecordedPopulation, RecordedUsers, Recording};
 use crate::record::Population;
 use crate::report::span::Span;
-use crate::report::{Migration, OutageReport, Report, ReportError};
-use crate::vm::Strategy;
+use crate::report::{Migration, OutageReport, Report, ReportError, VerdictStatus};
+use crate::vm::{self, Ending};
 
 /// Why there is no recording.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,18 @@ pub enum RecordingError {
         /// How many.
         machines: usize,
     },
+    /// Trials of which nobody knows which are meant.
+    #[error(
+        "'{}' has trials of {cells} kinds, each with a downtime of its own: give an experiment of one, or \
+         write the mean",
+        directory.display()
+    )]
+    SeveralCells {
+        /// The directory.
+        directory: PathBuf,
+        /// How many kinds.
+        cells: usize,
+    },
     /// No trial tells how long its machine stood still.
     #[error(
         "no trial in '{}' that counts has a downtime by events: its trigger must tell stop and resume",
@@ -60,6 +73,14 @@ pub enum RecordingError {
     NoDowntime {
         /// The directory.
         directory: PathBuf,
+    },
+    /// What it says of a migration is not what a model is of.
+    #[error("'{name}' is no recording: {reason}")]
+    Unfit {
+        /// The report.
+        name: String,
+        /// Why not.
+        reason: String,
     },
     /// An experiment cannot be read.
     #[error(transparent)]
@@ -90,16 +111,18 @@ pub struct RecordedCell {
     pub factors: BTreeMap<String, String>,
     /// The trials that count, in the order of time.
     pub recordings: Vec<Recording>,
+    /// Trials that count and are no recordings, and why not.
+    pub left_out: Vec<(String, String)>,
 }
 
 /// The recordings of an experiment, finished or at work, by cell. Trials that do not count
 /// (failed, invalid, warm-up) are left out; so are cells without any that does.
 ///
 /// # Errors
-/// [`RecordingError`] if it is no directory of an experiment, or one of its reports is no recording.
+/// [`RecordingError`] if it is no directory of an experiment, or one of its reports cannot be read.
 pub fn recorded_cells(directory: &Path) -> Result<Vec<RecordedCell>, RecordingError> {
     let summary = Summary::read(directory)?;
-    let mut cells: BTreeMap<BTreeMap<String, String>, Vec<Recording>> = BTreeMap::new();
+    let mut cells: BTreeMap<BTreeMap<String, String>, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for trial in summary.trials.iter().filter(|trial| trial.counts()) {
         let Some(kept) = &trial.report else { continue };
         let path = directory.join(kept);
@@ -107,10 +130,14 @@ pub fn recorded_cells(directory: &Path) -> Result<Vec<RecordedCell>, RecordingEr
             .map_err(|cause| RecordingError::Io { path: path.clone(), cause })?;
         let report = Report::from_json(&text)
             .map_err(|cause| RecordingError::Report { path: path.clone(), cause })?;
-        let recording = recording(&format!("trial {}", trial.index), &report)?;
-        cells.entry(trial.cell.clone()).or_default().push(recording);
+        let name = format!("trial {}", trial.index);
+        let cell = cells.entry(trial.cell.clone()).or_default();
+        match recording(&name, &report) {
+            Ok(recording) => cell.0.push(recording),
+            Err(error) => cell.1.push((name, error.to_string())),
+        }
     }
-    let cell = |(factors, recordings)| RecordedCell { factors, recordings };
+    let cell = |(factors, (recordings, left_out))| RecordedCell { factors, recordings, left_out };
     Ok(cells.into_iter().map(cell).collect())
 }
 
@@ -126,10 +153,13 @@ pub fn recording(name: &str, report: &Report) -> Result<Recording, RecordingErro
         let machines = migration.machines.len();
         return Err(RecordingError::SeveralMachines { name: own(), machines });
     }
+    if let Some(reason) = unfit(report, migration) {
+        return Err(RecordingError::Unfit { name: own(), reason });
+    }
     let moved = match migration.strategy {
-        Some(Strategy::PreCopy) => Moved::PreCopy,
-        Some(Strategy::PostCopy) => Moved::PostCopy,
-        Some(Strategy::StopAndCopy) => Moved::StopAndCopy,
+        Some(vm::Strategy::PreCopy) => Strategy::PreCopy,
+        Some(vm::Strategy::PostCopy) => Strategy::PostCopy,
+        Some(vm::Strategy::StopAndCopy) => Strategy::StopAndCopy,
         None => return Err(RecordingError::NoStrategy { name: own() }),
     };
     let events = Events { all: &report.events };
@@ -149,19 +179,42 @@ pub fn recording(name: &str, report: &Report) -> Result<Recording, RecordingErro
     recording.end_s = total.trigger.or(total.hypervisor).map(|ms| ms / 1e3);
     recording.sent = migration.transferred_bytes.map(|bytes| bytes as f64);
     match moved {
-        Moved::PreCopy => recording.sent_in_stop = totals.sent_in_stop,
-        Moved::PostCopy => {
+        Strategy::PreCopy => recording.sent_in_stop = totals.sent_in_stop,
+        Strategy::PostCopy => {
             // Where it is not told, from the last word before the stop on.
             let before =
                 || recording.progress.iter().rev().find(|p| Some(p.at_s) < recording.stop_s);
             let rest = || Some(recording.sent? - before()?.sent);
             recording.sent_after = totals.sent_after.or_else(rest);
         }
-        Moved::StopAndCopy => {}
+        Strategy::StopAndCopy | Strategy::Hybrid => {}
+    }
+    // All of the memory was sent once before the machine was stopped.
+    if moved == Strategy::PostCopy && recording.looks_before_the_stop() > 1 {
+        recording.moved = Strategy::Hybrid;
     }
     recording.felt = felt(report, migration, begin, recording.resume_s);
     Ok(recording)
 }
+
+/// Why a report tells nothing that models are of.
+fn unfit(report: &Report, migration: &Migration) -> Option<String> {
+    if migration.ending != Some(Ending::Completed) {
+        return Some("its migration did not complete".to_owned());
+    }
+    if report.verdict.status == VerdictStatus::Invalid {
+        let why = report.verdict.reasons.first().map_or("", String::as_str);
+        return Some(format!("its figures are not valid: {why}"));
+    }
+    let on = migration.details.get("capabilities").and_then(Value::as_array);
+    let on = on.into_iter().flatten().filter_map(Value::as_str);
+    let helps: Vec<&str> = on.filter(|name| HELPS.contains(name)).collect();
+    (!helps.is_empty())
+        .then(|| format!("it was helped by {}, of which there is no model", helps.join(" and ")))
+}
+
+/// Capabilities of QEMU that change how memory is sent.
+const HELPS: [&str; 5] = ["auto-converge", "xbzrle", "multifd", "compress", "zero-blocks"];
 
 /// The events of a report.
 struct Events<'a> {
@@ -253,7 +306,11 @@ fn felt(
             usual_s,
             // As the reports' band.
             late_beyond_s: (2.0 * p95).max(p95 + 0.001),
-            outage_s: outage.and_then(OutageReport::headline).map(|ms| ms / 1e3),
+            // One that the end of the load cut was longer than anyone knows.
+            outage_s: outage
+                .filter(|outage| !outage.headline_is_lower_bound())
+                .and_then(OutageReport::headline)
+                .map(|ms| ms / 1e3),
         };
         (rate_per_s > 0.0).then_some(recorded)
     };
@@ -271,13 +328,18 @@ fn felt(
     (!felt.populations.is_empty()).then_some(felt)
 }
 
-/// The mean downtime of the trials of an experiment that count, in s, of all of its cells: what
+/// The mean downtime of the trials of an experiment of one cell that count, in s: what
 /// [`ModelFile`](crate::model::availability::ModelFile) has for `from_trials`.
 ///
 /// # Errors
-/// [`RecordingError::Experiment`], or [`RecordingError::NoDowntime`] if no trial has one.
+/// [`RecordingError::Experiment`], [`RecordingError::SeveralCells`], or
+/// [`RecordingError::NoDowntime`] if no trial has one.
 pub fn mean_downtime_s(directory: &Path) -> Result<f64, RecordingError> {
     let summary = Summary::read(directory)?;
+    if summary.cells.len() > 1 {
+        let (directory, cells) = (directory.to_owned(), summary.cells.len());
+        return Err(RecordingError::SeveralCells { directory, cells });
+    }
     let counting = summary.trials.iter().filter(|trial| trial.counts());
     let downtimes: Vec<f64> =
         counting.filter_map(|trial| trial.figures.get("downtime_events_ms")).collect();

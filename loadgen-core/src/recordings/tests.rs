@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::*;
-use crate::model::fit::{Fit, Moved, Parameter};
+use crate::model::fit::{Fit, Parameter};
 use crate::report::{Report, sample};
 
 #[test]
 fn a_report_of_pre_copy_is_a_recording_of_it() {
     let report = sample::pre_copy();
     let recording = recording("a report", &report).unwrap();
-    assert_eq!((recording.name.as_str(), recording.moved), ("a report", Moved::PreCopy));
+    assert_eq!((recording.name.as_str(), recording.moved), ("a report", Strategy::PreCopy));
     let migration = report.migration.as_ref().unwrap();
     let at = |name: &str| report.events.iter().find(|e| e.name == name).map(|e| e.at_s);
     let begin = at("accepted").or(at("fired")).unwrap();
@@ -38,7 +38,7 @@ fn the_report_of_the_example_is_fitted() {
     let mib = f64::from(1 << 20);
     assert!((fit.value(Parameter::Memory).unwrap() / mib - 369.0).abs() < 8.0, "{fit:#?}");
     assert!((fit.value(Parameter::Bandwidth).unwrap() / mib - 32.0).abs() < 0.5, "{fit:#?}");
-    let prediction = fit.predict(Moved::PreCopy).unwrap();
+    let prediction = fit.predict(Strategy::PreCopy).unwrap();
     let (total_s, downtime_s) = (recording.end_s.unwrap(), recording.downtime_s().unwrap());
     assert!((prediction.total_s - total_s).abs() < 0.05 * total_s, "{prediction:?}");
     assert!((prediction.downtime_s - downtime_s).abs() < 0.005, "{prediction:?}");

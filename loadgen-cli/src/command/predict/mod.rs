@@ -4,12 +4,14 @@ mod files;
 mod options;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use loadgen_core::migration::look::LookSpec;
-use loadgen_core::model::strategies::Strategy;
+use loadgen_core::model::Strategy;
+use loadgen_core::model::fit::{Fit, Parameter};
 use loadgen_core::prediction::{
-    CellPrediction, PredictionReport, PredictionSource, render_prediction_html,
+    CellPrediction, Pilot, PredictionReport, PredictionSource, render_prediction_html,
     render_prediction_text,
 };
 
@@ -44,13 +46,12 @@ pub(crate) struct Args {
     /// the limits
     ///
     /// examples/evacuation/evacuate.toml is one; docs/models.md has all keys.
-    #[arg(long, value_name = "FILE", help_heading = "Source", exclusive = false,
-          conflicts_with_all = ["fit", "live", "memory", "dirty", "bandwidth", "strategy", "html"])]
+    #[arg(long, value_name = "FILE", help_heading = "Source", conflicts_with_all = ["fit", "live"])]
     plan: Option<PathBuf>,
 
     /// Compute the availability of the chain or net in FILE, in TOML
     #[arg(long, value_name = "FILE", help_heading = "Source",
-          conflicts_with_all = ["fit", "live", "plan", "memory", "dirty", "bandwidth", "strategy", "html"])]
+          conflicts_with_all = ["fit", "live", "plan"])]
     availability: Option<PathBuf>,
 
     /// Of --availability: write the chain for another program: prism (PRISM and Storm read it)
@@ -86,32 +87,6 @@ pub(crate) struct Args {
     output: OutputOptions,
 }
 
-/// What stands beside every source.
-const EVERYWHERE: [&str; 3] = ["format", "output", "quiet"];
-
-/// What stands beside recordings: limits, how it is moved, and what if?
-const BESIDE_FIT: [&str; 19] = [
-    "html",
-    "strategy",
-    "max-downtime",
-    "max-outage",
-    "max-total",
-    "max-sent",
-    "max-lost",
-    "max-late",
-    "every",
-    "ages",
-    "fails",
-    "repair",
-    "memory",
-    "dirty",
-    "working-set",
-    "base-set",
-    "bandwidth",
-    "stop-bandwidth",
-    "push-bandwidth",
-];
-
 const AFTER: &str = "\
 A prediction is as good as its numbers. Pre-copy is modelled as QEMU does it, in slots of 100 ms;
 formulas, sources and what they were held against are in docs/models.md.
@@ -127,6 +102,14 @@ Examples:
   loadgen predict --live qmp:/run/vm.sock --rate 100
   loadgen predict --plan evacuate.toml
   loadgen predict --availability machine.toml --export prism -o machine.prism";
+
+/// What each source takes beside it; the rest is said by the source itself, or has no meaning.
+const EVERYWHERE: [&str; 4] = ["format", "output", "quiet", "html"];
+const LIMITS: [&str; 7] =
+    ["strategy", "max-downtime", "max-outage", "max-total", "max-sent", "max-lost", "max-late"];
+const AGEING: [&str; 4] = ["every", "ages", "fails", "repair"];
+const WHAT_IF: [&str; 7] =
+    ["memory", "dirty", "working-set", "base-set", "bandwidth", "stop-bandwidth", "push-bandwidth"];
 
 pub(crate) fn main(args: &Args, given: &Given) -> Result<Exit, Failure> {
     args.check(given)?;
@@ -157,7 +140,12 @@ pub(crate) fn main(args: &Args, given: &Given) -> Result<Exit, Failure> {
     let delivered = Place(place).write(&text, json)?;
     let held = report.predictions.iter().all(|prediction| prediction.best.is_some());
     if !held {
-        warning("no strategy holds the limits");
+        warning(
+            match report.predictions.iter().flat_map(|of| &of.strategies).any(|of| of.converges) {
+                true => "no strategy holds the limits",
+                false => "no strategy converges",
+            },
+        );
     }
     Ok(match (delivered, held) {
         (Exit::Done, false) => Exit::Breached,
@@ -168,20 +156,23 @@ pub(crate) fn main(args: &Args, given: &Given) -> Result<Exit, Failure> {
 impl Args {
     /// Refuses what would be ignored.
     fn check(&self, given: &Given) -> Result<(), Failure> {
-        let (source, why, beside): (_, _, &[&str]) = if self.plan.is_some() {
-            ("plan", "the file has machines, links and limits", &[])
+        let (source, why, allowed) = if self.plan.is_some() {
+            ("plan", "the file has machines, links and limits", [&[][..]; 3])
         } else if self.availability.is_some() {
-            ("availability", "the file has the model", &["export"])
+            ("availability", "the file has all", [&["export"][..], &[], &[]])
         } else if self.fit.is_some() {
-            ("fit", "the recordings tell it", &BESIDE_FIT)
+            ("fit", "the recordings tell it", [&LIMITS[..], &AGEING, &WHAT_IF])
         } else {
             return self.users.check(&self.limits);
         };
-        let allowed = [beside, &EVERYWHERE[..], &[source][..]].concat();
-        match given.other_than(&allowed).first() {
-            Some(ignored) => {
-                let reason = format!("{ignored} has no meaning with --{source}: {why}");
-                Err(Failure::usage(reason))
+        let mut allowed = allowed.concat();
+        allowed.extend(EVERYWHERE);
+        allowed.push(source);
+        let ignored = given.other_than(&allowed);
+        let is_html = args_html(source, given);
+        match ignored.first().map(String::as_str).or(is_html) {
+            Some(first) => {
+                Err(Failure::usage(format!("{first} has no meaning with --{source}: {why}")))
             }
             None => Ok(()),
         }
@@ -193,12 +184,33 @@ impl Args {
         if let Some(path) = &self.fit {
             let source = PredictionSource::recordings(path.display().to_string());
             let mut report = PredictionReport::new(source, &limits);
-            for recorded in sources::recorded(path)? {
+            let machines = sources::recorded(path)?;
+            let trials: usize = machines.iter().map(|machine| machine.recordings.len()).sum();
+            if !self.output.quiet {
+                note(&format!("fitting {trials} recordings, each by itself and by the others"));
+            }
+            let said = self.machine.said().into_iter().chain(self.link.said());
+            let said: BTreeMap<Parameter, f64> = said.collect();
+            for recorded in machines {
                 let (fit, validation) = recorded.fit();
-                let fit = self.machine.what_if(self.link.what_if(fit));
-                let of = recorded.cell;
-                let of = CellPrediction::of_fit(of, &fit, &validation, strategies, &limits);
-                report = report.with(self.moved.apply(of.map_err(Failure::usage)?)?);
+                let pilot = Pilot {
+                    fit: &fit,
+                    validation: &validation,
+                    left_out: &recorded.left_out,
+                    said: known(&fit, &said),
+                    cell: recorded.cell.clone(),
+                };
+                let of = CellPrediction::of_fit(&pilot, strategies, &limits);
+                let of = of.map_err(Failure::usage)?;
+                report = report.with(self.moved.apply(of, &recorded.outages())?);
+            }
+            if report.predictions.iter().all(|of| of.strategies.is_empty()) {
+                let why = report.predictions.iter().flat_map(|of| of.left_out.values()).next();
+                let why = why.map_or("it holds no recording", String::as_str);
+                let path = path.display();
+                return Err(Failure::usage(format!(
+                    "'{path}' is not enough to predict from: {why}"
+                )));
             }
             return Ok(report);
         }
@@ -208,10 +220,25 @@ impl Args {
         let scenario = self.link.apply(scenario, live.as_ref());
         let scenario = self.users.apply(self.times.apply(scenario))?;
         let source = match live {
-            Some(live) => PredictionSource::machine(live.name),
+            Some(live) => PredictionSource::machine(live.name, live.said),
             None => PredictionSource::numbers(),
         };
         let of = CellPrediction::of(&scenario, strategies, &limits).map_err(Failure::usage)?;
-        Ok(PredictionReport::new(source, &limits).with(self.moved.apply(of)?))
+        Ok(PredictionReport::new(source, &limits).with(self.moved.apply(of, &[])?))
     }
+}
+
+/// A page is of predictions alone.
+fn args_html(source: &str, given: &Given) -> Option<&'static str> {
+    (["plan", "availability"].contains(&source) && given.has("html")).then_some("--html")
+}
+
+/// Of what is said that which is a parameter of this machine: what a strategy sent, or how fast,
+/// only where it was recorded.
+fn known(fit: &Fit, said: &BTreeMap<Parameter, f64>) -> BTreeMap<Parameter, f64> {
+    let of_one = [Parameter::PushedMemory, Parameter::CopiedMemory, Parameter::CopyBandwidth];
+    let is_known =
+        |parameter: &Parameter| !of_one.contains(parameter) || fit.known.contains_key(parameter);
+    let said = said.iter().filter(|(parameter, _)| is_known(parameter));
+    said.map(|(parameter, value)| (*parameter, *value)).collect()
 }

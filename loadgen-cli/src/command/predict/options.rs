@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use loadgen_core::model::fit::{Fit, Parameter};
+use loadgen_core::model::fit::Parameter;
 use loadgen_core::model::migration::{Dirtying, Pattern};
 use loadgen_core::model::strategies::{Limits, Population, Scenario};
 use loadgen_core::model::users::{Connections, Users};
-use loadgen_core::prediction::{Ageing, CellPrediction};
-use loadgen_core::units::{parse_byte_rate, parse_bytes, parse_duration, parse_rate};
+use loadgen_core::prediction::{Ageing, CellPrediction, MeasuredOutages};
+use loadgen_core::units::{format_rate, parse_byte_rate, parse_bytes, parse_duration, parse_rate};
 
 use super::sources::Live;
 use crate::exit::Failure;
@@ -56,10 +56,10 @@ pub(super) struct LinkOptions {
     #[arg(long, value_name = "RATE", value_parser = parse_byte_rate)]
     bandwidth: Option<f64>,
 
-    /// The same while it stands still [default: that of --bandwidth]
+    /// The same while it stands still for what is left [default: that of --bandwidth]
     ///
     /// Managers whose limit holds for running machines alone, as QEMU's max-bandwidth does, send
-    /// faster then.
+    /// faster then. Stop-and-copy is sent at --bandwidth from the begin on: so QEMU does it.
     #[arg(long, value_name = "RATE", value_parser = parse_byte_rate)]
     stop_bandwidth: Option<f64>,
 
@@ -68,7 +68,7 @@ pub(super) struct LinkOptions {
     push_bandwidth: Option<f64>,
 
     /// Part of the memory that goes over the wire, in the first pass and in later ones: 60%, or
-    /// 100%,30%
+    /// 100%,30%; of pre-copy, and the first of stop-and-copy
     #[arg(long, value_name = "SHARE[,SHARE]", value_parser = parse_ratios)]
     compression: Option<Ratios>,
 
@@ -93,7 +93,8 @@ pub(super) struct TimeOptions {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     settle: Option<Duration>,
 
-    /// The same where memory follows the machine: of post-copy and hybrid [default: that of --settle]
+    /// The same where memory follows the machine: of post-copy and hybrid; without it their outage is
+    /// the least that it can be
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     faulting: Option<Duration>,
 }
@@ -211,18 +212,19 @@ fn parse_ratios(text: &str) -> Result<Ratios, String> {
 }
 
 impl MachineOptions {
-    /// Recordings of a machine, with what is said otherwise here.
-    pub(super) fn what_if(&self, fit: Fit) -> Fit {
+    /// What is said beside recordings.
+    pub(super) fn said(&self) -> Vec<(Parameter, f64)> {
         let bytes = |size: Option<u64>| size.map(|size| size as f64);
-        let said = [
+        // No set can be larger than the memory.
+        let set = self.working_set.map(|set| set.min(self.memory.unwrap_or(u64::MAX)));
+        said([
             (Parameter::Memory, bytes(self.memory)),
             (Parameter::PushedMemory, bytes(self.memory)),
             (Parameter::CopiedMemory, bytes(self.memory)),
             (Parameter::DirtyRate, self.dirty),
-            (Parameter::WorkingSet, bytes(self.working_set)),
+            (Parameter::WorkingSet, bytes(set)),
             (Parameter::Base, bytes(self.base_set)),
-        ];
-        with_said(fit, &said)
+        ])
     }
 
     /// The machine over a link.
@@ -268,29 +270,27 @@ impl MachineOptions {
     }
 }
 
-/// What is said here goes before what was recorded.
-fn with_said(fit: Fit, said: &[(Parameter, Option<f64>)]) -> Fit {
-    let said = said.iter().filter_map(|(parameter, value)| Some((*parameter, (*value)?)));
-    said.fold(fit, |fit, (parameter, value)| fit.with_value(parameter, value))
+fn said<const N: usize>(all: [(Parameter, Option<f64>); N]) -> Vec<(Parameter, f64)> {
+    all.into_iter().filter_map(|(parameter, value)| Some((parameter, value?))).collect()
 }
 
 impl LinkOptions {
-    /// Recordings over a link, with what is said otherwise here.
-    pub(super) fn what_if(&self, fit: Fit) -> Fit {
-        let said = [
+    /// What is said beside recordings: another link is another one all the time.
+    pub(super) fn said(&self) -> Vec<(Parameter, f64)> {
+        said([
             (Parameter::Bandwidth, self.bandwidth),
             (Parameter::CopyBandwidth, self.bandwidth),
-            (Parameter::StopBandwidth, self.stop_bandwidth),
-            (Parameter::PushBandwidth, self.push_bandwidth),
-        ];
-        with_said(fit, &said)
+            (Parameter::StopBandwidth, self.stop_bandwidth.or(self.bandwidth)),
+            (Parameter::PushBandwidth, self.push_bandwidth.or(self.bandwidth)),
+        ])
     }
 
     pub(super) fn apply(&self, scenario: Scenario, live: Option<&Live>) -> Scenario {
         let limit_s = self.downtime_limit.map(|limit| limit.as_secs_f64());
         let limit_s = limit_s.or_else(|| live?.limit_s).unwrap_or(DOWNTIME_LIMIT_S);
         let stop = self.stop_bandwidth.unwrap_or(scenario.stop_bandwidth);
-        let push = self.push_bandwidth.unwrap_or(scenario.push_bandwidth);
+        let push = self.push_bandwidth.or_else(|| live?.push_bandwidth);
+        let push = push.unwrap_or(scenario.push_bandwidth);
         let scenario = scenario.with_bandwidths(stop, push).with_limit_s(limit_s);
         match self.compression {
             Some(Ratios(first, later)) => scenario.with_ratios(first, later),
@@ -304,16 +304,16 @@ impl TimeOptions {
         let s = |time: Option<Duration>, default: f64| time.map_or(default, |t| t.as_secs_f64());
         let (prepare, resume) = (s(self.prepare, 0.0), s(self.resume, RESUME_S));
         let settle = s(self.settle, 0.0);
-        let faulting = s(self.faulting, settle);
+        let faulting = self.faulting.map(|time| time.as_secs_f64());
         scenario.with_times_s(prepare, resume).with_settle_s(settle, faulting)
     }
 }
 
 impl UserOptions {
-    /// Refuses what says something of users that are not there.
+    /// Refuses what says something of users that are not there, and users that nobody can serve.
     pub(super) fn check(&self, limits: &LimitOptions) -> Result<(), Failure> {
-        let rates = [self.rate, self.probe_rate];
-        let are_there = rates.into_iter().flatten().any(|rate| rate > 0.0);
+        let rates = [self.rate, self.probe_rate].into_iter().flatten();
+        let rate: f64 = rates.sum();
         let of_users = [
             ("--timeout", self.timeout.is_some()),
             ("--response-time", self.response_time.is_some()),
@@ -323,13 +323,23 @@ impl UserOptions {
             ("--max-lost", limits.max_lost.is_some()),
             ("--max-late", limits.max_late.is_some()),
         ];
-        match of_users.into_iter().find(|(_, is_given)| *is_given && !are_there) {
-            Some((name, _)) => Err(Failure::usage(format!(
+        if rate == 0.0
+            && let Some((name, _)) = of_users.into_iter().find(|(_, is_given)| *is_given)
+        {
+            return Err(Failure::usage(format!(
                 "{name} is about users, and there are none: say how they call with --rate or \
                  --probe-rate"
-            ))),
-            None => Ok(()),
+            )));
         }
+        if let Some(capacity) = self.capacity.filter(|capacity| *capacity <= rate) {
+            return Err(Failure::usage(format!(
+                "a service that answers {} cannot keep up with {} even without a migration: lower \
+                 the rates, or raise --capacity",
+                format_rate(capacity),
+                format_rate(rate)
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn apply(&self, scenario: Scenario) -> Result<Scenario, Failure> {
@@ -387,7 +397,12 @@ impl LimitOptions {
 }
 
 impl AvailabilityOptions {
-    pub(super) fn apply(&self, prediction: CellPrediction) -> Result<CellPrediction, Failure> {
+    /// `trials` are the outages that recordings had.
+    pub(super) fn apply(
+        &self,
+        prediction: CellPrediction,
+        trials: &[MeasuredOutages],
+    ) -> Result<CellPrediction, Failure> {
         let Some(every) = self.every else { return Ok(prediction) };
         let h = |time: Duration| time.as_secs_f64() / 3600.0;
         let ageing = match (self.ages, self.fails, self.repair) {
@@ -396,6 +411,9 @@ impl AvailabilityOptions {
             }
             _ => None,
         };
-        prediction.moved_every(h(every), ageing).map_err(Failure::usage)
+        if every.is_zero() {
+            return Err(Failure::usage("--every 0s: it cannot be moved all the time"));
+        }
+        prediction.moved_every(h(every), ageing, trials).map_err(Failure::usage)
     }
 }

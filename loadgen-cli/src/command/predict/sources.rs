@@ -7,23 +7,28 @@ use std::path::Path;
 use loadgen_core::Report;
 use loadgen_core::experiment::is_experiment;
 use loadgen_core::migration::look::{self, LookSpec};
-use loadgen_core::model::fit::{Fit, Known, Parameter, Recording, Validation};
+use loadgen_core::model::Strategy;
+use loadgen_core::model::fit::{Fit, Recording, Validation};
 use loadgen_core::model::migration::Dirtying;
+use loadgen_core::prediction::MeasuredOutages;
 use loadgen_core::recordings::{recorded_cells, recording};
 use loadgen_core::report::reports_in;
 use loadgen_core::units::{format_byte_rate, format_bytes};
 
 use super::super::{parsed, read};
 use crate::exit::Failure;
-use crate::messages::{note, warning};
+use crate::messages::note;
 
 /// The factor of an experiment that is no part of what a machine is.
 const STRATEGY: &str = "strategy";
 
 /// Recordings of one machine under one load: those of all strategies.
+#[derive(Default)]
 pub(super) struct Recorded {
     pub(super) cell: BTreeMap<String, String>,
     pub(super) recordings: Vec<Recording>,
+    /// Trials that are no recordings, and why not.
+    pub(super) left_out: Vec<(String, String)>,
 }
 
 impl Recorded {
@@ -31,27 +36,34 @@ impl Recorded {
     pub(super) fn fit(&self) -> (Fit, Validation) {
         (Fit::of(&self.recordings), Validation::leave_one_out(&self.recordings))
     }
+
+    /// What their users felt.
+    pub(super) fn outages(&self) -> Vec<MeasuredOutages> {
+        let strategies = [Strategy::StopAndCopy, Strategy::PreCopy, Strategy::PostCopy];
+        strategies.map(|moved| MeasuredOutages::of(moved, &self.recordings)).into()
+    }
 }
 
 /// The recordings of an experiment, a directory with reports, or a report.
 pub(super) fn recorded(path: &Path) -> Result<Vec<Recorded>, Failure> {
     if is_experiment(path) {
-        let mut machines: BTreeMap<BTreeMap<String, String>, Vec<Recording>> = BTreeMap::new();
+        let mut machines: BTreeMap<BTreeMap<String, String>, Recorded> = BTreeMap::new();
         for mut cell in recorded_cells(path).map_err(Failure::usage)? {
             let strategy = cell.factors.remove(STRATEGY).unwrap_or_default();
-            // What helps a strategy changes how memory is sent, and a hybrid is told as post-copy.
-            if strategy.contains('+') || strategy == "hybrid" {
-                let trials = cell.recordings.len();
-                warning(&format!(
-                    "left out: {trials} trials by {strategy}, to which no model is fitted"
-                ));
-                continue;
+            let machine = machines.entry(cell.factors.clone()).or_default();
+            machine.cell = cell.factors;
+            machine.left_out.extend(cell.left_out);
+            // What helps a strategy changes how memory is sent.
+            match strategy.contains('+') {
+                true => machine.left_out.extend(
+                    cell.recordings
+                        .into_iter()
+                        .map(|one| (one.name, format!("there is no model of {strategy}"))),
+                ),
+                false => machine.recordings.extend(cell.recordings),
             }
-            machines.entry(cell.factors).or_default().extend(cell.recordings);
         }
-        let machines = machines.into_iter();
-        let machines: Vec<Recorded> =
-            machines.map(|(cell, recordings)| Recorded { cell, recordings }).collect();
+        let machines: Vec<Recorded> = machines.into_values().collect();
         if machines.is_empty() {
             let path = path.display();
             return Err(Failure::usage(format!("no trial in '{path}' counts: nothing to fit to")));
@@ -68,7 +80,18 @@ pub(super) fn recorded(path: &Path) -> Result<Vec<Recorded>, Failure> {
         recording(&path.display().to_string(), &report).map_err(Failure::usage)
     };
     let recordings = paths.iter().map(one).collect::<Result<Vec<_>, _>>()?;
-    Ok(vec![Recorded { cell: BTreeMap::new(), recordings }])
+    let mut memories: Vec<f64> = recordings.iter().filter_map(|one| one.machine_memory).collect();
+    memories.sort_by(f64::total_cmp);
+    memories.dedup();
+    if let [least, .., most] = memories[..] {
+        return Err(Failure::usage(format!(
+            "'{}' holds reports of machines of {} to {}: a fit is of one machine; give those of one",
+            path.display(),
+            format_bytes(least as u64),
+            format_bytes(most as u64)
+        )));
+    }
+    Ok(vec![Recorded { recordings, ..Recorded::default() }])
 }
 
 /// What a running machine says of itself.
@@ -78,7 +101,10 @@ pub(super) struct Live {
     pub(super) memory: Option<f64>,
     pub(super) dirtying: Dirtying,
     pub(super) bandwidth: Option<f64>,
+    pub(super) push_bandwidth: Option<f64>,
     pub(super) limit_s: Option<f64>,
+    /// All that it said.
+    pub(super) said: serde_json::Value,
 }
 
 /// Asks a running machine; nothing is changed.
@@ -91,13 +117,8 @@ pub(super) fn live(spec: &LookSpec, quiet: bool) -> Result<Live, Failure> {
     let samples: Vec<(f64, f64)> =
         now.dirty.iter().map(|sample| (sample.over_s, sample.distinct_bytes())).collect();
     let fit = Fit::of_dirtied(&samples);
-    let rate = fit.value(Parameter::DirtyRate).unwrap_or(0.0);
-    // Of a set of which only a lower bound is known the largest is on the safe side.
-    let is_bound =
-        fit.known.get(&Parameter::WorkingSet).is_some_and(|of| of.known == Known::AtLeast);
-    let set = fit.value(Parameter::WorkingSet).ok().filter(|_| !is_bound);
-    let set = set.unwrap_or(f64::INFINITY);
-    let dirtying = fit.dirtying().unwrap_or_else(|_| Dirtying::new(rate));
+    // Nothing was written to, if nothing is known.
+    let dirtying = fit.dirtying().unwrap_or_else(|_| Dirtying::new(0.0));
     let memory = now.resident_bytes.or(now.balloon_bytes).or(now.memory_bytes);
     if !quiet {
         for sample in &now.dirty {
@@ -109,8 +130,14 @@ pub(super) fn live(spec: &LookSpec, quiet: bool) -> Result<Live, Failure> {
                 format_byte_rate(sample.resolution_bytes_per_s)
             ));
         }
-        for (_, said) in fit.notes() {
-            note(said);
+        let mut notes: Vec<&str> = fit.notes().map(|(_, said)| said).collect();
+        notes.sort_unstable();
+        notes.dedup();
+        notes.into_iter().for_each(note);
+        if now.max_bandwidth_bytes_per_s.is_some() {
+            note(
+                "its limit of bandwidth is taken for the link: if that is slower, say --bandwidth",
+            );
         }
         let most = match (now.resident_bytes, memory) {
             (Some(bytes), _) => Some((bytes, "that its process has in memory")),
@@ -122,12 +149,13 @@ pub(super) fn live(spec: &LookSpec, quiet: bool) -> Result<Live, Failure> {
             note(&format!("to send: at most the {bytes} {which}; --memory says how much of it"));
         }
     }
-    let set = memory.map_or(set, |memory| set.min(memory as f64));
     Ok(Live {
+        said: serde_json::to_value(&now).map_err(anyhow::Error::from)?,
         name: now.source,
         memory: memory.map(|bytes| bytes as f64),
-        dirtying: dirtying.within(set, dirtying.pattern),
+        dirtying,
         bandwidth: now.max_bandwidth_bytes_per_s.map(|rate| rate as f64),
+        push_bandwidth: now.max_postcopy_bandwidth_bytes_per_s.map(|rate| rate as f64),
         limit_s: now.downtime_limit_s,
     })
 }

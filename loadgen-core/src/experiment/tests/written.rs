@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::invented::trial;
 use crate::experiment::*;
+use crate::model::Strategy;
 use crate::model::migration::Dirtying;
-use crate::model::strategies::{Limits, Scenario, Strategy};
+use crate::model::strategies::{Limits, Scenario};
 use crate::prediction::{CellPrediction, PredictionReport, PredictionSource};
 use crate::report::schema_tests::Schema;
 

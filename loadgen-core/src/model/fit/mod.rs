@@ -25,7 +25,7 @@ pub use fitted::{Fitted, Known};
 pub use of_recordings::{DirtiedFit, Fit};
 pub use of_users::{ExpectedFelt, FittedPopulation, FittedUsers};
 pub use parameter::{FitUnit, Parameter};
-pub use recording::{Moved, Progress, RecordedPopulation, RecordedUsers, Recording};
+pub use recording::{Progress, RecordedPopulation, RecordedUsers, Recording};
 pub use validation::{Row, Summed, Validated, Validation};
 
 #[cfg(test)]

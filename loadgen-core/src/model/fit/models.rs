@@ -3,13 +3,14 @@
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::error::FitError;
+use super::fitted::{Fitted, Known};
 use super::of_recordings::{Fit, LIMIT_S};
 use super::of_users::ExpectedFelt;
 use super::parameter::Parameter;
-use super::recording::Moved;
 use crate::model::migration::{
     Dirtying, Hybrid, Pattern, PostCopy, PreCopy, Prediction, SLOT_S, StopAndCopy,
 };
+use crate::model::strategy::Strategy;
 use crate::random::unit;
 
 /// How often pre-copy is gone through for one prediction, and where its chances begin.
@@ -26,8 +27,13 @@ impl Fit {
         let pattern = if is_round_robin { Pattern::RoundRobin } else { Pattern::Random };
         let rate = self.value(Parameter::DirtyRate)?;
         let base = self.value(Parameter::Base).unwrap_or(0.0);
-        let dirtying =
-            Dirtying::new(rate).within(self.value(Parameter::WorkingSet)?, pattern).with_base(base);
+        // The rate is one that goes with the largest set.
+        let is_bound = |fitted: &Fitted| fitted.known == Known::AtLeast && fitted.low.is_some();
+        let set = match self.known.get(&Parameter::WorkingSet) {
+            Some(fitted) if is_bound(fitted) => f64::INFINITY,
+            _ => self.value(Parameter::WorkingSet)?,
+        };
+        let dirtying = Dirtying::new(rate).within(set, pattern).with_base(base);
         Ok(match self.value(Parameter::BaseTimeS) {
             Ok(base_time_s) => dirtying.with_base_time_s(base_time_s),
             Err(_) => dirtying,
@@ -87,7 +93,7 @@ impl Fit {
     pub fn hybrid(&self) -> Result<Hybrid, FitError> {
         let mut after = self.post_copy()?;
         after.memory = self.value(Parameter::Memory)?;
-        after.prepare_s = 0.0;
+        after.prepare_s = self.value(Parameter::PrepareS).unwrap_or(0.0);
         Ok(Hybrid::new(self.value(Parameter::Bandwidth)?, self.dirtying()?, after))
     }
 
@@ -123,20 +129,36 @@ impl Fit {
         Ok(all)
     }
 
+    /// How often pre-copy comes to an end, of [101 times](Self::pre_copies), from 0 to 1.
+    ///
+    /// # Errors
+    /// [`FitError`] for what is needed and not known, or out of range.
+    pub fn converging_share(&self) -> Result<f64, FitError> {
+        let all = self.pre_copies(TIMES)?;
+        let converging = all.iter().filter(|prediction| prediction.converges).count();
+        Ok(converging as f64 / all.len() as f64)
+    }
+
     /// What a migration would cost; of pre-copy the [one in the middle](Self::pre_copies) of 101.
     ///
     /// # Errors
     /// [`FitError`] for what is needed and not known, or out of range.
-    pub fn predict(&self, moved: Moved) -> Result<Prediction, FitError> {
+    pub fn predict(&self, moved: Strategy) -> Result<Prediction, FitError> {
         let mut prediction = match moved {
-            Moved::PreCopy => {
+            Strategy::PreCopy => {
                 let mut all = self.pre_copies(TIMES)?;
                 all.swap_remove(all.len() / 2)
             }
-            Moved::PostCopy => self.post_copy()?.predict()?,
-            Moved::StopAndCopy => self.stop_and_copy()?.predict()?,
+            Strategy::PostCopy => self.post_copy()?.predict()?,
+            Strategy::StopAndCopy => {
+                let prepare_s = self.value(Parameter::PrepareS).unwrap_or(0.0);
+                let prediction = self.stop_and_copy()?.predict()?;
+                let total_s = prediction.total_s + prepare_s;
+                Prediction { prepare_s, total_s, ..prediction }
+            }
+            Strategy::Hybrid => self.hybrid()?.predict()?,
         };
-        if moved == Moved::PostCopy {
+        if moved == Strategy::PostCopy {
             prediction.sent += self.value(Parameter::SentBefore).unwrap_or(0.0);
         }
         Ok(prediction)
@@ -146,7 +168,7 @@ impl Fit {
     ///
     /// # Errors
     /// [`FitError::NoUsers`], or what [`FittedUsers::feel`](super::FittedUsers::feel) says.
-    pub fn feel(&self, moved: Moved, prediction: &Prediction) -> Result<ExpectedFelt, FitError> {
+    pub fn feel(&self, moved: Strategy, prediction: &Prediction) -> Result<ExpectedFelt, FitError> {
         let users = self.users.iter().find(|users| users.moved == moved);
         users.ok_or(FitError::NoUsers { moved: moved.name() })?.feel(prediction)
     }

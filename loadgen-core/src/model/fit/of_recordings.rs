@@ -9,10 +9,11 @@ use super::fitted::{CONFIDENCE, Fitted};
 use super::looks::{Look, looks};
 use super::of_users::FittedUsers;
 use super::parameter::Parameter;
-use super::recording::{Moved, Recording, more_than_none, sensible};
+use super::recording::{Recording, more_than_none, sensible};
 use super::stop;
 use super::surface::{self, Found};
 use crate::model::migration::{Pattern, SLOT_S};
+use crate::model::strategy::Strategy;
 use crate::stats::{Line, Sample};
 
 /// QEMU's own limit on the downtime, where no recording tells another, in s.
@@ -21,14 +22,15 @@ pub(super) const LIMIT_S: f64 = 0.3;
 /// All that recordings tell of the parameters of the models.
 ///
 /// ```
-/// use loadgen_core::model::fit::{Fit, Moved, Parameter, Recording};
+/// use loadgen_core::model::Strategy;
+/// use loadgen_core::model::fit::{Fit, Parameter, Recording};
 ///
-/// let mut recording = Recording::new("trial 1", Moved::PostCopy);
+/// let mut recording = Recording::new("trial 1", Strategy::PostCopy);
 /// (recording.stop_s, recording.resume_s, recording.end_s) = (Some(1.0), Some(1.03), Some(3.03));
 /// recording.sent_after = Some(400e6);
 /// let fit = Fit::of(&[recording]);
 /// assert!((fit.value(Parameter::PushBandwidth)? - 200e6).abs() < 1.0);
-/// assert!((fit.predict(Moved::PostCopy)?.total_s - 3.03).abs() < 1e-9);
+/// assert!((fit.predict(Strategy::PostCopy)?.total_s - 3.03).abs() < 1e-9);
 /// // Nothing is known of pre-copy, and it is said why.
 /// assert!(fit.pre_copy().unwrap_err().to_string().contains("no recording of pre-copy"));
 /// # Ok::<(), loadgen_core::model::fit::FitError>(())
@@ -76,7 +78,7 @@ impl Fit {
     #[must_use]
     pub fn of(recordings: &[Recording]) -> Self {
         let all: Vec<&Recording> = recordings.iter().collect();
-        let of = |moved: Moved| -> Vec<&Recording> {
+        let of = |moved: Strategy| -> Vec<&Recording> {
             all.iter().copied().filter(|one| one.moved == moved).collect()
         };
         let limits = recordings.iter().filter_map(|one| more_than_none(one.limit_s?));
@@ -85,10 +87,10 @@ impl Fit {
             limit_s: Sample::new(limits).map(|limits| limits.median()),
             ..Self::default()
         };
-        fit.of_pre_copy(&of(Moved::PreCopy));
-        fit.of_post_copy(&of(Moved::PostCopy));
-        fit.of_stop_and_copy(&of(Moved::StopAndCopy));
-        let strategies = [Moved::PreCopy, Moved::PostCopy, Moved::StopAndCopy];
+        fit.of_pre_copy(&of(Strategy::PreCopy));
+        fit.of_post_copy(&of(Strategy::PostCopy));
+        fit.of_stop_and_copy(&of(Strategy::StopAndCopy));
+        let strategies = [Strategy::PreCopy, Strategy::PostCopy, Strategy::StopAndCopy];
         fit.users = strategies.into_iter().filter_map(|m| FittedUsers::of(m, &all)).collect();
         fit
     }

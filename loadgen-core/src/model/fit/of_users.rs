@@ -4,19 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use super::error::FitError;
 use super::fitted::Fitted;
-use super::recording::{
-    Moved, RecordedPopulation, RecordedUsers, Recording, more_than_none, sensible,
-};
+use super::recording::{RecordedPopulation, RecordedUsers, Recording, more_than_none, sensible};
 use crate::model::ModelError;
 use crate::model::migration::Prediction;
+use crate::model::strategy::Strategy;
 use crate::model::users::{Connections, Felt, Users};
+
+/// Halvings of the time in which the outage behind one that was seen lies: to a millionth of it.
+const HALVINGS: u32 = 20;
 
 /// The users of a machine, and what of a migration they felt beyond its downtime.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FittedUsers {
     /// How the machine was moved.
-    pub moved: Moved,
+    pub moved: Strategy,
     /// Those with one way of connecting.
     pub populations: Vec<FittedPopulation>,
     /// After which a call is given up, in s.
@@ -45,8 +47,9 @@ pub struct FittedPopulation {
     pub usual_s: f64,
     /// A call that takes longer is late, in s.
     pub late_beyond_s: f64,
-    /// What the service needs after the resume until it answers, in s: the outage beyond the
-    /// downtime.
+    /// What the service needs after the resume until packets come through and it answers, in s: so
+    /// much that the model of these users sees the outage that was recorded. What their kernel waits
+    /// until it sends again is no part of it.
     pub settle_s: Option<Fitted>,
 }
 
@@ -63,24 +66,28 @@ pub struct ExpectedFelt {
 }
 
 impl FittedPopulation {
-    fn of(recorded: &[(&RecordedPopulation, Option<f64>)]) -> Option<Self> {
+    fn of(recorded: &[(&RecordedPopulation, Option<f64>)], timeout_s: f64) -> Option<Self> {
         let first = recorded.first()?.0;
         let mean = |of: fn(&RecordedPopulation) -> f64| {
             let fine = recorded.iter().filter_map(|(one, _)| more_than_none(of(one)));
             Fitted::of_trials(&fine.collect::<Vec<_>>()).map(|mean| mean.value)
         };
-        let settle = |(one, downtime_s): &(&RecordedPopulation, Option<f64>)| {
-            Some((sensible(one.outage_s?)? - (*downtime_s)?).max(0.0))
-        };
-        let settles: Vec<f64> = recorded.iter().filter_map(settle).collect();
-        Some(Self {
+        let mut fitted = Self {
             name: first.name.clone(),
             connections: first.connections,
             rate_per_s: mean(|one| one.rate_per_s)?,
             usual_s: mean(|one| one.usual_s)?,
             late_beyond_s: mean(|one| one.late_beyond_s)?,
-            settle_s: Fitted::of_trials(&settles),
-        })
+            settle_s: None,
+        };
+        let users = fitted.users(timeout_s);
+        let settle = |(one, downtime_s): &(&RecordedPopulation, Option<f64>)| {
+            let seen_s = sensible(one.outage_s?)?;
+            Some((outage_behind(&users, seen_s)? - (*downtime_s)?).max(0.0))
+        };
+        let settles: Vec<f64> = recorded.iter().filter_map(settle).collect();
+        fitted.settle_s = Fitted::of_trials(&settles);
+        Some(fitted)
     }
 
     /// The model of them.
@@ -94,21 +101,37 @@ impl FittedPopulation {
     }
 }
 
+/// The longest outage that users see as one of `seen_s` at the most: they see more of it than there
+/// is, since they wait for a packet to be sent again. `None`: they see more of none.
+fn outage_behind(users: &Users, seen_s: f64) -> Option<f64> {
+    let sees = |outage_s: f64| users.feel(outage_s).ok()?.outage_s;
+    sees(0.0).filter(|least| *least <= seen_s)?;
+    let (mut low, mut high) = (0.0, seen_s);
+    for _ in 0..HALVINGS {
+        let middle = f64::midpoint(low, high);
+        match sees(middle).is_some_and(|seen| seen <= seen_s) {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    Some(low)
+}
+
 impl FittedUsers {
     /// Those of all recordings of machines that were moved in one way; `None` without any.
-    pub(super) fn of(moved: Moved, recordings: &[&Recording]) -> Option<Self> {
+    pub(super) fn of(moved: Strategy, recordings: &[&Recording]) -> Option<Self> {
         let of_it = || recordings.iter().filter(|recording| recording.moved == moved);
         let felt: Vec<(&RecordedUsers, &Recording)> =
             of_it().filter_map(|one| Some((one.felt.as_ref()?, *one))).collect();
         let (first, _) = felt.first()?;
+        let timeout_s = more_than_none(first.timeout_s)?;
         let population = |name: &str| {
             let all = felt.iter().flat_map(|(felt, recording)| {
                 let of_name = felt.populations.iter().filter(|one| one.name == name);
                 of_name.map(|one| (one, recording.downtime_s()))
             });
-            FittedPopulation::of(&all.collect::<Vec<_>>())
+            FittedPopulation::of(&all.collect::<Vec<_>>(), timeout_s)
         };
-        let timeout_s = more_than_none(first.timeout_s)?;
         let names = first.populations.iter().map(|one| one.name.as_str());
         let mut fitted = Self {
             moved,
@@ -139,10 +162,12 @@ impl FittedUsers {
     /// them.
     fn around(&self, felt: &RecordedUsers, of: fn(&Felt) -> u64) -> Result<(f64, f64), ModelError> {
         let counted_s = felt.counted_s.and_then(sensible).unwrap_or(0.0);
-        let outages_s = felt
-            .populations
-            .iter()
-            .map(|one| (one.name.as_str(), one.outage_s.and_then(sensible).unwrap_or(0.0)));
+        let behind = |one: &RecordedPopulation| {
+            let population = self.populations.iter().find(|of| of.name == one.name)?;
+            outage_behind(&population.users(self.timeout_s), sensible(one.outage_s?)?)
+        };
+        let outages_s =
+            felt.populations.iter().map(|one| (one.name.as_str(), behind(one).unwrap_or(0.0)));
         self.explained(&outages_s.collect::<Vec<_>>(), counted_s, of)
     }
 
@@ -181,10 +206,10 @@ impl FittedUsers {
             })
             .collect();
         // Recovery begins with the resume.
-        let recovery_s = self.recovery_s.as_ref().map_or(0.0, |recovery| recovery.value);
-        let counted_s = prediction.total_s - prediction.pulling_s + recovery_s;
+        let recovery_s = self.recovery_s.as_ref().map(|recovery| recovery.value);
+        let counted_s = recovery_s.map(|s| prediction.total_s - prediction.pulling_s + s);
         let count = |share: &Option<Fitted>, of: fn(&Felt) -> u64| {
-            let Some(share) = share else { return Ok(None) };
+            let (Some(share), Some(counted_s)) = (share, counted_s) else { return Ok(None) };
             let (explained, due) = self.explained(&outages_s, counted_s, of)?;
             Ok::<_, ModelError>(Some(explained + share.value * due))
         };

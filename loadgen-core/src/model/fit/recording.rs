@@ -2,31 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a machine was moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Moved {
-    /// Memory was copied in passes while it ran.
-    #[default]
-    PreCopy,
-    /// It went on at its target, and its memory followed.
-    PostCopy,
-    /// It stood still while its memory was copied.
-    StopAndCopy,
-}
-
-impl Moved {
-    /// The name in documents.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PreCopy => "pre-copy",
-            Self::PostCopy => "post-copy",
-            Self::StopAndCopy => "stop-and-copy",
-        }
-    }
-}
+use crate::model::strategy::Strategy;
 
 /// What was recorded of one migration. Times are in s from the acceptance of the migration, sizes in
 /// bytes. What is not known is `None`, or an empty list.
@@ -37,7 +13,7 @@ pub struct Recording {
     /// Where it is from: a file, or the number of a trial.
     pub name: String,
     /// How the machine was moved.
-    pub moved: Moved,
+    pub moved: Strategy,
     /// Memory that the machine has.
     #[serde(default)]
     pub machine_memory: Option<f64>,
@@ -144,8 +120,15 @@ pub struct RecordedPopulation {
 impl Recording {
     /// Of a migration of which nothing is known but how the machine was moved.
     #[must_use]
-    pub fn new(name: &str, moved: Moved) -> Self {
+    pub fn new(name: &str, moved: Strategy) -> Self {
         Self { name: name.to_owned(), moved, ..Self::default() }
+    }
+
+    /// How often the bitmap was looked at before the machine was stopped: once at the begin, and
+    /// after each whole pass.
+    #[must_use]
+    pub fn looks_before_the_stop(&self) -> usize {
+        self.whole_passes().len() + 1
     }
 
     /// How long the machine stood still, in s.

@@ -124,7 +124,8 @@ impl<'a> Surface<'a> {
             let dirtying = dirtying.with_base(base);
             Point { dirtying, squares: squares(self.looks, &dirtying) }
         };
-        let (mut low, mut high) = (0.0, most);
+        // Three looks or fewer cannot tell a base set from the others.
+        let (mut low, mut high) = (0.0, if self.looks.len() > 3 { most } else { 0.0 });
         let mut best = of(0.0);
         for _ in 0..BASE_NARROWER {
             let step = (high - low) / 4.0;
@@ -141,7 +142,6 @@ impl<'a> Surface<'a> {
 
     fn found(&self, other: &Self) -> Found {
         let n = self.looks.len();
-        let best = self.best.dirtying;
         // The rate, the working set, the base set.
         let freedom = n.checked_sub(3).filter(|freedom| *freedom > 0);
         let floor = floor(self.looks);
@@ -161,12 +161,17 @@ impl<'a> Surface<'a> {
             let values = || within().map(|point| of(&point.dirtying));
             (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max))
         };
+        let set_ends = ends(|dirtying| dirtying.working_set);
+        // If any larger set says the same of the passes, the largest does, with the rate and the
+        // base set that go with it: longer passes than these then dirty no less than they will.
+        let unbounded = within().filter(|point| point.dirtying.working_set.is_infinite());
+        let unbounded = unbounded.min_by(|a, b| a.squares.total_cmp(&b.squares));
+        let best = unbounded.unwrap_or(&self.best).dirtying;
         let is_sure = freedom.is_some();
         let fitted = |value: f64, (low, high): (f64, f64)| {
             let interval = Interval { low, high, coverage: CONFIDENCE.share() };
             Fitted::within(value, is_sure.then_some(interval), n)
         };
-        let set_ends = ends(|dirtying| dirtying.working_set);
         let rate_ends = ends(|dirtying| dirtying.rate);
         let most_tried = tried().map(|point| point.dirtying.rate).fold(0.0, f64::max);
         let working_set = if set_ends.1.is_infinite() {
@@ -175,7 +180,8 @@ impl<'a> Surface<'a> {
             let largest = sets.filter(|set| set.is_finite()).fold(0.0, f64::max);
             let note = "the working set cannot be told from these passes: none was long enough for \
                         many pages to be written twice; only the least that it is is known";
-            Fitted::at_least(best.working_set.min(largest), set_ends.0, n).saying(note)
+            Fitted::at_least(self.best.dirtying.working_set.min(largest), set_ends.0, n)
+                .saying(note)
         } else {
             fitted(best.working_set, set_ends)
         };
@@ -193,7 +199,7 @@ impl<'a> Surface<'a> {
         let shares: Vec<f64> = shares.collect();
         let mean = shares.iter().map(|share| share * share).sum::<f64>() / n as f64;
         Found {
-            dirtying: best,
+            dirtying: Dirtying { pattern: self.pattern, ..best },
             rate,
             working_set,
             base,

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::of_recordings::Fit;
-use super::recording::{Moved, Recording};
+use super::recording::Recording;
+use crate::model::strategy::Strategy;
 use crate::stats::Sample;
 
 /// A figure that is predicted and was measured.
@@ -16,10 +17,13 @@ pub enum Validated {
     /// In which the machine stood still, in s. Aim: within 25 %, or 20 ms.
     DowntimeS,
     /// All that was sent, in bytes. Aim: within 10 %.
+    #[serde(rename = "sent_bytes")]
     Sent,
     /// Calls that were late. Aim: within 25 %, or 1 call.
+    #[serde(rename = "late_calls")]
     Late,
     /// Calls that were lost. Aim: within 25 %, or 1 call.
+    #[serde(rename = "lost_calls")]
     Lost,
 }
 
@@ -33,9 +37,9 @@ impl Validated {
         match self {
             Self::TotalS => "total_s",
             Self::DowntimeS => "downtime_s",
-            Self::Sent => "sent",
-            Self::Late => "late",
-            Self::Lost => "lost",
+            Self::Sent => "sent_bytes",
+            Self::Late => "late_calls",
+            Self::Lost => "lost_calls",
         }
     }
 
@@ -56,7 +60,7 @@ pub struct Row {
     /// Which recording.
     pub recording: String,
     /// How the machine was moved.
-    pub moved: Moved,
+    pub moved: Strategy,
     /// Which figure.
     pub figure: Validated,
     /// What was predicted.
@@ -81,7 +85,7 @@ impl Row {
 #[non_exhaustive]
 pub struct Summed {
     /// How the machines were moved.
-    pub moved: Moved,
+    pub moved: Strategy,
     /// Which figure.
     pub figure: Validated,
     /// How many there are.
@@ -167,12 +171,12 @@ impl Validation {
     /// Each figure of all migrations that were moved in one way, where there is any.
     #[must_use]
     pub fn summed(&self) -> Vec<Summed> {
-        let strategies = [Moved::PreCopy, Moved::PostCopy, Moved::StopAndCopy];
+        let strategies = [Strategy::PreCopy, Strategy::PostCopy, Strategy::StopAndCopy];
         let pairs = strategies.iter().flat_map(|m| Validated::ALL.iter().map(move |f| (*m, *f)));
         pairs.filter_map(|(moved, figure)| self.sum(moved, figure)).collect()
     }
 
-    fn sum(&self, moved: Moved, figure: Validated) -> Option<Summed> {
+    fn sum(&self, moved: Strategy, figure: Validated) -> Option<Summed> {
         let rows = || self.rows.iter().filter(|row| row.moved == moved && row.figure == figure);
         let errors = Sample::new(rows().filter_map(|row| Some(row.error()?.abs())));
         let worst_off = rows().map(|row| (row.predicted - row.measured).abs()).fold(0.0, f64::max);

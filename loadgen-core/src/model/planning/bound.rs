@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::evacuation::{Evacuation, Strategies};
 use super::problem::{Kind, Problem};
@@ -17,7 +17,7 @@ use crate::units::format_duration_us;
 /// once, the times of all machines of a host. A machine sends at the least what it does with the
 /// whole of the fastest way that it has. (Graham 1969 and Turek, Wolf & Yu 1992 bound lists of
 /// tasks by the same two: the longest task, and the area; from memory.)
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct LowerBound {
     /// In s.
@@ -27,7 +27,7 @@ pub struct LowerBound {
 }
 
 /// What takes the longest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum BoundBy {

@@ -1,7 +1,8 @@
 //! One migration at one bandwidth, and what can be said of all of them.
 
-use super::evacuation::{Evacuation, Machine, Overhead, Strategies, Strategy};
+use super::evacuation::{Evacuation, Machine, Overhead, Strategies};
 use crate::model::migration::{Dirtying, PostCopy, PreCopy, Prediction};
+use crate::model::strategy::Strategy;
 
 /// Of QEMU, in s: where neither the outage nor the downtime is limited.
 const QEMUS_DOWNTIME_S: f64 = 0.3;

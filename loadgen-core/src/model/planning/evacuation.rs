@@ -1,7 +1,5 @@
 //! What is to be planned: hosts, the machines on them, and limits.
 
-use serde::Serialize;
-
 use crate::model::migration::Dirtying;
 
 /// Hosts to be emptied, the machines on all hosts, and the limits that the move has to hold.
@@ -99,17 +97,6 @@ pub enum Strategies {
     /// By pre-copy, if it comes to an end within the limits at any of the bandwidths that are
     /// tried, else by post-copy.
     Any,
-}
-
-/// By which way a machine is moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Strategy {
-    /// [`PreCopy::by_slots`](crate::model::migration::PreCopy::by_slots).
-    PreCopy,
-    /// [`PostCopy`](crate::model::migration::PostCopy).
-    PostCopy,
 }
 
 /// What a move has to hold. Without any, as fast as can be, with QEMU's downtime limit of 300 ms.

@@ -34,7 +34,7 @@ mod ways;
 
 pub use bound::{BoundBy, LowerBound};
 pub use error::{Place, PlanningError};
-pub use evacuation::{Evacuation, Host, Limits, Machine, Overhead, Strategies, Strategy};
+pub use evacuation::{Evacuation, Host, Limits, Machine, Overhead, Strategies};
 pub use plan::{HostLeft, Move, Outcome, Plan, Planned};
 pub use reason::Reason;
 pub use simulation::Simulation;

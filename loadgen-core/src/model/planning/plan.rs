@@ -1,14 +1,14 @@
 //! A plan, or why there is none.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bound::LowerBound;
-use super::evacuation::Strategy;
 use super::reason::Reason;
 use super::violation::Violation;
+use crate::model::strategy::Strategy;
 
 /// When which machine goes where, and what is to be expected of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Plan {
     /// The migrations, in the order in which they begin.
@@ -18,8 +18,10 @@ pub struct Plan {
     /// When each host that machines leave has sent its last one, in the order of the file.
     pub hosts: Vec<HostLeft>,
     /// All that is sent, in bytes.
+    #[serde(rename = "sent_bytes")]
     pub sent: f64,
     /// Calls that fall into an outage.
+    #[serde(rename = "calls_in_outages")]
     pub lost_calls: f64,
     /// Below which time no plan is.
     pub lower_bound: LowerBound,
@@ -29,7 +31,7 @@ pub struct Plan {
 }
 
 /// A host that machines have left.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct HostLeft {
     /// Its name.
@@ -41,7 +43,7 @@ pub struct HostLeft {
 }
 
 /// A migration of a plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Move {
     /// The machine.
@@ -55,8 +57,10 @@ pub struct Move {
     /// When all of it has come, in s.
     pub end_s: f64,
     /// What it is given, from its begin to its end, in bytes a second: QEMU's `max-bandwidth`.
+    #[serde(rename = "bandwidth_bytes_per_s")]
     pub bandwidth: f64,
     /// From which bandwidth on it comes to an end within its limits, up to a thousandth.
+    #[serde(rename = "least_bandwidth_bytes_per_s")]
     pub least_bandwidth: f64,
     /// How it is moved.
     pub strategy: Strategy,
@@ -70,15 +74,17 @@ pub struct Move {
     /// How long it is slower afterwards, since its memory still comes, in s: by post-copy only.
     pub pulling_s: f64,
     /// What is sent, in bytes.
+    #[serde(rename = "sent_bytes")]
     pub sent: f64,
     /// Calls that fall into its outage: its requests a second times its outage. It is an upper
     /// figure: most of these come late, and do not fail
     /// ([`Users`](crate::model::users::Users) tells more).
+    #[serde(rename = "calls_in_outages")]
     pub lost_calls: f64,
 }
 
 /// What came of planning.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -106,7 +112,7 @@ pub enum Outcome {
 }
 
 /// What came of planning a move.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Planned {
     /// What the move is called; may be empty.

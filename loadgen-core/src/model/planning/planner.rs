@@ -3,7 +3,7 @@
 use super::bound::LowerBound;
 use super::course::Traits;
 use super::error::PlanningError;
-use super::evacuation::{Evacuation, Strategies, Strategy};
+use super::evacuation::{Evacuation, Strategies};
 use super::exact;
 use super::plan::{HostLeft, Move, Outcome, Plan, Planned};
 use super::problem::{Kind, Problem};
@@ -11,6 +11,7 @@ use super::proofs;
 use super::schedule::{Begun, Schedule};
 use super::search::search;
 use super::ways::Ways;
+use crate::model::strategy::Strategy;
 
 /// Parts of the highest limits on the downtime that are tried one after the other, if too many
 /// calls are lost with all of it.

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bound::LowerBound;
 use crate::printable::printable;
 use crate::units::{format_byte_rate, format_bytes, format_duration_us};
 
 /// Why there is no plan. Each is enough by itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Reason {
@@ -20,6 +20,7 @@ pub enum Reason {
         /// It.
         machine: String,
         /// Of the fastest way, in bytes a second.
+        #[serde(rename = "bandwidth_bytes_per_s")]
         bandwidth: f64,
         /// Its limit, in s; `None`: there is none, and it never converges.
         limit_s: Option<f64>,
@@ -35,22 +36,27 @@ pub enum Reason {
         /// It.
         machine: String,
         /// Its memory, in bytes.
+        #[serde(rename = "memory_bytes")]
         memory: f64,
         /// The most that a host has for it, in bytes.
+        #[serde(rename = "at_most_bytes")]
         at_most: f64,
     },
     /// All machines together need more memory than the hosts have that take them.
     #[non_exhaustive]
     Memory {
         /// What they need, in bytes.
+        #[serde(rename = "needed_bytes")]
         needed: f64,
         /// What the hosts have, in bytes.
+        #[serde(rename = "room_bytes")]
         room: f64,
     },
     /// So many large machines do not fit, however they are laid out: a host takes whole ones.
     #[non_exhaustive]
     Large {
         /// Machines of at least this memory, in bytes.
+        #[serde(rename = "memory_bytes")]
         memory: f64,
         /// So many have to go.
         machines: u64,

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::error::PlanningError;
-use super::evacuation::{Evacuation, Host, Machine, Strategies, Strategy};
+use super::evacuation::{Evacuation, Host, Machine, Strategies};
 use super::plan::{Move, Plan};
 use super::problem::Problem;
 use super::violation::Violation;
 use crate::model::migration::{PostCopy, PreCopy};
+use crate::model::strategy::Strategy;
 
 /// Figures agree, and shares add up to a whole, but for rounding.
 const ROUNDING: f64 = 1e-8;
@@ -102,6 +103,7 @@ impl Evacuation {
         let is_allowed = match of.strategy {
             Strategy::PreCopy => machine.strategies != Strategies::PostCopy,
             Strategy::PostCopy => machine.strategies != Strategies::PreCopy,
+            Strategy::StopAndCopy | Strategy::Hybrid => false,
         };
         if !is_allowed {
             found.push(Violation::WrongStrategy { machine: name() });
@@ -115,13 +117,13 @@ impl Evacuation {
                     .by_slots()
                     .ok()
             }
-            (Strategy::PreCopy, None) => None,
             (Strategy::PostCopy, _) => {
                 PostCopy::new(machine.to_send, of.bandwidth, overhead.device_state)
                     .with_resume_s(overhead.load_s)
                     .predict()
                     .ok()
             }
+            _ => None,
         };
         let Some(prediction) = prediction else {
             found.push(Violation::Number { machine: name() });

@@ -1,5 +1,6 @@
 use super::some::{GIB, MIB, small};
 use super::*;
+use crate::model::Strategy;
 use crate::model::migration::Dirtying;
 
 /// Two hosts that are emptied, two that take all: figures that can be computed by hand.

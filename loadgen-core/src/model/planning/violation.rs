@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::printable::printable;
 use crate::units::{format_byte_rate, format_bytes, format_duration_us};
 
 /// What a simulation finds wrong with a plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Violation {
@@ -41,6 +41,7 @@ pub enum Violation {
         /// When, in s.
         at_s: f64,
         /// What goes over it, in bytes a second.
+        #[serde(rename = "used_bytes_per_s")]
         used: f64,
         /// What it has.
         link: f64,
@@ -52,6 +53,7 @@ pub enum Violation {
         /// When, in s.
         at_s: f64,
         /// What goes over it, in bytes a second.
+        #[serde(rename = "used_bytes_per_s")]
         used: f64,
         /// What it has.
         link: f64,
@@ -61,6 +63,7 @@ pub enum Violation {
         /// When, in s.
         at_s: f64,
         /// What goes over it, in bytes a second.
+        #[serde(rename = "used_bytes_per_s")]
         used: f64,
         /// What it has.
         network: f64,
@@ -83,8 +86,10 @@ pub enum Violation {
         /// When, in s.
         at_s: f64,
         /// What they need, in bytes.
+        #[serde(rename = "needed_bytes")]
         needed: f64,
         /// What it has, in bytes.
+        #[serde(rename = "memory_bytes")]
         memory: f64,
     },
     /// A machine comes to a host where one is that it must not meet.
@@ -108,6 +113,7 @@ pub enum Violation {
         /// It.
         machine: String,
         /// In bytes a second.
+        #[serde(rename = "bandwidth_bytes_per_s")]
         bandwidth: f64,
     },
     /// The hypervisor is told a higher limit on the downtime than it may be.

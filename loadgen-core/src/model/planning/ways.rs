@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::course::Course;
-use super::evacuation::Strategy;
 use super::problem::Problem;
+use crate::model::strategy::Strategy;
 
 /// Into so many equal shares a link is divided at the most.
 const MOST_SHARES: usize = 8;

@@ -1,7 +1,7 @@
 //! Which strategy is best, under limits.
 
 use super::forecast::Forecast;
-use super::strategy::Strategy;
+use crate::model::strategy::Strategy;
 
 /// What a strategy may cost at most. Where nothing is said there is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -71,6 +71,28 @@ impl Figure {
         }
     }
 
+    /// Its value where limits are judged: of calls what recordings let expect, with those that no
+    /// outage explains, where they tell it.
+    fn judged(self, forecast: &Forecast) -> Option<f64> {
+        match self {
+            Self::LostCalls => forecast.expected_lost.or_else(|| self.of(forecast)),
+            Self::LateCalls => forecast.expected_late.or_else(|| self.of(forecast)),
+            _ => self.of(forecast),
+        }
+    }
+
+    /// By how much two of them must differ for a model to tell them apart: what predictions are to
+    /// hold. 10 % of times and bytes; 25 % or 20 ms of outages and downtimes; 25 % or 5 calls.
+    #[must_use]
+    pub fn tolerance(self, value: f64) -> f64 {
+        let (share, least) = match self {
+            Self::LostCalls | Self::LateCalls => (0.25, 5.0),
+            Self::Outage | Self::Downtime => (0.25, 0.02),
+            Self::Total | Self::Sent => (0.1, 0.0),
+        };
+        (share * value.abs()).max(least)
+    }
+
     /// Its limit.
     #[must_use]
     pub fn limit(self, limits: &Limits) -> Option<f64> {
@@ -101,7 +123,7 @@ pub struct Broken {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Lead {
-    /// The figure that decides.
+    /// The figure that decides between the two.
     pub figure: Figure,
     /// Of the best.
     pub value: f64,
@@ -117,30 +139,31 @@ pub struct Lead {
 pub struct Choice {
     /// The best of those that hold all limits; `None`: none does.
     pub best: Option<Strategy>,
-    /// Why it is better than the next; `None`: no other holds the limits, or none differs.
+    /// Why it is better than the next; `None`: no other holds the limits, or they are alike.
     pub lead: Option<Lead>,
+    /// Those that hold the limits, and are as good in all that counts, as far as models can tell.
+    pub alike: Vec<Strategy>,
     /// Those that do not converge.
     pub endless: Vec<Strategy>,
     /// Those that break limits, and which.
     pub broken: Vec<(Strategy, Vec<Broken>)>,
 }
 
-/// Differences below this share decide nothing: models are not so exact.
-const ALIKE: f64 = 0.02;
-
 /// The best of some strategies under limits.
 ///
-/// Those that do not converge or break a limit are out. Of the others the one is best that is
-/// least in the first figure of [`Figure::ALL`] without a limit in which two of them differ by
-/// more than 2 %: a limit says that up to it all is fine.
+/// Those that do not converge or break a limit are out. The others are held against each other in
+/// the figures of [`Figure::ALL`] that have no limit (a limit says that up to it all is fine), one
+/// after the other: whoever is worse than the least by more than a model can tell
+/// ([`Figure::tolerance`]) is out, until one is left.
 ///
 /// ```
+/// use loadgen_core::model::Strategy;
 /// use loadgen_core::model::migration::{Dirtying, Pattern};
-/// use loadgen_core::model::strategies::{Limits, Scenario, Strategy, choose};
+/// use loadgen_core::model::strategies::{Limits, Scenario, choose};
 ///
 /// let dirtying = Dirtying::new(8.0).within(64.0, Pattern::RoundRobin);
 /// let forecasts = Scenario::new(512.0, 32.0, dirtying).with_device_state(1.0).forecasts()?;
-/// // By the outage alone.
+/// // By the outage, and then by the time.
 /// assert_eq!(choose(&forecasts, &Limits::default()).best, Some(Strategy::PostCopy));
 /// // 512 in a second is more than any can send.
 /// let mut limits = Limits::default();
@@ -150,42 +173,59 @@ const ALIKE: f64 = 0.02;
 /// ```
 #[must_use]
 pub fn choose(forecasts: &[Forecast], limits: &Limits) -> Choice {
-    let mut choice = Choice { best: None, lead: None, endless: Vec::new(), broken: Vec::new() };
-    let mut held = Vec::new();
+    let mut choice = Choice {
+        best: None,
+        lead: None,
+        alike: Vec::new(),
+        endless: Vec::new(),
+        broken: Vec::new(),
+    };
+    let mut left = Vec::new();
     for forecast in forecasts {
         let broken = broken(forecast, limits);
         if !forecast.prediction.converges {
             choice.endless.push(forecast.strategy);
         } else if broken.is_empty() {
-            held.push(forecast);
+            left.push(forecast);
         } else {
             choice.broken.push((forecast.strategy, broken));
         }
     }
-    let deciding = Figure::ALL.into_iter().filter(|figure| figure.limit(limits).is_none());
-    // Those that are still alike in all figures so far.
-    let mut alike = held;
-    for figure in deciding {
-        let mut by: Vec<(f64, &Forecast)> =
-            alike.iter().filter_map(|forecast| Some((figure.of(forecast)?, *forecast))).collect();
-        by.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let Some((least, best)) = by.first().copied() else { continue };
-        let next = by.iter().find(|(value, _)| value - least > ALIKE * value.abs());
-        let Some((next_value, next)) = next.copied() else { continue };
-        choice.lead.get_or_insert(Lead { figure, value: least, next: next.strategy, next_value });
-        choice.best = Some(best.strategy);
-        alike = by.iter().filter(|(value, _)| *value < next_value).map(|(_, of)| *of).collect();
-        if alike.len() == 1 {
-            break;
+    // Who went out last, and by which figure.
+    let mut last: Option<(Figure, &Forecast)> = None;
+    for figure in Figure::ALL.into_iter().filter(|figure| figure.limit(limits).is_none()) {
+        let of = |forecast: &Forecast| figure.of(forecast);
+        let Some(least) = left.iter().filter_map(|one| of(one)).min_by(f64::total_cmp) else {
+            continue;
+        };
+        let is_out = |one: &&Forecast| of(one).is_some_and(|v| v - least > figure.tolerance(least));
+        let mut out: Vec<&Forecast> = left.iter().copied().filter(is_out).collect();
+        out.sort_by(|a, b| of(a).unwrap_or(0.0).total_cmp(&of(b).unwrap_or(0.0)));
+        if let Some(next) = out.first() {
+            last = Some((figure, *next));
         }
+        left.retain(|one| !is_out(one));
     }
-    choice.best = alike.first().map(|forecast| forecast.strategy);
+    // Of those that models cannot tell apart the one that they say is better.
+    let better = |a: &&Forecast, b: &&Forecast| {
+        let of = |of: &Forecast, figure: Figure| figure.of(of).unwrap_or(f64::INFINITY);
+        let each = Figure::ALL.into_iter().map(|figure| of(a, figure).total_cmp(&of(b, figure)));
+        each.reduce(std::cmp::Ordering::then).unwrap_or(std::cmp::Ordering::Equal)
+    };
+    left.sort_by(better);
+    choice.best = left.first().map(|forecast| forecast.strategy);
+    choice.alike = left.iter().skip(1).map(|forecast| forecast.strategy).collect();
+    if let (Some(best), Some((figure, next)), true) = (left.first(), last, left.len() == 1)
+        && let Some((value, next_value)) = figure.of(best).zip(figure.of(next))
+    {
+        choice.lead = Some(Lead { figure, value, next: next.strategy, next_value });
+    }
     choice
 }
 
 fn broken(forecast: &Forecast, limits: &Limits) -> Vec<Broken> {
     let broken = |figure: Figure| {
-        let (limit, value) = figure.limit(limits).zip(figure.of(forecast))?;
+        let (limit, value) = figure.limit(limits).zip(figure.judged(forecast))?;
         (value > limit).then_some(Broken { figure, limit, value })
     };
     Figure::ALL.into_iter().filter_map(broken).collect()
@@ -209,17 +249,37 @@ mod tests {
     fn a_limit_takes_its_figure_out_of_the_contest() {
         let mut limits = Limits { lost_calls: Some(0.0), ..Limits::default() };
         let choice = choose(&forecasts(8.0), &limits);
-        // 16 s are too long for all; the others lose none, and post-copy makes the fewest late.
+        // 16 s are too long for all; the others lose none, and pre-copy makes more calls late. Then
+        // post-copy is shorter than hybrid.
         assert_eq!(choice.best, Some(Strategy::PostCopy));
-        assert_eq!(choice.lead.unwrap().figure, Figure::LateCalls);
+        let lead = choice.lead.unwrap();
+        assert_eq!((lead.figure, lead.next), (Figure::Total, Strategy::Hybrid));
         assert_eq!(choice.broken[0].0, Strategy::StopAndCopy);
         assert_eq!(choice.broken[0].1[0].figure, Figure::LostCalls);
         limits.late_calls = Some(200.0);
         (limits.outage_s, limits.downtime_s) = (Some(0.4), Some(0.4));
-        let choice = choose(&forecasts(8.0), &limits);
         // By the time alone.
-        assert_eq!(choice.lead.unwrap().figure, Figure::Total);
-        assert_eq!(choice.best, Some(Strategy::PostCopy));
+        assert_eq!(choose(&forecasts(8.0), &limits).best, Some(Strategy::PostCopy));
+    }
+
+    /// What models cannot tell apart is told as alike.
+    #[test]
+    fn small_differences_decide_nothing() {
+        let mut all = forecasts(8.0);
+        all.retain(|of| of.strategy == Strategy::PostCopy);
+        let mut other = all[0].clone();
+        other.strategy = Strategy::Hybrid;
+        other.prediction.total_s *= 1.05;
+        other.outage_s += 0.015;
+        other.felt[0].felt.late += 4;
+        all.push(other);
+        let choice = choose(&all, &Limits::default());
+        assert_eq!((choice.best, choice.lead), (Some(Strategy::PostCopy), None));
+        assert_eq!(choice.alike, [Strategy::Hybrid]);
+        // Of recordings limits are judged by what they let expect.
+        all[0].expected_lost = Some(3.0);
+        let limits = Limits { lost_calls: Some(0.0), ..Limits::default() };
+        assert_eq!(choose(&all, &limits).best, Some(Strategy::Hybrid));
     }
 
     #[test]
@@ -237,6 +297,6 @@ mod tests {
         let forecasts = Scenario::new(64.0, 32.0, dirtying).forecasts().unwrap();
         let limits = Limits { lost_calls: Some(0.0), ..Limits::default() };
         let choice = choose(&forecasts, &limits);
-        assert_eq!(choice.lead.unwrap().figure, Figure::Outage);
+        assert_eq!(choice.best, Some(Strategy::PostCopy));
     }
 }

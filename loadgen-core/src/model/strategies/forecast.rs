@@ -1,7 +1,7 @@
 //! What a strategy would cost a machine and its users.
 
-use super::strategy::Strategy;
 use crate::model::migration::Prediction;
+use crate::model::strategy::Strategy;
 use crate::model::users::Felt;
 
 /// What a strategy would cost.
@@ -21,6 +21,9 @@ pub struct Forecast {
     pub expected_lost: Option<f64>,
     /// The same of late ones.
     pub expected_late: Option<f64>,
+    /// How often it converges, of runs with the scatter that recordings had, from 0 to 1; `None`: it
+    /// was gone through once.
+    pub converging_share: Option<f64>,
 }
 
 /// What a population would feel.
@@ -53,6 +56,7 @@ impl Forecast {
             felt: Vec::new(),
             expected_lost: None,
             expected_late: None,
+            converging_share: None,
         }
     }
 

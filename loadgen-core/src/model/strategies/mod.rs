@@ -1,18 +1,16 @@
 //! What each strategy would cost the same machine, and which is best under limits.
 //!
 //! A [`Scenario`] is what is known of a machine, of the link, and of its users; it has the
-//! [forecast](Scenario::forecast) of every [`Strategy`], by the models of
+//! [forecast](Scenario::forecast) of every [`Strategy`](super::Strategy), by the models of
 //! [`migration`](super::migration) and [`users`](super::users). [`choose`] holds them against
 //! [`Limits`].
 
 mod choice;
 mod forecast;
 mod scenario;
-mod strategy;
 mod thresholds;
 
 pub use choice::{Broken, Choice, Figure, Lead, Limits, choose};
 pub use forecast::{FeltBy, Forecast};
 pub use scenario::{Population, Scenario};
-pub use strategy::{Strategy, UnknownStrategy};
-pub use thresholds::Thresholds;
+pub use thresholds::{Edge, Thresholds};

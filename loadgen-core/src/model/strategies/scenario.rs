@@ -1,9 +1,9 @@
 //! What is known of a machine that may be moved.
 
 use super::forecast::{FeltBy, Forecast};
-use super::strategy::Strategy;
 use crate::model::error::{ModelError, not_negative};
 use crate::model::migration::{Dirtying, Hybrid, PostCopy, PreCopy, Prediction, StopAndCopy};
+use crate::model::strategy::Strategy;
 use crate::model::users::Users;
 
 /// A machine, the link that it would be moved over, and its users.
@@ -12,7 +12,8 @@ use crate::model::users::Users;
 ///
 /// ```
 /// use loadgen_core::model::migration::{Dirtying, Pattern};
-/// use loadgen_core::model::strategies::{Scenario, Strategy};
+/// use loadgen_core::model::Strategy;
+/// use loadgen_core::model::strategies::Scenario;
 ///
 /// const MIB: f64 = 1_048_576.0;
 /// let dirtying = Dirtying::new(40.0 * MIB).within(200.0 * MIB, Pattern::RoundRobin);
@@ -38,7 +39,9 @@ pub struct Scenario {
     pub stop_bandwidth: f64,
     /// At which it follows a machine that runs at its target.
     pub push_bandwidth: f64,
-    /// Bytes on the wire for a byte of memory, in the first pass and in later ones.
+    /// Bytes on the wire for a byte of memory, in the first pass and in later ones: of pre-copy, and
+    /// the first of stop-and-copy. Post-copy and hybrid have none: deltas and compressed streams do
+    /// not go with pages that are asked for.
     pub ratios: (f64, f64),
     /// The limit on the downtime that pre-copy is told.
     pub limit_s: f64,
@@ -52,8 +55,9 @@ pub struct Scenario {
     /// where the machine is.
     pub settle_s: f64,
     /// The same where memory follows the machine, which waits for the first pages that it touches:
-    /// of post-copy and hybrid.
-    pub faulting_s: f64,
+    /// of post-copy and hybrid. `None`: it is not known; then it is taken for `settle_s`, the least
+    /// that it can be.
+    pub faulting_s: Option<f64>,
     /// Its users.
     pub populations: Vec<Population>,
 }
@@ -94,7 +98,7 @@ impl Scenario {
             prepare_s: 0.0,
             resume_s: 0.0,
             settle_s: 0.0,
-            faulting_s: 0.0,
+            faulting_s: None,
             populations: Vec::new(),
         }
     }
@@ -106,10 +110,13 @@ impl Scenario {
         self
     }
 
-    /// The same over a link of another bandwidth, at all times.
+    /// The same over a link of another bandwidth; those that differ from it, while the machine
+    /// stands still and after it, stay as they are.
     #[must_use]
     pub fn over(&self, bandwidth: f64) -> Self {
-        let (stop_bandwidth, push_bandwidth) = (bandwidth, bandwidth);
+        let follows = |other: f64| if other == self.bandwidth { bandwidth } else { other };
+        let stop_bandwidth = follows(self.stop_bandwidth);
+        let push_bandwidth = follows(self.push_bandwidth);
         Self { bandwidth, stop_bandwidth, push_bandwidth, ..self.clone() }
     }
 
@@ -151,7 +158,7 @@ impl Scenario {
     /// From when the machine runs until its service answers, in s: where all memory is at the
     /// target, and where it follows.
     #[must_use]
-    pub fn with_settle_s(mut self, settle: f64, faulting: f64) -> Self {
+    pub fn with_settle_s(mut self, settle: f64, faulting: Option<f64>) -> Self {
         (self.settle_s, self.faulting_s) = (settle, faulting);
         self
     }
@@ -197,7 +204,7 @@ impl Scenario {
                 prediction.total_s += prediction.prepare_s;
                 self.settle_s
             }
-            Strategy::Hybrid | Strategy::PostCopy => self.faulting_s,
+            Strategy::Hybrid | Strategy::PostCopy => self.faulting_s.unwrap_or(self.settle_s),
         };
         let outage_s = prediction.downtime_s + not_negative("the time to settle", settle_s)?;
         Ok(Forecast::new(strategy, prediction, outage_s))
@@ -217,20 +224,22 @@ impl Scenario {
 
     fn predict(&self, strategy: Strategy) -> Result<Prediction, ModelError> {
         match strategy {
-            Strategy::StopAndCopy => self.stop_and_copy().predict(),
-            Strategy::PreCopy => self.pre_copy().by_slots(),
+            Strategy::StopAndCopy => {
+                let prediction = self.stop_and_copy().predict()?;
+                Ok(Prediction { left: self.memory, ..prediction })
+            }
+            Strategy::PreCopy => {
+                let prediction = self.pre_copy().by_slots()?;
+                let sent = prediction.sent + self.device_state;
+                Ok(Prediction { sent, ..prediction })
+            }
             Strategy::Hybrid => self.hybrid().predict(),
             Strategy::PostCopy => self.post_copy().predict(),
         }
     }
 
-    /// What is on the wire of all memory, if it is sent once.
-    fn wire(&self) -> f64 {
-        self.memory * self.ratios.0
-    }
-
     fn stop_and_copy(&self) -> StopAndCopy {
-        let sent = self.wire() + self.device_state;
+        let sent = self.memory * self.ratios.0 + self.device_state;
         // Measured: a machine that stands still from the begin is sent by the limit of one that
         // runs.
         StopAndCopy::new(sent, self.bandwidth).with_resume_s(self.resume_s)
@@ -246,7 +255,8 @@ impl Scenario {
     }
 
     fn post_copy(&self) -> PostCopy {
-        PostCopy::new(self.wire(), self.push_bandwidth, self.device_state)
+        // Pages that are asked for one by one go as they are.
+        PostCopy::new(self.memory, self.push_bandwidth, self.device_state)
             .with_stop_bandwidth(self.stop_bandwidth)
             .with_prepare_s(self.prepare_s)
             .with_resume_s(self.resume_s)

@@ -13,12 +13,35 @@ const DOUBLINGS: u32 = 40;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Thresholds {
-    /// From this bandwidth on it converges, in bytes a second; `None`: from no bandwidth on.
-    pub bandwidth: Option<f64>,
-    /// Up to this dirty rate it converges, in bytes a second; `None`: at every rate, or at none.
-    pub dirty_rate: Option<f64>,
-    /// From this limit on the downtime on it converges, in s; `None`: from no limit on.
-    pub limit_s: Option<f64>,
+    /// From which bandwidth on it converges, in bytes a second.
+    pub bandwidth: Edge,
+    /// Up to which dirty rate it converges, in bytes a second.
+    pub dirty_rate: Edge,
+    /// From which limit on the downtime on it converges, in s.
+    pub limit_s: Edge,
+}
+
+/// Where something begins or ends to converge.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Edge {
+    /// It converges at every value.
+    Always,
+    /// It converges at none.
+    Never,
+    /// At this value it still does, and not far beyond.
+    At(f64),
+}
+
+impl Edge {
+    /// The value, if there is one.
+    #[must_use]
+    pub fn value(self) -> Option<f64> {
+        match self {
+            Self::At(value) => Some(value),
+            Self::Always | Self::Never => None,
+        }
+    }
 }
 
 impl Scenario {
@@ -33,8 +56,8 @@ impl Scenario {
     /// let dirtying = Dirtying::new(60.0).within(128.0, Pattern::RoundRobin);
     /// let edges = Scenario::new(512.0, 32.0, dirtying).thresholds()?;
     /// // A little less than is dirtied: what waits is not dirtied anew. 60 (1 − 0.3 R/128) = R.
-    /// assert!((50.0..56.0).contains(&edges.bandwidth.unwrap()));
-    /// assert!((32.0..36.0).contains(&edges.dirty_rate.unwrap()));
+    /// assert!((50.0..56.0).contains(&edges.bandwidth.value().unwrap()));
+    /// assert!((32.0..36.0).contains(&edges.dirty_rate.value().unwrap()));
     /// # Ok::<(), loadgen_core::model::ModelError>(())
     /// ```
     ///
@@ -59,14 +82,14 @@ fn edge(
     from: f64,
     holds: impl Fn(f64) -> Result<bool, ModelError>,
     above: bool,
-) -> Result<Option<f64>, ModelError> {
+) -> Result<Edge, ModelError> {
     let (mut good, mut bad) = (from, from);
     let is_good = holds(from)?;
     // Away from where it is, to the other side.
     let up = is_good != above;
     for doubling in 0..=DOUBLINGS {
         if doubling == DOUBLINGS {
-            return Ok(None);
+            return Ok(if is_good { Edge::Always } else { Edge::Never });
         }
         let next = if up { good.max(bad) * 2.0 } else { good.min(bad) / 2.0 };
         let next_is_good = holds(next)?;
@@ -85,7 +108,7 @@ fn edge(
         let middle = f64::midpoint(good, bad);
         if holds(middle)? { good = middle } else { bad = middle }
     }
-    Ok(Some(good))
+    Ok(Edge::At(good))
 }
 
 #[cfg(test)]
@@ -103,12 +126,12 @@ mod tests {
             let scenario = scenario(rate, 128.0);
             let edges = scenario.thresholds().unwrap();
             let converges = |s: &Scenario| s.pre_copy().by_slots().unwrap().converges;
-            let bandwidth = edges.bandwidth.unwrap();
+            let bandwidth = edges.bandwidth.value().unwrap();
             assert!(
                 converges(&scenario.over(bandwidth))
                     && !converges(&scenario.over(bandwidth * 0.95))
             );
-            let dirty = edges.dirty_rate.unwrap();
+            let dirty = edges.dirty_rate.value().unwrap();
             assert!(converges(&scenario.dirtied_at(dirty)));
             assert!(!converges(&scenario.dirtied_at(dirty * 1.05)));
         }
@@ -118,15 +141,21 @@ mod tests {
     #[test]
     fn a_small_set_has_no_edge_of_the_rate() {
         let edges = scenario(20.0, 8.0).thresholds().unwrap();
-        assert_eq!(edges.dirty_rate, None);
-        assert!(edges.bandwidth.unwrap() < 32.0);
+        assert_eq!(edges.dirty_rate, Edge::Always);
+        assert!(edges.bandwidth.value().unwrap() < 32.0);
     }
 
     /// A little less than what the whole set takes: a part of it is still waiting when it is looked
     /// at.
     #[test]
     fn a_limit_that_holds_nearly_the_whole_set_is_enough() {
-        let limit_s = scenario(200.0, 64.0).thresholds().unwrap().limit_s.unwrap();
+        let limit_s = scenario(200.0, 64.0).thresholds().unwrap().limit_s.value().unwrap();
         assert!((1.5..=2.0).contains(&limit_s), "{limit_s}");
+    }
+
+    #[test]
+    fn what_is_not_dirtied_always_converges() {
+        let edges = scenario(0.0, 64.0).thresholds().unwrap();
+        assert_eq!((edges.bandwidth, edges.limit_s), (Edge::Always, Edge::Always));
     }
 }

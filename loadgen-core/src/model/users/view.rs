@@ -152,13 +152,20 @@ impl Users {
         if let Some(capacity) = self.capacity_per_s {
             positive("the capacity of the service", capacity)?;
         }
-        if self.connections == Connections::KeptAlive(0) {
-            positive("the number of connections", 0.0)?;
+        if let Connections::KeptAlive(connections) = self.connections {
+            positive("the number of connections", f64::from(connections))?;
+            // Without any outage they would fall behind further and further.
+            let at_once = self.rate_per_s * self.usual_s;
+            if at_once > f64::from(connections) {
+                let what = "calls under way at a time (the rate times the usual time)";
+                let range = "at most as many as there are connections";
+                return Err(ModelError { what, range, value: at_once });
+            }
         }
         let calls = self.rate_per_s * (outage_s + self.timeout_s);
         if calls > MOST_CALLS {
-            let what = "the rate times the outage and the timeout";
-            return Err(ModelError { what, range: "at most 1,000,000 calls", value: calls });
+            let what = "calls that are due in an outage and a timeout";
+            return Err(ModelError { what, range: "at most 1,000,000", value: calls });
         }
         Ok(())
     }
@@ -459,7 +466,10 @@ mod tests {
         let users = |rate, connections| Users::new(rate, connections).feel(1.0);
         assert!(users(0.0, Connections::Fresh).is_err());
         assert!(users(1.0, Connections::KeptAlive(0)).is_err());
+        // 100 calls of 1 s each do not fit into 50 connections.
+        let crowded = Users::new(100.0, Connections::KeptAlive(50)).with_usual_s(1.0);
+        assert!(crowded.feel(0.0).unwrap_err().to_string().contains("connections"));
         let error = users(1e6, Connections::Fresh).unwrap_err().to_string();
-        assert!(error.contains("at most 1,000,000 calls"), "{error}");
+        assert!(error.contains("at most 1,000,000"), "{error}");
     }
 }

@@ -14,9 +14,16 @@ pub(super) fn parameters(report: &PredictionReport) -> Option<Section> {
         for (parameter, fitted) in &fit.found.known {
             rows.push(row(&name, *parameter, fitted));
         }
+        for (parameter, said) in &fit.said {
+            notes.push(format!(
+                "{name}for the prediction {} was taken as {}",
+                parameter.words(),
+                value(*parameter, *said)
+            ));
+        }
         for (parameter, note) in fit.found.notes() {
             // Each once, however many cells have it.
-            let note = format!("{}: {note}", words(parameter));
+            let note = format!("{}: {note}", parameter.words());
             if !notes.contains(&note) {
                 notes.push(note);
             }
@@ -34,11 +41,7 @@ pub(super) fn parameters(report: &PredictionReport) -> Option<Section> {
 }
 
 fn row(name: &str, parameter: Parameter, fitted: &Fitted) -> Vec<String> {
-    let value = |value: f64| match parameter.unit() {
-        FitUnit::Bytes => cell::bytes(value as u64),
-        FitUnit::BytesPerS => cell::throughput(value),
-        _ => cell::millis(value * 1e3),
-    };
+    let value = |of: f64| value(parameter, of);
     let interval = match (fitted.low, fitted.high) {
         (Some(low), Some(high)) => format!("{} to {}", value(low), value(high)),
         (Some(low), None) => format!("from {}", value(low)),
@@ -46,7 +49,7 @@ fn row(name: &str, parameter: Parameter, fitted: &Fitted) -> Vec<String> {
         (None, None) => cell::NONE.to_owned(),
     };
     vec![
-        format!("{name}{}", words(parameter)),
+        format!("{name}{}", parameter.words()),
         value(fitted.value),
         interval,
         fitted.samples.to_string(),
@@ -60,8 +63,22 @@ fn row(name: &str, parameter: Parameter, fitted: &Fitted) -> Vec<String> {
     ]
 }
 
-fn words(parameter: Parameter) -> String {
-    parameter.name().trim_end_matches("_s").replace('_', " ")
+fn value(parameter: Parameter, value: f64) -> String {
+    match parameter.unit() {
+        FitUnit::Bytes => cell::bytes(value as u64),
+        FitUnit::BytesPerS => cell::throughput(value),
+        FitUnit::Seconds => cell::millis(value * 1e3),
+    }
+}
+
+/// A parameter that is known only from one side, and what was made of it.
+pub(super) fn bound(parameter: Parameter, fitted: &Fitted) -> String {
+    let least = value(parameter, fitted.low.unwrap_or(fitted.value));
+    let taken = match parameter {
+        Parameter::WorkingSet => "all memory is taken for it".to_owned(),
+        _ => format!("{} is taken for it", value(parameter, fitted.value)),
+    };
+    format!("of the {} only is known that it is at least {least}; {taken}", parameter.words())
 }
 
 /// Predictions of trials that the fit does not know, held against them.
@@ -72,11 +89,11 @@ pub(super) fn validation(report: &PredictionReport) -> Option<Section> {
         let Some(fit) = &prediction.fit else { continue };
         let name = prediction.before();
         rows.extend(fit.summed.iter().map(|of| summed(&name, of)));
-        for (recording, reason) in &fit.validation.left_out {
+        for (recording, reason) in fit.validation.left_out.iter().chain(&fit.left_out) {
             notes.push(format!("{name}{recording} was left out: {reason}"));
         }
     }
-    (!rows.is_empty()).then(|| Section {
+    (!rows.is_empty() || !notes.is_empty()).then(|| Section {
         title: "Held against the recordings".to_owned(),
         scope: "each trial predicted by a fit to the others; errors as shares of what was measured, \
                 without their signs; within: 10 % of the total time and of the bytes, 25 % or 20 ms of the \

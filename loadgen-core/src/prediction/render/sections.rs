@@ -1,6 +1,7 @@
 //! What a prediction says to a person, which text and HTML lay out alike.
 
 use super::fitted;
+use crate::model::fit::Known;
 use crate::model::strategies::Figure;
 use crate::prediction::document::{
     BestStrategy, BrokenLimit, CellPrediction, PredictedPass, PredictedStrategy, PredictionReport,
@@ -88,7 +89,7 @@ fn of_input(input: &PredictionInput) -> Vec<(&'static str, String)> {
         (input.prepare_s, "to prepare"),
         (input.resume_s, "to resume"),
         (input.settle_s, "until the service answers then"),
-        (input.faulting_s, "until it answers where memory follows"),
+        (input.faulting_s.unwrap_or(0.0), "until it answers where memory follows"),
     ]
     .into_iter()
     .filter(|(s, _)| *s > 0.0)
@@ -128,6 +129,8 @@ pub(super) fn answers(report: &PredictionReport) -> Vec<String> {
         for endless in prediction.strategies.iter().filter(|of| !of.converges) {
             answers.push(format!("{name}{}", does_not_converge(prediction, endless)));
         }
+        answers.extend(margin(prediction).map(|margin| format!("{name}{margin}")));
+        answers.extend(bounds(prediction).into_iter().map(|bound| format!("{name}{bound}")));
         for (strategy, reason) in &prediction.left_out {
             answers.push(format!("{name}nothing can be said of {strategy}: {reason}"));
         }
@@ -137,7 +140,13 @@ pub(super) fn answers(report: &PredictionReport) -> Vec<String> {
 
 fn best(prediction: &CellPrediction) -> String {
     let Some(best) = &prediction.best else {
-        return "no strategy holds the limits".to_owned();
+        let endless = prediction.strategies.iter().all(|of| !of.converges);
+        return match (prediction.strategies.is_empty(), endless) {
+            (true, _) => "nothing can be predicted",
+            (_, true) => "no strategy converges",
+            (_, false) => "no strategy holds the limits",
+        }
+        .to_owned();
     };
     let of_best = prediction.strategies.iter().find(|of| of.strategy == best.strategy);
     let figures = of_best.map_or_else(String::new, |of| {
@@ -147,13 +156,23 @@ fn best(prediction: &CellPrediction) -> String {
             cell::millis(of.outage_s.unwrap_or(0.0) * 1e3)
         )
     });
-    format!("{} is best{figures}{}", best.strategy, lead(best))
+    // How long the first pages take is what decides, and nobody said it.
+    let pulls = of_best.is_some_and(|of| of.pulling_s.is_some_and(|s| s > 0.0));
+    let is_known = prediction.input.as_ref().is_some_and(|input| input.faulting_s.is_some());
+    let if_ = match pulls && !is_known && prediction.fit.is_none() {
+        true => {
+            ", if its service answers as soon as it runs (the first pages cost time that was not given)"
+        }
+        false => "",
+    };
+    format!("{} is best{if_}{figures}{}", best.strategy, lead(best))
 }
 
 fn lead(best: &BestStrategy) -> String {
-    let Some(lead) = &best.lead else {
-        return "; no other one that holds the limits differs by more than 2 %".to_owned();
-    };
+    if !best.alike.is_empty() {
+        return format!("; models cannot tell it from {}", best.alike.join(" and "));
+    }
+    let Some(lead) = &best.lead else { return "; no other one holds the limits".to_owned() };
     let figure = Figure::ALL.into_iter().find(|figure| key(*figure) == lead.figure);
     let Some(figure) = figure else { return String::new() };
     format!(
@@ -166,18 +185,7 @@ fn lead(best: &BestStrategy) -> String {
 }
 
 fn does_not_converge(prediction: &CellPrediction, of: &PredictedStrategy) -> String {
-    let none = PredictionThresholds::default();
-    let thresholds = prediction.thresholds.as_ref().unwrap_or(&none);
-    let mut ways = Vec::new();
-    if let Some(bandwidth) = thresholds.bandwidth_bytes_per_s {
-        ways.push(format!("a bandwidth of {}", cell::throughput(bandwidth)));
-    }
-    if let Some(rate) = thresholds.dirty_bytes_per_s {
-        ways.push(format!("a dirty rate of at most {}", cell::throughput(rate)));
-    }
-    if let Some(limit) = thresholds.downtime_limit_s {
-        ways.push(format!("a downtime limit of {}", cell::millis(limit * 1e3)));
-    }
+    let ways = prediction.thresholds.as_ref().map(ways).unwrap_or_default();
     let ways = match ways.as_slice() {
         [] => "nothing that is in these numbers would change that".to_owned(),
         ways => format!("it would with {}", ways.join(", or with ")),
@@ -185,9 +193,58 @@ fn does_not_converge(prediction: &CellPrediction, of: &PredictedStrategy) -> Str
     format!("{} does not converge: {ways}", of.strategy)
 }
 
+/// Figures are rounded to the side on which it converges.
+fn ways(thresholds: &PredictionThresholds) -> Vec<String> {
+    let mut ways = Vec::new();
+    if let Some(bandwidth) = thresholds.bandwidth_bytes_per_s.value {
+        ways.push(format!("a bandwidth of {}", cell::throughput(bandwidth * MORE)));
+    }
+    if let Some(rate) = thresholds.dirty_bytes_per_s.value {
+        ways.push(format!("a dirty rate of at most {}", cell::throughput(rate / MORE)));
+    }
+    if let Some(limit) = thresholds.downtime_limit_s.value {
+        ways.push(format!("a downtime limit of {}", cell::millis(limit * MORE * 1e3)));
+    }
+    ways
+}
+
+/// More than three digits round off.
+const MORE: f64 = 1.006;
+
+/// How far pre-copy is from where it would not converge any more, and how sure it is.
+fn margin(prediction: &CellPrediction) -> Option<String> {
+    let of = prediction.strategies.iter().find(|of| of.strategy == "pre-copy" && of.converges)?;
+    let share = of.converging_share.filter(|share| *share < 1.0).map(|share| {
+        format!(
+            "pre-copy is near the edge: with the scatter of the recordings {} % of runs come to an end",
+            cell::fixed(share * 100.0, 0)
+        )
+    });
+    let edge = || {
+        let edge = prediction.thresholds.as_ref()?.dirty_bytes_per_s.value?;
+        let rate = prediction.input.as_ref()?.dirty_bytes_per_s;
+        Some(format!(
+            "pre-copy converges up to about {} dirtied, {} times what there is",
+            cell::throughput(edge / MORE),
+            cell::fixed(edge / rate, 1)
+        ))
+        .filter(|_| rate > 0.0 && edge / rate < 3.0)
+    };
+    share.or_else(edge)
+}
+
+/// What of a machine is known only from one side.
+fn bounds(prediction: &CellPrediction) -> Vec<String> {
+    let Some(fit) = &prediction.fit else { return Vec::new() };
+    let known = fit.found.known.iter().filter(|(_, fitted)| fitted.known == Known::AtLeast);
+    let said = known.filter(|(parameter, _)| !fit.said.contains_key(parameter));
+    said.map(|(parameter, fitted)| fitted::bound(*parameter, fitted)).collect()
+}
+
 pub(super) fn sections(report: &PredictionReport) -> Vec<Section> {
     let mut sections = vec![costs(report)];
     sections.extend(users(report));
+    sections.extend(expected(report));
     if let [only] = report.predictions.as_slice() {
         sections.extend(rounds(only));
     }
@@ -256,7 +313,7 @@ fn notes(report: &PredictionReport) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if all().filter_map(|of| of.input.as_ref()).any(|of| of.faulting_s == 0.0) && pulls {
+    if all().filter_map(|of| of.input.as_ref()).any(|of| of.faulting_s.is_none()) && pulls {
         notes.push(
             "how long its service does not answer for want of the first pages was not given: the outage \
              of post-copy and hybrid is the least that it can be"
@@ -317,6 +374,36 @@ fn users(report: &PredictionReport) -> Option<Section> {
             "recovery",
             "longest response",
         ],
+        rows,
+        text_columns: 0,
+        notes: Vec::new(),
+    })
+}
+
+/// Calls in the mean, with those that no outage explains.
+fn expected(report: &PredictionReport) -> Option<Section> {
+    let mut rows = Vec::new();
+    for prediction in &report.predictions {
+        for of in &prediction.strategies {
+            let calls = |calls: Option<f64>| {
+                calls.map_or_else(|| cell::NONE.to_owned(), |calls| cell::fixed(calls, 1))
+            };
+            if of.expected_lost_calls.is_some() || of.expected_late_calls.is_some() {
+                rows.push(vec![
+                    format!("{}{}", prediction.before(), of.strategy),
+                    calls(of.expected_lost_calls),
+                    calls(of.expected_late_calls),
+                ]);
+            }
+        }
+    }
+    (!rows.is_empty()).then(|| Section {
+        title: "Calls of all users, as recordings let expect".to_owned(),
+        scope: "in the mean, from the order to the recovery, with those that no outage explains: a machine \
+                that is moved is slower. Limits on calls are judged by these; which strategy is best is by \
+                the outage alone, of which all have figures"
+            .to_owned(),
+        columns: vec!["strategy", "lost", "late"],
         rows,
         text_columns: 0,
         notes: Vec::new(),

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::model::Strategy as Moved;
 use crate::model::fit::*;
 use crate::model::migration::{Dirtying, Pattern, PreCopy, Prediction};
 
@@ -116,7 +117,7 @@ fn what_is_not_there_is_said() {
     let nothing = Fit::of(&[]);
     assert!(nothing.known.is_empty() && nothing.users.is_empty());
     let error = nothing.predict(Moved::PreCopy).unwrap_err().to_string();
-    assert_eq!(error, "the memory is not known: no recording of pre-copy");
+    assert_eq!(error, "the memory to send is not known: no recording of pre-copy");
     let bare = Fit::of(&[Recording::new("bare", Moved::PreCopy)]);
     let reason = &bare.unknown[&Parameter::Memory];
     assert!(reason.contains("when passes over the memory began"), "{reason}");

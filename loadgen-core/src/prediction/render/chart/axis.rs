@@ -9,11 +9,15 @@ pub(super) struct Powers {
 }
 
 impl Powers {
-    /// One on which values from `low` to `high` lie, both above 0; it has two pixels at least.
-    pub(super) fn new(low: f64, high: f64, from: i32, to: i32) -> Self {
+    /// One on which values from `low` to `high` lie; `None` unless both are numbers above 0.
+    pub(super) fn new(low: f64, high: f64, from: i32, to: i32) -> Option<Self> {
+        let is_fine = |value: f64| (1e-300..1e300).contains(&value);
+        if !(is_fine(low) && is_fine(high)) {
+            return None;
+        }
         let (low, high) = (low.log10(), high.log10());
         let high = if high - low > 1e-6 { high } else { low + 1e-6 };
-        Self { low, high, from, to }
+        Some(Self { low, high, from, to })
     }
 
     /// Where a value above 0 lies.
@@ -51,15 +55,17 @@ mod tests {
 
     #[test]
     fn round_values_lie_where_they_belong() {
-        let axis = Powers::new(1.0, 1000.0, 100, 400);
+        let axis = Powers::new(1.0, 1000.0, 100, 400).unwrap();
         assert_eq!(axis.ticks(10.0, &[1.0]), [1.0, 10.0, 100.0, 1000.0]);
         assert_eq!((axis.at(1.0), axis.at(10.0), axis.at(1e9)), (100, 200, 400));
         assert!((axis.value(0.5) - 31.622_776).abs() < 1e-5);
-        // Numbers that cannot be have no ticks, and end.
-        for (low, high) in [(0.0, 1.0), (1.0, f64::INFINITY), (0.0, 0.0)] {
-            assert!(Powers::new(low, high, 0, 10).ticks(10.0, &[1.0]).is_empty());
-        }
         // Nothing between does no harm.
-        assert_eq!(Powers::new(5.0, 5.0, 0, 10).at(5.0), 0);
+        assert_eq!(Powers::new(5.0, 5.0, 0, 10).unwrap().at(5.0), 0);
+        // Numbers that cannot be have no axis.
+        for (low, high) in
+            [(0.0, 0.0), (0.0, 1.0), (1.0, f64::INFINITY), (f64::NAN, 1.0), (1.0, 1e305)]
+        {
+            assert!(Powers::new(low, high, 0, 10).is_none());
+        }
     }
 }

@@ -4,7 +4,8 @@ use plotters::style::text_anchor::HPos;
 
 use super::Figure;
 use super::axis::Powers;
-use crate::model::strategies::{Scenario, Strategy};
+use crate::model::Strategy;
+use crate::model::strategies::Scenario;
 use crate::prediction::document::CellPrediction;
 use crate::report::chart::canvas::{
     BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, draw, legend, small,
@@ -31,7 +32,7 @@ pub(super) fn figure(prediction: &CellPrediction, of: &str) -> Option<Figure> {
     let given = scenario.bandwidth;
     // Only the downtime is drawn: nobody needs to go through calls for it.
     scenario.populations.clear();
-    let x = Powers::new(given / SPAN, given * SPAN, LEFT, RIGHT);
+    let x = Powers::new(given / SPAN, given * SPAN, LEFT, RIGHT)?;
     let named = |name: &str| name.parse::<Strategy>().ok();
     let curves: Vec<Curve> = prediction
         .strategies
@@ -47,13 +48,14 @@ pub(super) fn figure(prediction: &CellPrediction, of: &str) -> Option<Figure> {
     }
     let low = 10f64.powf(least.max(1e-4).log10().floor());
     let high = 10f64.powf(most.max(1e-3).log10().ceil());
-    let y = Powers::new(low, high, BOTTOM, TOP);
+    let y = Powers::new(low, high, BOTTOM, TOP)?;
     let title = format!("Outage over the bandwidth of the link{of}");
     let svg = draw(&title, |canvas| draw_on(canvas, &title, &curves, (&x, &y), given));
-    let caption = "From the stop until the service answers, both axes in powers of ten, with one \
-                   bandwidth at all times; the upright line is the bandwidth that was given. Where \
-                   pre-copy does not converge its line ends."
-        .to_owned();
+    let caption = format!(
+        "From the stop until the service answers, both axes in powers of ten; the upright line is the \
+         bandwidth that was given. Where pre-copy does not converge its line ends.{}",
+        super::of_whom(prediction)
+    );
     Some(Figure { title: format!("Outage against bandwidth{of}"), caption, svg })
 }
 

@@ -8,7 +8,8 @@ use plotters::style::text_anchor::HPos;
 
 use super::Figure;
 use super::axis::Powers;
-use crate::model::strategies::{FeltBy, Forecast, Limits, Scenario, Strategy, choose};
+use crate::model::Strategy;
+use crate::model::strategies::{FeltBy, Forecast, Limits, Scenario, choose};
 use crate::prediction::document::CellPrediction;
 use crate::report::chart::canvas::{
     BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, dot, draw, legend, small,
@@ -34,16 +35,17 @@ pub(super) fn figure(prediction: &CellPrediction, limits: Limits, of: &str) -> O
         rate if rate > 0.0 => rate,
         _ => scenario.bandwidth / SPAN,
     };
-    let x = Powers::new(scenario.bandwidth / SPAN, scenario.bandwidth * SPAN, LEFT, RIGHT);
-    let y = Powers::new(rate / SPAN, rate * SPAN, BOTTOM, TOP);
+    let x = Powers::new(scenario.bandwidth / SPAN, scenario.bandwidth * SPAN, LEFT, RIGHT)?;
+    let y = Powers::new(rate / SPAN, rate * SPAN, BOTTOM, TOP)?;
     let title = format!("The best strategy{of}");
     let map = Map { scenario, strategies, limits, x, y, felt: RefCell::default() };
     let svg = draw(&title, |canvas| map.draw_on(canvas, &title));
-    let caption =
-        "By bandwidth (from left to right) and dirty rate (from below), in powers of ten; \
-                   all else, and the limits, as given. Colours as in the names above; empty: no \
-                   strategy holds the limits. The dot is what was given."
-            .to_owned();
+    let caption = format!(
+        "By bandwidth (from left to right) and dirty rate (from below), in powers of ten; all else, and the \
+         limits, as given. Colours as in the names above; empty: no strategy holds the limits, or there \
+         are more calls in an outage than can be gone through. The dot is what was given.{}",
+        super::of_whom(prediction)
+    );
     Some(Figure { title: format!("Map of strategies{of}"), caption, svg })
 }
 

@@ -4,8 +4,9 @@ mod axis;
 mod bandwidth;
 mod map;
 mod rounds;
+mod validation;
 
-use crate::prediction::document::PredictionReport;
+use crate::prediction::document::{CellPrediction, PredictionReport};
 
 /// Machines that have charts; with more, nobody would look at them.
 const MOST: usize = 8;
@@ -28,5 +29,16 @@ pub(super) fn figures(report: &PredictionReport) -> Vec<Figure> {
         figures.extend(bandwidth::figure(prediction, &of));
         figures.extend(map::figure(prediction, report.limits.limits(), &of));
     }
+    figures.extend(validation::figures(report));
     figures
+}
+
+/// What a chart of a recorded machine leaves out.
+fn of_whom(prediction: &CellPrediction) -> &'static str {
+    match prediction.fit {
+        Some(_) => {
+            " Drawn from what is known of the machine in pre-copy, for all strategies alike."
+        }
+        None => "",
+    }
 }

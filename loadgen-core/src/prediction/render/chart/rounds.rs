@@ -19,7 +19,8 @@ pub(super) fn figure(prediction: &CellPrediction, of: &str) -> Option<Figure> {
     let strategy = prediction.strategies.iter().find(|of| of.strategy == "pre-copy")?;
     let input = prediction.input.as_ref()?;
     let points = points(input, strategy);
-    let &(end_s, _) = points.last().filter(|(end_s, _)| *end_s > 0.0)?;
+    let is_fine = points.iter().all(|(s, bytes)| s.is_finite() && bytes.is_finite());
+    let &(end_s, _) = points.last().filter(|(end_s, _)| is_fine && *end_s > 0.0)?;
     let threshold = input.bandwidth_bytes_per_s * input.downtime_limit_s;
     let title = format!("Memory left to send in a pre-copy{of}");
     let svg = draw(&title, |canvas| draw_on(canvas, &title, &points, end_s, threshold));

@@ -3,13 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A way to move a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Strategy {
     /// It stands still while all of its memory is sent.
     StopAndCopy,
     /// Its memory is sent in passes while it runs; it stands still for what is left.
+    #[default]
     PreCopy,
     /// One pass while it runs; what was dirtied follows it.
     Hybrid,
@@ -24,10 +30,10 @@ impl Strategy {
     /// Its name, which triggers take, too.
     ///
     /// ```
-    /// use loadgen_core::model::strategies::Strategy;
+    /// use loadgen_core::model::Strategy;
     ///
     /// assert_eq!("pre-copy".parse::<Strategy>()?.name(), "pre-copy");
-    /// # Ok::<(), loadgen_core::model::strategies::UnknownStrategy>(())
+    /// # Ok::<(), loadgen_core::model::UnknownStrategy>(())
     /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
