@@ -10,27 +10,25 @@ use std::io;
 
 use super::looks::NOTABLE;
 use super::verdict;
-use super::worker::Harvest;
-use crate::clock::{Clock, Nanos, as_millis, as_seconds, rfc3339};
-use crate::error::RunError;
-use crate::event::{EventReport, KeptEvents};
+use super::harvest::Harvest;
+use super::run_record::RunRecord;
+use crate::abort::Aborted;
+use crate::clock::{Nanos, as_millis, as_seconds};
 use crate::expectation::Miss;
 use crate::plan::{Plan, nanos};
 use crate::record::connections::by_name;
 use crate::record::kernel::SlowCall;
 use crate::record::{
     BadCalls, CallLog, CallRecord, Cause, ConnectionLog, DateSample, Histogram, LoadRecord,
-    Outcome, PauseLog, Phase, Population, Recorder, STEPS_PER_WINDOW, SessionRecord, Statuses,
-    TagRecord, Timeline, TlsRecord, Window,
+    Outcome, OwnRecord, PauseLog, PauseRecord, Phase, Population, Recorder, STEPS_PER_WINDOW, SessionRecord, Statuses,
+    TagRecord, Timeline, TlsRecord,
 };
 use crate::report::{
     Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, LoadReport,
     PopulationReport, PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TagReport,
-    TimelineCounters, TimelineReport, TlsReport, Tool, Traffic, WindowReport, latency,
+    TimelineCounters, TimelineReport, TlsReport, Tool, Traffic, Verdict, VerdictStatus, WindowReport,
+    latency,
 };
-
-/// What is told of the response times of a window.
-type Figures = fn(&Window) -> PopulationWindow;
 
 /// A report, and the calls that it was made of.
 pub(crate) struct Finished {
@@ -43,37 +41,13 @@ pub(crate) struct Finished {
     pub(crate) load_end: Nanos,
 }
 
-pub(super) fn assemble(
-    plan: Plan,
-    environment: Environment,
-    clock: Clock,
-    mut harvests: Vec<Harvest>,
-    panicked: u32,
-    marks: &KeptEvents,
-    tags: &[String],
-) -> Result<Finished, RunError> {
-    let load_end = harvests.iter().map(|h| h.load_end).max().unwrap_or(0);
-    let finished = harvests.iter().map(|h| h.finished).max().unwrap_or(0);
-    let busiest_cpu = harvests.iter().map(|h| h.cpu_of_load).max().unwrap_or(0);
-    let broken: Vec<String> =
-        harvests.iter().filter_map(|h| h.broken.as_ref().map(io::Error::to_string)).collect();
-    let cpu = harvests.iter().fold((0, 0), |sum, h| (sum.0 + h.cpu.0, sum.1 + h.cpu.1));
-    let sessions = sessions(&plan, &mut harvests, finished);
-    let mut records = harvests.iter_mut().filter_map(|h| h.kernel.take());
-    let learnt = records.next().map(|mut whole| {
-        records.for_each(|other| whole.merge(other));
-        whole
-    });
-    let mut recorders = harvests.into_iter().map(|h| h.recorder);
-    // A plan has at least one thread.
-    let mut recorder = recorders.next().ok_or(RunError::WorkerPanicked)?;
-    recorders.for_each(|other| recorder.merge(other));
-
-    let measured = load_end.saturating_sub(nanos(plan.warmup_s));
-    let whole = whole(&recorder);
-    recorder.bound_own(whole.service.min());
-    let verdict = verdict::judge(&verdict::Evidence {
-        plan: &plan,
+/// Whether what was measured can be trusted.
+pub(super) fn judge(plan: &Plan, harvest: &Harvest, aborted: Option<&Aborted>) -> Verdict {
+    let (recorder, learnt) = (&harvest.recorder, harvest.kernel.as_ref());
+    let whole = whole(recorder);
+    let own = recorder.own().map(|own| own.bounded(whole.service.min()));
+    let mut verdict = verdict::judge(&verdict::Evidence {
+        plan,
         tally: &whole.tally,
         lag: &whole.lag,
         errors: &whole.errors,
@@ -82,33 +56,43 @@ pub(super) fn assemble(
         shed_in_drain: recorder.shed_in_drain,
         shed_in_breakdown: recorder.shed_in_breakdown,
         pauses: recorder.pauses,
-        own: recorder.own(),
+        own: own.as_ref(),
         response: &whole.response,
-        busiest_cpu,
-        run_delay: learnt.as_ref().and_then(|learnt| learnt.run_delay),
-        unread: learnt.as_ref().and_then(|l| l.receipts.as_ref()).map(|r| &r.unread),
-        load_end,
-        measured,
-        panicked,
-        broken: &broken,
+        busiest_cpu: harvest.busiest_cpu,
+        run_delay: learnt.and_then(|learnt| learnt.run_delay),
+        unread: learnt.and_then(|l| l.receipts.as_ref()).map(|r| &r.unread),
+        load_end: harvest.load_end,
+        measured: harvest.measured(plan),
+        panicked: harvest.panicked,
+        broken: &harvest.broken,
     });
+    if let Some(aborted) = aborted {
+        verdict.add([(VerdictStatus::Degraded, format!("given up: {aborted}"))]);
+    }
+    verdict
+}
+
+/// The report of a record, and what it was made of.
+pub(crate) fn assemble(of: RunRecord) -> Finished {
+    let RunRecord { plan, environment, started_at, events, tags, verdict, harvest, .. } = of;
+    let plan = &plan;
+    let measured = harvest.measured(plan);
+    let sessions = sessions(plan, harvest.sessions.as_ref(), harvest.finished);
+    let Harvest { mut recorder, kernel: learnt, load_end, finished, .. } = harvest;
+    let whole = whole(&recorder);
+    let own = recorder.own().map(|own| own.bounded(whole.service.min()));
     let counts = counts(&whole);
     let run_delay = learnt.as_ref().and_then(|learnt| learnt.run_delay);
     let per_second = |n: u64| (measured > 0).then(|| n as f64 / as_seconds(measured));
     let populations = Population::ALL
         .into_iter()
         .filter_map(|p| {
-            let report = population_report(&plan, &of_population(&recorder, p)?);
+            let report = population_report(plan, &of_population(&recorder, p)?);
             Some((p.name().to_owned(), report))
         })
         .collect();
-    let loads = loads(&plan, &recorder, measured);
-    let figures = match plan.shard() {
-        // To be merged.
-        Some(_) => PopulationWindow::with_buckets,
-        None => PopulationWindow::of,
-    };
-    let mut timeline = timeline_report(&mut recorder, figures);
+    let loads = loads(plan, &recorder, measured);
+    let mut timeline = timeline_report(&mut recorder);
     if let Some(learnt) = &learnt {
         kernel::into_windows(learnt, &mut timeline, recorder.timeline.window());
     }
@@ -116,14 +100,14 @@ pub(super) fn assemble(
         schema: SCHEMA.to_owned(),
         tool: Tool::this(),
         environment,
-        started_at: rfc3339(clock.started_at()),
+        started_at,
         duration_s: as_seconds(finished),
         measured_s: as_seconds(measured),
-        interrupted: false,
-        aborted: None,
+        interrupted: of.interrupted,
+        aborted: of.aborted,
         calls_file: None,
         verdict,
-        workers_lost: panicked + broken.len() as u32,
+        workers_lost: harvest.panicked + harvest.broken.len() as u32,
         counts,
         rates: Rates {
             offered_per_s: per_second(counts.offered),
@@ -134,7 +118,7 @@ pub(super) fn assemble(
         service_time: latency(&whole.service, true),
         lag: latency(&whole.lag, true),
         connect_time: Some(latency(&whole.connect, true)),
-        tls: tls(&plan, &recorder.tls, &whole),
+        tls: tls(plan, &recorder.tls, &whole),
         status: by_class(whole.status.iter()),
         status_codes: by_code(&whole.status),
         wrong: wrong_counts(&whole.wrong),
@@ -144,8 +128,8 @@ pub(super) fn assemble(
         error_examples: error_examples(&recorder.bad_calls),
         bytes: Traffic { sent: recorder.bytes_sent, received: recorder.bytes_received },
         cpu: Cpu {
-            user_s: as_seconds(cpu.0),
-            system_s: as_seconds(cpu.1),
+            user_s: as_seconds(harvest.cpu.0),
+            system_s: as_seconds(harvest.cpu.1),
             run_delay_s: run_delay.map(|delay| as_seconds(delay.waited)),
         },
         populations,
@@ -154,17 +138,17 @@ pub(super) fn assemble(
         timeline,
         slow_calls: learnt.as_ref().map(kernel::slow_calls),
         kernel_timestamps: learnt.as_ref().and_then(kernel::timestamps),
-        connected_to: Some(addresses::connected_to(&recorder.visits)),
-        generator: Some(generator(&recorder, &whole.response)),
-        events: marks.iter().map(EventReport::from).collect(),
-        events_dropped: marks.dropped,
+        connected_to: Some(addresses::connected_to(&recorder.visits, harvest.lookups)),
+        generator: Some(generator(recorder.pauses, own.as_ref(), &whole.response)),
+        events,
+        events_dropped: of.events_dropped,
         migration: None,
         sessions,
         shards: Vec::new(),
-        plan,
+        plan: plan.clone(),
     };
     let slow = learnt.map(|learnt| learnt.slow).unwrap_or_default();
-    Ok(Finished {
+    Finished {
         report,
         log: recorder.log,
         slow,
@@ -172,13 +156,15 @@ pub(super) fn assemble(
         dates: recorder.dates.samples,
         pauses: recorder.pause_log,
         load_end,
-    })
+    }
 }
 
 /// What the generator had its part in.
-fn generator(recorder: &Recorder, response: &Histogram) -> GeneratorReport {
-    let pauses = recorder.pauses;
-    let own = recorder.own();
+fn generator(
+    pauses: PauseRecord,
+    own: Option<&OwnRecord>,
+    response: &Histogram,
+) -> GeneratorReport {
     let any = pauses.count > 0;
     GeneratorReport {
         pause_threshold_ms: as_millis(NOTABLE),
@@ -197,20 +183,21 @@ fn generator(recorder: &Recorder, response: &Histogram) -> GeneratorReport {
 }
 
 /// The figures of sessions, if the plan has any.
-fn sessions(plan: &Plan, harvests: &mut [Harvest], finished: Nanos) -> Option<SessionsReport> {
+fn sessions(
+    plan: &Plan,
+    record: Option<&SessionRecord>,
+    finished: Nanos,
+) -> Option<SessionsReport> {
     let given = plan.sessions()?;
-    let records: Vec<_> = harvests.iter_mut().filter_map(|h| h.sessions.take()).collect();
-    // A sample is whole if every worker has taken it.
-    let taken = records.iter().map(SessionRecord::samples).min().unwrap_or(0);
-    let mut whole = SessionRecord::default();
-    records.iter().for_each(|record| whole.merge(record));
+    let none = SessionRecord::default();
+    let whole = record.unwrap_or(&none);
     let sampling = given.sampling;
     let first = nanos(sampling.first_s);
     let warmup_end = nanos(plan.warmup_s);
     let by = |end: Nanos| end.checked_sub(first).map_or(0, |r| r / nanos(sampling.every_s) + 1);
     let samples = by(finished).saturating_sub(if warmup_end > 0 { by(warmup_end) } else { 0 });
     let duration = finished.saturating_sub(warmup_end);
-    Some(whole.report(duration, taken.min(samples as usize), given.are_scripted()))
+    Some(whole.report(duration, whole.samples().min(samples as usize), given.are_scripted()))
 }
 
 /// What TLS came to, if calls went over it.
@@ -219,14 +206,14 @@ fn tls(plan: &Plan, record: &TlsRecord, whole: &LoadRecord) -> Option<TlsReport>
         return None;
     }
     let main = record.main();
-    let agreed = main.map(|(agreed, _)| agreed);
+    let agreed = main.as_ref().map(|(agreed, _)| agreed);
     Some(TlsReport {
         version: agreed.map(|agreed| agreed.version.name().to_owned()),
         // The library's name for suites of 1.3 is its own.
         cipher: agreed.map(|agreed| agreed.suite.replacen("TLS13_", "TLS_", 1)),
         alpn: agreed.filter(|agreed| agreed.alpn).map(|_| "http/1.1".to_owned()),
         handshakes: record.handshakes,
-        differing: record.handshakes - main.map_or(0, |(_, count)| count),
+        differing: record.handshakes - main.as_ref().map_or(0, |(_, count)| *count),
         resumed: record.resumed,
         handshake_time: latency(&whole.tls_handshake, true),
         first_failure: record.failure.clone(),
@@ -402,7 +389,7 @@ fn example(&(failure, at): &(crate::Failure, Nanos)) -> ErrorExample {
     }
 }
 
-fn timeline_report(recorder: &mut Recorder, figures: Figures) -> TimelineReport {
+fn timeline_report(recorder: &mut Recorder) -> TimelineReport {
     let timeline = &mut recorder.timeline;
     let column = |pick: fn(&crate::record::Counters) -> u32| -> Vec<u32> {
         timeline.steps().iter().map(pick).collect()
@@ -415,14 +402,14 @@ fn timeline_report(recorder: &mut Recorder, figures: Figures) -> TimelineReport 
     };
     TimelineReport {
         window_ms: as_millis(timeline.window()),
-        windows: windows(timeline, figures),
+        windows: windows(timeline),
         counters,
         failed_calls: recorder.bad_calls.kept.iter().map(failed_call).collect(),
         failed_calls_total: recorder.bad_calls.total,
     }
 }
 
-fn windows(timeline: &mut Timeline, figures: Figures) -> Vec<WindowReport> {
+fn windows(timeline: &mut Timeline) -> Vec<WindowReport> {
     let window_ns = timeline.window();
     let mut windows: Vec<WindowReport> = timeline
         .steps()
@@ -446,7 +433,7 @@ fn windows(timeline: &mut Timeline, figures: Figures) -> Vec<WindowReport> {
     for population in Population::ALL {
         for (i, latencies) in timeline.windows(population).iter().enumerate() {
             if let (Some(window), true) = (windows.get_mut(i), latencies.count() > 0) {
-                let figures = figures(latencies);
+                let figures = PopulationWindow::of(latencies);
                 window.populations.insert(population.name().to_owned(), figures);
             }
         }

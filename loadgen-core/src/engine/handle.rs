@@ -4,19 +4,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::assemble::{self, Finished, addresses};
+use super::assemble::{Finished, assemble, judge};
+use super::harvest::Harvest;
 use super::progress::{LOOK_EVERY, Snapshot, Steps, Window};
+use super::run_record::RunRecord;
 use super::shared::Shared;
 use super::starting_line::StartingLine;
-use super::worker::Harvest;
 use crate::abort::Aborted;
-use crate::clock::Clock;
+use crate::clock::{Clock, rfc3339};
 use crate::error::RunError;
-use crate::event::{Event, EventKind, KeptEvents};
+use crate::event::{Event, EventKind, EventReport, KeptEvents};
 use crate::net::lookups::Resolver;
 use crate::plan::Plan;
 use crate::record::CallLog;
-use crate::report::{Environment, Report, VerdictStatus};
+use crate::report::{Environment, Report};
 
 /// A run under way. When it is dropped, a run whose plan has an end goes on to it unwatched,
 /// and one without is ended; [`Self::stop_on_drop`] ends either.
@@ -213,9 +214,14 @@ impl RunHandle {
         self.finish().map(|finished| finished.report)
     }
 
-    /// What the workers that did not panic brought home becomes the report: a
-    /// defect in one must not take away what the others measured.
+    /// The report, and what it was made of.
     pub(crate) fn finish(self) -> Result<Finished, RunError> {
+        self.record().map(assemble)
+    }
+
+    /// What the workers that did not panic brought home: a defect in one must not take away
+    /// what the others measured.
+    pub(crate) fn record(self) -> Result<RunRecord, RunError> {
         let mut harvests = Vec::new();
         let mut panicked = 0;
         for worker in self.workers {
@@ -229,27 +235,28 @@ impl RunHandle {
         }
         let origin = self.line.known_origin();
         let clock = origin.map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
+        let joined = harvests.into_iter().reduce(|mut whole, harvest| {
+            whole.merge(harvest);
+            whole
+        });
+        let harvest = joined.ok_or(RunError::WorkerPanicked)?;
+        let lookups = self.resolver.map(|resolver| resolver.lookups());
         let marks = self.marks.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut finished = assemble::assemble(
-            self.plan,
-            self.environment,
-            clock,
-            harvests,
-            panicked,
-            &marks,
-            &self.tags,
-        )?;
-        if let (Some(resolver), Some(to)) = (self.resolver, &mut finished.report.connected_to) {
-            addresses::add_lookups(to, resolver.lookups());
-        }
-        let report = &mut finished.report;
-        report.interrupted = self.shared.is_interrupted();
-        report.aborted = self.shared.aborted();
-        if let Some(aborted) = &report.aborted {
-            let why = format!("given up: {aborted}");
-            report.verdict.add([(VerdictStatus::Degraded, why)]);
-        }
-        Ok(finished)
+        let harvest = Harvest { panicked, lookups, ..harvest };
+        let aborted = self.shared.aborted();
+        let verdict = judge(&self.plan, &harvest, aborted.as_ref());
+        Ok(RunRecord {
+            plan: self.plan,
+            environment: self.environment,
+            started_at: rfc3339(clock.started_at()),
+            events: marks.iter().map(EventReport::from).collect(),
+            events_dropped: marks.dropped,
+            tags: self.tags,
+            interrupted: self.shared.is_interrupted(),
+            aborted,
+            verdict,
+            harvest,
+        })
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::thread;
 
+use super::harvest::Harvest;
 use super::shared::Shared;
 use super::starting_line::StartingLine;
-use super::worker::{Harvest, Worker};
+use super::worker::Worker;
 use crate::net::cores;
 use crate::protocol::Protocol;
 
@@ -38,7 +39,7 @@ pub(super) fn carry_out<P: Protocol>(
     }
     warmed?;
     let harvest = line.ready().map(|origin| worker.run(origin));
-    if harvest.as_ref().is_some_and(|harvest| harvest.broken.is_some()) {
+    if harvest.as_ref().is_some_and(|harvest| !harvest.broken.is_empty()) {
         shared.cut();
     }
     Ok(harvest)

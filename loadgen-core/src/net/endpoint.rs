@@ -9,13 +9,16 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use socket2::SockAddr;
 
 /// The most bytes of a unix socket's path (unix(7), without the closing NUL).
 const LONGEST_PATH: usize = 107;
 
 /// Where a connection goes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Endpoint {
     /// An IP address and a port.

@@ -12,6 +12,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use serde::{Deserialize, Serialize};
+
 use super::endpoint::Endpoint;
 
 /// What is done to resolve a name.
@@ -39,12 +41,21 @@ pub(crate) struct Answer {
 }
 
 /// How lookups went.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lookups {
     pub(crate) made: u64,
     pub(crate) failed: u64,
     /// What the resolver said the first time that it failed.
     pub(crate) error: Option<String>,
+}
+
+impl Lookups {
+    /// Joins those of another process.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.made += other.made;
+        self.failed += other.failed;
+        self.error = self.error.take().or(other.error);
+    }
 }
 
 /// The thread. It ends when this and all [lines](Line) to it are dropped, or with the

@@ -4,6 +4,8 @@
 
 use std::os::fd::BorrowedFd;
 
+use serde::{Deserialize, Serialize};
+
 use super::{socket, sys};
 use crate::clock::{MILLISECOND, Nanos};
 
@@ -11,7 +13,7 @@ use crate::clock::{MILLISECOND, Nanos};
 const SYN_SENT: u8 = 2;
 
 /// A sample of `TCP_INFO`. Ages are told by the kernel in its ticks: 1 to 10 ms.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TcpInfo {
     /// The handshake is not through.
     pub(crate) connecting: bool,

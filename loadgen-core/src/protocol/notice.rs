@@ -1,7 +1,9 @@
 //! What is told of a reply beside its outcome: its sizes, and what is odd about it.
 
+use serde::{Deserialize, Serialize};
+
 /// The bytes of a reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReplySizes {
     /// Status line and header lines with their line ends and the empty line.

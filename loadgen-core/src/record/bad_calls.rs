@@ -1,6 +1,8 @@
 //! Calls that brought no reply, kept one by one up to a limit, and an example of each
 //! class of failure.
 
+use serde::{Deserialize, Serialize};
+
 use super::{CallRecord, Failure};
 use crate::clock::Nanos;
 
@@ -8,7 +10,7 @@ use crate::clock::Nanos;
 pub(crate) const MOST_BAD_CALLS: usize = 10_000;
 
 /// Failed, shed and unfinished calls.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct BadCalls {
     /// The first [`MOST_BAD_CALLS`] of them.
     pub(crate) kept: Vec<CallRecord>,

@@ -1,6 +1,8 @@
 //! The call log: one record a call, bounded. What a migration did to the calls
 //! is cut to phases that are known only afterwards, so it needs each of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::load::LoadId;
 use super::{Outcome, Population};
 use crate::clock::Nanos;
@@ -9,7 +11,7 @@ use crate::clock::Nanos;
 const CHUNK: usize = 32 * 1024;
 
 /// One call, as the client saw it. All times in ns from the start of the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CallRecord {
     /// When the schedule said it should start.

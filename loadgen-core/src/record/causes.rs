@@ -5,6 +5,8 @@
 //! response time. What nobody can tell is not guessed: see the comments of
 //! [`SlowCause`].
 
+use serde::{Deserialize, Serialize};
+
 use super::CallRecord;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::tcp_info::TcpInfo;
@@ -25,7 +27,8 @@ const SENT_AGAIN_AFTER: Nanos = SLOW_AFTER / 2;
 const INITIAL_WINDOW: u64 = 10;
 
 /// What a part of a slow call's time went into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub(crate) enum SlowCause {
     /// Ours: the arrival was taken up late, or what the kernel had received (a reply,
@@ -168,7 +171,7 @@ pub(crate) struct Evidence {
 }
 
 /// The time of one call by what it went into, in ns, in the order of the enum.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TimeByCause([Nanos; SlowCause::ALL.len()]);
 
 impl TimeByCause {

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Cause, Population};
 use crate::clock::Nanos;
 
@@ -11,7 +13,7 @@ use crate::clock::Nanos;
 const MOST: usize = 1_000_000;
 
 /// The end of one connection. Times in ns from the start of the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConnectionEnd {
     /// When it was begun; 0: before the load.
@@ -32,7 +34,7 @@ pub struct ConnectionEnd {
 }
 
 /// Ends of connections, up to a limit.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ConnectionLog {
     ends: Vec<ConnectionEnd>,
     keeps: bool,

@@ -1,6 +1,8 @@
 //! What the `Date` of replies tells of the clock of the server's machine: a few
 //! samples a second, in which a step of that clock shows.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Nanos;
 
 /// Samples of one worker.
@@ -10,7 +12,7 @@ const MOST: usize = 100_000;
 const AT_ONCE: u8 = 3;
 
 /// A reply and the second that its `Date` names. Times in ns from the start of the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DateSample {
     /// Seconds since 1970 by the server's clock.
@@ -22,10 +24,11 @@ pub struct DateSample {
 }
 
 /// Samples, bounded in number and rate.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct DateLog {
     pub(crate) samples: Vec<DateSample>,
     keeps: bool,
+    #[serde(skip)]
     budget: u8,
 }
 

@@ -2,9 +2,11 @@
 //! connections over time, and how long the worker itself waited for a CPU. Owned
 //! by one thread; merged after the run. Memory is bounded.
 
+use serde::{Deserialize, Serialize};
+
 use super::causes::{Evidence, SlowCause, TimeByCause, classify};
 use super::load::histogram;
-use super::{CallRecord, Histogram, Population};
+use super::{CallRecord, Histogram, Population, written};
 use crate::clock::{MILLISECOND, Nanos};
 use crate::net::spin_window;
 use crate::net::tcp_info::TcpInfo;
@@ -21,14 +23,14 @@ const MAX_CELLS: usize = 36_000;
 const CAUSES: usize = SlowCause::ALL.len();
 
 /// A slow call, as far as phases and windows need it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SlowCall {
     pub(crate) intended: Nanos,
     pub(crate) cause: SlowCause,
 }
 
 /// A slow call with all that is known of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct SlowExample {
     pub(crate) intended: Nanos,
     pub(crate) took: Nanos,
@@ -38,7 +40,7 @@ pub(crate) struct SlowExample {
 }
 
 /// Samples of connections in one cell of the grid.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cell {
     pub(crate) samples: u32,
     /// Of them, those that had sent something again that was not acknowledged yet.
@@ -79,11 +81,13 @@ impl Cell {
 }
 
 /// What the kernel's timestamps told of answered calls.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Receipts {
     /// From the receipt of the reply's last byte to its reading.
+    #[serde(with = "written::histogram")]
     pub(crate) unread: Histogram,
     /// Service time up to that receipt.
+    #[serde(with = "written::histogram")]
     pub(crate) service: Histogram,
     /// Answered calls of which the kernel did not say.
     pub(crate) missing: u64,
@@ -97,7 +101,7 @@ pub(crate) struct Turns {
 }
 
 /// Waiting for a CPU, looked at ten times a second.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunDelay {
     pub(crate) waited: Nanos,
     pub(crate) looks: u64,
@@ -120,7 +124,7 @@ impl RunDelay {
 }
 
 /// What one worker learnt, or all of them after merging.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct KernelRecord {
     /// Calls with an earlier intended start are left out of the sums.
     warmup_end: Nanos,

@@ -1,8 +1,12 @@
 //! What is kept of the calls of one load: counts by their fate, and the
 //! histograms of their times. It only adds up; who counts what is the recorder's.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use super::connections::Losses;
-use super::{Cause, Outcome, Phase, Population};
+use super::{Cause, Outcome, Phase, Population, written};
 use crate::expectation::Miss;
 
 /// Times in ns, 1 ns to an hour, 3 significant digits (HdrHistogram).
@@ -17,7 +21,7 @@ pub(super) fn histogram() -> Histogram {
 }
 
 /// Calls by their fate; see [`crate::report::Counts`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) offered: u64,
     pub(crate) started: u64,
@@ -74,28 +78,36 @@ pub(crate) struct LoadId {
 }
 
 /// The figures of one load, or of several together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LoadRecord {
     pub(crate) population: Population,
     pub(crate) tally: Tally,
     /// Response time of answered calls with a status below 400.
+    #[serde(with = "written::histogram")]
     pub(crate) response: Histogram,
     /// Response time of answered calls with a status of 400 and above.
+    #[serde(with = "written::histogram")]
     pub(crate) response_error_status: Histogram,
     /// Response time of replies that were not as expected; `None` while there are none.
+    #[serde(with = "written::some_histogram")]
     pub(crate) response_wrong: Option<Box<Histogram>>,
     /// Those replies by the first thing that was wrong.
     pub(crate) wrong: [u64; Miss::ALL.len()],
     /// Service time of answered calls.
+    #[serde(with = "written::histogram")]
     pub(crate) service: Histogram,
     /// Intended start to giving up, of failed calls.
+    #[serde(with = "written::histogram")]
     pub(crate) time_to_failure: Histogram,
     /// Lateness of the generator, of open-loop calls.
+    #[serde(with = "written::histogram")]
     pub(crate) lag: Histogram,
     /// From the start of connecting to the end of the TCP handshake, of connections opened
     /// for calls.
+    #[serde(with = "written::histogram")]
     pub(crate) connect: Histogram,
     /// From there to the end of the TLS handshake, of the same.
+    #[serde(with = "written::histogram")]
     pub(crate) tls_handshake: Histogram,
     /// Failed calls by phase and cause.
     pub(crate) errors: [[u64; Cause::ALL.len()]; Phase::ALL.len()],
@@ -175,7 +187,8 @@ const LOWEST_STATUS: u16 = 100;
 const STATUSES: usize = 500;
 
 /// Replies by their status.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<u16, u64>", into = "BTreeMap<u16, u64>")]
 pub(crate) struct Statuses(Box<[u64; STATUSES + 1]>);
 
 impl Default for Statuses {
@@ -184,12 +197,33 @@ impl Default for Statuses {
     }
 }
 
+impl From<BTreeMap<u16, u64>> for Statuses {
+    fn from(counts: BTreeMap<u16, u64>) -> Self {
+        let mut all = Self::default();
+        for (status, n) in counts {
+            all.0[place(status)] += n;
+        }
+        all
+    }
+}
+
+impl From<Statuses> for BTreeMap<u16, u64> {
+    /// What is none goes by 0.
+    fn from(all: Statuses) -> Self {
+        all.iter().map(|(status, n)| (status.unwrap_or(0), n)).collect()
+    }
+}
+
+/// Where a status is counted; the last place holds all that are none.
+#[inline]
+fn place(status: u16) -> usize {
+    usize::from(status.wrapping_sub(LOWEST_STATUS)).min(STATUSES)
+}
+
 impl Statuses {
     #[inline]
     pub(super) fn count(&mut self, status: u16) {
-        // The last one holds all that are none.
-        let place = usize::from(status.wrapping_sub(LOWEST_STATUS)).min(STATUSES);
-        self.0[place] += 1;
+        self.0[place(status)] += 1;
     }
 
     /// Those that occurred, with the number of their replies; `None` are all that are none.

@@ -20,6 +20,7 @@ mod tags;
 mod timeline;
 mod tls;
 pub(crate) mod visits;
+pub(crate) mod written;
 
 pub(crate) use bad_calls::{BadCalls, MOST_BAD_CALLS};
 pub use calls::{CallLog, CallRecord};

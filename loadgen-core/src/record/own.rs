@@ -4,7 +4,10 @@
 //! Kept as differences, so that a run without them pays nothing: the response times
 //! *without* own lateness are those measured, less `as_measured`, plus `without`.
 
+use serde::{Deserialize, Serialize};
+
 use super::load::{Histogram, add, histogram};
+use super::written;
 use crate::clock::Nanos;
 
 /// Own lateness of a call from which it is kept.
@@ -12,7 +15,7 @@ pub(crate) const KEPT_FROM: Nanos = 10_000;
 
 /// Times in which a worker did not look at its sockets, beyond the sleep it had
 /// asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PauseRecord {
     pub(crate) longest: Nanos,
     /// When the longest began.
@@ -42,11 +45,13 @@ impl PauseRecord {
 }
 
 /// Calls after the warm-up that the generator had its part in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OwnRecord {
     /// Response times of answered calls that may hold some of its lateness: as they
     /// were, and without as much of it as there may be.
+    #[serde(with = "written::histogram")]
     pub(crate) as_measured: Histogram,
+    #[serde(with = "written::histogram")]
     pub(crate) without: Histogram,
     /// Calls that brought no reply, for which it may be to blame.
     pub(crate) lost: u64,
@@ -93,16 +98,16 @@ impl OwnRecord {
 
     /// The upper bounds of several delays may come to more than there was: no call took
     /// less than `shortest` without them.
-    pub(crate) fn bound(&mut self, shortest: Nanos) {
+    pub(crate) fn bounded(&self, shortest: Nanos) -> Self {
         if self.without.is_empty() || self.without.min() >= shortest {
-            return;
+            return self.clone();
         }
-        let mut bounded = histogram();
+        let mut without = histogram();
         for step in self.without.iter_recorded() {
             let times = step.count_since_last_iteration();
-            bounded.saturating_record_n(step.value_iterated_to().max(shortest), times);
+            without.saturating_record_n(step.value_iterated_to().max(shortest), times);
         }
-        self.without = bounded;
+        Self { without, ..self.clone() }
     }
 
     /// These response times, those of all answered calls, without own lateness.
@@ -143,7 +148,7 @@ mod tests {
         let mut own = OwnRecord::default();
         own.answered(50 * MILLISECOND, 50 * MILLISECOND);
         own.answered(90 * MILLISECOND, 30 * MILLISECOND);
-        own.bound(48 * MILLISECOND);
+        let own = own.bounded(48 * MILLISECOND);
         assert_eq!(own.without.len(), 2);
         let near = |value: u64, ms: u64| value.abs_diff(ms * MILLISECOND) < MILLISECOND / 10;
         assert!(near(own.without.min(), 48) && near(own.without.max(), 60));

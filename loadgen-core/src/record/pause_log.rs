@@ -1,6 +1,8 @@
 //! When each worker stood still, pause by pause: for what is computed of the calls
 //! afterwards. Sums and the longest of all pauses are in [`super::PauseRecord`].
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::{MILLISECOND, Nanos};
 
 /// Shorter pauses are not in the log.
@@ -22,12 +24,14 @@ const MOST: usize = 10_000;
 
 /// The pauses of the workers, each in order, from the last look before a pause to what
 /// was ready after it having been handled.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PauseLog {
     workers: Vec<Vec<(Nanos, Nanos)>>,
     /// Until when shorter pauses belong to the last one.
+    #[serde(skip)]
     busy_until: Nanos,
     /// The last one that was given as news.
+    #[serde(skip)]
     told: Option<(Nanos, Nanos)>,
 }
 

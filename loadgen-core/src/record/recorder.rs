@@ -1,6 +1,8 @@
 //! Where a worker puts what it saw: histograms, counters, the timeline and, when
 //! asked for, every call. Owned by one thread; merged after the run.
 
+use serde::{Deserialize, Serialize};
+
 use super::bad_calls::BadCalls;
 use super::connections::{ConnectionEnd, ConnectionLog};
 use super::load::{LoadId, LoadRecord, Tally};
@@ -14,7 +16,7 @@ use crate::clock::Nanos;
 use crate::net::tls::Agreed;
 
 /// What one worker measured.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Recorder {
     /// Calls of the whole run, warm-up included, for the progress display.
     totals: Tally,
@@ -146,13 +148,6 @@ impl Recorder {
     /// What the generator had its part in, if anything.
     pub(crate) fn own(&self) -> Option<&OwnRecord> {
         self.own.as_deref()
-    }
-
-    /// Without own lateness no call took less than `shortest`, the shortest service time.
-    pub(crate) fn bound_own(&mut self, shortest: Nanos) {
-        if let Some(own) = &mut self.own {
-            own.bound(shortest);
-        }
     }
 
     fn own_mut(&mut self) -> &mut OwnRecord {

@@ -1,6 +1,8 @@
 //! What a worker counts of connections and sessions, beside the record of calls
 //! that it keeps for every plan. Definitions as httperf's.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
 use crate::protocol::ReplySizes;
 
@@ -14,7 +16,7 @@ const BINS: usize = 100_000;
 const STATUSES: usize = 1000;
 
 /// A sum of times and how many there were.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Times {
     pub(crate) count: u64,
     sum: Nanos,
@@ -41,7 +43,7 @@ impl Times {
 }
 
 /// What one worker counted.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SessionRecord {
     pub(crate) attempted: u64,
     pub(crate) connect: Times,
@@ -220,8 +222,15 @@ impl SessionRecord {
         self.sizes.footer += other.sizes.footer;
         add_each(&mut self.by_class, &other.by_class);
         add_each(&mut self.statuses, &other.statuses);
-        add_each(&mut self.reply_rates, &other.reply_rates);
-        add_each(&mut self.session_rates, &other.session_rates);
+        // A sample is whole if every worker has taken it.
+        let whole = self.samples().min(other.samples());
+        for (mine, theirs) in [
+            (&mut self.reply_rates, &other.reply_rates),
+            (&mut self.session_rates, &other.session_rates),
+        ] {
+            mine.truncate(whole);
+            add_each(mine, &theirs[..whole]);
+        }
         self.lifetime.merge(&other.lifetime);
         self.failtime.merge(&other.failtime);
         self.connections_of_succeeded += other.connections_of_succeeded;

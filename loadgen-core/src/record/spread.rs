@@ -28,7 +28,7 @@ impl Moments {
 }
 
 /// Sums from which mean and standard deviation come.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Spread {
     pub(crate) count: u64,
     min: f64,

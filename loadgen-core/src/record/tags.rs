@@ -1,13 +1,20 @@
 //! What is kept of the calls of a tag.
 
+use serde::{Deserialize, Serialize};
+
 use super::load::{LONGEST, add, hundreds};
-use super::{CallRecord, Cause, Failure, Outcome, Phase};
+use super::{CallRecord, Cause, Failure, Outcome, Phase, written};
 
 /// Times in ns, 1 ns to an hour, 2 significant digits: there may be many tags.
 type Histogram = hdrhistogram::Histogram<u64>;
 
+pub(super) fn coarse_histogram() -> Histogram {
+    Histogram::new_with_bounds(1, LONGEST, 2)
+        .unwrap_or_else(|_| unreachable!("constant bounds that hdrhistogram accepts"))
+}
+
 /// The calls of one tag, by their end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TagRecord {
     pub(crate) answered: u64,
     /// Those of them that are not as expected.
@@ -22,6 +29,7 @@ pub(crate) struct TagRecord {
     /// Failed calls by phase and cause.
     pub(crate) errors: [[u64; Cause::ALL.len()]; Phase::ALL.len()],
     /// Response time of good replies.
+    #[serde(with = "written::coarse_histogram")]
     pub(crate) response: Histogram,
 }
 
@@ -36,8 +44,7 @@ impl TagRecord {
             timed_out: 0,
             status: [0; 6],
             errors: Default::default(),
-            response: Histogram::new_with_bounds(1, LONGEST, 2)
-                .unwrap_or_else(|_| unreachable!("constant bounds that hdrhistogram accepts")),
+            response: coarse_histogram(),
         }
     }
 

@@ -6,6 +6,10 @@
 //! answered late still counts where its user came; all else belongs to the step
 //! in which it happened.
 
+mod written;
+
+use serde::{Deserialize, Serialize};
+
 use super::Population;
 use crate::clock::{MILLISECOND, Nanos};
 
@@ -128,7 +132,8 @@ fn bucket_middle(bucket: u16) -> u64 {
 }
 
 /// The timeline of one worker, or of all after merging.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "written::Columns", into = "written::Columns")]
 pub(crate) struct Timeline {
     step: Nanos,
     steps: Vec<Counters>,

@@ -1,12 +1,14 @@
 //! What TLS handshakes came to. Once a connection, never on the way of a call.
 
+use serde::{Deserialize, Serialize};
+
 use crate::net::tls::Agreed;
 
 /// Different agreements that are told apart: version × suite × protocol of one server.
 const MOST: usize = 32;
 
 /// TLS handshakes of a whole run, those before the load and of the warm-up included.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct TlsRecord {
     /// What was agreed on, whether resumed or not, and how often.
     agreed: Vec<(Agreed, u64)>,
@@ -40,7 +42,7 @@ impl TlsRecord {
 
     /// What most connections agreed on, and how many did.
     pub(crate) fn main(&self) -> Option<(Agreed, u64)> {
-        self.agreed.iter().copied().max_by_key(|(_, count)| *count)
+        self.agreed.iter().cloned().max_by_key(|(_, count)| *count)
     }
 
     pub(super) fn merge(&mut self, other: Self) {
@@ -59,7 +61,7 @@ mod tests {
     use crate::net::tls::TlsVersion;
 
     fn agreed(version: TlsVersion, resumed: bool) -> Agreed {
-        Agreed { version, suite: "S", alpn: true, resumed }
+        Agreed { version, suite: "S".into(), alpn: true, resumed }
     }
 
     #[test]

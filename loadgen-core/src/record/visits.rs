@@ -1,6 +1,8 @@
 //! To which endpoints connections went, and when: whether a service was followed when
 //! it moved.
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Nanos;
 use crate::net::endpoint::Endpoint;
 
@@ -12,7 +14,7 @@ const BEYOND: u8 = MOST as u8;
 
 /// The connections to one endpoint. Times are those at which they were begun; 0: before
 /// the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Visit {
     /// Connections begun.
     pub(crate) begun: u64,
@@ -23,7 +25,7 @@ pub(crate) struct Visit {
 }
 
 /// To which endpoints connections went.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Visits {
     /// In the order of the first connection to each.
     seen: Vec<(Endpoint, Visit)>,

@@ -8,11 +8,10 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
+
+use crate::record::written::{decoded, encoded};
 
 /// A distribution of times, from an HDR histogram with 3 significant digits.
 /// Quantiles that the sample is too small for (fewer than ten calls beyond them)
@@ -79,8 +78,7 @@ impl Latency {
     /// did not keep them, or if what is kept is no histogram.
     #[must_use]
     pub fn histogram(&self) -> Option<Histogram<u64>> {
-        let bytes = STANDARD.decode(self.histogram.as_ref()?).ok()?;
-        Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+        decoded(self.histogram.as_ref()?)
     }
 }
 
@@ -104,7 +102,7 @@ pub(crate) fn latency(histogram: &Histogram<u64>, with_blob: bool) -> Latency {
         p99_9_us: quantile(histogram, 999, 1_000),
         p99_99_us: quantile(histogram, 9_999, 10_000),
         max_us: Some(micros(histogram.max())),
-        histogram: if with_blob { blob(histogram) } else { None },
+        histogram: if with_blob { encoded(histogram) } else { None },
     }
 }
 
@@ -132,12 +130,6 @@ fn micros(nanos: u64) -> f64 {
     nanos as f64 / 1e3
 }
 
-fn blob(histogram: &Histogram<u64>) -> Option<String> {
-    let mut bytes = Vec::new();
-    // Into memory and from u64 counts there is nothing that could fail.
-    V2DeflateSerializer::new().serialize(histogram, &mut bytes).ok()?;
-    Some(STANDARD.encode(bytes))
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,8 @@ use crate::net::lookups::Lookups;
 use crate::record::visits::Visits;
 use crate::report::{AddressReport, ConnectedTo};
 
-/// What the workers noted.
-pub(super) fn connected_to(visits: &Visits) -> ConnectedTo {
+/// What the workers noted, and how the resolver did.
+pub(super) fn connected_to(visits: &Visits, lookups: Option<Lookups>) -> ConnectedTo {
     let addresses = visits.seen().iter().map(|(endpoint, visit)| AddressReport {
         address: endpoint.to_string(),
         connections: visit.begun,
@@ -14,16 +14,13 @@ pub(super) fn connected_to(visits: &Visits) -> ConnectedTo {
         first_s: as_seconds(visit.first),
         last_s: as_seconds(visit.last),
     });
+    let made = lookups.as_ref().map(|lookups| lookups.made);
+    let failed = lookups.as_ref().map(|lookups| lookups.failed);
     ConnectedTo {
         addresses: addresses.collect(),
         beyond: visits.beyond(),
-        ..ConnectedTo::default()
+        lookups: made,
+        lookups_failed: failed,
+        lookup_error: lookups.and_then(|lookups| lookups.error),
     }
-}
-
-/// How the resolver did.
-pub(in crate::engine) fn add_lookups(to: &mut ConnectedTo, lookups: Lookups) {
-    to.lookups = Some(lookups.made);
-    to.lookups_failed = Some(lookups.failed);
-    to.lookup_error = lookups.error;
 }

@@ -33,6 +33,7 @@ use handing_out::Outlet;
 use crate::clock::{MILLISECOND, Nanos};
 use crate::engine::connection::Slab;
 use crate::engine::destination::{BELL, Destination};
+use crate::engine::harvest::Harvest;
 use crate::engine::kernel_view::KernelView;
 use crate::engine::load::{LoadState, Waiting};
 use crate::engine::looks::{LOOK_EVERY, Looks};
@@ -42,8 +43,7 @@ use crate::net::poll::Poll;
 use crate::net::sys;
 use crate::protocol::Protocol;
 use crate::record::CallSink;
-use crate::record::kernel::KernelRecord;
-use crate::record::{Failure, Recorder, SessionRecord};
+use crate::record::{Failure, Recorder};
 
 /// Bytes taken from a socket at once. One buffer serves all connections.
 pub(super) const BUFFER: usize = 64 * 1024;
@@ -92,25 +92,6 @@ pub(crate) struct Worker<P: Protocol> {
     counted: bool,
     /// When which connections are to be read from again.
     pub(super) resting: BinaryHeap<Reverse<(Nanos, u64)>>,
-}
-
-/// What a worker brings home.
-pub(crate) struct Harvest {
-    pub(crate) recorder: Recorder,
-    /// What a worker of single calls learnt from the kernel.
-    pub(crate) kernel: Option<KernelRecord>,
-    /// User and system CPU time from the start of the load to the end of the drain.
-    pub(crate) cpu: (u64, u64),
-    /// The sum of both to the end of the load.
-    pub(crate) cpu_of_load: u64,
-    /// What ended this worker before its time.
-    pub(crate) broken: Option<io::Error>,
-    /// When the schedules ended.
-    pub(crate) load_end: Nanos,
-    /// When the drain ended.
-    pub(crate) finished: Nanos,
-    /// What a worker of sessions counted beside.
-    pub(crate) sessions: Option<SessionRecord>,
 }
 
 impl<P: Protocol> Worker<P> {
@@ -233,11 +214,13 @@ impl<P: Protocol> Worker<P> {
             recorder: self.recorder,
             kernel: Some(self.kernel.record),
             cpu,
-            cpu_of_load,
-            broken,
+            busiest_cpu: cpu_of_load,
+            broken: broken.iter().map(io::Error::to_string).collect(),
+            panicked: 0,
             load_end: self.end,
             finished,
             sessions: sessions.map(|scripts| scripts.record),
+            lookups: None,
         }
     }
 

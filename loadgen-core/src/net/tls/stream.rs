@@ -175,7 +175,7 @@ impl TlsStream {
         };
         Some(Agreed {
             version,
-            suite: self.connection.negotiated_cipher_suite()?.suite().as_str()?,
+            suite: self.connection.negotiated_cipher_suite()?.suite().as_str()?.into(),
             alpn: self.connection.alpn_protocol().is_some(),
             resumed: self.connection.handshake_kind()? == HandshakeKind::Resumed,
         })

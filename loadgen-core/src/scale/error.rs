@@ -1,0 +1,108 @@
+//! Files that are not those of a shard, and shards that do not belong together.
+
+use serde_path_to_error::Error as PathError;
+
+use super::shard_record::SCHEMA;
+use super::together::numbers;
+use crate::printable::printable;
+
+/// A document that is not that of a shard.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShardError {
+    /// It is no JSON, or cut short.
+    #[error(
+        "it is no JSON at line {line}, column {column}: {reason}; a file that ends too early was not \
+         written whole: take the one that the shard wrote at its end"
+    )]
+    Syntax {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// It is a document of another kind.
+    #[error("it has schema \"{}\", but \"{SCHEMA}\" is merged: give the files that shards wrote", printable(found))]
+    Schema {
+        /// The schema that it names.
+        found: String,
+    },
+    /// A field is missing or has the wrong type.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// It cannot be written.
+    #[error("the record of a shard cannot be written as JSON: {0}")]
+    Write(String),
+}
+
+impl ShardError {
+    pub(super) fn of(error: &PathError<serde_json::Error>) -> Self {
+        let inner = error.inner();
+        if inner.is_syntax() || inner.is_eof() {
+            let (line, column) = (inner.line(), inner.column());
+            return Self::Syntax { line, column, reason: printable(&inner.to_string()) };
+        }
+        Self::Damaged(printable(&format!("{}: {inner}", error.path())))
+    }
+}
+
+/// Records that are not those of the shards of one plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// The shards are not of the same plan.
+    #[error("shards {one} and {other} are not of the same plan: '{path}' differs")]
+    Plan {
+        /// The shard that the other was compared with.
+        one: u32,
+        /// The one that differs.
+        other: u32,
+        /// The first field of the plan that is different, such as `load.connections`.
+        path: String,
+    },
+    /// The shards were measured by different versions, which may not measure alike.
+    #[error("shards {one} and {other} were run by different versions of loadgen: use one")]
+    Version {
+        /// The shard that the other was compared with.
+        one: u32,
+        /// The one that differs.
+        other: u32,
+    },
+    /// The plan has settings that this version does not know, so that nobody can tell whether the
+    /// shards have the same.
+    #[error(
+        "the plan of shard {shard} has settings that this version of loadgen does not know: {}; merge \
+         with the version that ran it, or a later one",
+        settings.join(", ")
+    )]
+    UnknownSettings {
+        /// Which one.
+        shard: u32,
+        /// Their [paths](crate::Plan::unknown_settings).
+        settings: Vec<String>,
+    },
+    /// The requests of the shards have different tags: they read different files.
+    #[error("the requests of shards {one} and {other} have different tags: give both one file")]
+    Tags {
+        /// The shard that the other was compared with.
+        one: u32,
+        /// The one that differs.
+        other: u32,
+    },
+    /// Two records are of the same shard.
+    #[error("two of them are of shard {shard}: leave one of them out")]
+    Twice {
+        /// Which one.
+        shard: u32,
+    },
+    /// Shards are missing.
+    #[error("{} of {of} shards are missing: {}", missing.len(), numbers(missing))]
+    Missing {
+        /// Their numbers.
+        missing: Vec<u32>,
+        /// How many shards the plan has.
+        of: u32,
+    },
+}

@@ -1,0 +1,205 @@
+//! What a shard measured, as a document that is merged with those of the others:
+//! `loadgen-shard/1`.
+
+use std::io::Read;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{MergeError, ShardError};
+use super::plans::difference;
+use super::together;
+use crate::engine::{RunHandle, RunRecord, assemble};
+use crate::error::RunError;
+use crate::plan::{Plan, Shard};
+use crate::report::{CallsFileReport, Report, ShardReport, Tool};
+
+/// The schema of the document.
+pub(super) const SCHEMA: &str = "loadgen-shard/1";
+
+/// What one or several of the processes measured that carry out a plan together: all counts,
+/// histograms, windows and bytes, from which the report of the whole is made.
+///
+/// Merging adds them up: the order does not matter, some may be merged before others, and the
+/// result is what one process would have counted. Threads of one process are joined by the same
+/// code.
+///
+/// ```
+/// use std::time::Duration;
+/// use loadgen_core::scale::ShardRecord;
+/// use loadgen_core::{Engine, Load, Plan, Schedule, Shard};
+/// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+/// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+/// # let url = server.url();
+///
+/// let load = Load::established(Schedule::constant(500.0));
+/// let plan = Plan::new(url.parse()?, load).with_duration(Duration::from_millis(200));
+/// // As another process would: it gets the same plan, and its number.
+/// let part = |shard: Shard| ShardRecord::of(Engine::new(plan.clone().with_shard(shard))?.start()?);
+/// let mut whole = part(Shard::new(0, 2)?)?;
+/// let other = part(Shard::new(1, 2)?)?.to_json()?;
+/// assert_eq!(whole.missing(), [1]);
+/// whole.merge(ShardRecord::from_reader(other.as_bytes())?)?;
+/// let report = whole.report()?;
+/// assert_eq!((report.counts.offered, report.plan.shard()), (100, None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ShardRecord {
+    schema: String,
+    tool: Tool,
+    /// Those that this is of, in the order of their numbers.
+    shards: Vec<ShardReport>,
+    record: RunRecord,
+}
+
+impl ShardRecord {
+    /// Waits for the end of the run of a [shard](Plan::with_shard). Of a plan without one it is the
+    /// only one.
+    ///
+    /// # Errors
+    /// As [`RunHandle::join`].
+    pub fn of(run: RunHandle) -> Result<Self, RunError> {
+        run.record().map(Self::of_record)
+    }
+
+    fn of_record(record: RunRecord) -> Self {
+        let shard = ShardReport {
+            index: record.plan.shard().map_or(0, Shard::index),
+            started_at: record.started_at.clone(),
+            duration_s: record.duration_s(),
+            measured_s: record.measured_s(),
+            environment: record.environment.clone(),
+            verdict: record.verdict.clone(),
+            calls_file: None,
+        };
+        Self { schema: SCHEMA.to_owned(), tool: Tool::this(), shards: vec![shard], record }
+    }
+
+    /// With the file that the calls of this shard were written to.
+    #[must_use]
+    pub fn with_calls_file(mut self, file: CallsFileReport) -> Self {
+        if let [shard] = self.shards.as_mut_slice() {
+            shard.calls_file = Some(file);
+        }
+        self
+    }
+
+    /// The plan of all shards, as one of them had it.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.record.plan
+    }
+
+    /// How many shards the plan has.
+    #[must_use]
+    pub fn of_shards(&self) -> u32 {
+        self.record.plan.shard().map_or(1, Shard::of)
+    }
+
+    /// The numbers of the shards that are not in it.
+    #[must_use]
+    pub fn missing(&self) -> Vec<u32> {
+        let mut there = self.shards.iter().map(|shard| shard.index).peekable();
+        (0..self.of_shards()).filter(|i| there.next_if_eq(i).is_none()).collect()
+    }
+
+    /// As JSON, in one line.
+    ///
+    /// # Errors
+    /// [`ShardError::Write`] if a number cannot stand in JSON, which is a defect.
+    pub fn to_json(&self) -> Result<String, ShardError> {
+        serde_json::to_string(self).map_err(|error| ShardError::Write(error.to_string()))
+    }
+
+    /// Reads one back, of a file that may be large.
+    ///
+    /// # Errors
+    /// [`ShardError`] if it is none, or is damaged.
+    pub fn from_reader(from: impl Read) -> Result<Self, ShardError> {
+        let mut reader = serde_json::Deserializer::from_reader(std::io::BufReader::new(from));
+        let record: Self =
+            serde_path_to_error::deserialize(&mut reader).map_err(|error| ShardError::of(&error))?;
+        match record.schema.as_str() {
+            SCHEMA if !record.shards.is_empty() => Ok(record),
+            SCHEMA => Err(ShardError::Damaged("it is of no shard".to_owned())),
+            _ => Err(ShardError::Schema { found: record.schema }),
+        }
+    }
+
+    /// Adds what other shards of the same plan measured.
+    ///
+    /// # Errors
+    /// [`MergeError`] if the two are not of one plan, or have a shard in common. Then nothing was
+    /// added.
+    pub fn merge(&mut self, other: Self) -> Result<(), MergeError> {
+        let [one, of_other] = [self.first(), other.first()];
+        let numbers = |of: &Self| of.shards.iter().map(|s| s.index).collect::<Vec<_>>();
+        let is_twice = |index: &u32| self.shards.binary_search_by_key(index, |s| s.index).is_ok();
+        if self.of_shards() == other.of_shards()
+            && let Some(shard) = numbers(&other).into_iter().find(is_twice)
+        {
+            return Err(MergeError::Twice { shard });
+        }
+        for (shard, plan) in [(one, self.plan()), (of_other, other.plan())] {
+            if !plan.unknown_settings().is_empty() {
+                let settings = plan.unknown_settings().to_vec();
+                return Err(MergeError::UnknownSettings { shard, settings });
+            }
+        }
+        if let Some(path) = difference(self.plan(), other.plan()) {
+            return Err(MergeError::Plan { one, other: of_other, path });
+        }
+        if self.tool != other.tool {
+            return Err(MergeError::Version { one, other: of_other });
+        }
+        if self.record.tags != other.record.tags {
+            return Err(MergeError::Tags { one, other: of_other });
+        }
+        self.record.merge(other.record);
+        self.shards.extend(other.shards);
+        self.shards.sort_by_key(|shard| shard.index);
+        Ok(())
+    }
+
+    /// The first shard in it.
+    fn first(&self) -> u32 {
+        self.shards.first().map_or(0, |shard| shard.index)
+    }
+
+    /// The report of the whole. Times count from the start of each shard's own load; rates are what
+    /// all did, divided by the longest [`measured_s`](Report::measured_s). The
+    /// [verdict](Report::verdict) is the worst, with the reasons of each, and
+    /// [`shards`](Report::shards) tells what each ran on; the machine
+    /// ([`environment`](Report::environment)) is that of the first, but for its threads, which are
+    /// those of all.
+    ///
+    /// # Errors
+    /// [`MergeError::Missing`] if a shard is missing.
+    pub fn report(self) -> Result<Report, MergeError> {
+        match self.missing() {
+            missing if missing.is_empty() => Ok(self.report_of_those_there()),
+            missing => Err(MergeError::Missing { missing, of: self.of_shards() }),
+        }
+    }
+
+    /// The same of those that are there. If some are missing it says so, and the verdict is
+    /// degraded at the least: less load was put on than the plan says.
+    #[must_use]
+    pub fn report_of_those_there(self) -> Report {
+        let (missing, of) = (self.missing(), self.of_shards());
+        let Self { mut record, shards, .. } = self;
+        if of > 1 {
+            record.verdict = together::verdict(&shards, &missing, of);
+        }
+        record.events.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
+        if missing.is_empty() {
+            record.plan.shard = None;
+        }
+        record.plan.threads = record.environment.threads;
+        let mut report = assemble(record).report;
+        if of > 1 {
+            report.shards = shards;
+        }
+        report
+    }
+}
