@@ -1,8 +1,11 @@
 //! `loadgen predict`: numbers in, a prediction out; nothing is moved.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{Outcome, run};
 
@@ -125,6 +128,103 @@ fn a_report_is_fitted() {
     }
     let outcome = run(["predict", "--fit", "/nowhere"]).exits_with(2);
     assert!(outcome.stderr.contains("/nowhere"), "{}", outcome.stderr);
+}
+
+/// Of an experiment helped trials are no recordings; that is said, and the others are learnt from.
+#[test]
+fn trials_that_tell_nothing_are_left_out() {
+    let sample =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/migration-lab/sample/report.json");
+    let place = tempfile::tempdir().unwrap();
+    // Of this seed pre-copy comes first.
+    let plan = "trials = 1\nseed = 3\nwarm_up_blocks = 0\n[factors]\nstrategy = [\"pre-copy\", \"pre-copy+auto-converge\"]\n\
+                [load]\nurl = \"http://10.0.0.1/\"\nrate = \"10\"\n[trigger]\nspec = \"simulated\"\n";
+    fs::write(place.path().join("plan.toml"), plan).unwrap();
+    for (index, strategy) in [(1, "pre-copy"), (2, "pre-copy+auto-converge")] {
+        let trial = place.path().join(format!("trials/{index:04}"));
+        fs::create_dir_all(&trial).unwrap();
+        fs::copy(sample, trial.join("report.json")).unwrap();
+        let record = json!({
+            "index": index, "block": 1, "position": index, "cell": {"strategy": strategy},
+            "repeats": 0, "warm_up": false, "status": "completed",
+            "started_at": "2026-11-28T20:00:06.347Z", "took_s": 1.0,
+            "report": format!("trials/{index:04}/report.json"), "metrics": {},
+        });
+        fs::write(trial.join("trial.json"), record.to_string()).unwrap();
+    }
+    let path = place.path().to_str().unwrap();
+    let document = run(["predict", "--fit", path, "--format", "json"]).exits_with(0).json();
+    let fit = &document["predictions"][0]["fit"];
+    assert_eq!(fit["found"]["recordings"], json!(["trial 1"]));
+    let left_out = fit["left_out"].to_string();
+    assert!(left_out.contains("there is no model of pre-copy+auto-converge"), "{left_out}");
+    assert!(run(["predict", "--fit", path]).exits_with(0).stdout.contains("trial 2"));
+}
+
+/// A QMP server of a machine that writes to 10 MiB/s of 32 MiB; returns its socket.
+fn machine(folder: &Path) -> String {
+    let path = folder.join("qmp.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let greeting = json!({"QMP": {
+        "version": {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": ""},
+        "capabilities": []
+    }});
+    std::thread::spawn(move || {
+        let mut over_s = 0;
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = writeln!(stream, "{greeting}");
+            let reader = BufReader::new(stream.try_clone().unwrap());
+            for line in reader.lines().map_while(Result::ok) {
+                let asked: Value = serde_json::from_str(&line).unwrap();
+                let told = match asked["execute"].as_str().unwrap() {
+                    "query-status" => json!({"status": "running", "running": true}),
+                    "query-name" => json!({"name": "web1"}),
+                    "query-version" => greeting["QMP"]["version"].clone(),
+                    "query-memory-size-summary" => json!({"base-memory": 512 << 20}),
+                    "query-migrate-parameters" => {
+                        json!({"max-bandwidth": 32 << 20, "downtime-limit": 500})
+                    }
+                    "query-migrate-capabilities" => json!([]),
+                    "calc-dirty-rate" => {
+                        over_s = asked["arguments"]["calc-time"].as_i64().unwrap();
+                        json!({})
+                    }
+                    "query-dirty-rate" if over_s > 0 => json!({
+                        "status": "measured", "sample-pages": 16384, "mode": "page-sampling",
+                        "dirty-rate": (32 / over_s).min(10), "start-time": 1, "calc-time": over_s,
+                    }),
+                    "query-dirty-rate" => json!({"status": "unstarted"}),
+                    _ => json!({}),
+                };
+                let _ = writeln!(stream, "{}", json!({"return": told, "id": asked["id"]}));
+            }
+        }
+    });
+    path.to_str().unwrap().to_owned()
+}
+
+/// What a machine says of itself is predicted from; what is said beside it goes before.
+#[test]
+fn a_running_machine_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = format!("qmp:{},over=1s", machine(folder.path()));
+    let ask = |more: &[&str]| {
+        let outcome = run(["predict", "--live", &spec, "--format", "json"].iter().chain(more));
+        outcome.exits_with(0).json()
+    };
+    let document = ask(&[]);
+    let input = &document["predictions"][0]["input"];
+    let mib = f64::from(1 << 20);
+    let of = |input: &Value, key: &str| input[key].as_f64().unwrap() / mib;
+    assert_eq!((of(input, "memory_bytes"), of(input, "bandwidth_bytes_per_s")), (512.0, 32.0));
+    assert_eq!(input["downtime_limit_s"], 0.5);
+    assert!((of(input, "dirty_bytes_per_s") - 10.0).abs() < 1.0, "{input}");
+    assert_eq!(document["source"]["kind"], "machine");
+    assert_eq!(document["source"]["said"]["name"], "web1");
+    let document = ask(&["--memory", "128MiB", "--dirty", "1MiB/s", "--bandwidth", "64MiB/s"]);
+    let input = &document["predictions"][0]["input"];
+    assert_eq!((of(input, "memory_bytes"), of(input, "bandwidth_bytes_per_s")), (128.0, 64.0));
+    assert_eq!(of(input, "dirty_bytes_per_s"), 1.0);
 }
 
 #[test]

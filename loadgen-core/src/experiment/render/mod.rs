@@ -10,6 +10,7 @@ mod html;
 mod interaction;
 mod markdown;
 mod names;
+mod predicted;
 mod relative;
 mod sections;
 mod text;

@@ -190,16 +190,7 @@ impl Fit {
 
     fn of_looks(&mut self, looks: &[Look]) {
         let Some(found) = surface::found(looks) else {
-            let why = if looks.is_empty() {
-                "no recording has two passes, with what was left to be sent after the first"
-            } else {
-                "nothing was dirtied in any pass"
-            };
-            for parameter in
-                [Parameter::DirtyRate, Parameter::WorkingSet, Parameter::Base, Parameter::BaseTimeS]
-            {
-                self.keep(parameter, None, why);
-            }
+            self.of_nothing_dirtied(looks.len());
             return;
         };
         let Found { dirtying, rate, working_set, base, base_time_s, .. } = found;
@@ -216,6 +207,26 @@ impl Fit {
             worst_off: found.off.1,
             scatter: found.scatter,
         });
+    }
+
+    /// After so many looks that found nothing.
+    fn of_nothing_dirtied(&mut self, looks: usize) {
+        if looks == 0 {
+            let why = "no recording has two passes, with what was left to be sent after the first";
+            for parameter in
+                [Parameter::DirtyRate, Parameter::WorkingSet, Parameter::Base, Parameter::BaseTimeS]
+            {
+                self.keep(parameter, None, why);
+            }
+            return;
+        }
+        let why = "no look found anything that was written to";
+        let nothing = Fitted::within(0.0, None, looks).saying(why);
+        self.known.insert(Parameter::DirtyRate, nothing);
+        // If it wrote to any, nobody knows to how much.
+        self.known.insert(Parameter::WorkingSet, Fitted::at_least(0.0, 0.0, looks));
+        self.keep(Parameter::Base, None, why);
+        self.keep(Parameter::BaseTimeS, None, why);
     }
 
     fn of_post_copy(&mut self, recordings: &[&Recording]) {

@@ -38,7 +38,8 @@ impl PreCopy {
         while !prediction.converges && prediction.passes.len() < MOST_PASSES {
             let sent = prediction.left * self.ratio(prediction.passes.len());
             let length_s = sent / self.bandwidth;
-            prediction.left = self.dirtying.dirtied(length_s);
+            // No more than all memory is dirty, however large the working set is.
+            prediction.left = self.dirtying.dirtied(length_s).min(self.memory);
             prediction.copying_s += length_s;
             prediction.sent += sent;
             prediction.passes.push(Pass { length_s, sent, left: prediction.left });

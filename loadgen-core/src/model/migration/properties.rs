@@ -114,7 +114,26 @@ proptest! {
         }
     }
 
-    /// Whole passes: those that do not come down tend to where as much is dirtied as is sent.
+    /// However much is written, no more than all memory is dirty; and who writes faster than is sent,
+    /// to any page, comes to no end.
+    #[test]
+    fn no_more_than_all_memory_is_dirty(
+        memory in scale(1.0, 1e5), bandwidth in scale(1.0, 1e3), rate in scale(1.0, 1e5),
+        set in prop_oneof![Just(f64::INFINITY), scale(1.0, 1e7)], base in 0.0..4.0_f64,
+    ) {
+        let dirtying = Dirtying::new(rate).within(set, Pattern::RoundRobin).with_base(base);
+        let model = PreCopy::new(memory, bandwidth, dirtying);
+        for prediction in [model.by_slots().unwrap(), model.by_passes().unwrap()] {
+            prop_assert!(prediction.passes.iter().all(|pass| pass.left <= memory * (1.0 + 1e-12)));
+            prop_assert!(prediction.total_s.is_finite());
+            if rate > bandwidth && set.is_infinite() && memory > model.threshold() {
+                prop_assert!(!prediction.converges, "{:?}", model);
+            }
+        }
+    }
+
+    /// Whole passes: those that do not come down tend to where as much is dirtied as is sent, or to
+    /// all memory.
     #[test]
     fn passes_tend_to_their_fixed_point(
         memory in scale(1.0, 1e5), bandwidth in scale(1.0, 1e3), dirtying in dirtying(),
@@ -123,7 +142,7 @@ proptest! {
         check(&prediction, memory)?;
         if !prediction.converges {
             let last = prediction.passes.last().unwrap().length_s;
-            let again = dirtying.dirtied(last) / bandwidth;
+            let again = dirtying.dirtied(last).min(memory) / bandwidth;
             prop_assert!((again - last).abs() < 0.05 * last, "{last} {again}");
         }
     }

@@ -34,11 +34,22 @@ impl Waiting {
         }
     }
 
-    /// `scattered` makes of what a pass is expected to dirty what it does.
-    fn dirty(&mut self, dirtying: &Dirtying, t: f64, scattered: &mut impl FnMut(f64) -> f64) {
+    /// `scattered` makes of what a pass is expected to dirty what it does. No more than all memory
+    /// is dirty, however large the sets are.
+    fn dirty(
+        &mut self,
+        dirtying: &Dirtying,
+        t: f64,
+        memory: f64,
+        scattered: &mut impl FnMut(f64) -> f64,
+    ) {
+        // What was never sent is dirty already.
+        let mut room = (memory - self.cold).max(0.0);
         let mut part = |waiting: f64, dirtied: f64, of: f64| {
             let anew = if of > 0.0 { dirtied * (1.0 - waiting / of) } else { 0.0 };
-            (waiting + scattered(anew)).min(of)
+            let dirty = (waiting + scattered(anew)).min(of).min(room);
+            room -= dirty;
+            dirty
         };
         self.hot = part(self.hot, dirtying.of_working_set(t), dirtying.working_set);
         self.base = part(self.base, dirtying.of_base(t), dirtying.base);
@@ -100,7 +111,7 @@ impl PreCopy {
             let sent = (of_pass * slot).min(waiting.all());
             waiting.send(sent);
             let length_s = of_pass * SLOT_S;
-            waiting.dirty(&self.dirtying, length_s, &mut scattered);
+            waiting.dirty(&self.dirtying, length_s, self.memory, &mut scattered);
             slots += of_pass;
             prediction.sent += sent * ratio;
             prediction.left = waiting.all();

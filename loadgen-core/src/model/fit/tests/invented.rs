@@ -125,6 +125,25 @@ fn what_is_not_there_is_said() {
     assert_eq!(given, Ok(1.0));
 }
 
+/// A machine that writes to nothing is predicted; what it would be like if it did can be asked.
+#[test]
+fn an_idle_machine_dirties_nothing() {
+    let (recording, truth) = recorded(&model(300.0, 0.0, 64.0, Pattern::Random));
+    let mut recording = recording;
+    // One look, at a second pass.
+    let (end, left) = (recording.passes_s[1], recording.progress.last().unwrap().left);
+    recording.passes_s.push(end + 0.1);
+    recording.progress.push(Progress::new(end + 0.1, 300.0 * MIB, left, 3));
+    recording.sent_in_stop = None;
+    let fit = Fit::of(&[recording]);
+    assert_eq!(fit.value(Parameter::DirtyRate), Ok(0.0), "{fit:#?}");
+    let prediction = fit.predict(Moved::PreCopy).unwrap();
+    assert!(is_close(prediction.total_s, truth.total_s, 0.05), "{prediction:?} {truth:?}");
+    let busy = fit.with_value(Parameter::DirtyRate, 200.0 * MIB);
+    let prediction = busy.predict(Moved::PreCopy).unwrap();
+    assert!(!prediction.converges, "{busy:?} {prediction:?}");
+}
+
 #[test]
 fn pre_copy_that_scatters_is_sorted_and_the_same_each_time() {
     let (recording, _) = recorded(&model(400.0, 14.0, 64.0, Pattern::Random));

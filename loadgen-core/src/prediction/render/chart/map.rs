@@ -20,6 +20,10 @@ use crate::units::format_byte_rate;
 /// Fields in each direction.
 const FIELDS: u32 = 32;
 
+/// From one outage of which it is told what users feel to the next: closer together than models
+/// can tell.
+const STEP: f64 = 1.1;
+
 /// How far to each side of what was given.
 const SPAN: f64 = 16.0;
 
@@ -43,7 +47,8 @@ pub(super) fn figure(prediction: &CellPrediction, limits: Limits, of: &str) -> O
     let caption = format!(
         "By bandwidth (from left to right) and dirty rate (from below), in powers of ten; all else, and the \
          limits, as given. Colours as in the names above; empty: no strategy holds the limits, or there \
-         are more calls in an outage than can be gone through. The dot is what was given.{}",
+         are more calls in an outage than can be gone through. What users feel is that of an outage that \
+         is up to 5 % longer or shorter. The dot is what was given.{}",
         super::of_whom(prediction)
     );
     Some(Figure { title: format!("Map of strategies{of}"), caption, svg })
@@ -55,9 +60,9 @@ struct Map {
     limits: Limits,
     x: Powers,
     y: Powers,
-    /// What users feel of outages, by the bits of their lengths: most fields share them, and to go
-    /// through all calls takes time.
-    felt: RefCell<HashMap<u64, Vec<FeltBy>>>,
+    /// What users feel of outages, by their lengths in [steps](STEP) from a second: many fields
+    /// share them, and to go through all calls takes time.
+    felt: RefCell<HashMap<i32, Vec<FeltBy>>>,
 }
 
 impl Map {
@@ -76,12 +81,14 @@ impl Map {
     }
 
     fn feel(&self, outage_s: f64) -> Option<Vec<FeltBy>> {
+        // None is too short to be told of.
+        let steps = outage_s.max(1e-6).log(STEP).round() as i32;
         let mut known = self.felt.borrow_mut();
-        if let Some(felt) = known.get(&outage_s.to_bits()) {
+        if let Some(felt) = known.get(&steps) {
             return Some(felt.clone());
         }
-        let felt = self.scenario.feel(outage_s).ok()?;
-        known.insert(outage_s.to_bits(), felt.clone());
+        let felt = self.scenario.feel(STEP.powi(steps)).ok()?;
+        known.insert(steps, felt.clone());
         Some(felt)
     }
 
