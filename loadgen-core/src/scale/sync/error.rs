@@ -25,7 +25,9 @@ pub enum SyncError {
         given: String,
     },
     /// Nobody can meet there.
-    #[error("cannot meet at '{given}': it must be HOST:PORT, the machine of shard 0 and a free port")]
+    #[error(
+        "cannot meet at '{given}': it must be HOST:PORT, the machine of shard 0 and a free port"
+    )]
     Place {
         /// As it was given.
         given: String,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Crystals of computers are made to within 50 ppm, warmth and age included, and two of them may
 /// err in opposite directions. NTP's own figure (PHI, 15 ppm, RFC 5905 §7.2) is for clocks that it
 /// disciplines; its 500 ppm (MAXFREQ) are the most that it corrects at all. A daemon that is
-/// removing a large error may turn `CLOCK_MONOTONIC` faster than this; then the two measurements of a
-/// [`ClockMap`](super::ClockMap) show it.
+/// removing a large error may turn `CLOCK_MONOTONIC` faster than this; then the two measurements
+/// of a [`ClockMap`](super::ClockMap) show it.
 const DRIFT_PARTS: u64 = 10_000;
 
 /// How far the clock of shard 0 is ahead of this shard's (both `CLOCK_MONOTONIC`), at a moment.
@@ -76,9 +76,9 @@ impl Stamps {
     /// What one exchange tells: nothing, if the stamps contradict each other.
     ///
     /// A line needs time, so the offset is at most T2 − T1 and at least T3 − T4. The middle,
-    /// ((T2 − T1) + (T3 − T4)) / 2, is wrong by at most half of the round trip (T4 − T1) − (T3 − T2),
-    /// whatever the ways take (RFC 5905 §8). Meanwhile the clocks run apart, which comes on top, as
-    /// it does there.
+    /// ((T2 − T1) + (T3 − T4)) / 2, is wrong by at most half of the round trip
+    /// (T4 − T1) − (T3 − T2), whatever the ways take (RFC 5905 §8). Meanwhile the clocks run apart,
+    /// which comes on top, as it does there.
     fn offset(self) -> Option<Offset> {
         let Self { asked_ns, received_ns, sent_ns, heard_ns } = self;
         let took_ns = heard_ns.checked_sub(asked_ns)?;
@@ -136,7 +136,8 @@ pub(super) mod invented {
 
         /// An exchange that begins at a moment of the guest's clock, with the times of the way
         /// there, at the host, and of the way back.
-        pub(in super::super) fn exchange(self, own_ns: u64, [there, held, back]: [u64; 3]) -> Stamps {
+        pub(in super::super) fn exchange(self, own_ns: u64, way: [u64; 3]) -> Stamps {
+            let [there, held, back] = way;
             Stamps {
                 asked_ns: own_ns,
                 received_ns: self.host(own_ns + there),

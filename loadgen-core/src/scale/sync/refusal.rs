@@ -85,10 +85,13 @@ impl Refusal {
 /// The cause, as the end of a sentence.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Count { of } = self {
+            return write!(f, "it does not count {of} shards, as the host does");
+        }
         f.write_str(match self {
             Self::Token => "its token is another one",
             Self::Plan => "its plan is another one",
-            Self::Count { of } => return write!(f, "it does not count {of} shards, as the host does"),
+            Self::Count { .. } => "it counts other shards than the host",
             Self::Taken => "a shard of its number is there already",
             Self::Begun => "the load has begun",
             Self::Missing => "other shards were not there in time",

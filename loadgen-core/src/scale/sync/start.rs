@@ -9,7 +9,8 @@ use super::offset::Offset;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Start {
-    /// In ns of this shard's `CLOCK_MONOTONIC` ([`clock::monotonic_ns`](crate::clock::monotonic_ns)).
+    /// In ns of this shard's `CLOCK_MONOTONIC`
+    /// ([`clock::monotonic_ns`](crate::clock::monotonic_ns)).
     pub at_ns: u64,
     /// How far from shard 0's start it is at most, in ns. 0 for shard 0.
     pub bound_ns: u64,

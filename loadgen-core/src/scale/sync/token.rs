@@ -86,7 +86,9 @@ mod tests {
         let proof = token.prove("loadgen-sync/1");
         assert!(token.is_proven("loadgen-sync/1", &proof));
         assert!(!token.is_proven("loadgen-sync/2", &proof));
-        assert_eq!(proof.to_string(), "3e4a891071e6dfcd24663c364337cef291c4e1f9f7fbb351724fb76c76f7dc35");
+        let expected = "3e4a891071e6dfcd24663c364337cef2\
+                        91c4e1f9f7fbb351724fb76c76f7dc35";
+        assert_eq!(proof.to_string(), expected);
         let mut other = proof;
         other.0[31] ^= 1;
         assert!(!token.is_proven("loadgen-sync/1", &other));

@@ -84,14 +84,12 @@ impl Drop for Hearing {
 }
 
 fn listen(mut ear: Ear, inbox: &Inbox) {
-    loop {
+    let why = loop {
         match ear.hear(None) {
-            Ok(heard) => {
-                if !inbox.put(&heard) {
-                    return;
-                }
-            }
-            Err(cut) => return inbox.close(cut.to_string()),
+            Ok(heard) if inbox.put(&heard) => {}
+            Ok(_) => return,
+            Err(cut) => break cut.to_string(),
         }
-    }
+    };
+    inbox.close(why);
 }

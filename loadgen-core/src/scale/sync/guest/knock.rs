@@ -10,7 +10,6 @@ use crate::scale::sync::error::SyncError;
 use crate::scale::sync::handshake::{Caller, NotIn};
 use crate::scale::sync::message::{Garbled, Message};
 use crate::scale::sync::place::Place;
-use crate::scale::sync::refusal::Refusal;
 use crate::scale::sync::wire::{Cut, Ear, Link, left_until};
 
 /// Between two tries.
@@ -48,7 +47,10 @@ pub(super) fn knock(
     timeout: Duration,
     deadline_ns: u64,
 ) -> Result<(Arc<Link>, Ear), SyncError> {
-    let nobody = |cause| SyncError::NobodyListens { place: place.to_string(), waited: timeout, cause };
+    let nobody = |cause| {
+        let place = place.to_string();
+        SyncError::NobodyListens { place, waited: timeout, cause }
+    };
     let met = loop {
         match greeted(place, deadline_ns) {
             Ok(met) => break met,
@@ -122,6 +124,6 @@ fn not_in(place: &Place, why: NotIn) -> SyncError {
     match why {
         NotIn::Refused(refusal) => SyncError::Refused { place, refusal },
         NotIn::Impostor => SyncError::Impostor { place },
-        NotIn::Garbled => SyncError::NotAHost { place, said: Refusal::Garbled.to_string() },
+        NotIn::Garbled => SyncError::NotAHost { place, said: "a line out of turn".to_owned() },
     }
 }

@@ -101,7 +101,7 @@ impl MeetingGuest {
         let deadline_ns = monotonic_ns().saturating_add(as_nanos(self.timeout));
         let told = self.hearing.inbox().start_ns(deadline_ns);
         let host_ns = told.map_err(|missed| match missed {
-            Missed::Over(over) => is_over(&self.place, over),
+            Missed::Over(over) => ended(&self.place, over),
             Missed::Late => {
                 SyncError::NotStarted { place: self.place.to_string(), waited: self.timeout }
             }
@@ -140,6 +140,12 @@ impl MeetingGuest {
         self.hearing.say(&Message::Goodbye);
     }
 
+    /// Says what no guest says here.
+    #[cfg(test)]
+    pub(super) fn say_garbage(&self) {
+        self.hearing.say(&Message::End { at_ns: 1 });
+    }
+
     fn measured_again(&self) -> Option<Offset> {
         *self.again.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,11 +157,11 @@ fn measured(place: &Place, hearing: &Hearing) -> Result<Offset, SyncError> {
         Ok(Some(offset)) => Ok(offset),
         Ok(None) => Err(clock("its stamps contradict each other")),
         Err(Missed::Late) => Err(clock("it does not answer")),
-        Err(Missed::Over(over)) => Err(is_over(place, over)),
+        Err(Missed::Over(over)) => Err(ended(place, over)),
     }
 }
 
-fn is_over(place: &Place, over: Over) -> SyncError {
+fn ended(place: &Place, over: Over) -> SyncError {
     let place = place.to_string();
     match over {
         Over::Refused(refusal) => SyncError::Refused { place, refusal },

@@ -16,7 +16,8 @@ use crate::scale::sync::wire::{Link, left_until};
 /// The most connections of which nobody knows whose they are.
 pub(super) const MOST_STRANGERS: usize = 32;
 
-/// How long nobody is let in after the system refused a connection: it has no descriptors left, say.
+/// How long nobody is let in after the system refused a connection: it has no descriptors left,
+/// say.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A meeting, as its threads see it.

@@ -109,8 +109,8 @@ impl MeetingHost {
         self.meeting.start(self.timeout, run_up).map(Start::of_host)
     }
 
-    /// Tells the others to end the load at a moment of this shard's `CLOCK_MONOTONIC` (ns). Only the
-    /// first call counts.
+    /// Tells the others to end the load at a moment of this shard's `CLOCK_MONOTONIC` (ns). Only
+    /// the first call counts; before the start, it is told with that.
     pub fn end_at(&self, at_ns: u64) {
         self.meeting.end_at(at_ns);
     }

@@ -37,7 +37,10 @@ impl Notes {
     /// As the second part of a sentence: `; at the door: …`, or nothing.
     pub(super) fn told(&self) -> String {
         let texts = self.texts();
-        if texts.is_empty() { String::new() } else { format!("; at the door: {}", texts.join(", ")) }
+        if texts.is_empty() {
+            return String::new();
+        }
+        format!("; at the door: {}", texts.join(", "))
     }
 }
 

@@ -12,8 +12,8 @@ use crate::scale::sync::refusal::Refusal;
 pub struct LostShard {
     /// Its number.
     pub index: u32,
-    /// When that was seen, in ns of shard 0's `CLOCK_MONOTONIC`. If the shard's machine died without
-    /// a word, that is some 11 s later.
+    /// When that was seen, in ns of shard 0's `CLOCK_MONOTONIC`. If the shard's machine died
+    /// without a word, that is some 11 s later.
     pub at_ns: u64,
 }
 
