@@ -26,6 +26,10 @@ const SILENT_FOR: Duration = Duration::from_secs(5);
 const ASKED_EVERY: Duration = Duration::from_secs(2);
 const ASKED_TIMES: u32 = 3;
 
+/// The same for what was sent and is not confirmed, of which the kernel would else go on for a
+/// quarter of an hour.
+const UNCONFIRMED_FOR: Duration = Duration::from_secs(11);
+
 /// A connection, shared by all who write to it and by whoever closes it.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -42,7 +46,9 @@ impl Link {
             .with_time(SILENT_FOR)
             .with_interval(ASKED_EVERY)
             .with_retries(ASKED_TIMES);
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        let socket = SockRef::from(&stream);
+        socket.set_tcp_keepalive(&keepalive)?;
+        socket.set_tcp_user_timeout(Some(UNCONFIRMED_FOR))?;
         Ok(Self { stream, writing: Mutex::new(()) })
     }
 
