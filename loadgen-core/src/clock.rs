@@ -103,6 +103,13 @@ impl Clock {
         monotonic_ns.saturating_sub(self.origin_ns)
     }
 
+    /// By how many ns the wall clock went further than `CLOCK_MONOTONIC` between the origins of this
+    /// clock and of a later one: it was set, or made faster.
+    pub(crate) fn wall_ahead_at(&self, later: &Self) -> i64 {
+        let since = |from: u64, to: u64| to.wrapping_sub(from) as i64;
+        since(self.wall_ns, later.wall_ns) - since(self.origin_ns, later.origin_ns)
+    }
+
     /// How many seconds this clock's origin is after that of another (negative:
     /// before it).
     #[must_use]

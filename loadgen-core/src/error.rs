@@ -283,6 +283,12 @@ pub enum RunError {
     /// Somebody stopped it while it was prepared.
     #[error("stopped before the load began")]
     Stopped,
+    /// Whoever says when the load begins said why it does not.
+    #[error("the load did not begin: {reason}")]
+    NotBegun {
+        /// Why.
+        reason: String,
+    },
     /// A worker thread panicked: a defect of this program.
     #[error("a worker thread panicked; this is a defect of loadgen: please report it")]
     WorkerPanicked,

@@ -127,6 +127,7 @@ mod request;
 mod request_source;
 #[cfg(test)]
 mod rooms;
+pub mod scale;
 mod schedule;
 pub mod secret;
 pub mod session;
@@ -160,12 +161,12 @@ pub use event::{Event, EventKind, EventReport};
 pub use expectation::{Expectation, ExpectationError, Miss};
 pub use net::endpoint::Endpoint;
 pub use net::tls::{ServerName, Tls, TlsError, TlsVersion};
-pub use plan::{CallLimit, CloseMode, Load, Plan, Precision, Shard};
+pub use plan::{CallLimit, CloseMode, LaunchError, Load, Plan, Precision, Shard, ShardSpec};
 pub use record::{
     CallLog, CallRecord, CallSink, Cause, ConnectionEnd, ConnectionId, ConnectionLog, DateSample,
     EndedCall, Failure, Outcome, PauseLog, Population, SinkContext,
 };
-pub use report::{MergeError, Report};
+pub use report::Report;
 pub use request::Request;
 pub use request_source::{Arrival, RequestBuf, RequestSource, SourceError};
 pub use schedule::{

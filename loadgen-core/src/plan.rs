@@ -3,6 +3,7 @@
 //! runs and is kept in the report, so that a run can be repeated.
 
 mod document;
+mod launched;
 mod load;
 mod loads;
 mod of_sessions;
@@ -29,6 +30,7 @@ use crate::workload_file::RequestList;
 pub(crate) use document::pass_over_unknown;
 pub use load::{CloseMode, Load};
 use loads::{MAIN, NamedLoad, PROBE};
+pub use launched::{LaunchError, ShardSpec};
 pub use shard::Shard;
 pub(crate) use shard::Stripe;
 

@@ -145,6 +145,7 @@ pub(crate) fn assemble(of: RunRecord) -> Finished {
         migration: None,
         sessions,
         shards: Vec::new(),
+        shards_missing: Vec::new(),
         plan: plan.clone(),
     };
     let slow = learnt.map(|learnt| learnt.slow).unwrap_or_default();

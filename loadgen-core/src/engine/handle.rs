@@ -233,6 +233,9 @@ impl RunHandle {
                 Err(_) => panicked += 1,
             }
         }
+        if let Some(reason) = self.line.failure() {
+            return Err(RunError::NotBegun { reason });
+        }
         let origin = self.line.known_origin();
         let clock = origin.map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
         let joined = harvests.into_iter().reduce(|mut whole, harvest| {

@@ -51,7 +51,7 @@ pub use progress::{Snapshot, Window};
 pub(crate) use run_record::RunRecord;
 use shared::{Settings, Shared};
 use sources::Sources;
-use starting_line::StartingLine;
+use starting_line::{Begin, StartingLine};
 pub(crate) use stoppable::unless_stopped;
 use thread::carry_out;
 use worker::Worker;
@@ -129,6 +129,8 @@ pub struct Engine {
     sinks: Sinks,
     /// Its timeline has long steps.
     is_coarse: bool,
+    /// Says when the load begins.
+    begin: Option<Begin>,
 }
 
 impl Engine {
@@ -181,6 +183,7 @@ impl Engine {
             sessions,
             sinks,
             is_coarse: false,
+            begin: None,
         })
     }
 
@@ -224,6 +227,7 @@ impl Engine {
             sessions: Some(settings),
             sinks: Sinks::default(),
             is_coarse: false,
+            begin: None,
         })
     }
 
@@ -246,6 +250,31 @@ impl Engine {
         let sinks =
             (0..self.plan.threads).map(|worker| sink(&SinkContext { worker, tags, loads: &loads }));
         self.sinks = Sinks(sinks.collect::<Option<_>>().unwrap_or_default());
+        self
+    }
+
+    /// The load begins when `begin` says: a reading of `CLOCK_MONOTONIC` in ns, or why it does not.
+    /// It is asked once, when the connections are open that the plan wants warm; it may wait, and
+    /// then asks now and then whether the run was stopped meanwhile. A time that has passed is no
+    /// reason to begin later: whoever says it refuses.
+    ///
+    /// ```
+    /// use loadgen_core::{Engine, Load, Plan, RunError, Schedule};
+    /// # use loadgen_core::target_server::{TargetOptions, TargetServer};
+    /// # let server = TargetServer::bind(TargetOptions::default())?.spawn()?;
+    /// # let url = server.url();
+    ///
+    /// let plan = Plan::new(url.parse()?, Load::established(Schedule::constant(1000.0)));
+    /// let late = Engine::new(plan)?.begins_when(|_| Err("it is too late".to_owned())).start()?;
+    /// assert!(matches!(late.join(), Err(RunError::NotBegun { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn begins_when(
+        mut self,
+        begin: impl FnOnce(&dyn Fn() -> bool) -> Result<u64, String> + Send + 'static,
+    ) -> Self {
+        self.begin = Some(Begin::when(begin));
         self
     }
 
@@ -319,7 +348,7 @@ impl Engine {
         let plan = &self.plan;
         let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
         let shared = Arc::new(Shared::new(plan.threads, plan.abort_rules()));
-        let line = Arc::new(StartingLine::new(plan.threads));
+        let line = Arc::new(StartingLine::new(plan.threads, self.begin.take()));
         let options = self.socket_options();
         let mut workers = Vec::new();
         for (worker, requests) in (0..).zip(of_workers) {

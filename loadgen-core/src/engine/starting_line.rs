@@ -1,6 +1,7 @@
 //! Where the workers of a run wait for each other, so that time 0 is the same
 //! moment for all of them, and after the last warm connection is open.
 
+use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
@@ -8,12 +9,36 @@ use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
 /// From the last worker's readiness to time 0: enough for all to wake up.
 const RUN_UP: Nanos = 2 * MILLISECOND;
 
+/// Says, when all workers are ready, when time 0 is: a reading of `CLOCK_MONOTONIC` in ns, or why
+/// there is none. It may wait, and then asks whether the run was given up meanwhile.
+pub(crate) struct Begin(Says);
+
+type Says = Box<dyn FnOnce(&dyn Fn() -> bool) -> Result<u64, String> + Send>;
+
+impl Begin {
+    pub(crate) fn when(
+        says: impl FnOnce(&dyn Fn() -> bool) -> Result<u64, String> + Send + 'static,
+    ) -> Self {
+        Self(Box::new(says))
+    }
+}
+
+impl fmt::Debug for Begin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Begin")
+    }
+}
+
 #[derive(Debug)]
 struct State {
     missing: u32,
     /// Time 0 on `CLOCK_MONOTONIC`.
     origin: Option<u64>,
     abandoned: bool,
+    /// `None`: time 0 is as soon as may be.
+    begin: Option<Begin>,
+    /// Why there is no time 0.
+    failure: Option<String>,
 }
 
 /// The meeting point of a run's workers and of whoever waits for its start.
@@ -24,22 +49,37 @@ pub(crate) struct StartingLine {
 }
 
 impl StartingLine {
-    pub(crate) fn new(workers: u32) -> Self {
-        let state = State { missing: workers, origin: None, abandoned: false };
+    pub(crate) fn new(workers: u32, begin: Option<Begin>) -> Self {
+        let state =
+            State { missing: workers, origin: None, abandoned: false, begin, failure: None };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// A worker is ready. Waits for the others; returns time 0, or `None` when the
     /// start was abandoned. The last one to come sets it.
-    pub(crate) fn ready(&self) -> Option<u64> {
+    pub(crate) fn ready(&self, is_given_up: &dyn Fn() -> bool) -> Option<u64> {
         let mut state = self.lock();
         state.missing -= 1;
-        if state.missing == 0 {
-            state.origin = Some(monotonic_ns() + RUN_UP);
+        let is_last = state.missing == 0;
+        let begin = if is_last { state.begin.take() } else { None };
+        drop(state);
+        if is_last {
+            // It may take its time, in which others may abandon the start.
+            let soon = || Ok(monotonic_ns() + RUN_UP);
+            let origin = begin.map_or_else(soon, |begin| (begin.0)(is_given_up));
+            let mut state = self.lock();
+            match origin {
+                Ok(origin) => state.origin = Some(origin),
+                Err(why) => (state.abandoned, state.failure) = (true, Some(why)),
+            }
             self.changed.notify_all();
         }
-        drop(state);
         self.origin()
+    }
+
+    /// Why the load did not begin, if somebody was asked when it is to, and did not know.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.lock().failure.clone()
     }
 
     /// Waits for time 0 to be known; `None` when the start was abandoned.
@@ -73,9 +113,9 @@ mod tests {
 
     #[test]
     fn all_start_at_the_same_time() {
-        let line = StartingLine::new(3);
+        let line = StartingLine::new(3, None);
         let origins: Vec<_> = thread::scope(|scope| {
-            let workers: Vec<_> = (0..3).map(|_| scope.spawn(|| line.ready())).collect();
+            let workers: Vec<_> = (0..3).map(|_| scope.spawn(|| line.ready(&|| false))).collect();
             workers.into_iter().map(|w| w.join().unwrap()).collect()
         });
         assert!(origins[0].is_some());
@@ -85,12 +125,23 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_worker_that_will_not_come() {
-        let line = StartingLine::new(2);
+        let line = StartingLine::new(2, None);
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| line.ready());
+            let waiting = scope.spawn(|| line.ready(&|| false));
             line.abandon();
             assert_eq!(waiting.join().unwrap(), None);
         });
         assert_eq!(line.origin(), None);
+    }
+
+    #[test]
+    fn somebody_may_say_when() {
+        let at = |begin: Begin| {
+            let line = StartingLine::new(1, Some(begin));
+            (line.ready(&|| true), line.failure())
+        };
+        assert_eq!(at(Begin::when(|_| Ok(7))), (Some(7), None));
+        let late = at(Begin::when(|is_given_up| Err(format!("late: {}", is_given_up()))));
+        assert_eq!(late, (None, Some("late: true".to_owned())));
     }
 }

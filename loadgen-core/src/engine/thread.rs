@@ -4,7 +4,7 @@
 use std::thread;
 
 use super::harvest::Harvest;
-use super::shared::Shared;
+use super::shared::{Shared, Stop};
 use super::starting_line::StartingLine;
 use super::worker::Worker;
 use crate::net::cores;
@@ -38,7 +38,8 @@ pub(super) fn carry_out<P: Protocol>(
         shared.cut();
     }
     warmed?;
-    let harvest = line.ready().map(|origin| worker.run(origin));
+    let is_given_up = || shared.stop() != Stop::No;
+    let harvest = line.ready(&is_given_up).map(|origin| worker.run(origin));
     if harvest.as_ref().is_some_and(|harvest| !harvest.broken.is_empty()) {
         shared.cut();
     }

@@ -23,6 +23,32 @@ pub(crate) fn realtime_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// What the kernel knows of its wall clock, whoever keeps it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct WallClock {
+    pub(crate) is_synchronised: bool,
+    /// How far off it is at the most, and about.
+    pub(crate) max_error_us: u64,
+    pub(crate) estimated_error_us: u64,
+    /// By how much it is made to go faster.
+    pub(crate) frequency_ppm: f64,
+}
+
+/// Asks adjtimex(2), which needs no privilege for it; `None` where it is not allowed all the same.
+pub(crate) fn wall_clock() -> Option<WallClock> {
+    // SAFETY: timex is plain integers, for which all-zero is a valid value.
+    let mut told: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: `told` is a valid, writable timex; without any mode set nothing is changed.
+    let state = unsafe { libc::adjtimex(&raw mut told) };
+    (state >= 0).then(|| WallClock {
+        is_synchronised: state != libc::TIME_ERROR && told.status & libc::STA_UNSYNC == 0,
+        max_error_us: u64::try_from(told.maxerror).unwrap_or(0),
+        estimated_error_us: u64::try_from(told.esterror).unwrap_or(0),
+        // 16 bits behind the point (adjtimex(2)).
+        frequency_ppm: told.freq as f64 / 65_536.0,
+    })
+}
+
 /// User and system CPU time of the calling thread, in nanoseconds.
 pub(crate) fn thread_cpu_ns() -> (u64, u64) {
     rusage(libc::RUSAGE_THREAD)

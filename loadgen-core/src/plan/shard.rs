@@ -36,6 +36,9 @@ struct Parts {
 }
 
 impl Shard {
+    /// The only one.
+    pub(crate) const ALONE: Self = Self { index: 0, of: 1 };
+
     /// Most shards of one plan.
     pub const MOST: u32 = 100_000;
 
@@ -50,7 +53,7 @@ impl Shard {
         Err(Self::wrong(&format!("{index}/{of}")))
     }
 
-    fn wrong(text: &str) -> PlanError {
+    pub(super) fn wrong(text: &str) -> PlanError {
         PlanError::Range {
             what: "the shard",
             range: "i/n with i from 0 to n-1, and n at most 100,000",
@@ -108,8 +111,8 @@ impl Plan {
     /// Carries out one part of the plan: of the arrivals *k* of each schedule those with
     /// *k* ≡ index (mod n), with the requests that these make, and 1/n of connections, backlog
     /// and limits. All other numbers of the plan stay those of the whole, so every process gets
-    /// the same plan but for this. Their reports are [merged](crate::Report::merge) into that
-    /// of the whole.
+    /// the same plan but for this. What they measure is [merged](crate::scale::ShardRecord) into
+    /// the report of the whole.
     #[must_use]
     pub fn with_shard(mut self, shard: Shard) -> Self {
         self.shard = Some(shard);
@@ -134,7 +137,7 @@ impl Plan {
 
     /// What falls to a worker of this process.
     pub(crate) fn stripe(&self, worker: u32) -> Stripe {
-        let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
+        let shard = self.shard.unwrap_or(Shard::ALONE);
         Stripe { worker, workers: self.threads, shard }
     }
 }

@@ -23,6 +23,7 @@ pub(crate) struct Recorder {
     /// Those of each load of the plan, by its number.
     loads: Vec<LoadRecord>,
     pub(crate) timeline: Timeline,
+    #[serde(skip)]
     pub(crate) log: CallLog,
     /// Kept where calls are.
     pub(crate) connections: ConnectionLog,

@@ -67,16 +67,11 @@ impl Window {
         self.max_ns = self.max_ns.max(max_ns);
     }
 
-    /// Of buckets as [`Self::buckets`] gives them; `None` if these are no such.
-    pub(crate) fn of(buckets: &[(u16, u32)], max_ns: u64) -> Option<Self> {
+    /// Of buckets in order, without the empty ones; `None` if these are no such.
+    fn of(buckets: Vec<(u16, u32)>, max_ns: u64) -> Option<Self> {
         let in_order = buckets.is_sorted_by(|one, next| one.0 < next.0);
         let known = buckets.last().is_none_or(|&(bucket, _)| usize::from(bucket) < BUCKETS);
-        (in_order && known).then(|| Self { buckets: buckets.to_vec(), max_ns })
-    }
-
-    /// How many times are in which bucket, without the empty ones.
-    pub(crate) fn buckets(&self) -> &[(u16, u32)] {
-        &self.buckets
+        (in_order && known).then_some(Self { buckets, max_ns })
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {

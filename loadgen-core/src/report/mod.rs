@@ -10,7 +10,6 @@ mod file;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod latency;
-mod merge;
 mod model;
 mod model_addresses;
 mod model_connections;
@@ -20,6 +19,7 @@ mod model_kernel;
 mod model_migration;
 mod model_reach;
 mod model_sessions;
+mod model_shards;
 mod model_timeline;
 mod of_sessions;
 #[cfg(test)]
@@ -38,10 +38,9 @@ pub use html::render_html;
 pub use json::ReportError;
 pub use latency::Latency;
 pub(crate) use latency::latency;
-pub use merge::MergeError;
 pub use model::{
     CallsFileReport, CallsFormat, Cpu, Environment, ErrorExample, LoadReport, PopulationReport,
-    Rates, Report, SCHEMA, ShardReport, TagReport, Tool, Traffic, Verdict, VerdictStatus,
+    Rates, Report, SCHEMA, TagReport, Tool, Traffic, Verdict, VerdictStatus,
 };
 pub use model_addresses::{AddressReport, ConnectedTo};
 pub use model_connections::TlsReport;
@@ -58,6 +57,7 @@ pub use model_reach::{Silent, Unreachable};
 pub use model_sessions::{
     ConnectionFigures, ReplyFigures, RequestFigures, SessionOutcomes, SessionsReport,
 };
+pub use model_shards::{ShardClock, ShardReport};
 pub use model_timeline::{
     FailedCall, PopulationWindow, TimelineCounters, TimelineReport, WindowReport,
 };

@@ -155,9 +155,12 @@ pub struct Report {
     /// What a plan with sessions measured of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<SessionsReport>,
-    /// Of a report that was [merged](Self::merge), what each shard ran on; empty otherwise.
+    /// Of a report that was [merged](crate::scale::ShardRecord), what each shard ran on; empty otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardReport>,
+    /// The numbers of shards of the plan that are not in it: less load was put on than it says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards_missing: Vec<u32>,
 }
 
 impl Report {
@@ -202,27 +205,6 @@ impl CallsFileReport {
             None => None,
         }
     }
-}
-
-/// One of the reports that were [merged](Report::merge).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ShardReport {
-    /// Its number, from 0.
-    pub index: u32,
-    /// Start of its load, RFC 3339 with milliseconds, UTC.
-    pub started_at: String,
-    /// From there to the end of its drain.
-    pub duration_s: f64,
-    /// The part of it that its summary figures cover.
-    pub measured_s: f64,
-    /// Where it ran.
-    pub environment: Environment,
-    /// Whether its figures can be trusted.
-    pub verdict: Verdict,
-    /// The file with a line for each of its calls, if one was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calls_file: Option<CallsFileReport>,
 }
 
 /// How the lines of a file of calls are written.

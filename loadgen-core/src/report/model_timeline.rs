@@ -69,12 +69,6 @@ pub struct PopulationWindow {
     pub p99_us: Option<f64>,
     /// Longest response time.
     pub max_us: Option<f64>,
-    /// In the report of a [shard](crate::Plan::with_shard), which is to be merged, how many
-    /// calls are in which bucket of response times, without the empty ones: bucket *b* below 256
-    /// is *b* ns; above, with *s* = ⌊*b*/128⌋ − 1, it begins at (*b* − 128·*s*)·2^*s* ns and is
-    /// 2^*s* ns wide.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub buckets: Vec<(u16, u32)>,
 }
 
 impl PopulationWindow {
@@ -88,13 +82,7 @@ impl PopulationWindow {
             p50_us: window.quantile_ns(0.5).map(micros),
             p99_us: p99.map(micros),
             max_us: (count > 0).then_some(micros(window.max_ns)),
-            buckets: Vec::new(),
         }
-    }
-
-    /// The same, with what it takes to merge it.
-    pub(crate) fn with_buckets(window: &Window) -> Self {
-        Self { buckets: window.buckets().to_vec(), ..Self::of(window) }
     }
 }
 

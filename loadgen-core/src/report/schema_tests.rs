@@ -100,7 +100,6 @@ fn samples() -> Vec<Value> {
         ..Default::default()
     });
     encrypted.plan = encrypted.plan.with_shard("1/2".parse().unwrap());
-    encrypted.timeline.windows[0].populations.values_mut().for_each(|p| p.buckets = vec![(9, 1)]);
     let mut later = serde_json::to_value(sample::plain()).unwrap();
     later["plan"]["of_a_later_version"] = true.into();
     let reports = [

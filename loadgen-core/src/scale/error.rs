@@ -2,7 +2,6 @@
 
 use serde_path_to_error::Error as PathError;
 
-use super::shard_record::SCHEMA;
 use super::together::numbers;
 use crate::printable::printable;
 
@@ -24,11 +23,8 @@ pub enum ShardError {
         reason: String,
     },
     /// It is a document of another kind.
-    #[error("it has schema \"{}\", but \"{SCHEMA}\" is merged: give the files that shards wrote", printable(found))]
-    Schema {
-        /// The schema that it names.
-        found: String,
-    },
+    #[error("it is another document ({0}): give the files that shards wrote")]
+    Other(String),
     /// A field is missing or has the wrong type.
     #[error("it is damaged: {0}")]
     Damaged(String),
@@ -42,9 +38,12 @@ impl ShardError {
         let inner = error.inner();
         if inner.is_syntax() || inner.is_eof() {
             let (line, column) = (inner.line(), inner.column());
-            return Self::Syntax { line, column, reason: printable(&inner.to_string()) };
+            return Self::Syntax { line, column, reason: printable(&inner.to_string()).into_owned() };
         }
-        Self::Damaged(printable(&format!("{}: {inner}", error.path())))
+        if error.path().to_string() == "schema" {
+            return Self::Other(printable(&inner.to_string()).into_owned());
+        }
+        Self::Damaged(printable(&format!("{}: {inner}", error.path())).into_owned())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whether shards carry out the same plan.
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::plan::{Plan, Shard};
 
@@ -9,8 +10,14 @@ pub(super) fn difference(one: &Plan, other: &Plan) -> Option<String> {
     differing(&shared(one), &shared(other))
 }
 
+/// A hash of what all shards of a plan have alike, by which they know that it is one.
+pub(super) fn hash(plan: &Plan) -> String {
+    let digest = Sha256::digest(shared(plan).to_string());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What all shards of a plan have alike.
-pub(super) fn shared(plan: &Plan) -> Value {
+fn shared(plan: &Plan) -> Value {
     let mut plan = plan.clone();
     plan.shard = plan.shard.map(|shard| Shard::new(0, shard.of()).unwrap_or(shard));
     (plan.threads, plan.call_log) = (1, 0);

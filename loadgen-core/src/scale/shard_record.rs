@@ -7,14 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{MergeError, ShardError};
 use super::plans::difference;
+use super::schema::Schema;
 use super::together;
 use crate::engine::{RunHandle, RunRecord, assemble};
 use crate::error::RunError;
 use crate::plan::{Plan, Shard};
-use crate::report::{CallsFileReport, Report, ShardReport, Tool};
-
-/// The schema of the document.
-pub(super) const SCHEMA: &str = "loadgen-shard/1";
+use crate::report::{CallsFileReport, Report, ShardClock, ShardReport, Tool};
 
 /// What one or several of the processes measured that carry out a plan together: all counts,
 /// histograms, windows and bytes, from which the report of the whole is made.
@@ -45,7 +43,7 @@ pub(super) const SCHEMA: &str = "loadgen-shard/1";
 /// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ShardRecord {
-    schema: String,
+    schema: Schema,
     tool: Tool,
     /// Those that this is of, in the order of their numbers.
     shards: Vec<ShardReport>,
@@ -70,9 +68,19 @@ impl ShardRecord {
             measured_s: record.measured_s(),
             environment: record.environment.clone(),
             verdict: record.verdict.clone(),
+            clock: None,
             calls_file: None,
         };
-        Self { schema: SCHEMA.to_owned(), tool: Tool::this(), shards: vec![shard], record }
+        Self { schema: Schema, tool: Tool::this(), shards: vec![shard], record }
+    }
+
+    /// With what is known of the clock of its machine.
+    #[must_use]
+    pub fn with_clock(mut self, clock: ShardClock) -> Self {
+        if let [shard] = self.shards.as_mut_slice() {
+            shard.clock = Some(clock);
+        }
+        self
     }
 
     /// With the file that the calls of this shard were written to.
@@ -119,10 +127,9 @@ impl ShardRecord {
         let mut reader = serde_json::Deserializer::from_reader(std::io::BufReader::new(from));
         let record: Self =
             serde_path_to_error::deserialize(&mut reader).map_err(|error| ShardError::of(&error))?;
-        match record.schema.as_str() {
-            SCHEMA if !record.shards.is_empty() => Ok(record),
-            SCHEMA => Err(ShardError::Damaged("it is of no shard".to_owned())),
-            _ => Err(ShardError::Schema { found: record.schema }),
+        match record.shards.is_empty() {
+            false => Ok(record),
+            true => Err(ShardError::Damaged("it is of no shard".to_owned())),
         }
     }
 
@@ -192,13 +199,11 @@ impl ShardRecord {
             record.verdict = together::verdict(&shards, &missing, of);
         }
         record.events.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
-        if missing.is_empty() {
-            record.plan.shard = None;
-        }
+        record.plan.shard = None;
         record.plan.threads = record.environment.threads;
         let mut report = assemble(record).report;
         if of > 1 {
-            report.shards = shards;
+            (report.shards, report.shards_missing) = (shards, missing);
         }
         report
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::report::{ShardReport, Verdict, VerdictStatus};
+use crate::report::{ShardClock, ShardReport, Verdict, VerdictStatus};
 
 /// From one shard's begin to another's, that makes what they measured at one time of the load
 /// lie in different windows: the width of the finest.
@@ -25,7 +25,9 @@ pub(super) fn verdict(shards: &[ShardReport], missing: &[u32], of: u32) -> Verdi
         );
         findings.push((VerdictStatus::Degraded, reason));
     }
-    findings.extend(apart(shards).map(|reason| (VerdictStatus::Degraded, reason)));
+    let of_clocks = [apart(shards), unknown(shards)].into_iter().flatten();
+    let of_clocks = of_clocks.chain(shards.iter().filter_map(stepped));
+    findings.extend(of_clocks.map(|reason| (VerdictStatus::Degraded, reason)));
     Verdict::from_findings(findings)
 }
 
@@ -39,22 +41,79 @@ fn share(there: u32, of: u32) -> String {
     format!("{there}/{of}")
 }
 
-/// Whether their loads began at different times, by their clocks.
+/// Whether their loads began at different times, or nobody knows.
 fn apart(shards: &[ShardReport]) -> Option<String> {
-    let starts = shards.iter().filter_map(|s| humantime::parse_rfc3339(&s.started_at).ok());
-    let starts: Vec<SystemTime> = starts.collect();
-    if starts.len() < shards.len() {
-        let reason =
-            "when some of the shards began cannot be read: they may not have begun together";
-        return Some(reason.to_owned());
-    }
-    let first = starts.iter().min()?;
-    let apart = starts.iter().filter_map(|start| start.duration_since(*first).ok()).max()?;
+    let (apart, by) = match (compared(shards), by_wall_clock(shards)) {
+        (Some(apart), _) => (apart, "their clocks were compared"),
+        (None, Some(apart)) => (apart, "by their wall clocks"),
+        (None, None) => {
+            let reason =
+                "when some of the shards began cannot be read: they may not have begun together";
+            return Some(reason.to_owned());
+        }
+    };
     (apart >= APART).then(|| {
         format!(
-            "the shards did not begin together: by their clocks the last one's load began {:.1} s \
-             after the first one's, so what stands at one time of the load was not at one moment",
+            "the shards did not begin together ({by}): the last one's load began {:.2} s after the \
+             first one's, so what stands at one time of the load was not at one moment",
             apart.as_secs_f64()
+        )
+    })
+}
+
+/// From the first begin to the last, if all have one clock, or were compared with that of shard 0;
+/// what the bounds leave no doubt of.
+fn compared(shards: &[ShardReport]) -> Option<Duration> {
+    let clocks: Vec<&ShardClock> =
+        shards.iter().map(|shard| shard.clock.as_ref()).collect::<Option<_>>()?;
+    let first = clocks.first()?;
+    if first.domain.is_some() && clocks.iter().all(|clock| clock.domain == first.domain) {
+        let began = || clocks.iter().map(|clock| clock.began_ns);
+        return Some(Duration::from_nanos(began().max()? - began().min()?));
+    }
+    let after = |clock: &ShardClock| clock.began_after_ms.zip(clock.began_bound_ms);
+    let after: Vec<(f64, f64)> = clocks.iter().map(|clock| after(clock)).collect::<Option<_>>()?;
+    let latest = after.iter().map(|(ms, bound)| ms - bound).fold(f64::NEG_INFINITY, f64::max);
+    let earliest = after.iter().map(|(ms, bound)| ms + bound).fold(f64::INFINITY, f64::min);
+    Some(Duration::from_secs_f64(((latest - earliest) / 1e3).max(0.0)))
+}
+
+fn by_wall_clock(shards: &[ShardReport]) -> Option<Duration> {
+    let starts = shards.iter().map(|s| humantime::parse_rfc3339(&s.started_at).ok());
+    let starts: Vec<SystemTime> = starts.collect::<Option<_>>()?;
+    starts.iter().max()?.duration_since(*starts.iter().min()?).ok()
+}
+
+/// Clocks of which nobody knows how far they are apart; nothing if they are one, or were compared.
+fn unknown(shards: &[ShardReport]) -> Option<String> {
+    if compared(shards).is_some() {
+        return None;
+    }
+    let is_kept = |shard: &&ShardReport| {
+        shard.clock.as_ref().and_then(|clock| clock.synchronised) == Some(true)
+    };
+    let not_kept: Vec<u32> =
+        shards.iter().filter(|shard| !is_kept(shard)).map(|shard| shard.index).collect();
+    (!not_kept.is_empty()).then(|| {
+        format!(
+            "nobody keeps the clocks of shards {}, as far as their kernels know, and they were not \
+             compared: what stands at one time of the load may not have been at one moment; let them \
+             meet, or run a time daemon on their machines",
+            numbers(&not_kept)
+        )
+    })
+}
+
+/// Clocks that were set while the load went on, by more than a clock is made to go faster.
+fn stepped(shard: &ShardReport) -> Option<String> {
+    let by_ms = shard.clock.as_ref()?.stepped_ms;
+    // A daemon makes it go faster by up to 500 millionths (adjtimex(2)).
+    let slewed_ms = 1.0 + 0.5 * shard.duration_s;
+    (by_ms.abs() > slewed_ms).then(|| {
+        format!(
+            "shard {}: its wall clock was set by {:.1} ms while the load went on; times of the load are \
+             by another clock, and do not show it",
+            shard.index, by_ms
         )
     })
 }

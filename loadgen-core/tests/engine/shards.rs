@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use loadgen_core::scale::ShardRecord;
 use loadgen_core::session::{Script, Uris};
 use loadgen_core::target_server::TargetOptions;
 use loadgen_core::{
@@ -13,13 +14,30 @@ use loadgen_core::{
 
 use crate::common::{OddServer, target};
 
-/// The reports of all shards, the one after the other, with 1, 2, 1 … threads.
-fn shards(plan: &Plan, of: u32) -> Vec<Report> {
+/// What all shards measured, the one after the other, with 1, 2, 1 … threads, as it is written.
+fn shards(plan: &Plan, of: u32) -> Vec<String> {
     let part = |index: u32| {
         let plan = plan.clone().with_threads(1 + index % 2);
-        Engine::new(plan.with_shard(Shard::new(index, of).unwrap())).unwrap().run().unwrap()
+        let engine = Engine::new(plan.with_shard(Shard::new(index, of).unwrap())).unwrap();
+        ShardRecord::of(engine.start().unwrap()).unwrap().to_json().unwrap()
     };
     (0..of).map(part).collect()
+}
+
+fn read(part: &str) -> ShardRecord {
+    ShardRecord::from_reader(part.as_bytes()).unwrap()
+}
+
+/// The report of a part alone.
+fn alone(part: &str) -> Report {
+    read(part).report_of_those_there()
+}
+
+fn merged(parts: &[String]) -> Report {
+    let mut parts = parts.iter().map(|part| read(part));
+    let mut whole = parts.next().unwrap();
+    parts.for_each(|part| whole.merge(part).unwrap());
+    whole.report().unwrap()
 }
 
 /// Seeded by their numbers, sources of two processes must not make the same requests.
@@ -36,7 +54,7 @@ fn no_two_sources_of_all_processes_have_one_number() {
     let plan = Plan::new(server.url().parse().unwrap(), load)
         .with_requests(made)
         .with_calls(CallLimit::Calls(12));
-    let whole = Report::merge(shards(&plan, 3)).unwrap();
+    let whole = merged(&shards(&plan, 3));
     assert_eq!(whole.counts.answered, 12);
     numbers.lock().unwrap().sort_unstable();
     assert_eq!(*numbers.lock().unwrap(), [0, 1, 2, 4]);
@@ -64,27 +82,27 @@ fn every_request_is_made_once_by_whichever_shard() {
             .with_calls(CallLimit::EachRequestOnce);
         asked.lock().unwrap().clear();
         let parts = shards(&plan, 3);
-        let of_each: Vec<u64> = parts.iter().map(|part| part.counts.offered).collect();
+        let of_each: Vec<u64> = parts.iter().map(|part| alone(part).counts.offered).collect();
         assert_eq!(of_each, [34, 34, 33]);
-        let whole = Report::merge(parts).unwrap();
+        let whole = merged(&parts);
         assert_eq!((whole.counts.offered, whole.counts.answered), (101, 101), "{:?}", whole.errors);
         let mut made = asked.lock().unwrap().clone();
         made.sort();
         assert_eq!(made, paths);
-        let alone = Engine::new(plan).unwrap().run().unwrap();
-        assert_eq!(alone.counts.offered, whole.counts.offered);
-        assert_eq!(alone.rates.offered_per_s, whole.rates.offered_per_s);
-        assert_eq!(alone.status_codes, whole.status_codes);
+        let one = Engine::new(plan).unwrap().run().unwrap();
+        assert_eq!(one.counts.offered, whole.counts.offered);
+        assert_eq!(one.rates.offered_per_s, whole.rates.offered_per_s);
+        assert_eq!(one.status_codes, whole.status_codes);
         let offered = |report: &Report| -> Vec<u64> {
             report.timeline.windows.iter().map(|window| window.offered).collect()
         };
         // Windows after the load are as many as replies took.
-        let (one, all) = (offered(&alone), offered(&whole));
+        let (one, all) = (offered(&one), offered(&whole));
         let common = one.len().min(all.len());
         assert_eq!(one[..common], all[..common]);
         // In one process, too, the report says which part it is of, in text as well.
         let text = loadgen_core::report::render_text(&whole);
-        assert!(text.contains("the 3 reports that this report was merged from"), "{text}");
+        assert!(text.contains("the 3 shards that this report was merged from"), "{text}");
     }
 }
 
@@ -97,7 +115,7 @@ fn connections_are_shared_out() {
         Plan::new(server.url().parse().unwrap(), load).with_duration(Duration::from_millis(200));
     let opened: u64 = shards(&plan, 3)
         .iter()
-        .map(|part| part.connected_to.as_ref().unwrap().addresses[0].opened)
+        .map(|part| alone(part).connected_to.unwrap().addresses[0].opened)
         .sum();
     assert_eq!(opened, 7);
     // It would be judged by rates of which it makes a part.
@@ -125,12 +143,13 @@ fn sessions_are_shared_out_and_their_figures_added() {
         let figures = report.sessions.as_ref().unwrap();
         (figures.outcomes.as_ref().unwrap().succeeded, figures.replies.completed)
     };
-    assert_eq!(parts.iter().map(succeeded).collect::<Vec<_>>(), [(7, 21), (7, 21), (6, 18)]);
+    let of_each: Vec<_> = parts.iter().map(|part| succeeded(&alone(part))).collect();
+    assert_eq!(of_each, [(7, 21), (7, 21), (6, 18)]);
     let of_each: Vec<f64> = parts
         .iter()
-        .map(|part| part.sessions.as_ref().unwrap().replies.response_mean_ms.unwrap())
+        .map(|part| alone(part).sessions.unwrap().replies.response_mean_ms.unwrap())
         .collect();
-    let whole = Report::merge(parts).unwrap();
+    let whole = merged(&parts);
     assert_eq!(succeeded(&whole), (20, 60));
     let mean = whole.sessions.unwrap().replies.response_mean_ms.unwrap();
     let expected = (of_each[0] * 21.0 + of_each[1] * 21.0 + of_each[2] * 18.0) / 60.0;

@@ -1,4 +1,4 @@
-//! Reports of parts that are merged are the report of all, to the last bucket.
+//! What parts recorded, written down, read and merged, is what all did, to the last bucket.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -25,8 +25,8 @@ fn plan() -> Plan {
         .with_warmup(std::time::Duration::from_secs(1))
 }
 
-/// The report of a process that made these calls, the load having ended then.
-fn report<'a>(plan: Plan, calls: impl Iterator<Item = &'a Call>, load_end: Nanos) -> Report {
+/// What a process recorded that made these calls, the load having ended then.
+fn record<'a>(plan: Plan, calls: impl Iterator<Item = &'a Call>, load_end: Nanos) -> RunRecord {
     let populations = plan.loads().map(Load::population);
     let mut recorder =
         Recorder::new(populations, nanos(plan.warmup_s), load_end, CallLog::default());
@@ -66,16 +66,27 @@ fn report<'a>(plan: Plan, calls: impl Iterator<Item = &'a Call>, load_end: Nanos
         recorder,
         kernel: None,
         cpu: (0, 0),
-        cpu_of_load: 0,
-        broken: None,
+        busiest_cpu: 0,
+        broken: Vec::new(),
+        panicked: 0,
         load_end,
         finished: load_end + MILLISECOND,
         sessions: None,
+        lookups: None,
     };
-    let tags = ["a".to_owned(), "b".to_owned()];
-    let environment = Environment { threads: 1, ..Environment::default() };
-    let (clock, none) = (Clock::with_origin(0), KeptEvents::default());
-    assemble(plan, environment, clock, vec![harvest], 0, &none, &tags).unwrap().report
+    let verdict = judge(&plan, &harvest, None);
+    RunRecord {
+        plan,
+        environment: Environment { threads: 1, ..Environment::default() },
+        started_at: String::new(),
+        events: Vec::new(),
+        events_dropped: 0,
+        tags: ["a".to_owned(), "b".to_owned()].into(),
+        interrupted: false,
+        aborted: None,
+        verdict,
+        harvest,
+    }
 }
 
 /// What is measured, as JSON; where and when is not.
@@ -128,21 +139,20 @@ proptest! {
         calls.sort_by_key(|call| call.0 + call.1);
         calls.dedup_by_key(|call| call.0 + call.1);
         let end = 20 * SECOND * scale;
-        let whole = report(plan(), calls.iter(), end);
+        let whole = assemble(record(plan(), calls.iter(), end)).report;
         let of = |index: u32| {
             let own = calls.iter().skip(index as usize).step_by(shards as usize);
-            report(plan().with_shard(Shard::new(index, shards).unwrap()), own, end)
+            record(plan().with_shard(Shard::new(index, shards).unwrap()), own, end)
         };
         // As they are read, in any order.
         let parts = (0..shards).map(|i| of((i + turn % shards) % shards));
-        let parts = parts.map(|part| {
-            let json = part.to_json_pretty().unwrap();
-            Report::from_json(&json).unwrap()
+        let mut parts = parts.map(|part| -> RunRecord {
+            serde_json::from_str(&serde_json::to_string(&part).unwrap()).unwrap()
         });
-        let merged = Report::merge(parts).unwrap();
-        let (measured, of_merged) = (measured(&whole), measured(&merged));
+        let mut merged = parts.next().unwrap();
+        parts.for_each(|part| merged.merge(part));
+        prop_assert_eq!(merged.environment.threads, shards);
+        let (measured, of_merged) = (measured(&whole), measured(&assemble(merged).report));
         prop_assert_eq!(difference(&measured, &of_merged), None);
-        prop_assert_eq!(&merged.plan, &whole.plan.with_threads(shards));
-        prop_assert_eq!(merged.shards.len(), shards as usize);
     }
 }

@@ -75,7 +75,7 @@ impl TryFrom<Columns> for Timeline {
                 return Err("a timeline has a window for ten steps");
             }
             for (max_ns, buckets) in from {
-                let window = Window::of(&buckets, max_ns);
+                let window = Window::of(buckets, max_ns);
                 into.push(window.ok_or("the buckets of a window are in order")?);
             }
         }

@@ -39,24 +39,43 @@ pub(crate) fn load_report(name: &str) -> LoadReport {
     }
 }
 
-/// Two shards of it as one.
+/// The same of two shards.
 pub(crate) fn merged() -> Report {
-    let mut parts = [0, 1].map(|index| {
-        let mut report = plain();
-        report.plan.shard = crate::Shard::new(index, 2).ok();
-        report.timeline.windows.iter_mut().for_each(|window| window.populations.clear());
-        report.calls_file = Some(CallsFileReport {
-            file: format!("calls-{index}.csv").into(),
-            format: CallsFormat::Csv,
-            written: report.counts.answered,
-            left_out: 0,
-            error: None,
-        });
-        report
-    });
-    let reason = "the generator was late: 12 % of the calls".to_owned();
-    parts[1].verdict.add([(VerdictStatus::Degraded, reason)]);
-    Report::merge(parts).unwrap()
+    let mut report = plain();
+    let reason = "shard 1: the generator was late: 12 % of the calls".to_owned();
+    report.verdict.add([(VerdictStatus::Degraded, reason)]);
+    report.shards = [VerdictStatus::Valid, VerdictStatus::Degraded]
+        .into_iter()
+        .zip(0..)
+        .map(|(status, index)| ShardReport {
+            index,
+            started_at: report.started_at.clone(),
+            duration_s: report.duration_s,
+            measured_s: report.measured_s,
+            environment: report.environment.clone(),
+            verdict: Verdict { status, ..report.verdict.clone() },
+            clock: Some(ShardClock {
+                domain: Some("boot time:[1]".to_owned()),
+                began_ns: 1_000_000_000,
+                synchronised: Some(true),
+                max_error_ms: Some(12.5),
+                estimated_error_ms: Some(0.04),
+                frequency_ppm: Some(-3.2),
+                stepped_ms: 0.0,
+                began_after_ms: Some(0.004),
+                began_bound_ms: Some(0.03),
+                drift_ppm: Some(0.4),
+            }),
+            calls_file: Some(CallsFileReport {
+                file: format!("calls-{index}.csv").into(),
+                format: CallsFormat::Csv,
+                written: report.counts.answered,
+                left_out: 0,
+                error: None,
+            }),
+        })
+        .collect();
+    report
 }
 
 /// A run without migration: 20 s at 120/s, 2 s of it warm-up.

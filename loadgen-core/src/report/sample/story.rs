@@ -286,5 +286,6 @@ pub(super) fn report(story: &Story, warmup_s: f64) -> Report {
         migration: None,
         sessions: None,
         shards: Vec::new(),
+        shards_missing: Vec::new(),
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
         title: "Shards".to_owned(),
         scope: format!(
             "the {} that this report was merged from",
-            cell::counted(report.shards.len() as u64, "report")
+            cell::counted(report.shards.len() as u64, "shard")
         ),
         columns: vec!["shard", "load began", "duration", "threads", "verdict", "on"],
         rows: report.shards.iter().take(MOST).map(row).collect(),

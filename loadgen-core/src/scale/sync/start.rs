@@ -14,12 +14,14 @@ pub struct Start {
     pub at_ns: u64,
     /// How far from shard 0's start it is at most, in ns. 0 for shard 0.
     pub bound_ns: u64,
+    /// The same moment in ns of shard 0's `CLOCK_MONOTONIC`, as it was told.
+    pub host_ns: u64,
 }
 
 impl Start {
     /// The host's own.
     pub(super) fn of_host(at_ns: u64) -> Self {
-        Self { at_ns, bound_ns: 0 }
+        Self { at_ns, bound_ns: 0, host_ns: at_ns }
     }
 
     /// The host's, on the clock of a guest.
@@ -30,7 +32,7 @@ impl Start {
         let (at_ns, bound_ns) = offset.to_own(host_ns);
         match now_ns.checked_sub(at_ns) {
             Some(late_ns) if late_ns > 0 => Err(SyncError::Late { late_ns }),
-            _ => Ok(Self { at_ns, bound_ns }),
+            _ => Ok(Self { at_ns, bound_ns, host_ns }),
         }
     }
 }
