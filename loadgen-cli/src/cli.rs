@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    compare, completions, experiment, man, migrate, predict, report, run, sweep, target, watch,
+    compare, completions, experiment, man, merge, migrate, predict, report, run, sweep, target, watch,
 };
 
 /// Load an HTTP server, live-migrate its virtual machine, report what its users felt
@@ -26,6 +26,7 @@ pub(crate) enum Command {
     Target(target::Args),
     Report(report::Args),
     Compare(compare::Args),
+    Merge(merge::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -51,4 +52,5 @@ Examples:
   loadgen watch http://10.0.0.5/                tells when it freezes, until Ctrl-C
   loadgen experiment --init study.toml         a plan of many migrations, to begin with
   loadgen predict --memory 2GiB --dirty 40MiB/s --bandwidth 1Gbit/s
-  loadgen report report.json --html report.html";
+  loadgen report report.json --html report.html
+  loadgen merge out/shard-*.json -o report.json    the parts of a load that several machines made";

@@ -61,6 +61,7 @@ fn dispatch(command: Command, matches: &clap::ArgMatches) -> Result<Exit, Failur
         Command::Target(args) => command::target::main(&args),
         Command::Predict(args) => command::predict::main(&args, &given),
         Command::Compare(args) => command::compare::main(&args),
+        Command::Merge(args) => command::merge::main(&args),
         Command::Report(args) => command::report::main(&args),
         Command::Completions(args) => command::completions::main(&args),
         Command::Man(args) => command::man::main(&args),

@@ -3,15 +3,17 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use loadgen_core::scale::ShardRecord;
 use loadgen_core::units::{parse_duration, parse_rate};
-use loadgen_core::{CallLimit, Engine, Plan, Report, RunHandle, Schedule};
+use loadgen_core::{CallLimit, Engine, Plan, RunHandle, Schedule};
 
 use super::conclude::conclude;
 use super::read_report;
+use super::shard::ShardFile;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::note;
-use crate::options::{Given, MeasuringOptions, OutputOptions, Workload};
+use crate::options::{Given, MeasuringOptions, OutputOptions, ShardingOptions, Workload};
 use crate::output::Destination;
 use crate::progress::Progress;
 
@@ -66,6 +68,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     workload: Workload,
     #[command(flatten)]
+    sharding: ShardingOptions,
+    #[command(flatten)]
     measuring: MeasuringOptions,
     #[command(flatten)]
     output: OutputOptions,
@@ -112,9 +116,15 @@ const WITH_REPORT: [&str; 9] = [
 
 pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     let interrupt = &Interrupt::install("stopping: reporting what was measured so far")?;
-    let destination = Destination::prepare(&args.output)?;
+    let shard = args.sharding.shard()?;
+    let result = match shard {
+        Some(shard) => Outcome::Record(ShardFile::prepare(shard, &args.output, given)?),
+        None => Outcome::Report(Destination::prepare(&args.output)?),
+    };
     let plan = if is_report(&args.url) { args.repeated(given)? } else { args.plan()? };
+    let plan = args.sharding.apply(plan, shard);
     plan.validate()?;
+    let meeting = args.sharding.meet(&plan)?;
     let (length, warmup) = (plan.duration(), plan.warmup());
     let prepared = Engine::prepare(plan, interrupt.flag());
     // Once nothing but the load itself can go wrong: the file is emptied.
@@ -122,9 +132,12 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
         Ok(_) => args.measuring.calls_file()?,
         Err(_) => None,
     };
-    let started = prepared.and_then(|engine| match &calls {
-        Some(calls) => engine.with_call_sinks(|of| calls.sink(of)).start(),
-        None => engine.start(),
+    let started = prepared.and_then(|engine| {
+        let engine = args.sharding.begin(engine, meeting.as_ref());
+        match &calls {
+            Some(calls) => engine.with_call_sinks(|of| calls.sink(of)).start(),
+            None => engine.start(),
+        }
     });
     let handle = match started {
         Ok(handle) => handle,
@@ -132,11 +145,37 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
         Err(error) => return Err(error.into()),
     };
     let progress = Progress::new(args.output.quiet, length);
-    let mut report = watch(handle, progress, warmup, length, interrupt)?;
+    let is_stopped = watch(&handle, progress, warmup, length, interrupt);
+    let destination = match result {
+        Outcome::Report(destination) => destination,
+        Outcome::Record(file) => {
+            let began_ns = handle.clock().map_or(0, |clock| clock.to_monotonic(0));
+            let mut record = ShardRecord::of(handle)?;
+            if is_stopped {
+                record.set_interrupted();
+            }
+            if let Some(calls) = calls {
+                record = record.with_calls_file(calls.close());
+            }
+            return file.write(record, began_ns, meeting, interrupt);
+        }
+    };
+    let mut report = handle.join()?;
+    if is_stopped {
+        report.set_interrupted();
+    }
     if let Some(calls) = calls {
         calls.finish(&mut report);
     }
     conclude(&report, &args.workload.load.slo, &destination, interrupt, args.output.quiet)
+}
+
+/// What comes of a run.
+enum Outcome {
+    /// Of the whole load.
+    Report(Destination),
+    /// Of one part of it.
+    Record(ShardFile),
 }
 
 impl Args {
@@ -249,17 +288,17 @@ fn is_report(url: &str) -> bool {
         && (url.ends_with(".json") || Path::new(url).is_file())
 }
 
-/// Shows the progress of a run until it ends or is interrupted.
+/// Shows the progress of a run until it ends; whether it was interrupted before.
 fn watch(
-    handle: RunHandle,
+    handle: &RunHandle,
     mut progress: Progress,
     warmup: Duration,
     length: Option<Duration>,
     interrupt: &Interrupt,
-) -> Result<Report, Failure> {
+) -> bool {
     let mut stopping = Stopping::default();
     while !handle.is_finished() {
-        stopping.follow(interrupt, &handle);
+        stopping.follow(interrupt, handle);
         let now = handle.snapshot();
         let phase = if stopping.since.is_some() || length.is_some_and(|end| now.elapsed >= end) {
             "drain"
@@ -272,12 +311,8 @@ fn watch(
         std::thread::sleep(Duration::from_millis(50));
     }
     progress.finish();
-    let mut report = handle.join()?;
     // A signal after the run's own end has cut nothing short.
-    if stopping.since.is_some() {
-        report.set_interrupted();
-    }
-    Ok(report)
+    stopping.since.is_some()
 }
 
 /// How long replies under way are waited for after an interrupt.

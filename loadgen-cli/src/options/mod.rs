@@ -12,6 +12,7 @@ mod place;
 mod reach;
 mod requests;
 mod sessions;
+mod sharding;
 mod target;
 mod tls;
 mod workload;
@@ -27,6 +28,7 @@ pub(crate) use output::{Format, OutputOptions};
 pub(crate) use reach::reach_rate;
 pub(crate) use requests::RequestOptions;
 pub(crate) use sessions::SessionOptions;
+pub(crate) use sharding::ShardingOptions;
 pub(crate) use target::TargetOptions;
 pub(crate) use workload::Workload;
 

@@ -164,11 +164,12 @@ pub struct Report {
 }
 
 impl Report {
+    pub(crate) const INTERRUPTED: &str = "interrupted: the run covers less than was planned";
+
     /// Says that someone ended the run before its time.
     pub fn set_interrupted(&mut self) {
         self.interrupted = true;
-        let reason = "interrupted: the run covers less than was planned".to_owned();
-        self.verdict.add([(VerdictStatus::Degraded, reason)]);
+        self.verdict.add([(VerdictStatus::Degraded, Self::INTERRUPTED.to_owned())]);
     }
 }
 

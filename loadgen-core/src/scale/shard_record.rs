@@ -12,7 +12,7 @@ use super::together;
 use crate::engine::{RunHandle, RunRecord, assemble};
 use crate::error::RunError;
 use crate::plan::{Plan, Shard};
-use crate::report::{CallsFileReport, Report, ShardClock, ShardReport, Tool};
+use crate::report::{CallsFileReport, Report, ShardClock, ShardReport, Tool, VerdictStatus};
 
 /// What one or several of the processes measured that carry out a plan together: all counts,
 /// histograms, windows and bytes, from which the report of the whole is made.
@@ -87,9 +87,24 @@ impl ShardRecord {
     #[must_use]
     pub fn with_calls_file(mut self, file: CallsFileReport) -> Self {
         if let [shard] = self.shards.as_mut_slice() {
+            shard.verdict.add(file.lack().map(|why| (VerdictStatus::Degraded, why)));
             shard.calls_file = Some(file);
         }
         self
+    }
+
+    /// Says that somebody broke it off, as [`Report::set_interrupted`] does.
+    pub fn set_interrupted(&mut self) {
+        self.record.interrupted = true;
+        if let [shard] = self.shards.as_mut_slice() {
+            shard.verdict.add([(VerdictStatus::Degraded, Report::INTERRUPTED.to_owned())]);
+        }
+    }
+
+    /// Whether somebody broke it off, or a part of it.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.record.interrupted
     }
 
     /// The plan of all shards, as one of them had it.

@@ -1,0 +1,81 @@
+//! One load from several processes: which part of it this one is, and when all begin.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use loadgen_core::scale::sync::{DEFAULT_TIMEOUT, SyncToken};
+use loadgen_core::scale::{Meeting, StartAt};
+use loadgen_core::units::parse_duration;
+use loadgen_core::{Engine, Plan, Shard, ShardSpec};
+
+use crate::exit::Failure;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Shards")]
+pub(crate) struct ShardingOptions {
+    /// Carry out part i of n of the load (i from 0), or auto: the part that the launcher tells
+    ///
+    /// Each process gets the whole load and its own number. auto asks the environment: of a Slurm
+    /// job array, Open MPI, MPICH, srun, PMIx, a Kubernetes Job or GNU parallel; of the last three
+    /// auto/n, which do not tell n. -o is needed and takes the record of this part, which 'loadgen
+    /// merge' makes the report of the whole from: %r in it is the number of the part.
+    #[arg(long, value_name = "i/n|auto")]
+    shard: Option<ShardSpec>,
+
+    /// Begin at this time: 2026-11-29T12:00:00Z, or seconds since 1970, such as $(date -d +20sec +%s)
+    ///
+    /// Connections are opened before. If it has passed by then, nothing is measured.
+    #[arg(long, value_name = "TIME", conflicts_with = "sync")]
+    start_at: Option<StartAt>,
+
+    /// Begin together: all shards meet at HOST:PORT, where shard 0 listens, and compare their clocks
+    ///
+    /// The environment variable LOADGEN_SYNC_TOKEN has a secret that all of them know, and nobody
+    /// else: 16 characters at the least. The load begins 2 s after the last one is ready.
+    #[arg(long, value_name = "HOST:PORT", requires = "shard")]
+    sync: Option<String>,
+
+    /// How long the shards wait for each other [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "sync")]
+    sync_timeout: Option<Duration>,
+}
+
+impl ShardingOptions {
+    /// Which part of the load this process is, if it is not the whole.
+    pub(crate) fn shard(&self) -> Result<Option<Shard>, Failure> {
+        self.shard.map(ShardSpec::resolve).transpose().map_err(Failure::usage)
+    }
+
+    /// The plan, of which this process does its part.
+    pub(crate) fn apply(&self, plan: Plan, shard: Option<Shard>) -> Plan {
+        match shard {
+            Some(shard) => plan.with_shard(shard),
+            None => plan,
+        }
+    }
+
+    /// Meets the other shards, if they are to begin together.
+    pub(crate) fn meet(&self, plan: &Plan) -> Result<Option<Arc<Meeting>>, Failure> {
+        let Some(place) = &self.sync else { return Ok(None) };
+        let variable = SyncToken::VARIABLE;
+        let token = std::env::var(variable).map_err(|_| {
+            Failure::usage(format!(
+                "--sync needs a secret that all shards know in {variable}: of `openssl rand -hex 16`, say"
+            ))
+        })?;
+        let token = SyncToken::new(&token).map_err(Failure::usage)?;
+        let timeout = self.sync_timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let meeting = Meeting::join(place, plan, &token, timeout);
+        meeting.map(Arc::new).map(Some).map_err(|error| Failure::Run(error.into()))
+    }
+
+    /// The engine, which begins when it is to.
+    pub(crate) fn begin(&self, engine: Engine, meeting: Option<&Arc<Meeting>>) -> Engine {
+        match (meeting, self.start_at) {
+            (Some(meeting), _) => engine.begins_when(meeting.begin()),
+            (None, Some(at)) => engine.begins_when(move |_| at.monotonic_ns()),
+            (None, None) => engine,
+        }
+    }
+}
