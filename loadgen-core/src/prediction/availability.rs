@@ -9,8 +9,7 @@ use crate::model::availability::{
     Availability, BestInterval, MeasuredBlackout, ModelFile, MovedEvery, Rejuvenation,
     RejuvenationError, SolveError,
 };
-use crate::printable::printable_json;
-use crate::report::json::{document, read_planless};
+use crate::report::json::{document, read_planless, written};
 use crate::report::sections::{Section, cell};
 use crate::report::text::{paragraph, render_section};
 use crate::report::{ReportError, Tool};
@@ -340,9 +339,7 @@ impl AvailabilityReport {
     /// # Errors
     /// [`ReportError::Write`] if a number cannot stand in JSON, which is a defect.
     pub fn to_json_pretty(&self) -> Result<String, ReportError> {
-        let json =
-            serde_json::to_string_pretty(self).map_err(|e| ReportError::Write(e.to_string()))?;
-        Ok(printable_json(json + "\n"))
+        written(self)
     }
 }
 
