@@ -234,7 +234,8 @@ impl PredictedAvailability {
             title: format!("Availability, if it is moved every {}", hours(self.every_h)),
             scope: format!(
                 "{ageing}. Never moved: {}. Down a year: scheduled, always after the same time; \
-                 exponential: as plain Markov chains have it",
+                 exponential: as plain Markov chains have it. Strategies that do not end within this \
+                 time have no row",
                 self.never.text()
             ),
             columns: vec![

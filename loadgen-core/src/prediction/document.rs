@@ -200,7 +200,7 @@ impl CellPrediction {
     }
 
     /// With what is left of the availability if it is moved each `every_h` hours, by each of the
-    /// strategies that converge, and with the outages that trials had.
+    /// strategies that converge within it, and with the outages that trials had.
     ///
     /// # Errors
     /// [`RejuvenationError`] for numbers that cannot be.
@@ -213,6 +213,8 @@ impl CellPrediction {
         let ways: Vec<(&str, f64)> = self
             .strategies
             .iter()
+            // One that takes longer than from one move to the next cannot be made so often.
+            .filter(|of| of.total_s.is_some_and(|total_s| total_s < every_h * 3600.0))
             .filter_map(|of| Some((of.strategy.as_str(), of.outage_s?)))
             .collect();
         let availability = PredictedAvailability::of(every_h, ageing, &ways, trials)?;

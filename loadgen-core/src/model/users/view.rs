@@ -125,6 +125,11 @@ impl Users {
         }
         if let Connections::KeptAlive(connections) = self.connections {
             positive("the number of connections", f64::from(connections))?;
+            if f64::from(connections) > MOST_CALLS {
+                let what = "the number of connections";
+                let value = f64::from(connections);
+                return Err(ModelError { what, range: "at most 1,000,000", value });
+            }
             // Without any outage they would fall behind further and further.
             let at_once = self.rate_per_s * self.usual_s;
             if at_once > f64::from(connections) {

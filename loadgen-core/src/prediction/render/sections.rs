@@ -90,6 +90,18 @@ fn notes(report: &PredictionReport) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let has_settled = |of: &CellPrediction| {
+        let fit = of.fit.as_ref()?;
+        let mut populations = fit.found.users.iter().flat_map(|users| &users.populations);
+        Some(populations.any(|population| population.settle_s.is_some()))
+    };
+    if all().any(|of| has_settled(of) == Some(false)) {
+        notes.push(
+            "no recording tells how long a service needs after the downtime until it answers: outages are \
+             the least that they can be, and so are their limits held"
+                .to_owned(),
+        );
+    }
     notes
 }
 
