@@ -63,6 +63,25 @@ fn what_does_not_converge_is_said_with_what_would_help() {
     at(&printed).exits_with(0);
 }
 
+/// What one kind of users asks of a service is not left for the other, and a strategy is named once.
+#[test]
+fn a_capacity_is_of_all_users() {
+    let at = |more: &[&str]| {
+        let asked = ["--bandwidth", "1Gbit/s", "--capacity", "1000", "--format", "json"];
+        let twice = ["--strategy", "pre-copy", "--strategy", "pre-copy"];
+        let document = predict(&[&asked[..], &twice, more].concat()).exits_with(0).json();
+        assert_eq!(strategies_of(&document), ["pre-copy"]);
+        strategies(&document)[0]["users"]["established"]["recovery_s"].as_f64().unwrap()
+    };
+    let [alone, beside] = [at(&["--rate", "450"]), at(&["--rate", "450", "--probe-rate", "450"])];
+    // 450 a second beyond what 550 are for, or beyond what 100 are.
+    assert!(beside > 3.0 * alone, "{alone} {beside}");
+}
+
+fn strategies_of(document: &Value) -> Vec<&str> {
+    strategies(document).iter().map(|of| of["strategy"].as_str().unwrap()).collect()
+}
+
 #[test]
 fn a_prediction_is_kept_and_rendered() {
     let place = tempfile::tempdir().unwrap();
@@ -81,7 +100,7 @@ fn a_prediction_is_kept_and_rendered() {
 
 #[test]
 fn what_makes_no_sense_is_refused() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 16] = [
         (&[], "without --bandwidth"),
         (&["--bandwidth", "0"], "the bandwidth must be a number above 0"),
         (&["--bandwidth", "1Gb/s"], "Gbit"),
@@ -96,6 +115,24 @@ fn what_makes_no_sense_is_refused() {
         (&["--bandwidth", "1Gbit/s", "--rate", "9", "--capacity", "8"], "even without a migration"),
         (&["--bandwidth", "1Gbit/s", "--every", "0s"], "--every"),
         (&["--plan", "x.toml"], "--memory has no meaning with --plan"),
+        (&["--bandwidth", "1Gbit/s", "--probe-rate", "9", "--data-steps", "3s"], "--rate"),
+        (
+            &["--bandwidth", "1Gbit/s", "--rate", "1", "--connections", "4294967295"],
+            "at most 1,000,000",
+        ),
+        (
+            &[
+                "--bandwidth",
+                "1Gbit/s",
+                "--probe-rate",
+                "40000",
+                "--timeout",
+                "10s",
+                "--strategy",
+                "stop-and-copy",
+            ],
+            "nothing can be predicted",
+        ),
     ];
     for (more, words) in cases {
         let outcome = predict(more).exits_with(2);

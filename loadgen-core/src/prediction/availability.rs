@@ -9,8 +9,7 @@ use crate::model::availability::{
     Availability, BestInterval, MeasuredBlackout, ModelFile, MovedEvery, Rejuvenation,
     RejuvenationError, SolveError,
 };
-use crate::printable::printable_json;
-use crate::report::json::{document, read_planless};
+use crate::report::json::{document, read_planless, written};
 use crate::report::sections::{Section, cell};
 use crate::report::text::{paragraph, render_section};
 use crate::report::{ReportError, Tool};
@@ -235,7 +234,8 @@ impl PredictedAvailability {
             title: format!("Availability, if it is moved every {}", hours(self.every_h)),
             scope: format!(
                 "{ageing}. Never moved: {}. Down a year: scheduled, always after the same time; \
-                 exponential: as plain Markov chains have it",
+                 exponential: as plain Markov chains have it. Strategies that do not end within this \
+                 time have no row",
                 self.never.text()
             ),
             columns: vec![
@@ -340,9 +340,7 @@ impl AvailabilityReport {
     /// # Errors
     /// [`ReportError::Write`] if a number cannot stand in JSON, which is a defect.
     pub fn to_json_pretty(&self) -> Result<String, ReportError> {
-        let json =
-            serde_json::to_string_pretty(self).map_err(|e| ReportError::Write(e.to_string()))?;
-        Ok(printable_json(json + "\n"))
+        written(self)
     }
 }
 

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
 use crate::model::planning::{Move, Outcome, Plan, Planned};
-use crate::printable::printable_json;
-use crate::report::json::{document, read_planless};
+use crate::report::json::{document, read_planless, written};
 use crate::report::sections::{Section, cell};
 use crate::report::text::{paragraph, render_section};
 use crate::report::{ReportError, Tool};
@@ -48,9 +47,7 @@ impl EvacuationReport {
     /// # Errors
     /// [`ReportError::Write`] if a number cannot stand in JSON, which is a defect.
     pub fn to_json_pretty(&self) -> Result<String, ReportError> {
-        let json =
-            serde_json::to_string_pretty(self).map_err(|e| ReportError::Write(e.to_string()))?;
-        Ok(printable_json(json + "\n"))
+        written(self)
     }
 }
 

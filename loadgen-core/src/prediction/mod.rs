@@ -10,8 +10,11 @@ mod document;
 mod evacuation;
 mod fitted;
 mod input;
+mod limits;
 mod pilot;
 mod render;
+mod strategy;
+mod thresholds;
 
 #[cfg(test)]
 mod tests;
@@ -20,12 +23,13 @@ pub use availability::{
     Ageing, AvailabilityFigure, AvailabilityReport, MeasuredAvailability, MeasuredOutages,
     MovedAvailability, PredictedAvailability, StateShare, render_availability_text,
 };
-pub use document::{
-    BestStrategy, BrokenLimit, CellPrediction, PredictedEdge, PredictedLimits, PredictedPass,
-    PredictedStrategy, PredictedUsers, PredictionReport, PredictionSource, PredictionThresholds,
-    StrategyLead,
-};
+pub use document::{CellPrediction, PredictionReport, PredictionSource};
 pub use evacuation::{EvacuationReport, render_evacuation_text};
 pub use input::{PredictedPopulation, PredictionInput};
+pub use limits::PredictedLimits;
 pub use pilot::{FitReport, Pilot};
 pub use render::{render_prediction_html, render_prediction_text};
+pub use strategy::{
+    BestStrategy, BrokenLimit, PredictedPass, PredictedStrategy, PredictedUsers, StrategyLead,
+};
+pub use thresholds::{PredictedEdge, PredictionThresholds};

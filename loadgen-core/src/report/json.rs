@@ -1,5 +1,6 @@
 //! A report as JSON, and back. The JSON Schema is in `docs/report.schema.json`.
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -78,10 +79,7 @@ impl Report {
     /// # Errors
     /// [`ReportError::Write`] if a value cannot stand in JSON, which is a defect.
     pub fn to_json_pretty(&self) -> Result<String, ReportError> {
-        let mut json =
-            serde_json::to_string_pretty(self).map_err(|e| ReportError::Write(e.to_string()))?;
-        json.push('\n');
-        Ok(printable_json(json))
+        written(self)
     }
 
     /// Reads a report. Unknown fields are passed over: a later version of the
@@ -107,6 +105,13 @@ impl Report {
         }
         read(document)
     }
+}
+
+/// A document as JSON, indented, with a newline at its end, and with nothing that a terminal would
+/// obey.
+pub(crate) fn written<T: Serialize>(document: &T) -> Result<String, ReportError> {
+    let json = serde_json::to_string_pretty(document);
+    json.map(|json| printable_json(json + "\n")).map_err(|e| ReportError::Write(e.to_string()))
 }
 
 /// A document that is to be of a schema of the same family.

@@ -1,9 +1,8 @@
 //! A sweep as JSON, and back.
 
 use super::report::{SCHEMA, SweepReport};
-use crate::printable::printable_json;
 use crate::report::ReportError;
-use crate::report::json::{document, read};
+use crate::report::json::{document, read, written};
 
 impl SweepReport {
     /// The sweep as JSON, indented, with a newline at its end.
@@ -11,8 +10,7 @@ impl SweepReport {
     /// # Errors
     /// [`ReportError::Write`] if a value cannot stand in JSON, which is a defect.
     pub fn to_json_pretty(&self) -> Result<String, ReportError> {
-        let json = serde_json::to_string_pretty(self);
-        json.map(|json| printable_json(json + "\n")).map_err(|e| ReportError::Write(e.to_string()))
+        written(self)
     }
 
     /// Reads a sweep. Unknown fields are passed over: a later version of the same

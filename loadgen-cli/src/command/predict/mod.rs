@@ -4,7 +4,7 @@ mod files;
 mod options;
 mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use loadgen_core::migration::look::LookSpec;
@@ -180,7 +180,9 @@ impl Args {
 
     fn predict(&self) -> Result<PredictionReport, Failure> {
         let limits = self.limits.limits();
-        let strategies = if self.strategy.is_empty() { &Strategy::ALL[..] } else { &self.strategy };
+        let is_asked = |one: &Strategy| self.strategy.is_empty() || self.strategy.contains(one);
+        let strategies: Vec<Strategy> = Strategy::ALL.into_iter().filter(is_asked).collect();
+        let strategies = &strategies;
         if let Some(path) = &self.fit {
             let source = PredictionSource::recordings(path.display().to_string());
             let mut report = PredictionReport::new(source, &limits);
@@ -202,11 +204,12 @@ impl Args {
                 };
                 let of = CellPrediction::of_fit(&pilot, strategies, &limits);
                 let of = of.map_err(Failure::usage)?;
+                self.limits.check_users(&of)?;
                 report = report.with(self.moved.apply(of, &recorded.outages())?);
             }
             if report.predictions.iter().all(|of| of.strategies.is_empty()) {
-                let why = report.predictions.iter().flat_map(|of| of.left_out.values()).next();
-                let why = why.map_or("it holds no recording", String::as_str);
+                let why =
+                    reasons(&report.predictions).unwrap_or("it holds no recording".to_owned());
                 let path = path.display();
                 return Err(Failure::usage(format!(
                     "'{path}' is not enough to predict from: {why}"
@@ -224,8 +227,19 @@ impl Args {
             None => PredictionSource::numbers(),
         };
         let of = CellPrediction::of(&scenario, strategies, &limits).map_err(Failure::usage)?;
+        if let (true, Some(why)) = (of.strategies.is_empty(), reasons(std::slice::from_ref(&of))) {
+            return Err(Failure::usage(format!("nothing can be predicted: {why}")));
+        }
         Ok(PredictionReport::new(source, &limits).with(self.moved.apply(of, &[])?))
     }
+}
+
+/// Why strategies were left out, each reason once.
+fn reasons(predictions: &[CellPrediction]) -> Option<String> {
+    let all: BTreeSet<&str> =
+        predictions.iter().flat_map(|of| of.left_out.values().map(String::as_str)).collect();
+    let all: Vec<&str> = all.into_iter().collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// A page is of predictions alone.

@@ -134,7 +134,7 @@ pub(super) struct UserOptions {
     syn_steps: Vec<Duration>,
 
     /// The same of data on a connection [default: 0.21s,0.41s,0.83s,1.66s,3.3s,6.6s,13.3s]
-    #[arg(long, value_name = "TIMES", value_parser = parse_duration, value_delimiter = ',')]
+    #[arg(long, value_name = "TIMES", value_parser = parse_duration, value_delimiter = ',', requires = "rate")]
     data_steps: Vec<Duration>,
 }
 
@@ -348,19 +348,28 @@ impl UserOptions {
         });
         let fresh = self.probe_rate.map(|rate| ("fresh", rate, Connections::Fresh));
         let all = kept.into_iter().chain(fresh).filter(|(_, rate, _)| *rate > 0.0);
+        let all: Vec<_> = all.collect();
+        let sum: f64 = all.iter().map(|(_, rate, _)| rate).sum();
         let mut scenario = scenario;
         for (name, rate, connections) in all {
-            let users = self.users(rate, connections)?;
+            // It is one service: what the others ask for is not left for these.
+            let left = self.capacity.map(|capacity| capacity - (sum - rate));
+            let users = self.users(rate, connections, left)?;
             scenario = scenario.with_population(Population::new(name, users));
         }
         Ok(scenario)
     }
 
-    fn users(&self, rate: f64, connections: Connections) -> Result<Users, Failure> {
+    fn users(
+        &self,
+        rate: f64,
+        connections: Connections,
+        capacity: Option<f64>,
+    ) -> Result<Users, Failure> {
         let mut users = Users::new(rate, connections)
             .with_timeout_s(self.timeout.map_or(TIMEOUT_S, |time| time.as_secs_f64()))
             .with_usual_s(self.response_time.map_or(RESPONSE_S, |time| time.as_secs_f64()));
-        if let Some(capacity) = self.capacity {
+        if let Some(capacity) = capacity {
             users = users.with_capacity_per_s(capacity);
         }
         let mut steps = [("--syn-steps", &self.syn_steps), ("--data-steps", &self.data_steps)].map(
@@ -393,6 +402,23 @@ impl LimitOptions {
         limits.lost_calls = self.max_lost.map(|calls| calls as f64);
         limits.late_calls = self.max_late.map(|calls| calls as f64);
         limits
+    }
+
+    /// Refuses limits on calls where recordings tell of none.
+    pub(super) fn check_users(&self, of: &CellPrediction) -> Result<(), Failure> {
+        let of_calls = [("--max-lost", self.max_lost), ("--max-late", self.max_late)];
+        let given = of_calls.into_iter().find(|(_, limit)| limit.is_some());
+        let mut ending = of.strategies.iter().filter(|of| of.converges).peekable();
+        match given {
+            Some((name, _))
+                if ending.peek().is_some() && ending.all(|of| of.lost_calls.is_none()) =>
+            {
+                Err(Failure::usage(format!(
+                    "{name} is about users, and the recordings tell of none"
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

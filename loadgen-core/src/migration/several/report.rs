@@ -6,9 +6,8 @@ use serde_json::Value;
 use crate::clock::{MILLISECOND, rfc3339};
 use crate::migration::driver::MigrationError;
 use crate::migration::turns::MigrationOrder;
-use crate::printable::printable_json;
 use crate::record::Population;
-use crate::report::json::{document, read_planless};
+use crate::report::json::{document, read_planless, written};
 use crate::report::{Migration, OutageReport, Report, ReportError, Tool, Verdict, VerdictStatus};
 use crate::vm::Ending;
 
@@ -145,9 +144,7 @@ impl MigrationsReport {
     /// # Errors
     /// [`ReportError::Write`] if a value cannot stand in JSON, which is a defect.
     pub fn to_json_pretty(&self) -> Result<String, ReportError> {
-        let json = serde_json::to_string_pretty(self);
-        let json = json.map_err(|error| ReportError::Write(error.to_string()))?;
-        Ok(printable_json(json + "\n"))
+        written(self)
     }
 }
 

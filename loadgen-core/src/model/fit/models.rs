@@ -64,8 +64,11 @@ impl Fit {
         let memory = pushed.or_else(|_| self.value(Parameter::Memory))?;
         // The downtime is measured as a whole: all of it is in the time to resume.
         let downtime_s = self.value(Parameter::PostCopyDowntimeS);
+        // Where none was recorded it is prepared as the others are.
+        let prepare_s = self.value(Parameter::PostCopyPrepareS);
+        let prepare_s = prepare_s.or_else(|_| self.value(Parameter::PrepareS)).unwrap_or(0.0);
         Ok(PostCopy::new(memory, self.value(Parameter::PushBandwidth)?, 0.0)
-            .with_prepare_s(self.value(Parameter::PostCopyPrepareS).unwrap_or(0.0))
+            .with_prepare_s(prepare_s)
             .with_resume_s(downtime_s.or_else(|_| self.value(Parameter::LoadS))?))
     }
 

@@ -6,6 +6,7 @@
 
 mod lost_packets;
 mod view;
+mod world;
 
 pub use lost_packets::{CallsInOutage, DATA_STEPS_S, OutageOfCalls, SYN_STEPS_S, SYN_STEPS_S_OLD};
 pub use view::{Connections, Felt, Users};

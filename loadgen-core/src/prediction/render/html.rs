@@ -1,6 +1,7 @@
 //! A prediction as one HTML page that needs nothing else, in the style of a report.
 
-use super::sections::{answers, lines, sections, title};
+use super::head::{answers, lines, title};
+use super::sections::sections;
 use crate::prediction::document::PredictionReport;
 use crate::report::html::{begin, escape, list, table};
 

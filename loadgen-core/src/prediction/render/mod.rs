@@ -2,7 +2,9 @@
 
 #[cfg(feature = "charts")]
 mod chart;
+mod figure;
 mod fitted;
+mod head;
 mod html;
 mod sections;
 mod text;

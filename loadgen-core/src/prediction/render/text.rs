@@ -1,6 +1,7 @@
 //! A prediction as text.
 
-use super::sections::{answers, lines, sections, title};
+use super::head::{answers, lines, title};
+use super::sections::sections;
 use crate::prediction::document::PredictionReport;
 use crate::report::text::{paragraph, render_section};
 

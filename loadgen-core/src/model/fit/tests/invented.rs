@@ -144,6 +144,18 @@ fn an_idle_machine_dirties_nothing() {
     assert!(!prediction.converges, "{busy:?} {prediction:?}");
 }
 
+/// Whatever is done before the first byte is done by every strategy that was not recorded.
+#[test]
+fn the_time_to_prepare_is_in_every_strategy() {
+    let (recording, _) = recorded(&model(300.0, 5.0, 30.0, Pattern::Random));
+    let fit = Fit::of(&[recording]).with_value(Parameter::PushBandwidth, 400.0 * MIB);
+    let later = fit.clone().with_value(Parameter::PrepareS, 2.0);
+    for moved in Moved::ALL {
+        let [one, other] = [&fit, &later].map(|fit| fit.predict(moved).unwrap().total_s);
+        assert!((other - one - 2.0).abs() < 1e-9, "{moved:?}: {one} {other}");
+    }
+}
+
 #[test]
 fn pre_copy_that_scatters_is_sorted_and_the_same_each_time() {
     let (recording, _) = recorded(&model(400.0, 14.0, 64.0, Pattern::Random));

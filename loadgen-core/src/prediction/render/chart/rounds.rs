@@ -4,8 +4,9 @@
 use plotters::style::text_anchor::HPos;
 
 use super::Figure;
-use crate::prediction::document::{CellPrediction, PredictedStrategy};
+use crate::prediction::document::CellPrediction;
 use crate::prediction::input::PredictionInput;
+use crate::prediction::strategy::PredictedStrategy;
 use crate::report::chart::canvas::{
     BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, draw, small,
 };

@@ -1,0 +1,240 @@
+//! What a prediction says first: what it is of, and the answer in words.
+
+use super::figure::value;
+use super::fitted;
+use crate::model::fit::Known;
+use crate::model::strategies::Figure;
+use crate::prediction::document::{CellPrediction, PredictionReport};
+use crate::prediction::input::{PredictedPopulation, PredictionInput};
+use crate::prediction::limits::key;
+use crate::prediction::strategy::{BestStrategy, PredictedStrategy};
+use crate::prediction::thresholds::PredictionThresholds;
+use crate::report::sections::cell;
+
+pub(super) fn title(report: &PredictionReport) -> String {
+    match report.predictions.as_slice() {
+        [_] => "Prediction: what moving this machine would cost (nothing was moved)".to_owned(),
+        all => format!(
+            "Prediction for {}: what moving each would cost (nothing was moved)",
+            cell::counted(all.len() as u64, "machine")
+        ),
+    }
+}
+
+/// What the prediction is made from.
+pub(super) fn lines(report: &PredictionReport) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let source = match (report.source.kind.as_str(), &report.source.name) {
+        ("numbers", _) => "numbers that were given".to_owned(),
+        ("recordings", Some(name)) => format!("what was recorded in {name}"),
+        ("machine", Some(name)) => format!("what {name} says of itself"),
+        (kind, Some(name)) => format!("{kind}: {name}"),
+        (kind, None) => kind.to_owned(),
+    };
+    lines.push(("from", source));
+    if let [only] = report.predictions.as_slice() {
+        lines.extend(only.input.iter().flat_map(of_input));
+    }
+    let limits = report.limits.limits();
+    let limits: Vec<String> = Figure::ALL
+        .into_iter()
+        .filter_map(|figure| {
+            let limit = figure.limit(&limits)?;
+            Some(format!("{} up to {}", figure.name(), value(figure, limit)))
+        })
+        .collect();
+    if !limits.is_empty() {
+        lines.push(("limits", limits.join(", ")));
+    }
+    lines
+}
+
+fn of_input(input: &PredictionInput) -> Vec<(&'static str, String)> {
+    let bytes = |bytes: f64| cell::bytes(bytes as u64);
+    let mut memory = format!("{} to send", bytes(input.memory_bytes));
+    if (input.first_ratio, input.later_ratio) != (1.0, 1.0) {
+        memory.push_str(&format!(
+            ", of which {} % go over the wire in the first pass and {} % in later ones",
+            cell::fixed(input.first_ratio * 100.0, 0),
+            cell::fixed(input.later_ratio * 100.0, 0)
+        ));
+    }
+    let mut dirtied = cell::throughput(input.dirty_bytes_per_s);
+    if let Some(set) = input.working_set_bytes {
+        let order = match input.pattern.as_str() {
+            "round-robin" => "page after page",
+            _ => "in any order",
+        };
+        dirtied.push_str(&format!(" within {}, {order}", bytes(set)));
+    }
+    if input.base_bytes > 0.0 {
+        dirtied.push_str(&format!(", and {} that are always dirty", bytes(input.base_bytes)));
+    }
+    let mut link = cell::throughput(input.bandwidth_bytes_per_s);
+    let others = [
+        ("while it stands still", input.stop_bandwidth_bytes_per_s),
+        ("after it", input.push_bandwidth_bytes_per_s),
+    ];
+    for (when, rate) in others.into_iter().filter(|of| of.1 != input.bandwidth_bytes_per_s) {
+        link.push_str(&format!(", {} {when}", cell::throughput(rate)));
+    }
+    link.push_str(&format!(
+        "; downtime limit of pre-copy {}",
+        cell::millis(input.downtime_limit_s * 1e3)
+    ));
+    let mut lines = vec![("memory", memory), ("dirtied", dirtied), ("link", link)];
+    let times: Vec<String> = [
+        (input.prepare_s, "to prepare"),
+        (input.resume_s, "to resume"),
+        (input.settle_s, "until the service answers then"),
+        (input.faulting_s.unwrap_or(0.0), "until it answers where memory follows"),
+    ]
+    .into_iter()
+    .filter(|(s, _)| *s > 0.0)
+    .map(|(s, what)| format!("{} {what}", cell::millis(s * 1e3)))
+    .collect();
+    if !times.is_empty() {
+        lines.push(("times", times.join(", ")));
+    }
+    lines.extend(input.populations.iter().map(|of| ("users", of_population(of))));
+    lines
+}
+
+fn of_population(population: &PredictedPopulation) -> String {
+    let connections = match population.connections {
+        Some(n) => format!("{} kept open", cell::counted(u64::from(n), "connection")),
+        None => "a new connection for each".to_owned(),
+    };
+    let capacity = match population.capacity_per_s {
+        Some(most) => format!("; the service answers at most {}", cell::rate(most)),
+        None => String::new(),
+    };
+    format!(
+        "{}: {}, {connections}, given up after {}, usually answered in {}{capacity}",
+        population.name,
+        cell::rate(population.rate_per_s),
+        cell::setting(population.timeout_s),
+        cell::millis(population.usual_s * 1e3)
+    )
+}
+
+/// The answer in words.
+pub(super) fn answers(report: &PredictionReport) -> Vec<String> {
+    let mut answers = Vec::new();
+    for prediction in &report.predictions {
+        let name = prediction.before();
+        answers.push(format!("{name}{}", best(prediction)));
+        for endless in prediction.strategies.iter().filter(|of| !of.converges) {
+            answers.push(format!("{name}{}", does_not_converge(prediction, endless)));
+        }
+        answers.extend(margin(prediction).map(|margin| format!("{name}{margin}")));
+        answers.extend(bounds(prediction).into_iter().map(|bound| format!("{name}{bound}")));
+        for (strategy, reason) in &prediction.left_out {
+            answers.push(format!("{name}nothing can be said of {strategy}: {reason}"));
+        }
+    }
+    answers
+}
+
+fn best(prediction: &CellPrediction) -> String {
+    let Some(best) = &prediction.best else {
+        let endless = prediction.strategies.iter().all(|of| !of.converges);
+        return match (prediction.strategies.is_empty(), endless) {
+            (true, _) => "nothing can be predicted",
+            (_, true) => "no strategy converges",
+            (_, false) => "no strategy holds the limits",
+        }
+        .to_owned();
+    };
+    let of_best = prediction.strategies.iter().find(|of| of.strategy == best.strategy);
+    let figures = of_best.map_or_else(String::new, |of| {
+        format!(
+            ": {} in all, {} without an answer",
+            cell::millis(of.total_s.unwrap_or(0.0) * 1e3),
+            cell::millis(of.outage_s.unwrap_or(0.0) * 1e3)
+        )
+    });
+    // How long the first pages take is what decides, and nobody said it.
+    let pulls = of_best.is_some_and(|of| of.pulling_s.is_some_and(|s| s > 0.0));
+    let is_known = prediction.input.as_ref().is_some_and(|input| input.faulting_s.is_some());
+    let if_ = match pulls && !is_known && prediction.fit.is_none() {
+        true => {
+            ", if its service answers as soon as it runs (the first pages cost time that was not given)"
+        }
+        false => "",
+    };
+    format!("{} is best{if_}{figures}{}", best.strategy, lead(best))
+}
+
+fn lead(best: &BestStrategy) -> String {
+    if !best.alike.is_empty() {
+        return format!("; models cannot tell it from {}", best.alike.join(" and "));
+    }
+    let Some(lead) = &best.lead else { return "; no other one holds the limits".to_owned() };
+    let figure = Figure::ALL.into_iter().find(|figure| key(*figure) == lead.figure);
+    let Some(figure) = figure else { return String::new() };
+    format!(
+        "; by {}: {} against {} of {}",
+        figure.name(),
+        value(figure, lead.value),
+        value(figure, lead.next_value),
+        lead.next
+    )
+}
+
+fn does_not_converge(prediction: &CellPrediction, of: &PredictedStrategy) -> String {
+    let ways = prediction.thresholds.as_ref().map(ways).unwrap_or_default();
+    let ways = match ways.as_slice() {
+        [] => "nothing that is in these numbers would change that".to_owned(),
+        ways => format!("it would with {}", ways.join(", or with ")),
+    };
+    format!("{} does not converge: {ways}", of.strategy)
+}
+
+/// Figures are rounded to the side on which it converges.
+fn ways(thresholds: &PredictionThresholds) -> Vec<String> {
+    let mut ways = Vec::new();
+    if let Some(bandwidth) = thresholds.bandwidth_bytes_per_s.value {
+        ways.push(format!("a bandwidth of {}", cell::throughput(bandwidth * MORE)));
+    }
+    if let Some(rate) = thresholds.dirty_bytes_per_s.value {
+        ways.push(format!("a dirty rate of at most {}", cell::throughput(rate / MORE)));
+    }
+    if let Some(limit) = thresholds.downtime_limit_s.value {
+        ways.push(format!("a downtime limit of {}", cell::millis(limit * MORE * 1e3)));
+    }
+    ways
+}
+
+/// More than three digits round off.
+const MORE: f64 = 1.006;
+
+/// How far pre-copy is from where it would not converge any more, and how sure it is.
+fn margin(prediction: &CellPrediction) -> Option<String> {
+    let of = prediction.strategies.iter().find(|of| of.strategy == "pre-copy" && of.converges)?;
+    let share = of.converging_share.filter(|share| *share < 1.0).map(|share| {
+        format!(
+            "pre-copy is near the edge: with the scatter of the recordings {} % of runs come to an end",
+            cell::fixed(share * 100.0, 0)
+        )
+    });
+    let edge = || {
+        let edge = prediction.thresholds.as_ref()?.dirty_bytes_per_s.value?;
+        let rate = prediction.input.as_ref()?.dirty_bytes_per_s;
+        Some(format!(
+            "pre-copy converges up to about {} dirtied, {} times what there is",
+            cell::throughput(edge / MORE),
+            cell::fixed(edge / rate, 1)
+        ))
+        .filter(|_| rate > 0.0 && edge / rate < 3.0)
+    };
+    share.or_else(edge)
+}
+
+/// What of a machine is known only from one side.
+fn bounds(prediction: &CellPrediction) -> Vec<String> {
+    let Some(fit) = &prediction.fit else { return Vec::new() };
+    let known = fit.found.known.iter().filter(|(_, fitted)| fitted.known == Known::AtLeast);
+    let said = known.filter(|(parameter, _)| !fit.said.contains_key(parameter));
+    said.map(|(parameter, fitted)| fitted::bound(*parameter, fitted)).collect()
+}
