@@ -4,7 +4,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    compare, completions, experiment, man, merge, migrate, predict, report, run, sweep, target, watch,
+    compare, completions, experiment, man, merge, migrate, predict, report, run, sweep, target,
+    watch,
 };
 
 /// Load an HTTP server, live-migrate its virtual machine, report what its users felt

@@ -10,8 +10,8 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use loadgen_core::target_server::{TargetOptions, TargetServer};
 use loadgen_core::scale::ShardRecord;
+use loadgen_core::target_server::{TargetOptions, TargetServer};
 use loadgen_core::{Engine, Load, Plan, Schedule};
 
 const SHARDS: u32 = 2;

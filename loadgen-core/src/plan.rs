@@ -28,9 +28,9 @@ use crate::session::Sessions;
 use crate::target::Target;
 use crate::workload_file::RequestList;
 pub(crate) use document::pass_over_unknown;
+pub use launched::{LaunchError, ShardSpec};
 pub use load::{CloseMode, Load};
 use loads::{MAIN, NamedLoad, PROBE};
-pub use launched::{LaunchError, ShardSpec};
 pub use shard::Shard;
 pub(crate) use shard::Stripe;
 

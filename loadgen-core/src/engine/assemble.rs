@@ -8,10 +8,10 @@ mod tests;
 use std::collections::BTreeMap;
 use std::io;
 
-use super::looks::NOTABLE;
-use super::verdict;
 use super::harvest::Harvest;
+use super::looks::NOTABLE;
 use super::run_record::RunRecord;
+use super::verdict;
 use crate::abort::Aborted;
 use crate::clock::{Nanos, as_millis, as_seconds};
 use crate::expectation::Miss;
@@ -20,14 +20,13 @@ use crate::record::connections::by_name;
 use crate::record::kernel::SlowCall;
 use crate::record::{
     BadCalls, CallLog, CallRecord, Cause, ConnectionLog, DateSample, Histogram, LoadRecord,
-    Outcome, OwnRecord, PauseLog, PauseRecord, Phase, Population, Recorder, STEPS_PER_WINDOW, SessionRecord, Statuses,
-    TagRecord, Timeline, TlsRecord,
+    Outcome, OwnRecord, PauseLog, PauseRecord, Phase, Population, Recorder, STEPS_PER_WINDOW,
+    SessionRecord, Statuses, TagRecord, Timeline, TlsRecord,
 };
 use crate::report::{
-    Counts, Cpu, Environment, ErrorExample, FailedCall, GeneratorReport, LoadReport,
-    PopulationReport, PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TagReport,
-    TimelineCounters, TimelineReport, TlsReport, Tool, Traffic, Verdict, VerdictStatus, WindowReport,
-    latency,
+    Counts, Cpu, ErrorExample, FailedCall, GeneratorReport, LoadReport, PopulationReport,
+    PopulationWindow, Rates, Report, SCHEMA, SessionsReport, TagReport, TimelineCounters,
+    TimelineReport, TlsReport, Tool, Traffic, Verdict, VerdictStatus, WindowReport, latency,
 };
 
 /// A report, and the calls that it was made of.
@@ -77,8 +76,8 @@ pub(crate) fn assemble(of: RunRecord) -> Finished {
     let RunRecord { plan, environment, started_at, events, tags, verdict, harvest, .. } = of;
     let plan = &plan;
     let measured = harvest.measured(plan);
-    let sessions = sessions(plan, harvest.sessions.as_ref(), harvest.finished);
-    let Harvest { mut recorder, kernel: learnt, load_end, finished, .. } = harvest;
+    let Harvest { mut recorder, kernel: learnt, load_end, finished, sessions, .. } = harvest;
+    let sessions = sessions_report(plan, sessions, finished);
     let whole = whole(&recorder);
     let own = recorder.own().map(|own| own.bounded(whole.service.min()));
     let counts = counts(&whole);
@@ -184,21 +183,21 @@ fn generator(
 }
 
 /// The figures of sessions, if the plan has any.
-fn sessions(
+fn sessions_report(
     plan: &Plan,
-    record: Option<&SessionRecord>,
+    record: Option<SessionRecord>,
     finished: Nanos,
 ) -> Option<SessionsReport> {
     let given = plan.sessions()?;
-    let none = SessionRecord::default();
-    let whole = record.unwrap_or(&none);
+    let whole = record.unwrap_or_default();
     let sampling = given.sampling;
     let first = nanos(sampling.first_s);
     let warmup_end = nanos(plan.warmup_s);
     let by = |end: Nanos| end.checked_sub(first).map_or(0, |r| r / nanos(sampling.every_s) + 1);
     let samples = by(finished).saturating_sub(if warmup_end > 0 { by(warmup_end) } else { 0 });
     let duration = finished.saturating_sub(warmup_end);
-    Some(whole.report(duration, whole.samples().min(samples as usize), given.are_scripted()))
+    let samples = whole.samples().min(samples as usize);
+    Some(whole.report(duration, samples, given.are_scripted()))
 }
 
 /// What TLS came to, if calls went over it.

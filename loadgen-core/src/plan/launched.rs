@@ -239,11 +239,9 @@ impl ShardSpec {
             (one, other) => one.or(other).ok_or(LaunchError::Nobody)?,
         };
         match said {
-            Some(said) if said != shard.of() => Err(LaunchError::OtherSize {
-                launcher: ARRAY.name,
-                of: shard.of(),
-                said,
-            }),
+            Some(said) if said != shard.of() => {
+                Err(LaunchError::OtherSize { launcher: ARRAY.name, of: shard.of(), said })
+            }
             _ => Ok(shard),
         }
     }

@@ -7,7 +7,7 @@ use super::{CallRecord, Failure};
 use crate::clock::Nanos;
 
 /// Calls that are kept.
-pub(crate) const MOST_BAD_CALLS: usize = 10_000;
+const MOST_BAD_CALLS: usize = 10_000;
 
 /// Failed, shed and unfinished calls.
 #[derive(Debug, Default, Serialize, Deserialize)]

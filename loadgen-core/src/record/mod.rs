@@ -22,7 +22,7 @@ mod tls;
 pub(crate) mod visits;
 pub(crate) mod written;
 
-pub(crate) use bad_calls::{BadCalls, MOST_BAD_CALLS};
+pub(crate) use bad_calls::BadCalls;
 pub use calls::{CallLog, CallRecord};
 pub use connection_failures::ConnectionFailures;
 pub use connections::{ConnectionEnd, ConnectionLog};

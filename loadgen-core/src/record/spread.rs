@@ -18,15 +18,6 @@ pub struct Moments {
     pub stddev: Option<f64>,
 }
 
-impl Moments {
-    /// Those of two sets of values together.
-    pub(crate) fn both(one: Self, other: Self) -> Self {
-        let mut both = Spread::of(one);
-        both.merge(&Spread::of(other));
-        both.moments().unwrap_or(one)
-    }
-}
-
 /// Sums from which mean and standard deviation come.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Spread {
@@ -67,13 +58,6 @@ impl Spread {
         self.count += other.count;
     }
 
-    /// Of values that these are the moments of.
-    fn of(moments: Moments) -> Self {
-        let Moments { count, min, mean, max, stddev } = moments;
-        let squares = stddev.map_or(0.0, |stddev| stddev * stddev * count.saturating_sub(1) as f64);
-        Self { count, min, max, mean, squares }
-    }
-
     pub(crate) fn moments(&self) -> Option<Moments> {
         let stddev = || (self.squares / (self.count - 1) as f64).sqrt();
         (self.count > 0).then(|| Moments {
@@ -99,15 +83,8 @@ mod tests {
             let (mut left, mut right) = (Spread::default(), Spread::default());
             values[..at].iter().for_each(|v| left.add(*v));
             values[at..].iter().for_each(|v| right.add(*v));
-            let before = left;
             left.merge(&right);
             let moments = left.moments().unwrap();
-            if let (Some(one), Some(other)) = (before.moments(), right.moments()) {
-                let both = Moments::both(one, other);
-                prop_assert!((both.mean - moments.mean).abs() < 1e-6);
-                prop_assert!((both.stddev.unwrap() - moments.stddev.unwrap()).abs() < 1e-6);
-                prop_assert_eq!((both.count, both.min, both.max), (moments.count, moments.min, moments.max));
-            }
             let n = values.len() as f64;
             let mean = values.iter().sum::<f64>() / n;
             let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);

@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer as Reader, Serializer as _, V2DeflateSerializer};
 use serde::de::Error as _;
 use serde::ser::Error as _;
-use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
 
 /// A histogram as text; `None` if it cannot be written, which is a defect.
 pub(crate) fn encoded(histogram: &Histogram<u64>) -> Option<String> {

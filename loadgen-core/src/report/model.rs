@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ConnectedTo, Counts, GeneratorReport, KernelTimestamps, Latency, Migration, SessionsReport,
-    SlowCalls, TimelineReport, TlsReport,
+    ShardReport, SlowCalls, TimelineReport, TlsReport,
 };
 use crate::abort::Aborted;
 use crate::event::EventReport;

@@ -38,7 +38,11 @@ impl ShardError {
         let inner = error.inner();
         if inner.is_syntax() || inner.is_eof() {
             let (line, column) = (inner.line(), inner.column());
-            return Self::Syntax { line, column, reason: printable(&inner.to_string()).into_owned() };
+            return Self::Syntax {
+                line,
+                column,
+                reason: printable(&inner.to_string()).into_owned(),
+            };
         }
         if error.path().to_string() == "schema" {
             return Self::Other(printable(&inner.to_string()).into_owned());

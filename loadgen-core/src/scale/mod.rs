@@ -19,7 +19,7 @@ mod tests;
 mod together;
 
 pub use clock::{ClockWatch, Compared};
-pub use meeting::Meeting;
 pub use error::{MergeError, ShardError};
+pub use meeting::Meeting;
 pub use shard_record::ShardRecord;
 pub use start_at::StartAt;

@@ -140,8 +140,8 @@ impl ShardRecord {
     /// [`ShardError`] if it is none, or is damaged.
     pub fn from_reader(from: impl Read) -> Result<Self, ShardError> {
         let mut reader = serde_json::Deserializer::from_reader(std::io::BufReader::new(from));
-        let record: Self =
-            serde_path_to_error::deserialize(&mut reader).map_err(|error| ShardError::of(&error))?;
+        let record: Self = serde_path_to_error::deserialize(&mut reader)
+            .map_err(|error| ShardError::of(&error))?;
         match record.shards.is_empty() {
             false => Ok(record),
             true => Err(ShardError::Damaged("it is of no shard".to_owned())),

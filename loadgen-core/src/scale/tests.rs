@@ -13,8 +13,8 @@ use crate::target_server::{TargetOptions, TargetServer};
 fn parts(of: u32) -> Vec<String> {
     let server = TargetServer::bind(TargetOptions::default()).unwrap().spawn().unwrap();
     let load = Load::established(Schedule::constant(500.0)).with_connections(of);
-    let plan = Plan::new(server.url().parse().unwrap(), load)
-        .with_duration(Duration::from_millis(60));
+    let plan =
+        Plan::new(server.url().parse().unwrap(), load).with_duration(Duration::from_millis(60));
     let part = |index: u32| {
         let shard = Shard::new(index, of).unwrap();
         let watch = ClockWatch::begin();

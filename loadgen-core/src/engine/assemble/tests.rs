@@ -7,6 +7,7 @@ use super::*;
 use crate::clock::{MILLISECOND, SECOND};
 use crate::plan::{Load, Shard};
 use crate::record::{Failure, LoadId};
+use crate::report::Environment;
 use crate::schedule::Schedule;
 
 const LOADS: [LoadId; 2] = [

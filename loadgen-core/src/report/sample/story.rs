@@ -129,7 +129,6 @@ fn timeline(calls: &[Call], seconds: f64) -> TimelineReport {
                 p50_us: times.p50_us,
                 p99_us: times.p99_us.or(times.max_us),
                 max_us: times.max_us,
-                buckets: Vec::new(),
             };
             populations.insert(name.to_owned(), window);
         }

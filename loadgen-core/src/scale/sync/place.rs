@@ -76,8 +76,22 @@ mod tests {
         }
         assert_eq!(Place::parse(" h:1\n").unwrap().to_string(), "h:1");
         for given in [
-            "", "h", ":1", "h:", "h:65536", "h:+1", "h:-1", "::1:7000", "[::1]", "[::1:7", "[h]:7",
-            "http://h:1", "a b:1", "u@h:1", "a:b:1", "\u{1b}h\n:1",
+            "",
+            "h",
+            ":1",
+            "h:",
+            "h:65536",
+            "h:+1",
+            "h:-1",
+            "::1:7000",
+            "[::1]",
+            "[::1:7",
+            "[h]:7",
+            "http://h:1",
+            "a b:1",
+            "u@h:1",
+            "a:b:1",
+            "\u{1b}h\n:1",
         ] {
             let error = Place::parse(given).unwrap_err().to_string();
             assert!(error.contains("HOST:PORT") && !error.contains('\u{1b}'), "{error}");
