@@ -12,6 +12,7 @@ pub(crate) mod json;
 pub(crate) mod latency;
 mod model;
 mod model_addresses;
+mod model_circumstances;
 mod model_connections;
 mod model_counts;
 mod model_generator;
@@ -39,10 +40,12 @@ pub use json::ReportError;
 pub use latency::Latency;
 pub(crate) use latency::latency;
 pub use model::{
-    CallsFileReport, CallsFormat, Cpu, Environment, ErrorExample, LoadReport, PopulationReport,
-    Rates, Report, SCHEMA, TagReport, Tool, Traffic, Verdict, VerdictStatus,
+    Cpu, ErrorExample, LoadReport, PopulationReport, Rates, Report, SCHEMA, TagReport, Traffic,
 };
 pub use model_addresses::{AddressReport, ConnectedTo};
+pub use model_circumstances::{
+    CallsFileReport, CallsFormat, Environment, Tool, Verdict, VerdictStatus,
+};
 pub use model_connections::TlsReport;
 pub use model_counts::Counts;
 pub use model_generator::GeneratorReport;

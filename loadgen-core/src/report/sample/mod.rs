@@ -39,21 +39,24 @@ pub(crate) fn load_report(name: &str) -> LoadReport {
     }
 }
 
-/// The same of two shards.
+/// The same of two of three shards.
 pub(crate) fn merged() -> Report {
     let mut report = plain();
-    let reason = "shard 1: the generator was late: 12 % of the calls".to_owned();
-    report.verdict.add([(VerdictStatus::Degraded, reason)]);
-    report.shards = [VerdictStatus::Valid, VerdictStatus::Degraded]
+    let late = "the generator was late: 12 % of the calls".to_owned();
+    let of_shard = (VerdictStatus::Degraded, format!("shard 1: {late}"));
+    let missing = "1 of 3 shards are missing (2): the load was 2/3 of that of the plan".to_owned();
+    report.verdict.add([of_shard, (VerdictStatus::Degraded, missing)]);
+    report.shards_missing = vec![2];
+    report.shards = [(VerdictStatus::Valid, vec![]), (VerdictStatus::Degraded, vec![late])]
         .into_iter()
         .zip(0..)
-        .map(|(status, index)| ShardReport {
+        .map(|((status, reasons), index)| ShardReport {
             index,
             started_at: report.started_at.clone(),
             duration_s: report.duration_s,
             measured_s: report.measured_s,
             environment: report.environment.clone(),
-            verdict: Verdict { status, ..report.verdict.clone() },
+            verdict: Verdict { status, reasons },
             clock: Some(ShardClock {
                 domain: Some("boot time:[1]".to_owned()),
                 began_ns: 1_000_000_000,

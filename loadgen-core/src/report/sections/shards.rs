@@ -23,6 +23,12 @@ pub(super) fn section(report: &Report) -> Option<Section> {
         ]
     };
     let beyond = report.shards.len().saturating_sub(MOST);
+    let beyond = (beyond > 0).then(|| format!("{beyond} more are in the JSON."));
+    let missing = report.shards_missing.len();
+    let missing = (missing > 0).then(|| {
+        let of = cell::counted((report.shards.len() + missing) as u64, "shard");
+        format!("{missing} of {of} are missing: less load was put on than the plan says.")
+    });
     Some(Section {
         title: "Shards".to_owned(),
         scope: format!(
@@ -32,10 +38,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
         columns: vec!["shard", "load began", "duration", "threads", "verdict", "on"],
         rows: report.shards.iter().take(MOST).map(row).collect(),
         text_columns: 2,
-        notes: (beyond > 0)
-            .then(|| format!("{beyond} more are in the JSON."))
-            .into_iter()
-            .collect(),
+        notes: beyond.into_iter().chain(missing).collect(),
     })
 }
 
@@ -52,7 +55,10 @@ mod tests {
         assert_eq!(found.rows.len(), 2);
         let row = &found.rows[1];
         assert_eq!((&*row[0], &*row[1], &*row[4]), ("1", "2026-11-22T15:00:00.000Z", "degraded"));
-        assert!(found.notes.is_empty());
+        let missing = "1 of 3 shards are missing: less load was put on than the plan says.";
+        assert_eq!(found.notes, [missing]);
+        report.shards_missing.clear();
+        assert!(section(&report).unwrap().notes.is_empty());
         report.shards = vec![report.shards[0].clone(); 102];
         let found = section(&report).unwrap();
         assert_eq!((found.rows.len(), &*found.notes[0]), (100, "2 more are in the JSON."));
