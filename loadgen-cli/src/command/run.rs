@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use loadgen_core::scale::ShardRecord;
 use loadgen_core::units::{parse_duration, parse_rate};
-use loadgen_core::{CallLimit, Engine, Plan, RunHandle, Schedule};
+use loadgen_core::{CallLimit, Engine, Plan, RunError, RunHandle, Schedule};
 
 use super::conclude::conclude;
 use super::read_report;
@@ -102,7 +102,7 @@ Examples:
 const DURATION: Duration = Duration::from_secs(10);
 
 /// Options that may stand beside the report of a run that is repeated.
-const WITH_REPORT: [&str; 9] = [
+const WITH_REPORT: [&str; 13] = [
     "url",
     "slo",
     "format",
@@ -112,6 +112,10 @@ const WITH_REPORT: [&str; 9] = [
     "secret-header",
     "calls-log",
     "calls-log-format",
+    "shard",
+    "start-at",
+    "sync",
+    "sync-timeout",
 ];
 
 pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
@@ -124,23 +128,25 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     let plan = if is_report(&args.url) { args.repeated(given)? } else { args.plan()? };
     let plan = args.sharding.apply(plan, shard);
     plan.validate()?;
-    let meeting = args.sharding.meet(&plan)?;
+    let token = args.sharding.token()?;
     let (length, warmup) = (plan.duration(), plan.warmup());
-    let prepared = Engine::prepare(plan, interrupt.flag());
+    let (token, quiet) = (token.as_ref(), args.output.quiet);
+    let meeting = args.sharding.meet(&plan, token, quiet, interrupt.flag());
+    let prepared = meeting.and_then(|meeting| {
+        let engine = Engine::prepare(plan, interrupt.flag())?;
+        Ok((args.sharding.begin(engine, meeting.as_ref()), meeting))
+    });
     // Once nothing but the load itself can go wrong: the file is emptied.
     let calls = match &prepared {
-        Ok(_) => args.measuring.calls_file()?,
+        Ok(_) => args.measuring.calls_file(shard)?,
         Err(_) => None,
     };
-    let started = prepared.and_then(|engine| {
-        let engine = args.sharding.begin(engine, meeting.as_ref());
-        match &calls {
-            Some(calls) => engine.with_call_sinks(|of| calls.sink(of)).start(),
-            None => engine.start(),
-        }
+    let started = prepared.and_then(|(engine, meeting)| match &calls {
+        Some(calls) => Ok((engine.with_call_sinks(|of| calls.sink(of)).start()?, meeting)),
+        None => Ok((engine.start()?, meeting)),
     });
-    let handle = match started {
-        Ok(handle) => handle,
+    let (handle, meeting) = match started {
+        Ok(started) => started,
         Err(error) if interrupt.is_raised() => return Ok(interrupt.before_the_load(&error)),
         Err(error) => return Err(error.into()),
     };
@@ -150,7 +156,10 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
         Outcome::Report(destination) => destination,
         Outcome::Record(file) => {
             let began_ns = handle.clock().map_or(0, |clock| clock.to_monotonic(0));
-            let mut record = ShardRecord::of(handle)?;
+            let mut record = match ShardRecord::of(handle) {
+                Ok(record) => record,
+                Err(error) => return not_measured(error, interrupt),
+            };
             if is_stopped {
                 record.set_interrupted();
             }
@@ -160,7 +169,10 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
             return file.write(record, began_ns, meeting, interrupt);
         }
     };
-    let mut report = handle.join()?;
+    let mut report = match handle.join() {
+        Ok(report) => report,
+        Err(error) => return not_measured(error, interrupt),
+    };
     if is_stopped {
         report.set_interrupted();
     }
@@ -168,6 +180,15 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
         calls.finish(&mut report);
     }
     conclude(&report, &args.workload.load.slo, &destination, interrupt, args.output.quiet)
+}
+
+/// The end of a run of which there is no result. One that was to begin later may have been stopped
+/// before.
+fn not_measured(error: RunError, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    match error {
+        RunError::NotBegun { .. } if interrupt.is_raised() => Ok(interrupt.before_the_load(&error)),
+        error => Err(error.into()),
+    }
 }
 
 /// What comes of a run.

@@ -1,6 +1,6 @@
 //! The end of a run that is one part of a load: its record is written, and nothing is judged.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use loadgen_core::Shard;
@@ -9,8 +9,8 @@ use loadgen_core::scale::{ClockWatch, Meeting, ShardRecord};
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::messages::{error, note};
-use crate::options::{Given, OutputOptions};
+use crate::messages::{error, note, warning};
+use crate::options::{Given, OutputOptions, numbered};
 use crate::output::{check_writable, save_json_somewhere};
 
 /// What is said of the whole load, which only the merged report can say.
@@ -57,8 +57,11 @@ impl ShardFile {
     ) -> Result<Exit, Failure> {
         let compared = meeting.as_ref().and_then(|meeting| meeting.compare());
         let record = record.with_clock(self.clock.end(began_ns, compared.as_ref()));
-        if let Some(meeting) = meeting.and_then(Arc::into_inner) {
-            meeting.leave();
+        for lost in meeting.and_then(Arc::into_inner).map_or_else(Vec::new, Meeting::leave) {
+            warning(&format!(
+                "shard {} was lost while the load went on: see what it says itself",
+                lost.index
+            ));
         }
         let json = record.to_json().map_err(|error| Failure::Run(error.into()))? + "\n";
         if let Err(reason) = write_file(&self.path, json.as_bytes()) {
@@ -74,9 +77,4 @@ impl ShardFile {
         // A part judges nothing: launchers end all processes when one fails.
         Ok(interrupt.exit().filter(|_| record.is_interrupted()).unwrap_or(Exit::Done))
     }
-}
-
-/// `%r` in a name is the number of the shard.
-fn numbered(path: &Path, shard: Shard) -> PathBuf {
-    PathBuf::from(path.to_string_lossy().replace("%r", &shard.index().to_string()))
 }

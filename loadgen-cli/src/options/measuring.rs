@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use loadgen_core::calls_file::{CallsFile, CallsFormat};
-use loadgen_core::{Plan, RunError};
+use loadgen_core::{Plan, RunError, Shard};
 
+use super::sharding::numbered;
 use crate::exit::Failure;
 
 #[derive(Debug, Args)]
@@ -63,9 +64,12 @@ impl MeasuringOptions {
         if self.kernel_timestamps { plan.with_kernel_timestamps() } else { plan }
     }
 
-    /// The file of calls of a run, created, if one is wanted.
-    pub(crate) fn calls_file(&self) -> Result<Option<CallsFile>, Failure> {
-        self.calls_log.create(CallsFile::create)
+    /// The file of calls of a run, or of a part of it, created, if one is wanted.
+    pub(crate) fn calls_file(&self, shard: Option<Shard>) -> Result<Option<CallsFile>, Failure> {
+        self.calls_log.create(|path, format| match shard {
+            Some(shard) => CallsFile::create(&numbered(path, shard), format),
+            None => CallsFile::create(path, format),
+        })
     }
 }
 

@@ -1,15 +1,18 @@
 //! One load from several processes: which part of it this one is, and when all begin.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
-use loadgen_core::scale::sync::{DEFAULT_TIMEOUT, SyncToken};
+use loadgen_core::scale::sync::{DEFAULT_TIMEOUT, SyncError, SyncToken};
 use loadgen_core::scale::{Meeting, StartAt};
 use loadgen_core::units::parse_duration;
-use loadgen_core::{Engine, Plan, Shard, ShardSpec};
+use loadgen_core::{Engine, Plan, RunError, Shard, ShardSpec};
 
 use crate::exit::Failure;
+use crate::messages::note;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Shards")]
@@ -19,7 +22,8 @@ pub(crate) struct ShardingOptions {
     /// Each process gets the whole load and its own number. auto asks the environment: of a Slurm
     /// job array, Open MPI, MPICH, srun, PMIx, a Kubernetes Job or GNU parallel; of the last three
     /// auto/n, which do not tell n. -o is needed and takes the record of this part, which 'loadgen
-    /// merge' makes the report of the whole from: %r in it is the number of the part.
+    /// merge' makes the report of the whole from: %r in it, and in --calls-log, is the number of the
+    /// part.
     #[arg(long, value_name = "i/n|auto")]
     shard: Option<ShardSpec>,
 
@@ -55,19 +59,38 @@ impl ShardingOptions {
         }
     }
 
-    /// Meets the other shards, if they are to begin together.
-    pub(crate) fn meet(&self, plan: &Plan) -> Result<Option<Arc<Meeting>>, Failure> {
-        let Some(place) = &self.sync else { return Ok(None) };
+    /// The secret of the shards that are to begin together.
+    pub(crate) fn token(&self) -> Result<Option<SyncToken>, Failure> {
+        if self.sync.is_none() {
+            return Ok(None);
+        }
         let variable = SyncToken::VARIABLE;
         let token = std::env::var(variable).map_err(|_| {
             Failure::usage(format!(
                 "--sync needs a secret that all shards know in {variable}: of `openssl rand -hex 16`, say"
             ))
         })?;
-        let token = SyncToken::new(&token).map_err(Failure::usage)?;
+        SyncToken::new(&token).map(Some).map_err(Failure::usage)
+    }
+
+    /// Meets the other shards, if they are to begin together.
+    pub(crate) fn meet(
+        &self,
+        plan: &Plan,
+        token: Option<&SyncToken>,
+        quiet: bool,
+        stop: &AtomicBool,
+    ) -> Result<Option<Arc<Meeting>>, RunError> {
+        let (Some(place), Some(token)) = (&self.sync, token) else { return Ok(None) };
+        if !quiet {
+            note(&format!("meeting the other shards at {place}"));
+        }
         let timeout = self.sync_timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let meeting = Meeting::join(place, plan, &token, timeout);
-        meeting.map(Arc::new).map(Some).map_err(|error| Failure::Run(error.into()))
+        match Meeting::join_unless_stopped(place, plan, token, timeout, stop) {
+            Ok(meeting) => Ok(Some(Arc::new(meeting))),
+            Err(SyncError::Stopped) => Err(RunError::Stopped),
+            Err(error) => Err(RunError::NotBegun { reason: error.to_string() }),
+        }
     }
 
     /// The engine, which begins when it is to.
@@ -78,4 +101,9 @@ impl ShardingOptions {
             (None, None) => engine,
         }
     }
+}
+
+/// `%r` in a name is the number of the shard.
+pub(crate) fn numbered(path: &Path, shard: Shard) -> PathBuf {
+    PathBuf::from(path.to_string_lossy().replace("%r", &shard.index().to_string()))
 }

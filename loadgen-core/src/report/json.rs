@@ -36,6 +36,9 @@ pub enum ReportError {
         } else if found.starts_with("loadgen-migrations/") {
             "it is that of several machines; 'loadgen report' with the number of a machine takes its \
              report out of it"
+        } else if found.starts_with("loadgen-shard/") {
+            "it is what a shard of a load measured; 'loadgen merge' makes the report of it and of the \
+             other shards"
         } else {
             "use the version of loadgen that wrote it"
         }

@@ -1,5 +1,6 @@
 //! A shard among the others: it meets them, begins with them, and compares clocks with shard 0.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -7,6 +8,8 @@ use std::time::Duration;
 use super::clock::Compared;
 use super::plans::hash;
 use super::sync::{LostShard, MeetingGuest, MeetingHost, Start, SyncError, SyncToken};
+use crate::engine::unless_stopped;
+use crate::error::RunError;
 use crate::plan::{Plan, Shard};
 
 /// How often a shard that waits for the others looks whether it is to stop.
@@ -67,6 +70,25 @@ impl Meeting {
             _ => Side::Guest(MeetingGuest::join(place, shard, &of_plan, token, timeout)?),
         };
         Ok(Self { side, start: OnceLock::new() })
+    }
+
+    /// As [`Self::join`], but that it is given up when `stop` becomes true.
+    ///
+    /// # Errors
+    /// [`SyncError::Stopped`] then.
+    pub fn join_unless_stopped(
+        place: &str,
+        plan: &Plan,
+        token: &SyncToken,
+        timeout: Duration,
+        stop: &AtomicBool,
+    ) -> Result<Self, SyncError> {
+        let (place, plan, token) = (place.to_owned(), plan.clone(), token.clone());
+        let joined = unless_stopped(stop, move || Self::join(&place, &plan, &token, timeout));
+        joined.map_err(|error| match error {
+            RunError::Setup { cause, .. } => SyncError::Thread(cause),
+            _ => SyncError::Stopped,
+        })?
     }
 
     /// Says when the load begins: for [`Engine::begins_when`](crate::Engine::begins_when).
@@ -132,20 +154,19 @@ impl Meeting {
         }
     }
 
-    /// Of shard 0: the shards that were lost since the start.
-    #[must_use]
-    pub fn lost(&self) -> Vec<LostShard> {
-        match &self.side {
-            Side::Host(host) => host.lost(),
-            Side::Guest(_) => Vec::new(),
-        }
-    }
-
-    /// Leaves. Shard 0 waits up to 10 s for those that compare their clocks.
-    pub fn leave(self) {
+    /// Leaves. Shard 0 waits up to 10 s for those that compare their clocks, and tells which were
+    /// lost since the start, if the load began.
+    pub fn leave(self) -> Vec<LostShard> {
         match self.side {
-            Side::Host(host) => drop(host.wait_for_goodbyes(STAYS)),
-            Side::Guest(guest) => guest.goodbye(),
+            Side::Host(host) if self.start.get().is_some() => {
+                drop(host.wait_for_goodbyes(STAYS));
+                host.lost()
+            }
+            Side::Host(_) => Vec::new(),
+            Side::Guest(guest) => {
+                guest.goodbye();
+                Vec::new()
+            }
         }
     }
 }

@@ -151,6 +151,9 @@ pub enum SyncError {
         /// Why.
         cause: &'static str,
     },
+    /// Somebody stopped it.
+    #[error("stopped before the shards had met")]
+    Stopped,
     /// Shards were not there, or not ready, in time.
     #[error(
         "{who} within {} s{notes}; see what they say themselves, or give all a longer time-out",
