@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::limits::key;
-use crate::model::strategies::{Broken, Choice, Forecast};
+use crate::model::strategies::{Broken, Choice, Forecast, Unjudged};
 
 /// Passes that are told one by one; a pre-copy that does not converge has a thousand.
 const MOST_PASSES: usize = 100;
@@ -33,6 +33,10 @@ pub struct PredictedStrategy {
     pub pulling_s: Option<f64>,
     /// How long its service does not answer: the downtime and the time to settle.
     pub outage_s: Option<f64>,
+    /// Whether its service is known to be silent for no less than that, and maybe for longer; then
+    /// the calls below are the least, too.
+    #[serde(default)]
+    pub outage_is_least: bool,
     /// On the wire.
     pub sent_bytes: Option<f64>,
     /// Memory that is left when it is stopped.
@@ -52,8 +56,14 @@ pub struct PredictedStrategy {
     pub expected_late_calls: Option<f64>,
     /// What each population would feel of the outage.
     pub users: BTreeMap<String, PredictedUsers>,
+    /// Why it cannot be told what they would feel; `None`: nothing is against it.
+    #[serde(default)]
+    pub users_unknown: Option<String>,
     /// Limits that it does not hold.
     pub breaks: Vec<BrokenLimit>,
+    /// Where it breaks none, limits of which nobody knows whether it holds them.
+    #[serde(default)]
+    pub unjudged: Vec<UnjudgedLimit>,
 }
 
 /// One look over the dirtied pages.
@@ -97,6 +107,18 @@ pub struct BrokenLimit {
     pub value: f64,
 }
 
+/// A limit of which nobody knows whether a strategy holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UnjudgedLimit {
+    /// Of what: a key of the limits.
+    pub figure: String,
+    /// The limit, in the unit of that key.
+    pub limit: f64,
+    /// It would be no less than that; `None`: nothing is known of it.
+    pub least: Option<f64>,
+}
+
 /// The best strategy under the limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -128,6 +150,7 @@ impl PredictedStrategy {
         let prediction = &forecast.prediction;
         let known = |value: f64| prediction.converges.then_some(value);
         let broken = choice.broken.iter().find(|(strategy, _)| *strategy == forecast.strategy);
+        let unjudged = choice.unjudged.iter().find(|(strategy, _)| *strategy == forecast.strategy);
         let rounds = prediction.passes.iter().take(MOST_PASSES).map(|pass| PredictedPass {
             length_s: pass.length_s,
             sent_bytes: pass.sent,
@@ -154,6 +177,7 @@ impl PredictedStrategy {
             downtime_s: known(prediction.downtime_s),
             pulling_s: known(prediction.pulling_s),
             outage_s: known(forecast.outage_s),
+            outage_is_least: prediction.converges && forecast.outage_is_least,
             sent_bytes: known(prediction.sent),
             left_bytes: known(prediction.left),
             passes: prediction.passes.len() as u64,
@@ -163,8 +187,11 @@ impl PredictedStrategy {
             expected_lost_calls: forecast.expected_lost,
             expected_late_calls: forecast.expected_late,
             users: felt.collect(),
+            users_unknown: forecast.unfelt.clone(),
             breaks: broken
                 .map_or_else(Vec::new, |(_, all)| all.iter().map(BrokenLimit::of).collect()),
+            unjudged: unjudged
+                .map_or_else(Vec::new, |(_, all)| all.iter().map(UnjudgedLimit::of).collect()),
         }
     }
 }
@@ -172,6 +199,12 @@ impl PredictedStrategy {
 impl BrokenLimit {
     pub(super) fn of(broken: &Broken) -> Self {
         Self { figure: key(broken.figure), limit: broken.limit, value: broken.value }
+    }
+}
+
+impl UnjudgedLimit {
+    fn of(of: &Unjudged) -> Self {
+        Self { figure: key(of.figure), limit: of.limit, least: of.least }
     }
 }
 

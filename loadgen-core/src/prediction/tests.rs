@@ -75,9 +75,12 @@ fn outages(recordings: &[Recording]) -> Vec<MeasuredOutages> {
 }
 
 fn fitted() -> PredictionReport {
-    let recordings = recordings();
-    let (fit, limits) = (Fit::of(&recordings), Limits::default());
-    let validation = Validation::leave_one_out(&recordings);
+    fitted_to(&recordings(), &Limits::default())
+}
+
+fn fitted_to(recordings: &[Recording], limits: &Limits) -> PredictionReport {
+    let fit = Fit::of(recordings);
+    let validation = Validation::leave_one_out(recordings);
     let pilot = Pilot {
         cell: [("memory".to_owned(), "512".to_owned())].into(),
         fit: &fit,
@@ -85,10 +88,110 @@ fn fitted() -> PredictionReport {
         left_out: &[("trial 9".to_owned(), "it was helped".to_owned())],
         said: [(Parameter::StopBandwidth, 1e9)].into(),
     };
-    let of = CellPrediction::of_fit(&pilot, &Strategy::ALL, &limits).unwrap();
+    let of = CellPrediction::of_fit(&pilot, &Strategy::ALL, limits).unwrap();
     let ageing = Ageing { ages_h: 720.0, fails_h: 168.0, repair_h: 65.0 / 60.0 };
-    let of = of.moved_every(24.0, Some(ageing), &outages(&recordings)).unwrap();
-    PredictionReport::new(PredictionSource::recordings("pilot"), &limits).with(of)
+    let of = of.moved_every(24.0, Some(ageing), &outages(recordings)).unwrap();
+    PredictionReport::new(PredictionSource::recordings("pilot"), limits).with(of)
+}
+
+/// With every outage of post-copy cut by the end of its load.
+fn cut() -> Vec<Recording> {
+    let mut recordings = recordings();
+    for of in recordings.iter_mut().filter(|of| of.moved == Strategy::PostCopy) {
+        let populations = &mut of.felt.as_mut().unwrap().populations;
+        populations.iter_mut().for_each(|of| of.outage_is_least = true);
+    }
+    recordings
+}
+
+fn of<'a>(report: &'a PredictionReport, strategy: &str) -> &'a PredictedStrategy {
+    report.predictions[0].strategies.iter().find(|of| of.strategy == strategy).unwrap()
+}
+
+/// Without its line breaks.
+fn flowing(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What nobody saw the end of holds no limit, and is marked wherever it stands.
+#[test]
+fn an_outage_that_was_cut_is_the_least() {
+    let limits = Limits { outage_s: Some(30.0), ..Limits::default() };
+    let report = fitted_to(&cut(), &limits);
+    let post_copy = of(&report, "post-copy");
+    assert!(post_copy.outage_is_least && post_copy.breaks.is_empty());
+    let UnjudgedLimit { figure, limit, least } = &post_copy.unjudged[0];
+    assert_eq!((figure.as_str(), *limit, *least), ("outage_s", 30.0, post_copy.outage_s));
+    // It is what hybrid has its own from.
+    assert!(of(&report, "hybrid").outage_is_least);
+    let pre_copy = of(&report, "pre-copy");
+    assert!(!pre_copy.outage_is_least && pre_copy.unjudged.is_empty());
+    assert_eq!(report.predictions[0].best.as_ref().unwrap().strategy, "pre-copy");
+    // The outage of the same recordings, seen to its end, holds it.
+    let whole = fitted_to(&recordings(), &limits);
+    assert!(
+        !of(&whole, "post-copy").outage_is_least && of(&whole, "post-copy").unjudged.is_empty()
+    );
+    assert_eq!(of(&whole, "post-copy").outage_s, post_copy.outage_s);
+    let moved = &report.predictions[0].availability.as_ref().unwrap().moved;
+    let moved = moved.iter().find(|of| of.strategy == "post-copy").unwrap();
+    assert!(moved.blackout_is_least && moved.measured.is_none() && moved.trials_cut == 2);
+    let text = flowing(&render_prediction_text(&report));
+    for words in [
+        "it cannot be told whether post-copy holds the limit on the outage (30.000 s): known is only \
+         that it is at least",
+        "outage not known",
+        "post-copy: in 2 trials the load ended before the outage",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // Fields of a map would be of outages that are the least.
+    assert!(!render_prediction_html(&report).contains("Map of strategies"));
+    let schema = Schema::read("prediction.schema.json");
+    schema.strict().validate(&serde_json::to_value(&report).unwrap());
+}
+
+/// Without users in any recording nobody knows when a service answers.
+#[test]
+fn an_outage_that_nobody_asked_for_holds_no_limit() {
+    let mut recordings = recordings();
+    recordings.iter_mut().for_each(|of| of.felt = None);
+    let limits = Limits { outage_s: Some(60.0), ..Limits::default() };
+    let report = fitted_to(&recordings, &limits);
+    let prediction = &report.predictions[0];
+    assert!(prediction.best.is_none());
+    assert_eq!(prediction.why_none_is_best(), "no strategy is known to hold the limits");
+    let ending = prediction.strategies.iter().filter(|of| of.converges);
+    assert!(ending.clone().all(|of| of.outage_is_least && of.unjudged.len() == 1));
+    // Limits on the machine alone are held as before.
+    let limits = Limits { downtime_s: Some(60.0), ..Limits::default() };
+    assert!(fitted_to(&recordings, &limits).predictions[0].best.is_some());
+}
+
+/// Users that cannot be gone through cost nobody the figures of the machine.
+#[test]
+fn users_that_cannot_be_told_leave_the_machine() {
+    let mut recordings = recordings();
+    for of in &mut recordings {
+        // A hundred calls a second that take a second each, over one connection.
+        let population = &mut of.felt.as_mut().unwrap().populations[0];
+        (population.usual_s, population.late_beyond_s) = (1.0, 2.0);
+        population.connections = Some(1);
+    }
+    let limits = Limits { lost_calls: Some(5.0), ..Limits::default() };
+    let report = fitted_to(&recordings, &limits);
+    let post_copy = of(&report, "post-copy");
+    let reason = post_copy.users_unknown.as_ref().unwrap();
+    assert!(reason.contains("as many as there are connections"), "{reason}");
+    assert!(post_copy.total_s.is_some() && post_copy.users.is_empty());
+    assert_eq!(
+        (post_copy.unjudged[0].figure.as_str(), post_copy.unjudged[0].least),
+        ("lost_calls", None)
+    );
+    assert!(report.predictions[0].left_out.is_empty());
+    let text = render_prediction_text(&report);
+    let words = "it cannot be told what users would feel of post-copy: ";
+    assert!(flowing(&text).contains(words), "{text}");
 }
 
 /// What was recorded is predicted by its own recordings, with users; what was not by what is known.
@@ -141,6 +244,8 @@ fn documents_are_of_the_schema() {
         .map(|(dirty, limits)| serde_json::to_value(report(*dirty, limits)).unwrap())
         .collect();
     documents.push(serde_json::to_value(fitted()).unwrap());
+    let limits = Limits { outage_s: Some(30.0), ..Limits::default() };
+    documents.push(serde_json::to_value(fitted_to(&cut(), &limits)).unwrap());
     for document in &documents {
         schema.validate(document);
         schema.strict().validate(document);
@@ -204,9 +309,9 @@ fn as_html() {
     }
 }
 
-/// What cannot be gone through is left out with the reason, and the others are predicted.
+/// Of what cannot be gone through nothing is said, with the reason; the machine is predicted.
 #[test]
-fn too_many_calls_cost_one_strategy_its_prediction() {
+fn too_many_calls_cost_one_strategy_its_users() {
     let users = Users::new(20_000.0, Connections::Fresh).with_timeout_s(60.0);
     let scenario = scenario(40.0).with_population(Population::new("crowd", users));
     let of = CellPrediction::of(&scenario, &Strategy::ALL, &Limits::default());
@@ -215,9 +320,33 @@ fn too_many_calls_cost_one_strategy_its_prediction() {
     let users = Users::new(40_000.0, Connections::Fresh).with_timeout_s(10.0);
     let scenario = self::scenario(40.0).with_population(Population::new("crowd", users));
     let of = CellPrediction::of(&scenario, &Strategy::ALL, &Limits::default()).unwrap();
-    let left_out: Vec<&str> = of.left_out.keys().map(String::as_str).collect();
-    assert_eq!(left_out, ["stop-and-copy"]);
-    assert_eq!(of.strategies.len(), 3);
+    assert_eq!((of.left_out.len(), of.strategies.len()), (0, 4));
+    for of in &of.strategies {
+        let is_too_long = of.strategy == "stop-and-copy";
+        assert_eq!(of.users_unknown.is_some(), is_too_long, "{of:?}");
+        assert!(of.users.is_empty() == is_too_long && of.total_s.is_some(), "{of:?}");
+    }
+}
+
+/// A document can have any number of strategies and users: what is drawn of them has an end.
+#[test]
+fn a_chart_has_an_end() {
+    let mut report = report(40.0, &Limits::default());
+    let prediction = &mut report.predictions[0];
+    let again = prediction.strategies.clone();
+    (0..200).for_each(|_| prediction.strategies.extend(again.clone()));
+    let charts = |report: &PredictionReport| {
+        let html = render_prediction_html(report);
+        let labels = html.replace(['\n', ' '], "");
+        let names = labels.matches(">post-copy</text>").count();
+        (html.contains("Map of strategies"), names)
+    };
+    let drawn = if cfg!(feature = "charts") { 2 } else { 0 };
+    assert_eq!(charts(&report), (drawn > 0, drawn));
+    let input = report.predictions[0].input.as_mut().unwrap();
+    let users = input.populations[0].clone();
+    (0..500).for_each(|_| input.populations.push(users.clone()));
+    assert!(!charts(&report).0);
 }
 
 /// A document from elsewhere can have any numbers: it is rendered, or refused.

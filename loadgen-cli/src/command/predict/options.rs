@@ -411,7 +411,8 @@ impl LimitOptions {
         let mut ending = of.strategies.iter().filter(|of| of.converges).peekable();
         match given {
             Some((name, _))
-                if ending.peek().is_some() && ending.all(|of| of.lost_calls.is_none()) =>
+                if ending.peek().is_some()
+                    && ending.all(|of| of.lost_calls.is_none() && of.users_unknown.is_none()) =>
             {
                 Err(Failure::usage(format!(
                     "{name} is about users, and the recordings tell of none"

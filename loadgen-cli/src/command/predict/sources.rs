@@ -39,8 +39,7 @@ impl Recorded {
 
     /// What their users felt.
     pub(super) fn outages(&self) -> Vec<MeasuredOutages> {
-        let strategies = [Strategy::StopAndCopy, Strategy::PreCopy, Strategy::PostCopy];
-        strategies.map(|moved| MeasuredOutages::of(moved, &self.recordings)).into()
+        Strategy::ALL.map(|moved| MeasuredOutages::of(moved, &self.recordings)).into()
     }
 }
 

@@ -65,6 +65,27 @@ impl Fitted {
         Some(Self::within(sample.median(), interval, sample.n()))
     }
 
+    /// The same of figures of which some are only known to be no less than they say. Where all of
+    /// these lie above the median, it is that of all, whatever they are; else it is known to be no
+    /// less. In both cases nothing bounds it from above.
+    pub(super) fn of_bounded_trials(figures: &[f64], bounds: &[f64]) -> Option<Self> {
+        if bounds.is_empty() {
+            return Self::of_trials(figures);
+        }
+        let all: Vec<f64> = figures.iter().chain(bounds).copied().collect();
+        let of_all = Self::of_trials(&all)?;
+        // As if none of them had come to an end.
+        let endless = figures.iter().copied().chain(bounds.iter().map(|_| f64::MAX));
+        let is_median = Sample::new(endless)?.median() == of_all.value;
+        let known = if is_median { of_all.known } else { Known::AtLeast };
+        let note = format!(
+            "of {} of {} trials it is only known that it was no less: their load ended before",
+            bounds.len(),
+            all.len()
+        );
+        Some(Self { high: None, known, ..of_all }.saying(note))
+    }
+
     /// A value with the interval that it has, if it has one.
     pub(super) fn within(value: f64, interval: Option<Interval>, samples: usize) -> Self {
         let known = if interval.is_some() { Known::Interval } else { Known::Value };
@@ -95,5 +116,29 @@ impl Fitted {
     pub(super) fn saying(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A median is known as long as all that nobody saw the end of lies above it.
+    #[test]
+    fn what_was_cut_bounds_from_below() {
+        let of = |figures: &[f64], bounds: &[f64]| {
+            let fitted = Fitted::of_bounded_trials(figures, bounds).unwrap();
+            (fitted.value, fitted.known, fitted.high.is_none())
+        };
+        assert_eq!(of(&[1.0], &[]), (1.0, Known::Value, true));
+        assert_eq!(of(&[], &[2.0]), (2.0, Known::AtLeast, true));
+        assert_eq!(of(&[1.0, 2.0], &[3.0]), (2.0, Known::Interval, true));
+        assert_eq!(of(&[2.0, 3.0], &[1.0]), (2.0, Known::AtLeast, true));
+        // The upper one of the middle two is longer than it says.
+        assert_eq!(of(&[1.0], &[3.0]), (2.0, Known::AtLeast, true));
+        assert_eq!(of(&[1.0, 2.0], &[3.0, 4.0]), (2.5, Known::AtLeast, true));
+        let two = Fitted::of_bounded_trials(&[1.0, 2.0], &[3.0]).unwrap();
+        assert!(two.note.contains("of 1 of 3 trials"), "{}", two.note);
+        assert_eq!(Fitted::of_bounded_trials(&[], &[]), None);
     }
 }

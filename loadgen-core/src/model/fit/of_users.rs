@@ -85,8 +85,11 @@ impl FittedPopulation {
             let seen_s = sensible(one.outage_s?)?;
             Some((outage_behind(&users, seen_s)? - (*downtime_s)?).max(0.0))
         };
-        let settles: Vec<f64> = recorded.iter().filter_map(settle).collect();
-        fitted.settle_s = Fitted::of_trials(&settles);
+        let settles = |is_least: bool| -> Vec<f64> {
+            let of_it = recorded.iter().filter(|(one, _)| one.outage_is_least == is_least);
+            of_it.filter_map(settle).collect()
+        };
+        fitted.settle_s = Fitted::of_bounded_trials(&settles(false), &settles(true));
         Some(fitted)
     }
 

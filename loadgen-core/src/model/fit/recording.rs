@@ -115,6 +115,9 @@ pub struct RecordedPopulation {
     pub late_beyond_s: f64,
     /// How long none of them was answered around the stop, in s.
     pub outage_s: Option<f64>,
+    /// Whether it was longer than that, and nobody knows by how much: the load ended before.
+    #[serde(default)]
+    pub outage_is_least: bool,
 }
 
 impl Recording {

@@ -171,8 +171,7 @@ impl Validation {
     /// Each figure of all migrations that were moved in one way, where there is any.
     #[must_use]
     pub fn summed(&self) -> Vec<Summed> {
-        let strategies = [Strategy::PreCopy, Strategy::PostCopy, Strategy::StopAndCopy];
-        let pairs = strategies.iter().flat_map(|m| Validated::ALL.iter().map(move |f| (*m, *f)));
+        let pairs = Strategy::ALL.iter().flat_map(|m| Validated::ALL.iter().map(move |f| (*m, *f)));
         pairs.filter_map(|(moved, figure)| self.sum(moved, figure)).collect()
     }
 

@@ -71,13 +71,20 @@ impl Figure {
         }
     }
 
-    /// Its value where limits are judged: of calls what recordings let expect, with those that no
-    /// outage explains, where they tell it.
-    fn judged(self, forecast: &Forecast) -> Option<f64> {
+    /// Of calls what recordings let expect, with those that no outage explains, where they tell it.
+    fn expected(self, forecast: &Forecast) -> Option<f64> {
         match self {
-            Self::LostCalls => forecast.expected_lost.or_else(|| self.of(forecast)),
-            Self::LateCalls => forecast.expected_late.or_else(|| self.of(forecast)),
-            _ => self.of(forecast),
+            Self::LostCalls => forecast.expected_lost,
+            Self::LateCalls => forecast.expected_late,
+            _ => None,
+        }
+    }
+
+    /// Whether its value is known to be no less than it is, and may be more.
+    fn is_least(self, forecast: &Forecast) -> bool {
+        match self {
+            Self::LostCalls | Self::LateCalls | Self::Outage => forecast.outage_is_least,
+            Self::Downtime | Self::Total | Self::Sent => false,
         }
     }
 
@@ -119,6 +126,18 @@ pub struct Broken {
     pub value: f64,
 }
 
+/// A limit of which nobody knows whether a strategy holds it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Unjudged {
+    /// Of what.
+    pub figure: Figure,
+    /// The limit.
+    pub limit: f64,
+    /// It would be no less than that; `None`: nothing is known.
+    pub least: Option<f64>,
+}
+
 /// How far the best strategy is before the next one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -137,7 +156,7 @@ pub struct Lead {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Choice {
-    /// The best of those that hold all limits; `None`: none does.
+    /// The best of those that are known to hold all limits; `None`: none is.
     pub best: Option<Strategy>,
     /// Why it is better than the next; `None`: no other holds the limits, or they are alike.
     pub lead: Option<Lead>,
@@ -147,14 +166,20 @@ pub struct Choice {
     pub endless: Vec<Strategy>,
     /// Those that break limits, and which.
     pub broken: Vec<(Strategy, Vec<Broken>)>,
+    /// Those that break none, and may not hold some, and which.
+    pub unjudged: Vec<(Strategy, Vec<Unjudged>)>,
 }
 
 /// The best of some strategies under limits.
 ///
-/// Those that do not converge or break a limit are out. The others are held against each other in
-/// the figures of [`Figure::ALL`] that have no limit (a limit says that up to it all is fine), one
-/// after the other: whoever is worse than the least by more than a model can tell
-/// ([`Figure::tolerance`]) is out, until one is left.
+/// Those that do not converge or are not known to hold every limit are out. The others are held
+/// against each other in the figures of [`Figure::ALL`] that have no limit (a limit says that up to
+/// it all is fine), one after the other: whoever is worse than the least by more than a model can
+/// tell ([`Figure::tolerance`]) is out, until one is left. A figure that is only known to be no less
+/// can lose that contest, and cannot win it.
+///
+/// Limits on calls are judged by what recordings let expect, if any strategy was recorded with its
+/// users; of the others the calls that fall into their outage are then the least that it can be.
 ///
 /// ```
 /// use loadgen_core::model::Strategy;
@@ -179,23 +204,27 @@ pub fn choose(forecasts: &[Forecast], limits: &Limits) -> Choice {
         alike: Vec::new(),
         endless: Vec::new(),
         broken: Vec::new(),
+        unjudged: Vec::new(),
     };
     let mut left = Vec::new();
     for forecast in forecasts {
-        let broken = broken(forecast, limits);
+        let judged = Judged::new(forecast, forecasts, limits);
         if !forecast.prediction.converges {
             choice.endless.push(forecast.strategy);
-        } else if broken.is_empty() {
-            left.push(forecast);
+        } else if !judged.broken.is_empty() {
+            choice.broken.push((forecast.strategy, judged.broken));
+        } else if !judged.unjudged.is_empty() {
+            choice.unjudged.push((forecast.strategy, judged.unjudged));
         } else {
-            choice.broken.push((forecast.strategy, broken));
+            left.push(forecast);
         }
     }
     // Who went out last, and by which figure.
     let mut last: Option<(Figure, &Forecast)> = None;
     for figure in Figure::ALL.into_iter().filter(|figure| figure.limit(limits).is_none()) {
         let of = |forecast: &Forecast| figure.of(forecast);
-        let Some(least) = left.iter().filter_map(|one| of(one)).min_by(f64::total_cmp) else {
+        let whole = left.iter().filter(|one| !figure.is_least(one));
+        let Some(least) = whole.filter_map(|one| of(one)).min_by(f64::total_cmp) else {
             continue;
         };
         let is_out = |one: &&Forecast| of(one).is_some_and(|v| v - least > figure.tolerance(least));
@@ -223,12 +252,28 @@ pub fn choose(forecasts: &[Forecast], limits: &Limits) -> Choice {
     choice
 }
 
-fn broken(forecast: &Forecast, limits: &Limits) -> Vec<Broken> {
-    let broken = |figure: Figure| {
-        let (limit, value) = figure.limit(limits).zip(figure.judged(forecast))?;
-        (value > limit).then_some(Broken { figure, limit, value })
-    };
-    Figure::ALL.into_iter().filter_map(broken).collect()
+/// One strategy under the limits.
+struct Judged {
+    broken: Vec<Broken>,
+    unjudged: Vec<Unjudged>,
+}
+
+impl Judged {
+    fn new(forecast: &Forecast, all: &[Forecast], limits: &Limits) -> Self {
+        let mut judged = Self { broken: Vec::new(), unjudged: Vec::new() };
+        for figure in Figure::ALL {
+            let Some(limit) = figure.limit(limits) else { continue };
+            let expected = figure.expected(forecast);
+            // What was not recorded has no advantage from that.
+            let lacks = expected.is_none() && all.iter().any(|of| figure.expected(of).is_some());
+            match expected.or_else(|| figure.of(forecast)) {
+                Some(value) if value > limit => judged.broken.push(Broken { figure, limit, value }),
+                Some(_) if !lacks && !figure.is_least(forecast) => {}
+                least => judged.unjudged.push(Unjudged { figure, limit, least }),
+            }
+        }
+        judged
+    }
 }
 
 #[cfg(test)]
@@ -242,6 +287,8 @@ mod tests {
         let dirtying = Dirtying::new(rate).within(64.0, Pattern::RoundRobin);
         let users = Users::new(100.0, Connections::Fresh).with_timeout_s(5.0);
         let scenario = Scenario::new(512.0, 32.0, dirtying).with_device_state(1.0);
+        // Nobody waits for the first pages.
+        let scenario = scenario.with_settle_s(0.0, Some(0.0));
         scenario.with_population(Population::new("fresh", users)).forecasts().unwrap()
     }
 
@@ -276,10 +323,58 @@ mod tests {
         let choice = choose(&all, &Limits::default());
         assert_eq!((choice.best, choice.lead), (Some(Strategy::PostCopy), None));
         assert_eq!(choice.alike, [Strategy::Hybrid]);
-        // Of recordings limits are judged by what they let expect.
-        all[0].expected_lost = Some(3.0);
-        let limits = Limits { lost_calls: Some(0.0), ..Limits::default() };
-        assert_eq!(choose(&all, &limits).best, Some(Strategy::Hybrid));
+    }
+
+    /// Of recordings limits are judged by what they let expect; what was not recorded has no
+    /// advantage from that.
+    #[test]
+    fn what_was_not_recorded_holds_no_limit_on_calls_by_its_outage_alone() {
+        let mut all = forecasts(8.0);
+        all.retain(|of| [Strategy::PostCopy, Strategy::Hybrid].contains(&of.strategy));
+        let limits = Limits { lost_calls: Some(2.0), ..Limits::default() };
+        assert_eq!(choose(&all, &limits).best, Some(Strategy::PostCopy));
+        let post_copy = all.iter_mut().find(|of| of.strategy == Strategy::PostCopy).unwrap();
+        post_copy.expected_lost = Some(3.0);
+        let choice = choose(&all, &limits);
+        assert_eq!((choice.best, choice.broken[0].0), (None, Strategy::PostCopy));
+        let (strategy, of) = &choice.unjudged[0];
+        assert_eq!((*strategy, of[0].least), (Strategy::Hybrid, Some(0.0)));
+        all.iter_mut().for_each(|of| of.expected_lost = Some(1.0));
+        assert_eq!(choose(&all, &limits).best, Some(Strategy::PostCopy));
+        // Beyond the limit by its outage alone, and so beyond it in any case.
+        let hybrid = all.iter_mut().find(|of| of.strategy == Strategy::Hybrid).unwrap();
+        (hybrid.expected_lost, hybrid.felt[0].felt.failed) = (None, 7);
+        let choice = choose(&all, &limits);
+        assert_eq!((choice.broken[0].0, choice.broken[0].1[0].value), (Strategy::Hybrid, 7.0));
+    }
+
+    /// An outage that nobody saw the end of holds no limit, breaks those that it is beyond, and wins
+    /// no contest.
+    #[test]
+    fn the_least_that_it_can_be_holds_no_limit() {
+        let mut all = forecasts(8.0);
+        all.retain(|of| [Strategy::PostCopy, Strategy::PreCopy].contains(&of.strategy));
+        let (pre, post) = (0, 1);
+        (all[pre].outage_s, all[post].outage_s) = (0.4, 0.1);
+        all[post].outage_is_least = true;
+        let limits = Limits { outage_s: Some(0.5), ..Limits::default() };
+        let choice = choose(&all, &limits);
+        assert_eq!(choice.best, Some(Strategy::PreCopy));
+        let (strategy, of) = &choice.unjudged[0];
+        assert_eq!(
+            (*strategy, of[0].figure, of[0].least),
+            (Strategy::PostCopy, Figure::Outage, Some(0.1))
+        );
+        let limits = Limits { lost_calls: Some(9.0), ..Limits::default() };
+        assert_eq!(choose(&all, &limits).unjudged[0].0, Strategy::PostCopy);
+        let limits = Limits { outage_s: Some(0.05), ..Limits::default() };
+        assert_eq!(choose(&all, &limits).broken.len(), 2);
+        // What users feel does not decide, but the downtime does.
+        let choice = choose(&all, &Limits::default());
+        assert_eq!(choice.lead.map(|lead| lead.figure), Some(Figure::Downtime));
+        all[post].outage_s = 3.0;
+        let lead = choose(&all, &Limits::default()).lead.unwrap();
+        assert_eq!((lead.figure, lead.next), (Figure::Outage, Strategy::PostCopy));
     }
 
     #[test]
@@ -292,11 +387,13 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_breaks_no_limit_and_decides_nothing() {
+    fn what_nobody_knows_holds_no_limit_and_decides_nothing() {
         let dirtying = Dirtying::new(1.0);
         let forecasts = Scenario::new(64.0, 32.0, dirtying).forecasts().unwrap();
         let limits = Limits { lost_calls: Some(0.0), ..Limits::default() };
         let choice = choose(&forecasts, &limits);
-        assert_eq!(choice.best, Some(Strategy::PostCopy));
+        assert_eq!((choice.best, choice.unjudged.len()), (None, 4));
+        assert!(choice.unjudged.iter().all(|(_, of)| of[0].least.is_none()));
+        assert_eq!(choose(&forecasts, &Limits::default()).best, Some(Strategy::PostCopy));
     }
 }

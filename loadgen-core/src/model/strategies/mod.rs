@@ -10,7 +10,7 @@ mod forecast;
 mod scenario;
 mod thresholds;
 
-pub use choice::{Broken, Choice, Figure, Lead, Limits, choose};
+pub use choice::{Broken, Choice, Figure, Lead, Limits, Unjudged, choose};
 pub use forecast::{FeltBy, Forecast};
 pub use scenario::{Population, Scenario};
 pub use thresholds::{Edge, Thresholds};

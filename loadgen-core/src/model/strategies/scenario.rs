@@ -56,7 +56,7 @@ pub struct Scenario {
     pub settle_s: f64,
     /// The same where memory follows the machine, which waits for the first pages that it touches:
     /// of post-copy and hybrid. `None`: it is not known; then it is taken for `settle_s`, the least
-    /// that it can be.
+    /// that it can be, and the outage is [known to be no less](Forecast::outage_is_least).
     pub faulting_s: Option<f64>,
     /// Its users.
     pub populations: Vec<Population>,
@@ -207,7 +207,9 @@ impl Scenario {
             Strategy::Hybrid | Strategy::PostCopy => self.faulting_s.unwrap_or(self.settle_s),
         };
         let outage_s = prediction.downtime_s + not_negative("the time to settle", settle_s)?;
-        Ok(Forecast::new(strategy, prediction, outage_s))
+        let mut forecast = Forecast::new(strategy, prediction, outage_s);
+        forecast.outage_is_least = strategy.follows() && self.faulting_s.is_none();
+        Ok(forecast)
     }
 
     /// What each population would feel of an outage, in s.

@@ -7,7 +7,7 @@ use crate::model::strategies::Figure;
 use crate::prediction::document::{CellPrediction, PredictionReport};
 use crate::prediction::input::{PredictedPopulation, PredictionInput};
 use crate::prediction::limits::key;
-use crate::prediction::strategy::{BestStrategy, PredictedStrategy};
+use crate::prediction::strategy::{BestStrategy, PredictedStrategy, UnjudgedLimit};
 use crate::prediction::thresholds::PredictionThresholds;
 use crate::report::sections::cell;
 
@@ -127,6 +127,15 @@ pub(super) fn answers(report: &PredictionReport) -> Vec<String> {
         for endless in prediction.strategies.iter().filter(|of| !of.converges) {
             answers.push(format!("{name}{}", does_not_converge(prediction, endless)));
         }
+        answers.extend(prediction.strategies.iter().flat_map(|of| {
+            let unjudged = of.unjudged.iter().filter_map(|limit| unjudged(of, limit));
+            unjudged.map(|said| format!("{name}{said}"))
+        }));
+        answers.extend(prediction.strategies.iter().filter_map(|of| {
+            let reason = of.users_unknown.as_ref()?;
+            let strategy = &of.strategy;
+            Some(format!("{name}it cannot be told what users would feel of {strategy}: {reason}"))
+        }));
         answers.extend(margin(prediction).map(|margin| format!("{name}{margin}")));
         answers.extend(bounds(prediction).into_iter().map(|bound| format!("{name}{bound}")));
         for (strategy, reason) in &prediction.left_out {
@@ -138,20 +147,14 @@ pub(super) fn answers(report: &PredictionReport) -> Vec<String> {
 
 fn best(prediction: &CellPrediction) -> String {
     let Some(best) = &prediction.best else {
-        let endless = prediction.strategies.iter().all(|of| !of.converges);
-        return match (prediction.strategies.is_empty(), endless) {
-            (true, _) => "nothing can be predicted",
-            (_, true) => "no strategy converges",
-            (_, false) => "no strategy holds the limits",
-        }
-        .to_owned();
+        return prediction.why_none_is_best().to_owned();
     };
     let of_best = prediction.strategies.iter().find(|of| of.strategy == best.strategy);
     let figures = of_best.map_or_else(String::new, |of| {
         format!(
             ": {} in all, {} without an answer",
             cell::millis(of.total_s.unwrap_or(0.0) * 1e3),
-            cell::millis(of.outage_s.unwrap_or(0.0) * 1e3)
+            cell::at_least(of.outage_is_least, cell::millis(of.outage_s.unwrap_or(0.0) * 1e3))
         )
     });
     // How long the first pages take is what decides, and nobody said it.
@@ -170,7 +173,9 @@ fn lead(best: &BestStrategy) -> String {
     if !best.alike.is_empty() {
         return format!("; models cannot tell it from {}", best.alike.join(" and "));
     }
-    let Some(lead) = &best.lead else { return "; no other one holds the limits".to_owned() };
+    let Some(lead) = &best.lead else {
+        return "; no other one is known to hold the limits".to_owned();
+    };
     let figure = Figure::ALL.into_iter().find(|figure| key(*figure) == lead.figure);
     let Some(figure) = figure else { return String::new() };
     format!(
@@ -180,6 +185,21 @@ fn lead(best: &BestStrategy) -> String {
         value(figure, lead.next_value),
         lead.next
     )
+}
+
+/// A limit that a strategy may hold or not.
+fn unjudged(of: &PredictedStrategy, limit: &UnjudgedLimit) -> Option<String> {
+    let figure = Figure::ALL.into_iter().find(|figure| key(*figure) == limit.figure)?;
+    let known = match limit.least {
+        Some(least) => format!("known is only that it is at least {}", value(figure, least)),
+        None => "nothing is known of it".to_owned(),
+    };
+    Some(format!(
+        "it cannot be told whether {} holds the limit on the {} ({}): {known}",
+        of.strategy,
+        figure.name(),
+        value(figure, limit.limit)
+    ))
 }
 
 fn does_not_converge(prediction: &CellPrediction, of: &PredictedStrategy) -> String {

@@ -11,6 +11,7 @@ use super::axis::Powers;
 use crate::model::Strategy;
 use crate::model::strategies::{FeltBy, Forecast, Limits, Scenario, choose};
 use crate::prediction::document::CellPrediction;
+use crate::prediction::strategy::PredictedStrategy;
 use crate::report::chart::canvas::{
     BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, dot, draw, legend, small,
 };
@@ -30,9 +31,18 @@ const SPAN: f64 = 16.0;
 /// `None` if nobody would see anything on it.
 pub(super) fn figure(prediction: &CellPrediction, limits: Limits, of: &str) -> Option<Figure> {
     let scenario = prediction.input.as_ref()?.scenario();
-    let strategies: Vec<Strategy> =
-        prediction.strategies.iter().filter_map(|of| of.strategy.parse().ok()).collect();
-    if strategies.len() < 2 {
+    let strategies = super::strategies(prediction);
+    if strategies.len() < 2 || scenario.populations.len() > super::MOST_POPULATIONS {
+        return None;
+    }
+    // Of recordings it does not know which outage is only known to be no less.
+    let is_whole = |of: &Strategy| !of.follows() || scenario.faulting_s.is_some();
+    let is_least = |of: &PredictedStrategy| {
+        of.outage_is_least && of.strategy.parse().is_ok_and(|strategy| is_whole(&strategy))
+    };
+    let of_users = [limits.outage_s, limits.lost_calls, limits.late_calls];
+    let is_limited = of_users.iter().any(Option::is_some);
+    if is_limited && prediction.strategies.iter().any(is_least) {
         return None;
     }
     let rate = match scenario.dirtying.rate {
@@ -46,8 +56,8 @@ pub(super) fn figure(prediction: &CellPrediction, limits: Limits, of: &str) -> O
     let svg = draw(&title, |canvas| map.draw_on(canvas, &title));
     let caption = format!(
         "By bandwidth (from left to right) and dirty rate (from below), in powers of ten; all else, and the \
-         limits, as given. Colours as in the names above; empty: no strategy holds the limits, or there \
-         are more calls in an outage than can be gone through. What users feel is that of an outage that \
+         limits, as given. Colours as in the names above; empty: no strategy is known to hold the limits, \
+         or there are more calls in an outage than can be gone through. What users feel is that of an outage that \
          is up to 5 % longer or shorter. The dot is what was given.{}",
         super::of_whom(prediction)
     );

@@ -6,10 +6,14 @@ mod map;
 mod rounds;
 mod validation;
 
+use crate::model::Strategy;
 use crate::prediction::document::{CellPrediction, PredictionReport};
 
 /// Machines that have charts; with more, nobody would look at them.
 const MOST: usize = 8;
+
+/// Kinds of users whose calls are gone through for a map: a document can hold any number of them.
+const MOST_POPULATIONS: usize = 8;
 
 /// One chart, and what it shows.
 pub(super) struct Figure {
@@ -31,6 +35,13 @@ pub(super) fn figures(report: &PredictionReport) -> Vec<Figure> {
     }
     figures.extend(validation::figures(report));
     figures
+}
+
+/// The strategies of a prediction, each once: a document can hold any number of them.
+fn strategies(prediction: &CellPrediction) -> Vec<Strategy> {
+    let is_there =
+        |of: &Strategy| prediction.strategies.iter().any(|one| one.strategy == of.name());
+    Strategy::ALL.into_iter().filter(is_there).collect()
 }
 
 /// What a chart of a recorded machine leaves out.
