@@ -127,6 +127,20 @@ fn an_outage_that_was_cut_is_the_least() {
     let pre_copy = of(&report, "pre-copy");
     assert!(!pre_copy.outage_is_least && pre_copy.unjudged.is_empty());
     assert_eq!(report.predictions[0].best.as_ref().unwrap().strategy, "pre-copy");
+    // It stands back without a limit, too, and its users' calls are the least.
+    assert!(post_copy.calls_are_least && !pre_copy.calls_are_least);
+    let free = fitted_to(&cut(), &Limits::default());
+    let best = free.predictions[0].best.as_ref().unwrap();
+    assert_eq!((best.strategy.as_str(), best.is_least), ("pre-copy", false));
+    let text = flowing(&render_prediction_text(&free));
+    assert_eq!(best.maybe_better.is_empty(), !text.contains("would be better"), "{text}");
+    // Nor does a chart take it for known.
+    let input = report.predictions[0].input.as_ref().unwrap();
+    assert_eq!((input.faulting_s, input.settle_is_least), (None, false));
+    // Neither predicted calls nor those that were counted until the load ended are held against any.
+    let fit = report.predictions[0].fit.as_ref().unwrap();
+    let calls = |of: &&crate::model::fit::Row| of.figure == crate::model::fit::Validated::Late;
+    assert!(fit.validation.rows.iter().filter(calls).all(|row| row.moved == Strategy::PreCopy));
     // The outage of the same recordings, seen to its end, holds it.
     let whole = fitted_to(&recordings(), &limits);
     assert!(
@@ -145,10 +159,68 @@ fn an_outage_that_was_cut_is_the_least() {
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
-    // Fields of a map would be of outages that are the least.
-    assert!(!render_prediction_html(&report).contains("Map of strategies"));
+    let html = render_prediction_html(&report);
+    let caption = "The outage of hybrid and post-copy is the least that it can be";
+    assert_eq!(html.contains(caption), cfg!(feature = "charts"));
     let schema = Schema::read("prediction.schema.json");
     schema.strict().validate(&serde_json::to_value(&report).unwrap());
+}
+
+/// One of three was cut: the median is that of the others, and the mean is not.
+#[test]
+fn a_trial_that_was_cut_is_in_the_mean() {
+    let mut recordings = recordings();
+    let mut last = recordings[3].clone();
+    last.name = "cut".to_owned();
+    for population in &mut last.felt.as_mut().unwrap().populations {
+        (population.outage_s, population.outage_is_least) = (Some(9.0), true);
+    }
+    recordings.push(last);
+    let limits = Limits { late_calls: Some(1e6), ..Limits::default() };
+    let report = fitted_to(&recordings, &limits);
+    let post_copy = of(&report, "post-copy");
+    assert!(!post_copy.outage_is_least && post_copy.outage_s.unwrap() < 2.0);
+    let availability = report.predictions[0].availability.as_ref().unwrap();
+    let moved = availability.moved.iter().find(|of| of.strategy == "post-copy").unwrap();
+    assert!(moved.blackout_is_least && moved.measured.is_none());
+    // What its users are expected to feel is a mean, too.
+    assert!(post_copy.calls_are_least && post_copy.unjudged.len() == 1);
+    let text = flowing(&render_prediction_text(&report));
+    assert!(
+        text.contains("post-copy: in 1 trial the load ended before the outage was over"),
+        "{text}"
+    );
+}
+
+/// What was not recorded holds no limit on calls by its outage alone, whoever else is there.
+#[test]
+fn limits_on_calls_are_judged_by_recordings_of_the_strategy() {
+    let limits = Limits { late_calls: Some(1e9), ..Limits::default() };
+    let recordings = recordings();
+    let report = fitted_to(&recordings, &limits);
+    assert!(of(&report, "stop-and-copy").unjudged.len() == 1);
+    assert!(of(&report, "pre-copy").unjudged.is_empty());
+    let (fit, validation) = (Fit::of(&recordings), Validation::default());
+    let (cell, said) = ([].into(), [].into());
+    let pilot = Pilot { cell, fit: &fit, validation: &validation, left_out: &[], said };
+    let alone = CellPrediction::of_fit(&pilot, &[Strategy::StopAndCopy], &limits).unwrap();
+    assert!(alone.best.is_none());
+    // Response times that were not seen to come back.
+    let mut recordings = recordings;
+    for of in recordings.iter_mut().filter(|of| of.moved == Strategy::PreCopy) {
+        of.felt.as_mut().unwrap().recovery_s = None;
+    }
+    assert!(of(&fitted_to(&recordings, &limits), "pre-copy").unjudged.len() == 1);
+}
+
+/// A document of before there were bounds does not tell which of its outages are known.
+#[test]
+fn a_document_that_does_not_tell_what_is_known_is_refused() {
+    let mut old = serde_json::to_value(report(40.0, &Limits::default())).unwrap();
+    let strategy = old["predictions"][0]["strategies"][2].as_object_mut().unwrap();
+    strategy.remove("outage_is_least");
+    let error = PredictionReport::from_json(&old.to_string()).unwrap_err().to_string();
+    assert!(error.contains("outage_is_least"), "{error}");
 }
 
 /// Without users in any recording nobody knows when a service answers.
