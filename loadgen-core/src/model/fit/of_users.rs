@@ -94,9 +94,9 @@ impl FittedPopulation {
         };
         let (cut, whole): (Vec<_>, Vec<_>) =
             recorded.iter().partition(|(one, _)| one.outage_is_least);
-        let settles: Vec<f64> = whole.iter().filter_map(|of| settle(of)).collect();
+        let settles: Vec<f64> = whole.into_iter().filter_map(settle).collect();
         // One that explains nothing is still one that went on.
-        let bounds: Vec<f64> = cut.iter().map(|of| settle(of).unwrap_or(0.0)).collect();
+        let bounds: Vec<f64> = cut.into_iter().map(|of| settle(of).unwrap_or(0.0)).collect();
         fitted.settle_s = Fitted::of_bounded_trials(&settles, &bounds);
         Some(fitted)
     }
