@@ -51,9 +51,13 @@ fn outage_ms(of: &PredictedStrategy, population: &str) -> Option<f64> {
     of.users.get(population)?.outage_s.map(|s| s * 1e3)
 }
 
-/// Metrics of users: a prediction that is only known to be at least so much is none of them.
-fn is_of_users(metric: &str) -> bool {
-    metric.starts_with("outage_") || metric.starts_with("calls_")
+/// Whether what a prediction has of a metric is only known to be no less: it is held against nothing.
+fn is_least(of: &PredictedStrategy, metric: &str) -> bool {
+    match metric {
+        "outage_established_ms" | "outage_fresh_ms" => of.outage_is_least,
+        "calls_lost" | "calls_late" => of.calls_are_least,
+        _ => false,
+    }
 }
 
 /// All that a prediction says of cells that were tried.
@@ -71,7 +75,7 @@ pub(super) fn held_against(
             continue;
         };
         for (metric, predicted) in HELD {
-            if of.outage_is_least && is_of_users(metric) {
+            if is_least(of, metric) {
                 continue;
             }
             let Some((spread, predicted)) = cell.metrics.get(metric).zip(predicted(of)) else {

@@ -91,8 +91,8 @@ pub struct MovedAvailability {
     pub strategy: String,
     /// How long its service does not answer at each move.
     pub blackout_s: f64,
-    /// Whether it is known to be silent for no less than that, and maybe for longer: then all
-    /// availabilities are the most that they can be.
+    /// Whether it is known to be silent for no less than that in the mean, and maybe for longer: then
+    /// all availabilities are the most that they can be, and the best interval the shortest.
     #[serde(default)]
     pub blackout_is_least: bool,
     /// Moved always after the same interval.
@@ -205,20 +205,13 @@ impl PredictedAvailability {
         })
     }
 
-    fn least_note(&self) -> Option<String> {
-        self.moved.iter().any(|of| of.blackout_is_least).then(|| {
-            "where the blackout is only known to be at least so long, the availability is the most that it \
-             can be"
-                .to_owned()
-        })
-    }
-
     /// Where the availability lies, by the outages of trials.
     fn measured_notes(&self) -> Vec<String> {
         let note = |of: &MovedAvailability| {
             if of.trials_cut > 0 {
                 return Some(format!(
-                    "{}: in {} the load ended before the outage: no interval of its availability is known",
+                    "{}: in {} the load ended before the outage was over: no interval of its availability \
+                     is known",
                     of.strategy,
                     cell::counted(of.trials_cut, "trial")
                 ));
@@ -239,15 +232,20 @@ impl PredictedAvailability {
 
     pub(super) fn section(&self) -> Section {
         let row = |of: &MovedAvailability| {
+            let most = |cell: String| cell::at_most(of.blackout_is_least, cell);
+            let least = |cell: String| cell::at_least(of.blackout_is_least, cell);
             vec![
                 of.strategy.clone(),
                 cell::at_least(of.blackout_is_least, cell::millis(of.blackout_s * 1e3)),
-                format!("{} %", cell::fixed(of.scheduled.availability * 100.0, 6)),
-                of.scheduled.nines.map_or_else(|| cell::NONE.to_owned(), |n| cell::fixed(n, 2)),
-                minutes(of.scheduled.minutes_a_year),
-                minutes(of.exponential.minutes_a_year),
-                of.best_every_h.map_or_else(|| of.best_kind.replace('-', " "), hours),
-                of.best.map_or_else(|| cell::NONE.to_owned(), |best| minutes(best.minutes_a_year)),
+                most(format!("{} %", cell::fixed(of.scheduled.availability * 100.0, 6))),
+                most(
+                    of.scheduled.nines.map_or_else(|| cell::NONE.to_owned(), |n| cell::fixed(n, 2)),
+                ),
+                least(minutes(of.scheduled.minutes_a_year)),
+                least(minutes(of.exponential.minutes_a_year)),
+                // A longer blackout is worth it less often.
+                least(of.best_every_h.map_or_else(|| of.best_kind.replace('-', " "), hours)),
+                least(of.best.map_or_else(|| cell::NONE.to_owned(), |b| minutes(b.minutes_a_year))),
             ]
         };
         let ageing = match (self.ages_h, self.fails_h, self.repair_h) {
@@ -280,7 +278,7 @@ impl PredictedAvailability {
             ],
             rows: self.moved.iter().map(row).collect(),
             text_columns: 0,
-            notes: self.least_note().into_iter().chain(self.measured_notes()).collect(),
+            notes: self.measured_notes(),
         }
     }
 }

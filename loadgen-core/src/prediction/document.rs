@@ -230,7 +230,9 @@ impl CellPrediction {
         let mut availability = PredictedAvailability::of(every_h, ageing, &ways, trials)?;
         for moved in &mut availability.moved {
             let of = self.strategies.iter().find(|of| of.strategy == moved.strategy);
-            moved.blackout_is_least = of.is_some_and(|of| of.outage_is_least);
+            let is_least = of.is_some_and(|of| of.outage_is_least);
+            // The mean, which is what adds up, is of these, too, wherever their median lies.
+            moved.blackout_is_least = is_least || moved.trials_cut > 0;
         }
         self.availability = Some(availability);
         Ok(self)

@@ -46,17 +46,22 @@ impl CellPrediction {
 fn scenario(fit: &Fit) -> Result<Scenario, FitError> {
     let pre_copy = fit.pre_copy()?;
     let known = |parameter: Parameter| fit.value(parameter).ok();
+    let [whole, following] = [Strategy::PreCopy, Strategy::PostCopy].map(|of| settle_of(fit, of));
     let mut scenario = Scenario::new(pre_copy.memory, pre_copy.bandwidth, pre_copy.dirtying)
         .with_bandwidths(
             pre_copy.stop_bandwidth,
-            known(Parameter::PushBandwidth).unwrap_or(pre_copy.bandwidth),
+            known(Parameter::PushBandwidth)
+                .or_else(|| known(Parameter::HybridPushBandwidth))
+                .unwrap_or(pre_copy.bandwidth),
         )
         .with_limit_s(pre_copy.limit_s)
         .with_times_s(known(Parameter::PrepareS).unwrap_or(0.0), pre_copy.load_s)
         .with_settle_s(
-            settle(fit, Strategy::PreCopy).map_or(0.0, |settle| settle.s),
-            settle(fit, Strategy::PostCopy).map(|settle| settle.s),
-        );
+            whole.s,
+            // The least that it can be stands for nothing.
+            Some(following.s).filter(|_| !following.is_least),
+        )
+        .with_settle_is_least(whole.is_least);
     for users in fit.users.iter().filter(|users| users.moved == Strategy::PreCopy) {
         for population in &users.populations {
             let named = Population::new(population.name.clone(), population.users(users.timeout_s));
@@ -106,7 +111,7 @@ fn forecast(
     let settle = settle_of(fit, strategy);
     let outage_s = prediction.downtime_s + settle.s;
     let mut forecast = Forecast::new(strategy, prediction, outage_s);
-    forecast.outage_is_least = settle.is_least;
+    (forecast.outage_is_least, forecast.calls_are_least) = (settle.is_least, true);
     if strategy == Strategy::PreCopy {
         forecast.converging_share = Some(fit.converging_share()?);
     }
@@ -127,6 +132,8 @@ fn forecast(
     if felt.is_ok() {
         let expected = users.feel(&forecast.prediction)?;
         (forecast.expected_lost, forecast.expected_late) = (expected.lost, expected.late);
+        let is_told = expected.lost.is_some() && expected.late.is_some();
+        forecast.calls_are_least = settle.is_least || expected.is_least || !is_told;
     }
     Ok(forecast.felt_by(felt))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::limits::key;
+use crate::model::Strategy;
 use crate::model::strategies::{Broken, Choice, Forecast, Unjudged};
 
 /// Passes that are told one by one; a pre-copy that does not converge has a thousand.
@@ -34,8 +35,7 @@ pub struct PredictedStrategy {
     /// How long its service does not answer: the downtime and the time to settle.
     pub outage_s: Option<f64>,
     /// Whether its service is known to be silent for no less than that, and maybe for longer; then
-    /// the calls below are the least, too.
-    #[serde(default)]
+    /// what users would feel is the least, too.
     pub outage_is_least: bool,
     /// On the wire.
     pub sent_bytes: Option<f64>,
@@ -54,15 +54,16 @@ pub struct PredictedStrategy {
     pub expected_lost_calls: Option<f64>,
     /// The same of late ones.
     pub expected_late_calls: Option<f64>,
+    /// Whether no fewer calls than that are known to be lost or late, and maybe more: those that no
+    /// outage explains were not recorded, or not to their end.
+    pub calls_are_least: bool,
     /// What each population would feel of the outage.
     pub users: BTreeMap<String, PredictedUsers>,
     /// Why it cannot be told what they would feel; `None`: nothing is against it.
-    #[serde(default)]
     pub users_unknown: Option<String>,
     /// Limits that it does not hold.
     pub breaks: Vec<BrokenLimit>,
     /// Where it breaks none, limits of which nobody knows whether it holds them.
-    #[serde(default)]
     pub unjudged: Vec<UnjudgedLimit>,
 }
 
@@ -125,10 +126,15 @@ pub struct UnjudgedLimit {
 pub struct BestStrategy {
     /// Its name.
     pub strategy: String,
+    /// Whether its outage, too, is only known to be no less than it says: there was none whose outage
+    /// is known as a whole.
+    pub is_least: bool,
     /// By how much; `None`: no other one holds the limits, or models cannot tell them apart.
     pub lead: Option<StrategyLead>,
     /// Others that hold the limits, and that models cannot tell apart from it.
     pub alike: Vec<String>,
+    /// Others that may be better: nobody knows, since their outage is only known to be no less.
+    pub maybe_better: Vec<String>,
 }
 
 /// How far the best strategy is before the next one.
@@ -141,8 +147,8 @@ pub struct StrategyLead {
     pub value: f64,
     /// The next one.
     pub next: String,
-    /// Of that one.
-    pub next_value: f64,
+    /// Of that one; `None`: there are more calls than can be gone through.
+    pub next_value: Option<f64>,
 }
 
 impl PredictedStrategy {
@@ -186,6 +192,7 @@ impl PredictedStrategy {
             late_calls: forecast.late_calls(),
             expected_lost_calls: forecast.expected_lost,
             expected_late_calls: forecast.expected_late,
+            calls_are_least: prediction.converges && forecast.calls_are_least,
             users: felt.collect(),
             users_unknown: forecast.unfelt.clone(),
             breaks: broken
@@ -216,7 +223,13 @@ impl BestStrategy {
             next: lead.next.name().to_owned(),
             next_value: lead.next_value,
         });
-        let alike = choice.alike.iter().map(|strategy| strategy.name().to_owned()).collect();
-        Some(Self { strategy: choice.best?.name().to_owned(), lead, alike })
+        let names = |all: &[Strategy]| all.iter().map(|one| one.name().to_owned()).collect();
+        Some(Self {
+            strategy: choice.best?.name().to_owned(),
+            is_least: choice.is_least,
+            lead,
+            alike: names(&choice.alike),
+            maybe_better: names(&choice.maybe_better),
+        })
     }
 }

@@ -13,6 +13,8 @@ use crate::model::strategies::{Limits, Population, Scenario};
 use crate::model::users::{Connections, Users};
 use crate::report::schema_tests::Schema;
 
+mod bounds;
+
 const MIB: f64 = 1_048_576.0;
 
 fn scenario(dirty_mib: f64) -> Scenario {
@@ -104,94 +106,14 @@ fn cut() -> Vec<Recording> {
     recordings
 }
 
-fn of<'a>(report: &'a PredictionReport, strategy: &str) -> &'a PredictedStrategy {
-    report.predictions[0].strategies.iter().find(|of| of.strategy == strategy).unwrap()
-}
-
-/// Without its line breaks.
-fn flowing(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// What nobody saw the end of holds no limit, and is marked wherever it stands.
+/// A document of before there were bounds does not tell which of its outages are known.
 #[test]
-fn an_outage_that_was_cut_is_the_least() {
-    let limits = Limits { outage_s: Some(30.0), ..Limits::default() };
-    let report = fitted_to(&cut(), &limits);
-    let post_copy = of(&report, "post-copy");
-    assert!(post_copy.outage_is_least && post_copy.breaks.is_empty());
-    let UnjudgedLimit { figure, limit, least } = &post_copy.unjudged[0];
-    assert_eq!((figure.as_str(), *limit, *least), ("outage_s", 30.0, post_copy.outage_s));
-    // It is what hybrid has its own from.
-    assert!(of(&report, "hybrid").outage_is_least);
-    let pre_copy = of(&report, "pre-copy");
-    assert!(!pre_copy.outage_is_least && pre_copy.unjudged.is_empty());
-    assert_eq!(report.predictions[0].best.as_ref().unwrap().strategy, "pre-copy");
-    // The outage of the same recordings, seen to its end, holds it.
-    let whole = fitted_to(&recordings(), &limits);
-    assert!(
-        !of(&whole, "post-copy").outage_is_least && of(&whole, "post-copy").unjudged.is_empty()
-    );
-    assert_eq!(of(&whole, "post-copy").outage_s, post_copy.outage_s);
-    let moved = &report.predictions[0].availability.as_ref().unwrap().moved;
-    let moved = moved.iter().find(|of| of.strategy == "post-copy").unwrap();
-    assert!(moved.blackout_is_least && moved.measured.is_none() && moved.trials_cut == 2);
-    let text = flowing(&render_prediction_text(&report));
-    for words in [
-        "it cannot be told whether post-copy holds the limit on the outage (30.000 s): known is only \
-         that it is at least",
-        "outage not known",
-        "post-copy: in 2 trials the load ended before the outage",
-    ] {
-        assert!(text.contains(words), "{words}: {text}");
-    }
-    // Fields of a map would be of outages that are the least.
-    assert!(!render_prediction_html(&report).contains("Map of strategies"));
-    let schema = Schema::read("prediction.schema.json");
-    schema.strict().validate(&serde_json::to_value(&report).unwrap());
-}
-
-/// Without users in any recording nobody knows when a service answers.
-#[test]
-fn an_outage_that_nobody_asked_for_holds_no_limit() {
-    let mut recordings = recordings();
-    recordings.iter_mut().for_each(|of| of.felt = None);
-    let limits = Limits { outage_s: Some(60.0), ..Limits::default() };
-    let report = fitted_to(&recordings, &limits);
-    let prediction = &report.predictions[0];
-    assert!(prediction.best.is_none());
-    assert_eq!(prediction.why_none_is_best(), "no strategy is known to hold the limits");
-    let ending = prediction.strategies.iter().filter(|of| of.converges);
-    assert!(ending.clone().all(|of| of.outage_is_least && of.unjudged.len() == 1));
-    // Limits on the machine alone are held as before.
-    let limits = Limits { downtime_s: Some(60.0), ..Limits::default() };
-    assert!(fitted_to(&recordings, &limits).predictions[0].best.is_some());
-}
-
-/// Users that cannot be gone through cost nobody the figures of the machine.
-#[test]
-fn users_that_cannot_be_told_leave_the_machine() {
-    let mut recordings = recordings();
-    for of in &mut recordings {
-        // A hundred calls a second that take a second each, over one connection.
-        let population = &mut of.felt.as_mut().unwrap().populations[0];
-        (population.usual_s, population.late_beyond_s) = (1.0, 2.0);
-        population.connections = Some(1);
-    }
-    let limits = Limits { lost_calls: Some(5.0), ..Limits::default() };
-    let report = fitted_to(&recordings, &limits);
-    let post_copy = of(&report, "post-copy");
-    let reason = post_copy.users_unknown.as_ref().unwrap();
-    assert!(reason.contains("as many as there are connections"), "{reason}");
-    assert!(post_copy.total_s.is_some() && post_copy.users.is_empty());
-    assert_eq!(
-        (post_copy.unjudged[0].figure.as_str(), post_copy.unjudged[0].least),
-        ("lost_calls", None)
-    );
-    assert!(report.predictions[0].left_out.is_empty());
-    let text = render_prediction_text(&report);
-    let words = "it cannot be told what users would feel of post-copy: ";
-    assert!(flowing(&text).contains(words), "{text}");
+fn a_document_that_does_not_tell_what_is_known_is_refused() {
+    let mut old = serde_json::to_value(report(40.0, &Limits::default())).unwrap();
+    let strategy = old["predictions"][0]["strategies"][2].as_object_mut().unwrap();
+    strategy.remove("outage_is_least");
+    let error = PredictionReport::from_json(&old.to_string()).unwrap_err().to_string();
+    assert!(error.contains("outage_is_least"), "{error}");
 }
 
 /// What was recorded is predicted by its own recordings, with users; what was not by what is known.

@@ -247,7 +247,12 @@ fn args_html(source: &str, given: &Given) -> Option<&'static str> {
 /// Of what is said that which is a parameter of this machine: what a strategy sent, or how fast,
 /// only where it was recorded.
 fn known(fit: &Fit, said: &BTreeMap<Parameter, f64>) -> BTreeMap<Parameter, f64> {
-    let of_one = [Parameter::PushedMemory, Parameter::CopiedMemory, Parameter::CopyBandwidth];
+    let of_one = [
+        Parameter::PushedMemory,
+        Parameter::HybridPushBandwidth,
+        Parameter::CopiedMemory,
+        Parameter::CopyBandwidth,
+    ];
     let is_known =
         |parameter: &Parameter| !of_one.contains(parameter) || fit.known.contains_key(parameter);
     let said = said.iter().filter(|(parameter, _)| is_known(parameter));

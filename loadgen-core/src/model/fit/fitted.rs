@@ -67,23 +67,25 @@ impl Fitted {
 
     /// The same of figures of which some are only known to be no less than they say. Where all of
     /// these lie above the median, it is that of all, whatever they are; else it is known to be no
-    /// less. In both cases nothing bounds it from above.
+    /// less. Nothing bounds it from above, and from below order statistics alone.
     pub(super) fn of_bounded_trials(figures: &[f64], bounds: &[f64]) -> Option<Self> {
         if bounds.is_empty() {
             return Self::of_trials(figures);
         }
         let all: Vec<f64> = figures.iter().chain(bounds).copied().collect();
-        let of_all = Self::of_trials(&all)?;
+        let sample = Sample::new(all.iter().copied())?;
         // As if none of them had come to an end.
         let endless = figures.iter().copied().chain(bounds.iter().map(|_| f64::MAX));
-        let is_median = Sample::new(endless)?.median() == of_all.value;
-        let known = if is_median { of_all.known } else { Known::AtLeast };
+        let is_median = Sample::new(endless)?.median() == sample.median();
+        let known = if is_median { Known::Value } else { Known::AtLeast };
+        let interval = sample.median_interval(CONFIDENCE).interval();
+        let low = interval.map(|interval| interval.low.max(0.0));
         let note = format!(
-            "of {} of {} trials it is only known that it was no less: their load ended before",
+            "of {} of {} trials it is only known that it was no less: their load ended too early",
             bounds.len(),
             all.len()
         );
-        Some(Self { high: None, known, ..of_all }.saying(note))
+        Some(Self { low, known, ..Self::within(sample.median(), None, sample.n()) }.saying(note))
     }
 
     /// A value with the interval that it has, if it has one.
@@ -132,13 +134,17 @@ mod tests {
         };
         assert_eq!(of(&[1.0], &[]), (1.0, Known::Value, true));
         assert_eq!(of(&[], &[2.0]), (2.0, Known::AtLeast, true));
-        assert_eq!(of(&[1.0, 2.0], &[3.0]), (2.0, Known::Interval, true));
+        assert_eq!(of(&[1.0, 2.0], &[3.0]), (2.0, Known::Value, true));
         assert_eq!(of(&[2.0, 3.0], &[1.0]), (2.0, Known::AtLeast, true));
         // The upper one of the middle two is longer than it says.
         assert_eq!(of(&[1.0], &[3.0]), (2.0, Known::AtLeast, true));
         assert_eq!(of(&[1.0, 2.0], &[3.0, 4.0]), (2.5, Known::AtLeast, true));
         let two = Fitted::of_bounded_trials(&[1.0, 2.0], &[3.0]).unwrap();
         assert!(two.note.contains("of 1 of 3 trials"), "{}", two.note);
+        // Three are too few for an order, and Student's interval would be of the bounds, too.
+        assert_eq!(two.low, None);
+        let many = Fitted::of_bounded_trials(&[1.0, 2.0, 3.0, 4.0, 5.0], &[6.0, 7.0]).unwrap();
+        assert_eq!((many.value, many.low, many.known), (4.0, Some(1.0), Known::Value));
         assert_eq!(Fitted::of_bounded_trials(&[], &[]), None);
     }
 }

@@ -94,7 +94,7 @@ impl Fit {
         fit.of_copying(&[pre_copy.as_slice(), &hybrid].concat());
         fit.of_stops(&pre_copy);
         fit.of_post_copy(&of(Strategy::PostCopy));
-        fit.of_following(&of(Strategy::PostCopy), &hybrid);
+        fit.of_hybrid(&hybrid);
         fit.of_stop_and_copy(&of(Strategy::StopAndCopy));
         fit.users = Strategy::ALL.into_iter().filter_map(|m| FittedUsers::of(m, &all)).collect();
         fit
@@ -249,21 +249,18 @@ impl Fit {
         self.keep(Parameter::PostCopyPrepareS, mean(|one| sensible(one.stop_s?)), why);
         let before = mean(|one| sensible(one.sent? - one.sent_after?));
         self.keep(Parameter::SentBefore, before, why);
+        self.keep(Parameter::PushBandwidth, mean(push_bandwidth), why);
+        self.keep(Parameter::PostCopyDowntimeS, mean(Recording::downtime_s), why);
     }
 
-    /// How memory follows a machine: of post-copy; where none was recorded, of hybrid, which does
-    /// the same after its pass.
-    fn of_following(&mut self, post_copy: &[&Recording], hybrid: &[&Recording]) {
-        let either = |of: fn(&Recording) -> Option<f64>| {
-            let mean = |recordings: &[&Recording]| {
-                Fitted::of_trials(&recordings.iter().filter_map(|one| of(one)).collect::<Vec<_>>())
-            };
-            mean(post_copy).or_else(|| mean(hybrid))
+    /// How memory follows a machine after its pass.
+    fn of_hybrid(&mut self, recordings: &[&Recording]) {
+        let mean = |of: fn(&Recording) -> Option<f64>| {
+            Fitted::of_trials(&recordings.iter().filter_map(|one| of(one)).collect::<Vec<_>>())
         };
-        let why = "no recording of post-copy or hybrid tells it";
-        let push = either(|one| more_than_none(one.sent_after? / (one.end_s? - one.resume_s?)));
-        self.keep(Parameter::PushBandwidth, push, why);
-        self.keep(Parameter::PostCopyDowntimeS, either(Recording::downtime_s), why);
+        let why = "no recording of hybrid tells it";
+        self.keep(Parameter::HybridPushBandwidth, mean(push_bandwidth), why);
+        self.keep(Parameter::HybridDowntimeS, mean(Recording::downtime_s), why);
     }
 
     fn of_stop_and_copy(&mut self, recordings: &[&Recording]) {
@@ -275,6 +272,11 @@ impl Fit {
         let copy = mean(|one| more_than_none(one.sent? / one.downtime_s()?));
         self.keep(Parameter::CopyBandwidth, copy, why);
     }
+}
+
+/// At which memory followed the machine.
+fn push_bandwidth(recording: &Recording) -> Option<f64> {
+    more_than_none(recording.sent_after? / (recording.end_s? - recording.resume_s?))
 }
 
 /// Of one recording the slope of what was sent, of more their mean.

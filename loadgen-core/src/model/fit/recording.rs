@@ -120,6 +120,15 @@ pub struct RecordedPopulation {
     pub outage_is_least: bool,
 }
 
+impl RecordedUsers {
+    /// Whether the load ended before all of them were answered again, or before response times were
+    /// as before.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.recovery_s.is_none() || self.populations.iter().any(|of| of.outage_is_least)
+    }
+}
+
 impl Recording {
     /// Of a migration of which nothing is known but how the machine was moved.
     #[must_use]

@@ -17,6 +17,10 @@ pub struct Forecast {
     /// Whether the service is known to be silent for no less than that, and maybe for longer: nobody
     /// told how long it needs to settle.
     pub outage_is_least: bool,
+    /// Whether calls of users are known to be no fewer lost or late, [expected](Self::expected_lost)
+    /// or by the outage, and maybe more: those that no outage explains were not recorded, or not to
+    /// their end.
+    pub calls_are_least: bool,
     /// What each population would feel; empty if it does not converge, or cannot be told.
     pub felt: Vec<FeltBy>,
     /// Why it cannot be told what they would feel; `None`: nothing is against it.
@@ -59,6 +63,7 @@ impl Forecast {
             prediction,
             outage_s,
             outage_is_least: false,
+            calls_are_least: false,
             felt: Vec::new(),
             unfelt: None,
             expected_lost: None,

@@ -94,10 +94,10 @@ fn notes(report: &PredictionReport) -> Vec<String> {
     }
     if least().any(|of| of.fit.is_some()) {
         notes.push(
-            "where the outage is only known to be at least so long, no recording of the strategy tells when \
-             its users were answered again (nothing asked for it, or its load ended before); so it is with \
-             the calls, and such figures hold no limit. Record it with a load that goes on until all is as \
-             before"
+            "where the outage is only known to be at least so long, too few recordings of the strategy tell \
+             when its users were answered again (nothing asked for it, or their load ended too early); so it \
+             is with the calls, and such figures hold no limit. Record it with a load that goes on until all \
+             is as before"
                 .to_owned(),
         );
     }
@@ -142,8 +142,9 @@ fn users(report: &PredictionReport) -> Option<Section> {
                     cell::at_least(of.outage_is_least, ms(felt.outage_s)),
                     calls(felt.failed),
                     calls(felt.late),
-                    ms(felt.recovery_s),
-                    ms(Some(felt.longest_response_s)),
+                    // A longer outage can be recovered from in less time.
+                    ms(felt.recovery_s.filter(|_| !of.outage_is_least)),
+                    cell::at_least(of.outage_is_least, ms(Some(felt.longest_response_s))),
                 ]);
             }
         }
@@ -177,7 +178,7 @@ fn expected(report: &PredictionReport) -> Option<Section> {
         for of in &prediction.strategies {
             let calls = |calls: Option<f64>| {
                 let calls = calls.map_or_else(|| cell::NONE.to_owned(), |n| cell::fixed(n, 1));
-                cell::at_least(of.outage_is_least, calls)
+                cell::at_least(of.calls_are_least, calls)
             };
             if of.expected_lost_calls.is_some() || of.expected_late_calls.is_some() {
                 rows.push(vec![

@@ -164,6 +164,33 @@ fn a_hybrid_is_predicted_by_hybrids_alone() {
     assert_eq!((total.n, total.within), (2, 2), "{validation:?}");
 }
 
+/// Each by its own; where it was not recorded, by the other.
+#[test]
+fn hybrid_and_post_copy_are_followed_in_their_own_ways() {
+    let (pre_copy, _) = recorded(&model(400.0, 10.0, 64.0, Pattern::RoundRobin));
+    let following = |moved: Moved, downtime_s: f64, push: f64| {
+        let mut recording = Recording::new("one", moved);
+        (recording.stop_s, recording.resume_s) = (Some(1.0), Some(1.0 + downtime_s));
+        (recording.sent_after, recording.sent) = (Some(100.0 * MIB), Some(100.0 * MIB));
+        recording.end_s = Some(1.0 + downtime_s + 100.0 * MIB / push);
+        recording
+    };
+    let post_copy = following(Moved::PostCopy, 0.03, 200.0 * MIB);
+    let hybrid = following(Moved::Hybrid, 0.33, 50.0 * MIB);
+    let of = |recordings: &[Recording], moved: Moved| {
+        let prediction = Fit::of(recordings).predict(moved).unwrap();
+        (prediction.downtime_s, prediction.left / prediction.pulling_s / MIB)
+    };
+    let is = |(downtime_s, push): (f64, f64), wanted: (f64, f64)| {
+        assert!(is_close(downtime_s, wanted.0, 1e-6) && is_close(push, wanted.1, 1e-6), "{push}");
+    };
+    let both = [pre_copy.clone(), post_copy.clone(), hybrid.clone()];
+    is(of(&both, Moved::Hybrid), (0.33, 50.0));
+    is(of(&both, Moved::PostCopy), (0.03, 200.0));
+    is(of(&[pre_copy.clone(), post_copy], Moved::Hybrid), (0.03, 200.0));
+    is(of(&[pre_copy, hybrid], Moved::PostCopy), (0.33, 50.0));
+}
+
 #[test]
 fn what_is_not_there_is_said() {
     let nothing = Fit::of(&[]);

@@ -48,8 +48,9 @@ pub(super) fn figure(prediction: &CellPrediction, of: &str) -> Option<Figure> {
     let svg = draw(&title, |canvas| draw_on(canvas, &title, &curves, (&x, &y), given));
     let caption = format!(
         "From the stop until the service answers, both axes in powers of ten; the upright line is the \
-         bandwidth that was given. Where pre-copy does not converge its line ends.{}",
-        super::of_whom(prediction)
+         bandwidth that was given. Where pre-copy does not converge its line ends.{}{}",
+        super::of_whom(prediction),
+        super::of_bounds(prediction)
     );
     Some(Figure { title: format!("Outage against bandwidth{of}"), caption, svg })
 }

@@ -11,7 +11,6 @@ use super::axis::Powers;
 use crate::model::Strategy;
 use crate::model::strategies::{FeltBy, Forecast, Limits, Scenario, choose};
 use crate::prediction::document::CellPrediction;
-use crate::prediction::strategy::PredictedStrategy;
 use crate::report::chart::canvas::{
     BOTTOM, COLORS, Canvas, Drawn, LEFT, RIGHT, SIZE, TOP, dot, draw, legend, small,
 };
@@ -35,16 +34,6 @@ pub(super) fn figure(prediction: &CellPrediction, limits: Limits, of: &str) -> O
     if strategies.len() < 2 || scenario.populations.len() > super::MOST_POPULATIONS {
         return None;
     }
-    // Of recordings it does not know which outage is only known to be no less.
-    let is_whole = |of: &Strategy| !of.follows() || scenario.faulting_s.is_some();
-    let is_least = |of: &PredictedStrategy| {
-        of.outage_is_least && of.strategy.parse().is_ok_and(|strategy| is_whole(&strategy))
-    };
-    let of_users = [limits.outage_s, limits.lost_calls, limits.late_calls];
-    let is_limited = of_users.iter().any(Option::is_some);
-    if is_limited && prediction.strategies.iter().any(is_least) {
-        return None;
-    }
     let rate = match scenario.dirtying.rate {
         rate if rate > 0.0 => rate,
         _ => scenario.bandwidth / SPAN,
@@ -58,8 +47,9 @@ pub(super) fn figure(prediction: &CellPrediction, limits: Limits, of: &str) -> O
         "By bandwidth (from left to right) and dirty rate (from below), in powers of ten; all else, and the \
          limits, as given. Colours as in the names above; empty: no strategy is known to hold the limits, \
          or there are more calls in an outage than can be gone through. What users feel is that of an outage that \
-         is up to 5 % longer or shorter. The dot is what was given.{}",
-        super::of_whom(prediction)
+         is up to 5 % longer or shorter. The dot is what was given.{}{}",
+        super::of_whom(prediction),
+        super::of_bounds(prediction)
     );
     Some(Figure { title: format!("Map of strategies{of}"), caption, svg })
 }

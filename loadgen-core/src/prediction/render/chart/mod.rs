@@ -44,6 +44,19 @@ fn strategies(prediction: &CellPrediction) -> Vec<Strategy> {
     Strategy::ALL.into_iter().filter(is_there).collect()
 }
 
+/// Which outages in a chart are only known to be no less.
+fn of_bounds(prediction: &CellPrediction) -> String {
+    let least = prediction.strategies.iter().filter(|of| of.outage_is_least);
+    let names: Vec<&str> = least.map(|of| of.strategy.as_str()).take(4).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        " The outage of {} is the least that it can be, and stands back behind the others.",
+        names.join(" and ")
+    )
+}
+
 /// What a chart of a recorded machine leaves out.
 fn of_whom(prediction: &CellPrediction) -> &'static str {
     match prediction.fit {
