@@ -23,9 +23,11 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// Report on the parts that are there, if some are missing
+    /// Report on the parts that are there, if some are missing or did not come to their ends
     ///
     /// The report says which are missing, and is degraded: less load was put on than the plan says.
+    /// One that died has left FILE.partial, with what it had measured by then: up to 10 s less than it
+    /// had done.
     #[arg(long)]
     allow_missing: bool,
 

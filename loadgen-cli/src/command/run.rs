@@ -121,7 +121,7 @@ const WITH_REPORT: [&str; 13] = [
 pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     let interrupt = &Interrupt::install("stopping: reporting what was measured so far")?;
     let shard = args.sharding.shard()?;
-    let result = match shard {
+    let mut result = match shard {
         Some(shard) => Outcome::Record(ShardFile::prepare(shard, &args.output, given)?),
         None => Outcome::Report(Destination::prepare(&args.output)?),
     };
@@ -151,7 +151,12 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
         Err(error) => return Err(error.into()),
     };
     let progress = Progress::new(args.output.quiet, length);
-    let is_stopped = watch(&handle, progress, warmup, length, interrupt);
+    let keep_up = &mut || {
+        if let Outcome::Record(file) = &mut result {
+            file.keep_up(&handle, meeting.as_deref());
+        }
+    };
+    let is_stopped = watch(&handle, progress, warmup, length, interrupt, keep_up);
     let destination = match result {
         Outcome::Report(destination) => destination,
         Outcome::Record(file) => {
@@ -312,13 +317,15 @@ fn is_report(url: &str) -> bool {
         && (url.ends_with(".json") || Path::new(url).is_file())
 }
 
-/// Shows the progress of a run until it ends; whether it was interrupted before.
+/// Shows the progress of a run until it ends, with `beside` at each look; whether it was interrupted
+/// before.
 fn watch(
     handle: &RunHandle,
     mut progress: Progress,
     warmup: Duration,
     length: Option<Duration>,
     interrupt: &Interrupt,
+    beside: &mut dyn FnMut(),
 ) -> bool {
     let mut stopping = Stopping::default();
     while !handle.is_finished() {
@@ -332,6 +339,7 @@ fn watch(
             "load"
         };
         progress.update(&now, phase);
+        beside();
         std::thread::sleep(Duration::from_millis(50));
     }
     progress.finish();

@@ -1,11 +1,15 @@
-//! The end of a run that is one part of a load: its record is written, and nothing is judged.
+//! What a run writes that is one part of a load: what there is so far, while the load goes on, and its
+//! record at the end. Nothing is judged.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use loadgen_core::Shard;
 use loadgen_core::report::write_file;
 use loadgen_core::scale::{ClockWatch, Meeting, ShardRecord};
+use loadgen_core::{RunHandle, Shard};
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -16,12 +20,53 @@ use crate::output::{check_writable, save_json_somewhere};
 /// What is said of the whole load, which only the merged report can say.
 const OF_THE_WHOLE: [&str; 2] = ["slo", "format"];
 
+/// How often what there is so far is written.
+const PARTIAL_EVERY: Duration = Duration::from_secs(10);
+
 /// Where the record of a part goes.
 pub(super) struct ShardFile {
     shard: Shard,
     path: PathBuf,
     quiet: bool,
     clock: ClockWatch,
+    partial: PartialFile,
+}
+
+/// What there is so far: it is left behind if this process dies.
+struct PartialFile {
+    path: PathBuf,
+    file: Option<File>,
+    /// When it is to be written again; `None`: it cannot be written.
+    next: Option<Instant>,
+}
+
+impl PartialFile {
+    fn beside(path: &Path) -> Self {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".partial");
+        let next = Some(Instant::now() + PARTIAL_EVERY);
+        Self { path: name.into(), file: None, next }
+    }
+
+    fn is_due(&self) -> bool {
+        self.next.is_some_and(|next| next <= Instant::now())
+    }
+
+    fn add(&mut self, line: &str) -> std::io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(File::create(&self.path)?),
+        };
+        file.write_all(line.as_bytes())?;
+        file.write_all(b"\n")
+    }
+
+    /// There is something better.
+    fn remove(&self) {
+        if self.file.is_some() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl ShardFile {
@@ -44,7 +89,28 @@ impl ShardFile {
         };
         let path = numbered(path, shard);
         check_writable(&path)?;
-        Ok(Self { shard, path, quiet: output.quiet, clock: ClockWatch::begin() })
+        let partial = PartialFile::beside(&path);
+        Ok(Self { shard, path, quiet: output.quiet, clock: ClockWatch::begin(), partial })
+    }
+
+    /// Writes what there is so far, if it is time for that.
+    pub(super) fn keep_up(&mut self, run: &RunHandle, meeting: Option<&Meeting>) {
+        let Some(began) = run.started_clock().filter(|_| self.partial.is_due()) else { return };
+        let compared = meeting.and_then(Meeting::compared);
+        let clock = self.clock.end(began.to_monotonic(0), compared.as_ref());
+        let written = match ShardRecord::part_of(run, Some(clock)) {
+            Ok(Some(line)) => self.partial.add(&line).map_err(|error| error.to_string()),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        self.partial.next = match written {
+            Ok(()) => Some(Instant::now() + PARTIAL_EVERY),
+            Err(error) => {
+                let path = self.partial.path.display();
+                warning(&format!("what there is so far cannot be written to {path}: {error}"));
+                None
+            }
+        };
     }
 
     /// Writes the record of a run that began at this reading of `CLOCK_MONOTONIC`, in ns.
@@ -70,6 +136,7 @@ impl ShardFile {
             error(&format!("{reason}\nThe record was saved to {saved} instead."));
             return Ok(Exit::NotWritten);
         }
+        self.partial.remove();
         if !self.quiet {
             let path = self.path.display();
             note(&format!("the record of shard {} was written to {path}", self.shard));

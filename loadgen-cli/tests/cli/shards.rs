@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{Outcome, Target, Watched, loadgen, run, saved, wait_until};
+use crate::common::{Outcome, Target, Watched, document, loadgen, run, saved, wait_until};
 
 const TOKEN: &str = "correct horse battery";
 
@@ -35,6 +35,11 @@ fn finish(parts: Vec<Watched>) -> Vec<Outcome> {
 /// The files of so many parts.
 fn files(dir: &Path, of: u32) -> Vec<PathBuf> {
     (0..of).map(|index| dir.join(format!("part-{index}.json"))).collect()
+}
+
+/// What a part wrote.
+fn record(file: &Path) -> Value {
+    document(file, "loadgen-shard/1")
 }
 
 fn merged(files: &[PathBuf], more: &[&str]) -> Outcome {
@@ -116,7 +121,7 @@ fn parts_begin_at_a_time() {
         finish(parts.into()).iter().all(|outcome| outcome.code() == Some(0))
     });
     assert!(both_began);
-    let began = |file: &PathBuf| saved(file)["shards"][0]["clock"]["began_ns"].as_u64().unwrap();
+    let began = |file: &PathBuf| record(file)["shards"][0]["clock"]["began_ns"].as_u64().unwrap();
     let files = files(dir.path(), 2);
     // The wall clock may have been corrected between their looks at it.
     assert!(began(&files[0]).abs_diff(began(&files[1])) < 100_000_000);
@@ -152,13 +157,42 @@ fn what_does_not_belong_together_is_not_merged() {
     let text = std::fs::read(&second).unwrap();
     std::fs::write(&cut, &text[..text.len() / 2]).unwrap();
     let outcome = merged(&[first.clone(), cut], &[]).exits_with(2);
-    outcome.says(&["cut.json", "a file that ends too early was not written whole"]);
+    outcome.says(&["cut.json", "it was not written whole"]);
     // Some are merged before others.
     let both = dir.path().join("both.json");
     merged(&two, &["--as-record", "-o", both.to_str().unwrap()]).exits_with(0);
     merged(&[both, second.clone()], &["--format", "json"]).ran();
     // A record is no report, and the other way round.
     run(["report", first.to_str().unwrap()]).exits_with(2).says(&["'loadgen merge'"]);
+}
+
+/// What a part that is killed had measured is not lost.
+#[test]
+fn a_part_that_dies_leaves_what_it_had_measured() {
+    let target = Target::start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let [first, second] = ["0/2", "1/2"].map(|shard| {
+        let file = dir.path().join("part-%r.json");
+        let words = ["run", &target.url, "--rate", "100", "--duration", "14s", "--shard", shard];
+        Watched::spawn(loadgen(words.into_iter().chain(["-o", file.to_str().unwrap()])))
+    });
+    let partial = dir.path().join("part-1.json.partial");
+    let is_written = || std::fs::read(&partial).is_ok_and(|text| text.ends_with(b"\n"));
+    wait_until("what there is so far is written", is_written);
+    second.signal("KILL");
+    second.finish();
+    first.finish().exits_with(0);
+    let whole = dir.path().join("part-0.json");
+    assert!(!dir.path().join("part-0.json.partial").exists(), "there is something better");
+    let files = [whole.clone(), partial];
+    let outcome = merged(&files, &[]).exits_with(1);
+    outcome.says(&["did not come to their ends", ": 1", "--allow-missing"]);
+    let report = merged(&files, &["--allow-missing", "--format", "json"]).ran().json();
+    assert_eq!(report["shards"][1]["is_partial"], true);
+    assert!(reasons(&report).contains("shard 1: it did not come to its end"), "{report}");
+    let alone = merged(&files[..1], &["--allow-missing", "--format", "json"]).ran().json();
+    let answered = |report: &Value| report["counts"]["answered"].as_u64().unwrap();
+    assert!(answered(&report) > answered(&alone), "{report}");
 }
 
 #[test]
@@ -232,7 +266,7 @@ fn a_part_is_told_by_whatever_started_it() {
     command.env("JOB_COMPLETION_INDEX", "1");
     Watched::spawn(command).finish().exits_with(0).says(&["the record of shard 1/2"]);
     assert!(dir.path().join("calls-1.csv").exists());
-    let record = saved(&dir.path().join("part-1.json"));
+    let record = record(&dir.path().join("part-1.json"));
     let file = record["shards"][0]["calls_file"]["file"].as_str().unwrap();
     assert!(file.ends_with("calls-1.csv"), "{file}");
     run_part(&target.url, "auto", dir.path(), &[]).exits_with(2).says(&["say it as i/n"]);

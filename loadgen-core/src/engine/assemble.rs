@@ -41,7 +41,7 @@ pub(crate) struct Finished {
 }
 
 /// Whether what was measured can be trusted.
-pub(super) fn judge(plan: &Plan, harvest: &Harvest, aborted: Option<&Aborted>) -> Verdict {
+pub(crate) fn judge(plan: &Plan, harvest: &Harvest, aborted: Option<&Aborted>) -> Verdict {
     let (recorder, learnt) = (&harvest.recorder, harvest.kernel.as_ref());
     let whole = whole(recorder);
     let own = recorder.own().map(|own| own.bounded(whole.service.min()));
@@ -391,17 +391,17 @@ fn example(&(failure, at): &(crate::Failure, Nanos)) -> ErrorExample {
 
 fn timeline_report(recorder: &mut Recorder) -> TimelineReport {
     let timeline = &mut recorder.timeline;
-    let column = |pick: fn(&crate::record::Counters) -> u32| -> Vec<u32> {
-        timeline.steps().iter().map(pick).collect()
-    };
+    let (step_ms, window_ms) = (as_millis(timeline.step()), as_millis(timeline.window()));
+    let steps = timeline.steps();
+    let column = |pick: fn(&crate::record::Counters) -> u32| steps.iter().map(pick).collect();
     let counters = TimelineCounters {
-        step_ms: as_millis(timeline.step()),
+        step_ms,
         offered: column(|c| c.offered),
         answered: column(|c| c.answered),
         failed: column(|c| c.failed),
     };
     TimelineReport {
-        window_ms: as_millis(timeline.window()),
+        window_ms,
         windows: windows(timeline),
         counters,
         failed_calls: recorder.bad_calls.kept.iter().map(failed_call).collect(),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::assemble::{Finished, assemble, judge};
 use super::harvest::Harvest;
@@ -17,7 +17,10 @@ use crate::event::{Event, EventKind, EventReport, KeptEvents};
 use crate::net::lookups::Resolver;
 use crate::plan::Plan;
 use crate::record::CallLog;
-use crate::report::{Environment, Report};
+use crate::report::{Environment, Report, Verdict};
+
+/// How long workers are waited for that are to leave what they have: they look ten times a second.
+const PART_WAIT: Duration = Duration::from_millis(300);
 
 /// A run under way. When it is dropped, a run whose plan has an end goes on to it unwatched,
 /// and one without is ended; [`Self::stop_on_drop`] ends either.
@@ -48,6 +51,8 @@ pub struct RunHandle {
     pub(super) shared: Arc<Shared>,
     pub(super) line: Arc<StartingLine>,
     pub(super) workers: Vec<JoinHandle<std::io::Result<Option<Harvest>>>>,
+    /// What was had from them so far.
+    pub(super) handed_over: Mutex<Option<Harvest>>,
     pub(super) marks: Mutex<KeptEvents>,
     pub(super) resolver: Option<Resolver>,
     /// Names of tags by their numbers.
@@ -219,6 +224,38 @@ impl RunHandle {
         self.record().map(assemble)
     }
 
+    /// What was measured since the last time, as `tell` has it, which gives it back. `None`: there is
+    /// nothing new, or the run is of no shard.
+    pub(crate) fn part<T>(&self, tell: impl FnOnce(RunRecord) -> (T, RunRecord)) -> Option<T> {
+        let clock = self.started_clock()?;
+        let handover = &self.shared.handover;
+        handover.ask();
+        let until = Instant::now() + PART_WAIT;
+        while !handover.is_complete() && !self.is_finished() && Instant::now() < until {
+            thread::sleep(LOOK_EVERY);
+        }
+        let harvest = handover.collect()?;
+        let record = RunRecord {
+            plan: self.plan.clone(),
+            environment: self.environment.clone(),
+            started_at: rfc3339(clock.started_at()),
+            events: Vec::new(),
+            events_dropped: 0,
+            tags: self.tags.clone(),
+            interrupted: false,
+            aborted: None,
+            verdict: Verdict::from_findings(Vec::new()),
+            harvest,
+        };
+        let (told, record) = tell(record);
+        let mut handed_over = self.handed_over.lock().unwrap_or_else(PoisonError::into_inner);
+        match handed_over.as_mut() {
+            Some(whole) => whole.merge(record.harvest),
+            None => *handed_over = Some(record.harvest),
+        }
+        Some(told)
+    }
+
     /// What the workers that did not panic brought home: a defect in one must not take away
     /// what the others measured.
     pub(crate) fn record(self) -> Result<RunRecord, RunError> {
@@ -238,6 +275,8 @@ impl RunHandle {
         }
         let origin = self.line.known_origin();
         let clock = origin.map(Clock::with_origin).ok_or(RunError::WorkerPanicked)?;
+        harvests.extend(self.shared.handover.collect());
+        harvests.extend(self.handed_over.into_inner().unwrap_or_else(PoisonError::into_inner));
         let joined = harvests.into_iter().reduce(|mut whole, harvest| {
             whole.merge(harvest);
             whole

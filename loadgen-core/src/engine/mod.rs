@@ -14,6 +14,7 @@ mod destination_tests;
 mod ends_tests;
 mod environment;
 mod handle;
+mod handover;
 mod harvest;
 mod kernel_view;
 mod load;
@@ -38,7 +39,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread as os_thread;
 
-pub(crate) use assemble::{Finished, assemble};
+pub(crate) use assemble::{Finished, assemble, judge};
 pub(crate) use descriptors::descriptors;
 use destination::{BELL, Destination};
 use handle::EndOnDrop;
@@ -348,6 +349,10 @@ impl Engine {
         let plan = &self.plan;
         let environment = environment::read(plan.threads, &self.address, self.descriptor_limit);
         let shared = Arc::new(Shared::new(plan.threads, plan.abort_rules()));
+        if plan.shard().is_some() {
+            // Others wait for what it measures, and it may not come to its end.
+            shared.handover.give_each(&self.recorder());
+        }
         let line = Arc::new(StartingLine::new(plan.threads, self.begin.take()));
         let options = self.socket_options();
         let mut workers = Vec::new();
@@ -395,7 +400,19 @@ impl Engine {
         let tags = self.requests.tags;
         let ending = EndOnDrop::of(&self.plan, &shared);
         let plan = self.plan;
-        Ok(RunHandle { ending, plan, environment, shared, line, workers, marks, resolver, tags })
+        let handed_over = Mutex::default();
+        Ok(RunHandle {
+            ending,
+            plan,
+            environment,
+            shared,
+            line,
+            workers,
+            handed_over,
+            marks,
+            resolver,
+            tags,
+        })
     }
 
     fn settings(&self) -> Settings {

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::handover::Handover;
 use super::standstill::Standstill;
 use crate::abort::{AbortRule, AbortWatch, Aborted, Sight};
 use crate::check::NamedCheck;
@@ -145,6 +146,7 @@ pub(crate) struct Shared {
     pub(crate) published: Vec<Published>,
     /// The rules by which the run is given up, and the one that was met.
     aborting: Mutex<Aborting>,
+    pub(crate) handover: Handover,
     pub(crate) standstill: Arc<Standstill>,
 }
 
@@ -157,6 +159,7 @@ impl Shared {
             stop_at: AtomicU64::new(u64::MAX),
             published: (0..workers).map(|_| Published::default()).collect(),
             aborting: Mutex::new(Aborting { watch, looked: 0, aborted: None }),
+            handover: Handover::new(workers),
             standstill: Arc::default(),
         }
     }

@@ -3,11 +3,18 @@
 
 use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use crate::clock::{MILLISECOND, Nanos, monotonic_ns};
 
 /// From the last worker's readiness to time 0: enough for all to wake up.
 const RUN_UP: Nanos = 2 * MILLISECOND;
+
+/// How long before time 0 workers are sent off to wait for it, and how often it is looked until
+/// then whether there is to be none.
+const NEAR: Nanos = 200 * MILLISECOND;
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Says, when all workers are ready, when time 0 is: a reading of `CLOCK_MONOTONIC` in ns, or why
 /// there is none. It may wait, and then asks whether the run was given up meanwhile.
@@ -66,7 +73,9 @@ impl StartingLine {
         if is_last {
             // It may take its time, in which others may abandon the start.
             let soon = || Ok(monotonic_ns() + RUN_UP);
-            let origin = begin.map_or_else(soon, |begin| (begin.0)(is_given_up));
+            let origin = begin.map_or_else(soon, |begin| {
+                (begin.0)(is_given_up).and_then(|origin| await_start(origin, is_given_up))
+            });
             let mut state = self.lock();
             match origin {
                 Ok(origin) => state.origin = Some(origin),
@@ -106,10 +115,31 @@ impl StartingLine {
     }
 }
 
+/// Waits until it is near: nobody looks before whether the run was given up.
+fn await_start(origin: u64, is_given_up: &dyn Fn() -> bool) -> Result<u64, String> {
+    while monotonic_ns().saturating_add(NEAR) < origin {
+        if is_given_up() {
+            return Err("it was stopped before".to_owned());
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    Ok(origin)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread;
+
+    #[test]
+    fn a_start_that_is_far_can_be_given_up() {
+        let far = monotonic_ns() + 3_600_000 * MILLISECOND;
+        let line = StartingLine::new(1, Some(Begin::when(move |_| Ok(far))));
+        assert_eq!(line.ready(&|| true), None);
+        assert!(line.failure().is_some());
+        let soon = monotonic_ns() + 2 * NEAR;
+        let line = StartingLine::new(1, Some(Begin::when(move |_| Ok(soon))));
+        assert_eq!(line.ready(&|| false), Some(soon));
+    }
 
     #[test]
     fn all_start_at_the_same_time() {

@@ -92,6 +92,28 @@ impl Recorder {
         }
     }
 
+    /// An empty one that keeps the same, but for single calls.
+    pub(crate) fn successor(&self) -> Self {
+        let populations = self.loads.iter().map(|load| load.population);
+        let mut next = Self::new(populations, self.warmup_end, 0, CallLog::default());
+        next.keep_tags(self.tags.len());
+        // Whose pauses they are is known at the end.
+        (next.keeps_each, next.pause_log) = (self.keeps_each, PauseLog::default());
+        next
+    }
+
+    /// Leaves what was recorded so far, and goes on with an empty one. What is kept of single calls
+    /// stays here.
+    pub(crate) fn hand_over(&mut self, mut to: Self) -> Self {
+        to.timeline.follow(&self.timeline);
+        to.load_end = self.load_end;
+        std::mem::swap(&mut to.log, &mut self.log);
+        std::mem::swap(&mut to.connections, &mut self.connections);
+        std::mem::swap(&mut to.dates, &mut self.dates);
+        std::mem::swap(&mut to.pause_log, &mut self.pause_log);
+        std::mem::replace(self, to)
+    }
+
     /// Keeps figures of so many tags, too.
     pub(crate) fn keep_tags(&mut self, tags: usize) {
         self.tags = vec![TagRecord::new(); tags];

@@ -131,6 +131,8 @@ fn bucket_middle(bucket: u16) -> u64 {
 #[serde(try_from = "written::Columns", into = "written::Columns")]
 pub(crate) struct Timeline {
     step: Nanos,
+    /// The window that it begins with: 0, but for one that goes on after another.
+    first: u64,
     steps: Vec<Counters>,
     windows: [Vec<Window>; 2],
     live: [Live; 2],
@@ -147,6 +149,7 @@ impl Timeline {
             Live { index: 0, start: 0, counts: vec![0; BUCKETS], touched: Vec::new(), max_ns: 0 };
         Self {
             step: FINEST_STEP,
+            first: 0,
             steps: Vec::with_capacity(steps),
             windows: [Vec::with_capacity(windows), Vec::with_capacity(windows)],
             live: [live.clone(), live],
@@ -157,6 +160,27 @@ impl Timeline {
     /// A timeline that begins with steps of a second, and is made coarser after four days.
     pub(crate) fn coarse() -> Self {
         Self { step: COARSE_STEP, ..Self::new(0) }
+    }
+
+    /// Begins where the other one is now: of one that is empty.
+    pub(crate) fn follow(&mut self, other: &Self) {
+        self.step = other.step;
+        self.first = other.first + other.steps.len() as u64 / STEPS_PER_WINDOW;
+    }
+
+    /// Makes it begin with an earlier window.
+    fn begin_at(&mut self, first: u64) {
+        let earlier = self.first.saturating_sub(first) as usize;
+        if earlier == 0 {
+            return;
+        }
+        let steps = earlier * STEPS_PER_WINDOW as usize;
+        self.steps.splice(..0, std::iter::repeat_n(Counters::default(), steps));
+        for windows in self.windows.iter_mut().filter(|windows| !windows.is_empty()) {
+            windows.splice(..0, std::iter::repeat_n(Window::default(), earlier));
+        }
+        self.first = first;
+        self.cursor = (0, usize::MAX);
     }
 
     /// Width of a step of the counters.
@@ -187,11 +211,13 @@ impl Timeline {
         while at / self.step >= MAX_STEPS {
             self.coarsen();
         }
-        let index = (at / self.step) as usize;
+        self.begin_at((at / self.window()).min(self.first));
+        let step = at / self.step;
+        let index = (step - self.first * STEPS_PER_WINDOW) as usize;
         if index >= self.steps.len() {
             self.steps.resize(index + 1, Counters::default());
         }
-        self.cursor = (index as Nanos * self.step, index);
+        self.cursor = (step * self.step, index);
         &mut self.steps[index]
     }
 
@@ -204,7 +230,7 @@ impl Timeline {
         if intended.wrapping_sub(self.live[p].start) >= self.window()
             && let Some(past) = self.move_live_to(p, intended)
         {
-            window_at(&mut self.windows[p], past).add(bucket, 1, response);
+            self.window_at(p, past).add(bucket, 1, response);
             return;
         }
         let live = &mut self.live[p];
@@ -252,7 +278,10 @@ impl Timeline {
             return;
         }
         live.touched.sort_unstable();
-        let window = window_at(&mut self.windows[p], live.index);
+        let index = live.index;
+        self.begin_at(index.min(self.first));
+        let live = &mut self.live[p];
+        let window = window_at(&mut self.windows[p], index - self.first);
         if window.buckets.is_empty() {
             window.buckets.reserve_exact(live.touched.len());
         }
@@ -267,6 +296,8 @@ impl Timeline {
     fn coarsen(&mut self) {
         self.close(0);
         self.close(1);
+        self.begin_at(self.first / 2 * 2);
+        self.first /= 2;
         self.steps = pairs(&self.steps, Counters::add);
         for windows in &mut self.windows {
             *windows = pairs(windows, Window::merge);
@@ -294,30 +325,42 @@ impl Timeline {
         while other.step < self.step {
             other.coarsen();
         }
-        if self.steps.len() < other.steps.len() {
-            self.steps.resize(other.steps.len(), Counters::default());
+        self.begin_at(other.first.min(self.first));
+        let later = other.first - self.first;
+        let first = (later * STEPS_PER_WINDOW) as usize;
+        let end = first + other.steps.len();
+        if self.steps.len() < end {
+            self.steps.resize(end, Counters::default());
         }
-        for (mine, theirs) in self.steps.iter_mut().zip(&other.steps) {
+        for (mine, theirs) in self.steps[first..].iter_mut().zip(&other.steps) {
             mine.add(theirs);
         }
         for (mine, theirs) in self.windows.iter_mut().zip(&other.windows) {
-            for (i, window) in theirs.iter().enumerate() {
-                window_at(mine, i as u64).merge(window);
+            for (window, i) in theirs.iter().zip(later..) {
+                window_at(mine, i).merge(window);
             }
         }
         self.cursor = (0, usize::MAX);
     }
 
-    /// The counters of all steps, the last one possibly unfinished.
-    pub(crate) fn steps(&self) -> &[Counters] {
+    /// The counters of all steps from the start of the load, the last one possibly unfinished.
+    pub(crate) fn steps(&mut self) -> &[Counters] {
+        self.begin_at(0);
         &self.steps
     }
 
-    /// The closed windows of a population; call after the last record.
+    /// The closed windows of a population from the start of the load; call after the last record.
     pub(crate) fn windows(&mut self, population: Population) -> &[Window] {
         let p = population as usize;
         self.close(p);
+        self.begin_at(0);
         &self.windows[p]
+    }
+
+    /// A window by its number, of those since the start of the load.
+    fn window_at(&mut self, p: usize, index: u64) -> &mut Window {
+        self.begin_at(index.min(self.first));
+        window_at(&mut self.windows[p], index - self.first)
     }
 }
 
@@ -382,6 +425,41 @@ mod tests {
             prop_assert_eq!(merged.steps(), one.steps());
             for population in Population::ALL {
                 prop_assert_eq!(merged.windows(population), one.windows(population));
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Whatever is left of it while it goes on, and comes late.
+        #[test]
+        fn parts_in_time_are_one(
+            calls in prop::collection::vec((0..20 * SECOND, 1..5 * SECOND, any::<bool>()), 1..100),
+            parts in prop::collection::vec(0..100_usize, 0..5),
+            long in any::<bool>(),
+        ) {
+            let scale = if long { 400 } else { 1 };
+            let mut one = Timeline::new(0);
+            let (mut part, mut left) = (Timeline::new(0), Vec::new());
+            for (i, &(intended, response, fresh)) in calls.iter().enumerate() {
+                if parts.contains(&i) {
+                    let mut next = Timeline::new(0);
+                    next.follow(&part);
+                    left.push(std::mem::replace(&mut part, next));
+                }
+                let population = if fresh { Fresh } else { Established };
+                for timeline in [&mut one, &mut part] {
+                    timeline.response(population, intended * scale, response);
+                    timeline.at(intended * scale).offered += 1;
+                }
+            }
+            left.into_iter().for_each(|other| part.merge(other));
+            while part.step() < one.step() {
+                part.coarsen();
+            }
+            prop_assert_eq!(part.steps(), one.steps());
+            for population in Population::ALL {
+                prop_assert_eq!(part.windows(population), one.windows(population));
             }
         }
     }

@@ -20,6 +20,9 @@ pub struct ShardReport {
     pub environment: Environment,
     /// Whether its figures can be trusted.
     pub verdict: Verdict,
+    /// It did not come to its end: this is what it had written before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_partial: bool,
     /// What is known of its clock; `None`: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<ShardClock>,

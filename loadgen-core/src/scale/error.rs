@@ -9,11 +9,8 @@ use crate::printable::printable;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShardError {
-    /// It is no JSON, or cut short.
-    #[error(
-        "it is no JSON at line {line}, column {column}: {reason}; a file that ends too early was not \
-         written whole: take the one that the shard wrote at its end"
-    )]
+    /// It is no JSON.
+    #[error("it is no JSON at line {line}, column {column}: {reason}")]
     Syntax {
         /// Line, from 1.
         line: usize,
@@ -22,6 +19,12 @@ pub enum ShardError {
         /// What is wrong there.
         reason: String,
     },
+    /// It ends before its time.
+    #[error(
+        "it ends in the middle of a record: it was not written whole; take the file that the shard \
+         wrote at its end"
+    )]
+    Cut,
     /// It is a document of another kind.
     #[error("it is another document ({0}): give the files that shards wrote")]
     Other(String),
@@ -36,7 +39,10 @@ pub enum ShardError {
 impl ShardError {
     pub(super) fn of(error: &PathError<serde_json::Error>) -> Self {
         let inner = error.inner();
-        if inner.is_syntax() || inner.is_eof() {
+        if inner.is_eof() {
+            return Self::Cut;
+        }
+        if inner.is_syntax() {
             let (line, column) = (inner.line(), inner.column());
             return Self::Syntax {
                 line,
@@ -99,6 +105,15 @@ pub enum MergeError {
     Twice {
         /// Which one.
         shard: u32,
+    },
+    /// Some did not come to their ends: only parts of what they measured are there.
+    #[error(
+        "these shards did not come to their ends, and have left what they had by then: {}",
+        numbers(partial)
+    )]
+    Partial {
+        /// Their numbers.
+        partial: Vec<u32>,
     },
     /// Shards are missing.
     #[error("{} of {of} shards are missing: {}", missing.len(), numbers(missing))]

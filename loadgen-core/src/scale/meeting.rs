@@ -121,20 +121,27 @@ impl Meeting {
         Ok(*self.start.get_or_init(|| start))
     }
 
+    /// How this shard's clock compares with that of shard 0 by what is known so far; `None` if the load
+    /// did not begin.
+    #[must_use]
+    pub fn compared(&self) -> Option<Compared> {
+        let start = *self.start.get()?;
+        let map = match &self.side {
+            Side::Host(_) => None,
+            Side::Guest(guest) => Some(guest.clock_map()),
+        };
+        Some(Compared { map, start })
+    }
+
     /// Compares this shard's clock with that of shard 0 once more, after the load; with the start
     /// that was agreed on. `None` if the load did not begin; without the second comparison, if shard
     /// 0 is gone.
     #[must_use]
     pub fn compare(&self) -> Option<Compared> {
-        let start = *self.start.get()?;
-        let map = match &self.side {
-            Side::Host(_) => None,
-            Side::Guest(guest) => {
-                let _ = guest.measure_again();
-                Some(guest.clock_map())
-            }
-        };
-        Some(Compared { map, start })
+        if let (Some(_), Side::Guest(guest)) = (self.start.get(), &self.side) {
+            let _ = guest.measure_again();
+        }
+        self.compared()
     }
 
     /// Of shard 0: tells the others to end the load at this reading of its `CLOCK_MONOTONIC`, in

@@ -9,7 +9,7 @@ use super::error::{MergeError, ShardError};
 use super::plans::difference;
 use super::schema::Schema;
 use super::together;
-use crate::engine::{RunHandle, RunRecord, assemble};
+use crate::engine::{RunHandle, RunRecord, assemble, judge};
 use crate::error::RunError;
 use crate::plan::{Plan, Shard};
 use crate::report::{CallsFileReport, Report, ShardClock, ShardReport, Tool, VerdictStatus};
@@ -60,6 +60,29 @@ impl ShardRecord {
         run.record().map(Self::of_record)
     }
 
+    /// What the run of a shard has measured since the last time that this was asked, as a line of a
+    /// file: a shard that dies leaves it, and [`Self::from_reader`] reads all of them. Nothing is lost to
+    /// the run. `None` before the load has begun, and if there is nothing new.
+    ///
+    /// It costs each worker some µs, in which it exchanges what it records to, and this thread as long as
+    /// it takes to write down what happened since: a few ms for 10 s.
+    ///
+    /// # Errors
+    /// As [`Self::to_json`].
+    pub fn part_of(
+        run: &RunHandle,
+        clock: Option<ShardClock>,
+    ) -> Result<Option<String>, ShardError> {
+        let told = run.part(|record| {
+            let mut part = Self::of_record(record);
+            for shard in &mut part.shards {
+                (shard.is_partial, shard.clock) = (true, clock.clone());
+            }
+            (part.to_json(), part.record)
+        });
+        told.transpose()
+    }
+
     fn of_record(record: RunRecord) -> Self {
         let shard = ShardReport {
             index: record.plan.shard().map_or(0, Shard::index),
@@ -68,6 +91,7 @@ impl ShardRecord {
             measured_s: record.measured_s(),
             environment: record.environment.clone(),
             verdict: record.verdict.clone(),
+            is_partial: false,
             clock: None,
             calls_file: None,
         };
@@ -126,6 +150,13 @@ impl ShardRecord {
         (0..self.of_shards()).filter(|i| there.next_if_eq(i).is_none()).collect()
     }
 
+    /// The numbers of the shards that did not come to their ends, and of which there is what they
+    /// had written before.
+    #[must_use]
+    pub fn partial(&self) -> Vec<u32> {
+        self.shards.iter().filter(|shard| shard.is_partial).map(|shard| shard.index).collect()
+    }
+
     /// As JSON, in one line.
     ///
     /// # Errors
@@ -134,18 +165,72 @@ impl ShardRecord {
         serde_json::to_string(self).map_err(|error| ShardError::Write(error.to_string()))
     }
 
-    /// Reads one back, of a file that may be large.
+    /// Reads one back, of a file that may be large: a record, or the parts that a shard wrote before it
+    /// died, of which the last one may be cut short.
     ///
     /// # Errors
     /// [`ShardError`] if it is none, or is damaged.
     pub fn from_reader(from: impl Read) -> Result<Self, ShardError> {
         let mut reader = serde_json::Deserializer::from_reader(std::io::BufReader::new(from));
-        let record: Self = serde_path_to_error::deserialize(&mut reader)
-            .map_err(|error| ShardError::of(&error))?;
+        let mut record = Self::read_one(&mut reader)?;
+        if let [ShardReport { is_partial: true, .. }] = record.shards[..] {
+            while reader.end().is_err() {
+                match Self::read_one(&mut reader) {
+                    Ok(part) => record.add_part(part)?,
+                    Err(ShardError::Cut) => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            record.judge_parts();
+        }
+        reader.end().or_else(|error| match record.partial().is_empty() {
+            true => Err(ShardError::Damaged(format!("something stands behind it: {error}"))),
+            false => Ok(()),
+        })?;
+        Ok(record)
+    }
+
+    fn read_one<'de, R: serde_json::de::Read<'de>>(
+        reader: &mut serde_json::Deserializer<R>,
+    ) -> Result<Self, ShardError> {
+        let record: Self =
+            serde_path_to_error::deserialize(reader).map_err(|error| ShardError::of(&error))?;
         match record.shards.is_empty() {
             false => Ok(record),
             true => Err(ShardError::Damaged("it is of no shard".to_owned())),
         }
+    }
+
+    /// Adds what the same shard measured later.
+    fn add_part(&mut self, part: Self) -> Result<(), ShardError> {
+        let ([shard], [later]) = (&mut self.shards[..], &part.shards[..]) else {
+            return Err(ShardError::Damaged("it has records of several shards".to_owned()));
+        };
+        let is_same = shard.index == later.index && later.is_partial;
+        if !is_same || difference(&self.record.plan, &part.record.plan).is_some() {
+            return Err(ShardError::Damaged("it has parts of several runs".to_owned()));
+        }
+        let threads = self.record.environment.threads;
+        self.record.merge(part.record);
+        self.record.environment.threads = threads;
+        (shard.duration_s, shard.measured_s) = (self.record.duration_s(), self.record.measured_s());
+        Ok(())
+    }
+
+    /// What is to be said of a shard that did not come to its end.
+    fn judge_parts(&mut self) {
+        let [shard] = &mut self.shards[..] else { return };
+        let record = &self.record;
+        shard.verdict = judge(&record.plan, &record.harvest, None);
+        shard.verdict.add([(
+            VerdictStatus::Degraded,
+            format!(
+                "it did not come to its end: there is what it had measured until {:.1} s, without \
+                 what its kernel tells, and without sessions",
+                shard.duration_s
+            ),
+        )]);
+        self.record.verdict = shard.verdict.clone();
     }
 
     /// Adds what other shards of the same plan measured.
@@ -200,12 +285,17 @@ impl ShardRecord {
     /// those of all.
     ///
     /// # Errors
-    /// [`MergeError::Missing`] if a shard is missing.
+    /// [`MergeError::Missing`] if a shard is missing, [`MergeError::Partial`] if one did not come to
+    /// its end.
     pub fn report(self) -> Result<Report, MergeError> {
-        match self.missing() {
-            missing if missing.is_empty() => Ok(self.report_of_those_there()),
-            missing => Err(MergeError::Missing { missing, of: self.of_shards() }),
+        let (missing, partial) = (self.missing(), self.partial());
+        if !missing.is_empty() {
+            return Err(MergeError::Missing { missing, of: self.of_shards() });
         }
+        if !partial.is_empty() {
+            return Err(MergeError::Partial { partial });
+        }
+        Ok(self.report_of_those_there())
     }
 
     /// The same of those that are there. If some are missing it says so, and the verdict is

@@ -112,13 +112,66 @@ fn merging_is_associative() {
     assert!(reasons.contains("did not begin together (their clocks were compared)"), "{reasons}");
 }
 
+/// A load of two threads, of which is told what there is so far while it goes on.
+#[test]
+fn parts_of_a_shard_outlive_it() {
+    let server = TargetServer::bind(TargetOptions::default()).unwrap().spawn().unwrap();
+    let load = Load::established(Schedule::constant(1000.0)).with_connections(8);
+    let probe = Load::fresh(Schedule::poisson(100.0));
+    let plan = Plan::new(server.url().parse().unwrap(), load).with_load("probe", probe);
+    let plan = plan.with_threads(2).with_duration(Duration::from_millis(600));
+    let plan = plan.with_shard(Shard::new(1, 2).unwrap());
+    let run = Engine::new(plan.clone()).unwrap().start().unwrap();
+    let mut lines = Vec::new();
+    for answered in [50, 100, 150] {
+        while run.snapshot().answered < answered && !run.is_finished() {
+            std::thread::yield_now();
+        }
+        lines.extend(ShardRecord::part_of(&run, None).unwrap());
+        let so_far = run.snapshot();
+        assert!(so_far.answered >= answered, "the counters of a run never go back: {so_far:?}");
+    }
+    assert!(!lines.is_empty());
+    let whole = ShardRecord::of(run).unwrap();
+    // As the same load that nobody looked at.
+    let alone = ShardRecord::of(Engine::new(plan).unwrap().start().unwrap()).unwrap();
+    assert!(whole.partial().is_empty());
+    let [whole, alone] = [whole, alone].map(ShardRecord::report_of_those_there);
+    assert_eq!(whole.counts.offered, alone.counts.offered);
+    assert_eq!(whole.counts.answered, whole.counts.offered);
+    // Behind them there may be steps in which late replies came.
+    let offered = |report: &Report| report.timeline.counters.offered[..60].to_vec();
+    assert_eq!(offered(&whole), offered(&alone));
+    assert_eq!(whole.response_time.count, whole.counts.answered);
+    assert!(whole.cpu.user_s + whole.cpu.system_s > 0.0);
+
+    let text = lines.join("\n");
+    let parts = read(&text);
+    assert_eq!(parts.partial(), [1]);
+    let error = read(&text);
+    assert!(error.report().unwrap_err().to_string().contains("shards are missing: 0"));
+    let report = parts.report_of_those_there();
+    assert!(report.counts.answered >= 50 && report.counts.answered <= whole.counts.answered);
+    let timed: u64 = report.timeline.windows.iter().map(|window| window.answered).sum();
+    assert_eq!(timed, report.counts.answered);
+    let reasons = report.verdict.reasons.join("\n");
+    assert!(reasons.contains("shard 1: it did not come to its end"), "{reasons}");
+    // Killed while it wrote.
+    let twice = format!("{text}\n{text}");
+    let cut = read(&twice[..twice.len() - 20]).report_of_those_there();
+    assert!(cut.counts.answered >= report.counts.answered);
+    let other = text.replacen("\"index\":1", "\"index\":0", 2);
+    let mixed = ShardRecord::from_reader(format!("{text}\n{other}").as_bytes()).unwrap_err();
+    assert!(mixed.to_string().contains("parts of several runs"), "{mixed}");
+}
+
 /// Whatever is cut off, it is said, and nothing panics.
 #[test]
 fn damaged_files_are_refused() {
     let part = parts(1).remove(0);
     for end in (0..part.len() - 1).step_by(997) {
         let error = ShardRecord::from_reader(&part.as_bytes()[..end]).unwrap_err();
-        assert!(matches!(error, ShardError::Syntax { .. }), "{end}: {error}");
+        assert_eq!(error, ShardError::Cut, "{end}");
     }
     let error = ShardRecord::from_reader(&b"{\"schema\": \"loadgen-report/1\"}"[..]).unwrap_err();
     assert!(error.to_string().contains("loadgen-shard/1"), "{error}");
@@ -127,6 +180,8 @@ fn damaged_files_are_refused() {
         *json.pointer_mut(pointer).unwrap() = value;
         ShardRecord::from_reader(json.to_string().as_bytes()).unwrap_err().to_string()
     };
+    let error = ShardRecord::from_reader(format!("{part}{part}").as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("something stands behind it"), "{error}");
     let text = of("/shards", serde_json::json!([]));
     assert!(text.contains("it is of no shard"), "{text}");
     let text = of("/record/harvest/recorder/timeline/step_ns", 7.into());

@@ -170,10 +170,16 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// A report that was saved.
 #[track_caller]
 pub(crate) fn saved(path: &Path) -> Value {
+    document(path, "loadgen-report/1")
+}
+
+/// A document of this schema that was saved.
+#[track_caller]
+pub(crate) fn document(path: &Path, schema: &str) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let report: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(report["schema"], "loadgen-report/1");
-    report
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["schema"], schema);
+    document
 }
 
 /// A line of progress: its second, and what stands behind it.

@@ -12,6 +12,7 @@ mod dispatch;
 mod ending;
 mod expecting;
 mod handing_out;
+mod handing_over;
 mod lifecycle;
 mod own;
 mod pacing;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use expecting::Scans;
 use handing_out::Outlet;
+use handing_over::Left;
 
 use crate::clock::{MILLISECOND, Nanos};
 use crate::engine::connection::Slab;
@@ -84,6 +86,8 @@ pub(crate) struct Worker<P: Protocol> {
     pub(super) unflushed: Vec<u64>,
     /// What calls are handed out to.
     pub(super) outlet: Outlet,
+    /// What was left to whoever asked what there is so far.
+    left: Left,
     /// Some load is read from slowly.
     pub(super) paced: bool,
     /// The load whose arrivals are sessions.
@@ -137,6 +141,7 @@ impl<P: Protocol> Worker<P> {
             warming: 0,
             unflushed: Vec::new(),
             outlet: Outlet::default(),
+            left: Left::default(),
             paced,
             scripted,
             counted,
@@ -187,7 +192,7 @@ impl<P: Protocol> Worker<P> {
     pub(crate) fn run(mut self, origin: u64) -> Harvest {
         self.origin = origin;
         self.kernel.begin();
-        let (user, system) = sys::thread_cpu_ns();
+        self.left.begin();
         let mut cpu_of_load = None;
         let broken = self.work(&mut cpu_of_load).err();
         let finished = self.finished();
@@ -205,11 +210,11 @@ impl<P: Protocol> Worker<P> {
         // A sink may fail at the last calls.
         let broken = broken.or_else(|| self.failure_of_program());
         self.look_around(finished);
-        let (user_end, system_end) = sys::thread_cpu_ns();
-        let cpu = (user_end - user, system_end - system);
+        let cpu = self.left.cpu();
         self.recorder.bad_calls.rejected = self.scans.first_rejected();
         let sessions = self.scripted.and_then(|s| self.loads[s].scripts.take());
-        let cpu_of_load = cpu_of_load.map_or(cpu.0 + cpu.1, |at_end: u64| at_end - user - system);
+        let (user, system) = sys::thread_cpu_ns();
+        let cpu_of_load = self.left.since_begin(cpu_of_load.unwrap_or(user + system));
         Harvest {
             recorder: self.recorder,
             kernel: Some(self.kernel.record),
@@ -433,6 +438,7 @@ impl<P: Protocol> Worker<P> {
         self.looks.catch_up().tenth_of_a_second();
         self.look_at_dates();
         self.look_around(now);
+        self.hand_over(now);
     }
 
     /// Tells whoever watches what there is by now.
@@ -444,7 +450,7 @@ impl<P: Protocol> Worker<P> {
             p99 = p99.max(window.and_then(|w| w.quantile_ns(0.99)));
         }
         let published: &Published = &self.shared.published[self.shard as usize];
-        published.publish(&self.recorder.totals(), in_flight, p99);
+        published.publish(&self.totals(), in_flight, p99);
     }
 
     /// A connection that was to be warm could not be opened.

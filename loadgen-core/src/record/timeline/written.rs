@@ -12,6 +12,8 @@ type Written = (u64, Vec<(u16, u32)>);
 #[serde(deny_unknown_fields)]
 pub(super) struct Columns {
     step_ns: Nanos,
+    /// The window that the first step begins.
+    first_window: u64,
     offered: Vec<u32>,
     started: Vec<u32>,
     answered: Vec<u32>,
@@ -33,6 +35,7 @@ impl From<Timeline> for Columns {
         });
         Self {
             step_ns: timeline.step,
+            first_window: timeline.first,
             offered: steps.iter().map(|step| step.offered).collect(),
             started: steps.iter().map(|step| step.started).collect(),
             answered: steps.iter().map(|step| step.answered).collect(),
@@ -59,7 +62,9 @@ impl TryFrom<Columns> for Timeline {
             columns.bytes_sent.len(),
             columns.bytes_received.len(),
         ];
-        if n as u64 > MAX_STEPS || lengths.iter().any(|length| *length != n) {
+        let first = columns.first_window;
+        let end = first.saturating_mul(STEPS_PER_WINDOW).saturating_add(n as u64);
+        if end > MAX_STEPS + STEPS_PER_WINDOW || lengths.iter().any(|length| *length != n) {
             return Err("the columns of a timeline have the same length, of 360,000 steps at most");
         }
         // Widths are doubled as often as it takes.
@@ -68,7 +73,7 @@ impl TryFrom<Columns> for Timeline {
         if columns.step_ns % FINEST_STEP != 0 || !(is_width(1) || is_width(100)) {
             return Err("the width of a step is 10 ms or 1 s, doubled some times");
         }
-        let most = MAX_STEPS / STEPS_PER_WINDOW + 1;
+        let most = (MAX_STEPS / STEPS_PER_WINDOW + 1).saturating_sub(first);
         let mut windows = [Vec::new(), Vec::new()];
         for (into, from) in windows.iter_mut().zip([columns.established, columns.fresh]) {
             if from.len() as u64 > most {
@@ -89,7 +94,7 @@ impl TryFrom<Columns> for Timeline {
             bytes_received: columns.bytes_received[i],
         };
         let steps = (0..n).map(step).collect();
-        Ok(Self { step: columns.step_ns, steps, windows, ..Self::new(0) })
+        Ok(Self { step: columns.step_ns, first, steps, windows, ..Self::new(0) })
     }
 }
 
@@ -108,6 +113,10 @@ mod tests {
             timeline.response(population, intended, response);
             timeline.at(intended).bytes_sent += 7;
         }
+        let mut later = Timeline::new(0);
+        later.follow(&timeline);
+        let text = serde_json::to_string(&later).unwrap();
+        assert_eq!(serde_json::from_str::<Timeline>(&text).unwrap().first, later.first);
         let text = serde_json::to_string(&timeline).unwrap();
         let mut back: Timeline = serde_json::from_str(&text).unwrap();
         assert_eq!((back.step(), back.steps()), (timeline.step(), timeline.steps()));
@@ -143,6 +152,7 @@ mod tests {
             ("step_ns", serde_json::json!(0)),
             ("step_ns", serde_json::json!(15_000_000)),
             ("offered", serde_json::json!([1])),
+            ("first_window", serde_json::json!(40_000)),
             ("fresh", serde_json::json!([[1, [[3, 1], [2, 1]]]])),
             ("fresh", serde_json::json!([[1, [[65_000, 1]]]])),
             ("more", serde_json::json!(1)),

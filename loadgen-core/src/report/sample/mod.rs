@@ -57,6 +57,7 @@ pub(crate) fn merged() -> Report {
             measured_s: report.measured_s,
             environment: report.environment.clone(),
             verdict: Verdict { status, reasons },
+            is_partial: index == 1,
             clock: Some(ShardClock {
                 domain: Some("boot time:[1]".to_owned()),
                 began_ns: 1_000_000_000,

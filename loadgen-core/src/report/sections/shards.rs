@@ -19,6 +19,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
             cell::seconds(shard.duration_s),
             on.threads.to_string(),
             format!("{:?}", shard.verdict.status).to_lowercase(),
+            if shard.is_partial { "no" } else { "yes" }.to_owned(),
             format!("kernel {}, {}", on.kernel, cell::counted(on.cpus.into(), "CPU")),
         ]
     };
@@ -35,7 +36,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
             "the {} that this report was merged from",
             cell::counted(report.shards.len() as u64, "shard")
         ),
-        columns: vec!["shard", "load began", "duration", "threads", "verdict", "on"],
+        columns: vec!["shard", "load began", "duration", "threads", "verdict", "whole", "on"],
         rows: report.shards.iter().take(MOST).map(row).collect(),
         text_columns: 2,
         notes: beyond.into_iter().chain(missing).collect(),
@@ -55,6 +56,7 @@ mod tests {
         assert_eq!(found.rows.len(), 2);
         let row = &found.rows[1];
         assert_eq!((&*row[0], &*row[1], &*row[4]), ("1", "2026-11-22T15:00:00.000Z", "degraded"));
+        assert_eq!([&*found.rows[0][5], &*row[5]], ["yes", "no"]);
         let missing = "1 of 3 shards are missing: less load was put on than the plan says.";
         assert_eq!(found.notes, [missing]);
         report.shards_missing.clear();
