@@ -66,7 +66,9 @@ pub enum PlanError {
         settings: Vec<String>,
     },
     /// The rate is not one.
-    #[error("the rate must be above 0 and at most 10,000,000 per second, not {rate_per_s}")]
+    #[error(
+        "the rate must be above 0 and at most 10,000,000 per second (of each process), not {rate_per_s}"
+    )]
     Rate {
         /// The rate as given.
         rate_per_s: f64,

@@ -232,7 +232,7 @@ impl Args {
         let plan = self.plan(&url)?;
         plan.validate()?;
         let run = self.run_of(plan, trigger);
-        let calls = self.measuring.calls_file(None)?.map(Arc::new);
+        let calls = self.measuring.calls_file()?.map(Arc::new);
         let run = match calls.clone() {
             Some(calls) => run.with_call_sinks(move |of| calls.sink(of)),
             None => run,

@@ -118,11 +118,17 @@ const WITH_REPORT: [&str; 13] = [
     "sync-timeout",
 ];
 
-pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
+pub(crate) fn main(mut args: Args, given: &Given) -> Result<Exit, Failure> {
     let interrupt = &Interrupt::install("stopping: reporting what was measured so far")?;
     let shard = args.sharding.shard()?;
+    if let Some(shard) = shard {
+        args.measuring.number(shard)?;
+    }
     let mut result = match shard {
-        Some(shard) => Outcome::Record(ShardFile::prepare(shard, &args.output, given)?),
+        Some(shard) => {
+            let start = args.sharding.told_start();
+            Outcome::Record(ShardFile::prepare(shard, start, &args.output, given)?)
+        }
         None => Outcome::Report(Destination::prepare(&args.output)?),
     };
     let plan = if is_report(&args.url) { args.repeated(given, shard)? } else { args.plan()? };
@@ -138,7 +144,7 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
     });
     // Once nothing but the load itself can go wrong: the file is emptied.
     let calls = match &prepared {
-        Ok(_) => args.measuring.calls_file(shard)?,
+        Ok(_) => args.measuring.calls_file()?,
         Err(_) => None,
     };
     let started = prepared.and_then(|(engine, meeting)| match &calls {
@@ -331,7 +337,9 @@ fn watch(
     while !handle.is_finished() {
         stopping.follow(interrupt, handle);
         let now = handle.snapshot();
-        let phase = if stopping.since.is_some() || length.is_some_and(|end| now.elapsed >= end) {
+        let phase = if handle.started_clock().is_none() {
+            "waiting"
+        } else if stopping.since.is_some() || length.is_some_and(|end| now.elapsed >= end) {
             "drain"
         } else if now.elapsed < warmup {
             "warm-up"

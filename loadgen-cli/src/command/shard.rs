@@ -28,7 +28,10 @@ pub(super) struct ShardFile {
     shard: Shard,
     path: PathBuf,
     quiet: bool,
-    clock: ClockWatch,
+    /// The start that was told.
+    start: Option<String>,
+    /// From the start of the load on.
+    clock: Option<ClockWatch>,
     partial: PartialFile,
 }
 
@@ -73,6 +76,7 @@ impl ShardFile {
     /// Checks that it can be written, before anything is measured.
     pub(super) fn prepare(
         shard: Shard,
+        start: Option<String>,
         output: &OutputOptions,
         given: &Given,
     ) -> Result<Self, Failure> {
@@ -83,22 +87,29 @@ impl ShardFile {
         }
         let Some(path) = output.file() else {
             return Err(Failure::usage(
-                "a part of a load needs -o FILE for its record, such as -o shard-%r.json (%r: its \
+                "a shard of a load needs -o FILE for its record, such as -o shard-%r.json (%r: its \
                  number)",
             ));
         };
-        let path = numbered(path, shard);
+        let path = numbered("-o", path, shard)?;
         check_writable(&path)?;
         let partial = PartialFile::beside(&path);
-        Ok(Self { shard, path, quiet: output.quiet, clock: ClockWatch::begin(), partial })
+        // One that an earlier run left is not of this one.
+        let _ = fs::remove_file(&partial.path);
+        Ok(Self { shard, path, quiet: output.quiet, start, clock: None, partial })
     }
 
     /// Writes what there is so far, if it is time for that.
     pub(super) fn keep_up(&mut self, run: &RunHandle, meeting: Option<&Meeting>) {
-        let Some(began) = run.started_clock().filter(|_| self.partial.is_due()) else { return };
+        let Some(began) = run.started_clock() else { return };
+        let watch = *self.clock.get_or_insert_with(ClockWatch::begin);
+        if !self.partial.is_due() {
+            return;
+        }
         let compared = meeting.and_then(Meeting::compared);
-        let clock = self.clock.end(began.to_monotonic(0), compared.as_ref());
-        let written = match ShardRecord::part_of(run, Some(clock)) {
+        let clock = watch.end(began.to_monotonic(0), compared.as_ref());
+        let start = self.start.clone().or_else(|| meeting?.start());
+        let written = match ShardRecord::part_of(run, Some(&clock), start.as_deref()) {
             Ok(Some(line)) => self.partial.add(&line).map_err(|error| error.to_string()),
             Ok(None) => Ok(()),
             Err(error) => Err(error.to_string()),
@@ -113,7 +124,8 @@ impl ShardFile {
         };
     }
 
-    /// Writes the record of a run that began at this reading of `CLOCK_MONOTONIC`, in ns.
+    /// Writes the record of a run that began at this reading of `CLOCK_MONOTONIC`, in ns: at once, and
+    /// again when it is known what the others say.
     pub(super) fn write(
         &self,
         record: ShardRecord,
@@ -121,27 +133,47 @@ impl ShardFile {
         meeting: Option<Arc<Meeting>>,
         interrupt: &Interrupt,
     ) -> Result<Exit, Failure> {
-        let compared = meeting.as_ref().and_then(|meeting| meeting.compare());
-        let record = record.with_clock(self.clock.end(began_ns, compared.as_ref()));
-        for lost in meeting.and_then(Arc::into_inner).map_or_else(Vec::new, Meeting::leave) {
-            warning(&format!(
-                "shard {} was lost while the load went on: see what it says itself",
-                lost.index
-            ));
-        }
-        let json = record.to_json().map_err(|error| Failure::Run(error.into()))? + "\n";
-        if let Err(reason) = write_file(&self.path, json.as_bytes()) {
-            let saved = save_json_somewhere(&json)?;
-            let saved = saved.display();
-            error(&format!("{reason}\nThe record was saved to {saved} instead."));
+        let watch = self.clock.unwrap_or_else(ClockWatch::begin);
+        let told = self.start.clone().or_else(|| meeting.as_ref()?.start());
+        let record = match told {
+            Some(start) => record.with_told_start(start),
+            None => record,
+        };
+        let compared = meeting.as_ref().and_then(|meeting| meeting.compared());
+        let mut record = record.with_clock(watch.end(began_ns, compared.as_ref()));
+        if self.save(&record)? == Exit::NotWritten {
             return Ok(Exit::NotWritten);
         }
         self.partial.remove();
+        if let Some(meeting) = meeting {
+            let compared = meeting.compare();
+            record = record.with_clock(watch.end(began_ns, compared.as_ref()));
+            let lost = Arc::into_inner(meeting).map_or_else(Vec::new, Meeting::leave);
+            for lost in &lost {
+                warning(&format!(
+                    "shard {} was lost while the load went on: see what it says itself",
+                    lost.index
+                ));
+            }
+            record = record.with_lost(&lost);
+            if self.save(&record)? == Exit::NotWritten {
+                return Ok(Exit::NotWritten);
+            }
+        }
         if !self.quiet {
             let path = self.path.display();
             note(&format!("the record of shard {} was written to {path}", self.shard));
         }
-        // A part judges nothing: launchers end all processes when one fails.
+        // A shard judges nothing: launchers end all processes when one fails.
         Ok(interrupt.exit().filter(|_| record.is_interrupted()).unwrap_or(Exit::Done))
+    }
+
+    fn save(&self, record: &ShardRecord) -> Result<Exit, Failure> {
+        let json = record.to_json().map_err(|error| Failure::Run(error.into()))? + "\n";
+        let Err(reason) = write_file(&self.path, json.as_bytes()) else { return Ok(Exit::Done) };
+        let saved = save_json_somewhere(&json)?;
+        let saved = saved.display();
+        error(&format!("{reason}\nThe record was saved to {saved} instead."));
+        Ok(Exit::NotWritten)
     }
 }

@@ -64,12 +64,17 @@ impl MeasuringOptions {
         if self.kernel_timestamps { plan.with_kernel_timestamps() } else { plan }
     }
 
-    /// The file of calls of a run, or of a part of it, created, if one is wanted.
-    pub(crate) fn calls_file(&self, shard: Option<Shard>) -> Result<Option<CallsFile>, Failure> {
-        self.calls_log.create(|path, format| match shard {
-            Some(shard) => CallsFile::create(&numbered(path, shard), format),
-            None => CallsFile::create(path, format),
-        })
+    /// Has the file of calls be that of a shard.
+    pub(crate) fn number(&mut self, shard: Shard) -> Result<(), Failure> {
+        if let Some(path) = &mut self.calls_log.calls_log {
+            *path = numbered("--calls-log", path, shard)?;
+        }
+        Ok(())
+    }
+
+    /// The file of calls of a run, created, if one is wanted.
+    pub(crate) fn calls_file(&self) -> Result<Option<CallsFile>, Failure> {
+        self.calls_log.create(CallsFile::create)
     }
 }
 

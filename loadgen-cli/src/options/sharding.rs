@@ -1,5 +1,7 @@
 //! One load from several processes: which part of it this one is, and when all begin.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,13 +19,13 @@ use crate::messages::note;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Shards")]
 pub(crate) struct ShardingOptions {
-    /// Carry out part i of n of the load (i from 0), or auto: the part that the launcher tells
+    /// Be shard i of n of the load (i from 0), or auto: the one that the launcher tells
     ///
     /// Each process gets the whole load and its own number. auto asks the environment: of a Slurm
-    /// job array, Open MPI, MPICH, srun, PMIx, a Kubernetes Job or GNU parallel; of the last three
-    /// auto/n, which do not tell n. -o is needed and takes the record of this part, which 'loadgen
-    /// merge' makes the report of the whole from: %r in it, and in --calls-log, is the number of the
-    /// part.
+    /// job array, Open MPI, MPICH, srun, PMIx, a Kubernetes Job or GNU parallel. The last three do not
+    /// tell n: give auto/n. -o is needed and takes the record of this shard, which 'loadgen merge'
+    /// makes the report of the whole from: %r in it, and in --calls-log, becomes the number of the shard.
+    /// --abort-if looks at the calls of this shard.
     #[arg(long, value_name = "i/n|auto")]
     shard: Option<ShardSpec>,
 
@@ -93,6 +95,11 @@ impl ShardingOptions {
         }
     }
 
+    /// The start that was told, if one was.
+    pub(crate) fn told_start(&self) -> Option<String> {
+        self.start_at.map(|at| at.to_string())
+    }
+
     /// The engine, which begins when it is to.
     pub(crate) fn begin(&self, engine: Engine, meeting: Option<&Arc<Meeting>>) -> Engine {
         match (meeting, self.start_at) {
@@ -103,7 +110,22 @@ impl ShardingOptions {
     }
 }
 
-/// `%r` in a name is the number of the shard.
-pub(crate) fn numbered(path: &Path, shard: Shard) -> PathBuf {
-    PathBuf::from(path.to_string_lossy().replace("%r", &shard.index().to_string()))
+/// `%r` in the name of what `option` writes is the number of the shard: without it all would write to one
+/// file where they see the same disk.
+pub(crate) fn numbered(option: &str, path: &Path, shard: Shard) -> Result<PathBuf, Failure> {
+    let mut rest = path.as_os_str().as_bytes();
+    let mut name = Vec::new();
+    while let Some(at) = rest.windows(2).position(|two| two == b"%r") {
+        name.extend_from_slice(&rest[..at]);
+        name.extend_from_slice(shard.index().to_string().as_bytes());
+        rest = &rest[at + 2..];
+    }
+    if name.is_empty() && shard.of() > 1 {
+        return Err(Failure::usage(format!(
+            "the name of {option} needs %r, which becomes the number of the shard, such as \
+             shard-%r.json: all shards would write to one file"
+        )));
+    }
+    name.extend_from_slice(rest);
+    Ok(OsString::from_vec(name).into())
 }

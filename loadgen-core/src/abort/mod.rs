@@ -145,6 +145,11 @@ impl fmt::Display for AbortRule {
 }
 
 impl AbortRule {
+    /// Whether it counts calls of the whole run.
+    pub(crate) fn is_a_number(&self) -> bool {
+        matches!(self.condition, Condition::Failed { .. } | Condition::Wrong { .. })
+    }
+
     /// Whether it looks at what is expected of replies.
     pub(crate) fn is_of_wrong_replies(&self) -> bool {
         matches!(self.condition, Condition::Wrong { .. })

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Nanos;
 use crate::net::lookups::Lookups;
-use crate::plan::{Plan, nanos};
+use crate::plan::{Load, Plan, nanos};
 use crate::record::kernel::KernelRecord;
-use crate::record::{Recorder, SessionRecord};
+use crate::record::{Recorder, SessionRecord, both};
 
 /// What a worker brings home, or several do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,27 +44,22 @@ impl Harvest {
     /// Joins that of another worker of the same plan.
     pub(crate) fn merge(&mut self, other: Self) {
         self.recorder.merge(other.recorder);
-        match (&mut self.kernel, other.kernel) {
-            (Some(mine), Some(theirs)) => mine.merge(theirs),
-            (mine @ None, theirs) => *mine = theirs,
-            (Some(_), None) => {}
-        }
+        both(&mut self.kernel, other.kernel, KernelRecord::merge);
         self.cpu.0 += other.cpu.0;
         self.cpu.1 += other.cpu.1;
         self.busiest_cpu = self.busiest_cpu.max(other.busiest_cpu);
         self.broken.extend(other.broken);
+        self.broken.sort();
         self.panicked += other.panicked;
         self.load_end = self.load_end.max(other.load_end);
         self.finished = self.finished.max(other.finished);
-        match (&mut self.sessions, other.sessions) {
-            (Some(mine), Some(theirs)) => mine.merge(&theirs),
-            (mine @ None, theirs) => *mine = theirs,
-            (Some(_), None) => {}
-        }
-        match (&mut self.lookups, other.lookups) {
-            (Some(mine), Some(theirs)) => mine.merge(theirs),
-            (mine @ None, theirs) => *mine = theirs,
-            (Some(_), None) => {}
-        }
+        both(&mut self.sessions, other.sessions, |mine, theirs| mine.merge(&theirs));
+        both(&mut self.lookups, other.lookups, Lookups::merge);
+    }
+
+    /// Whether it can be one of this plan, with so many tags: what is read need not be.
+    pub(crate) fn is_of(&self, plan: &Plan, tags: usize) -> bool {
+        let loads = plan.loads().map(Load::population);
+        self.recorder.is_of(loads, tags) && self.kernel.as_ref().is_none_or(KernelRecord::is_sound)
     }
 }

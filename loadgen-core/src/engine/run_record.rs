@@ -8,6 +8,7 @@ use crate::abort::Aborted;
 use crate::clock::as_seconds;
 use crate::event::EventReport;
 use crate::plan::Plan;
+use crate::record::both;
 use crate::report::{Environment, Verdict};
 
 /// What was measured in a run, and all that its report says beside.
@@ -46,14 +47,19 @@ impl RunRecord {
     /// Adds that of another process that carried out a part of the same plan. Its verdict is left
     /// out: it is of its own figures.
     pub(crate) fn merge(&mut self, other: Self) {
-        self.environment.threads += other.environment.threads;
+        let threads = &mut self.environment.threads;
+        *threads = threads.saturating_add(other.environment.threads);
         if other.started_at < self.started_at {
             self.started_at = other.started_at;
         }
         self.events.extend(other.events);
         self.events_dropped += other.events_dropped;
         self.interrupted |= other.interrupted;
-        self.aborted = self.aborted.take().or(other.aborted);
+        both(&mut self.aborted, other.aborted, |one, other| {
+            if other.at_s < one.at_s {
+                *one = other;
+            }
+        });
         self.harvest.merge(other.harvest);
     }
 }

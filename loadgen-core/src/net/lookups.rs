@@ -54,7 +54,8 @@ impl Lookups {
     pub(crate) fn merge(&mut self, other: Self) {
         self.made += other.made;
         self.failed += other.failed;
-        self.error = self.error.take().or(other.error);
+        // The same one in whatever order they come.
+        self.error = [self.error.take(), other.error].into_iter().flatten().min();
     }
 }
 

@@ -271,6 +271,11 @@ impl Load {
         })
     }
 
+    /// Whether each worker draws its starts by itself, so that nobody knows all of them.
+    pub(super) fn is_of_streams(&self) -> bool {
+        matches!(self.schedule, Schedule::PoissonStreams { .. })
+    }
+
     /// Whether a start is known only from those before it.
     pub(super) fn has_random_gaps(&self) -> bool {
         use Schedule::{Drawn, Poisson, Uniform};
@@ -286,8 +291,9 @@ impl Load {
             && self.read_bytes_per_s.is_none()
     }
 
-    pub(super) fn validate(&self) -> Result<(), PlanError> {
-        self.schedule.validate()?;
+    /// Whether it makes sense, as the load of so many processes together.
+    pub(super) fn validate(&self, shards: u32) -> Result<(), PlanError> {
+        self.schedule.validate(shards)?;
         if (self.population() == Population::Fresh) != (self.calls_per_connection == 1) {
             return Err(PlanError::Conflict(match self.population() {
                 Population::Fresh => {
@@ -300,10 +306,10 @@ impl Load {
                 }
             }));
         }
-        if !(1..=1_000_000).contains(&self.connections) {
+        if !(1..=1_000_000 * u64::from(shards)).contains(&self.connections.into()) {
             return Err(PlanError::Range {
                 what: "the number of connections",
-                range: "from 1 to 1,000,000",
+                range: "from 1 to 1,000,000 (of each process)",
                 value: self.connections.to_string(),
             });
         }

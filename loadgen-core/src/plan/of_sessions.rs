@@ -29,6 +29,11 @@ impl Plan {
                  expectations of the main load",
             ),
             (
+                self.load.is_of_streams() && sessions.count.is_some(),
+                "where each worker draws its arrivals by itself nobody knows which is the last of a \
+                 number of sessions: give the load a duration, or have Poisson arrivals of the whole",
+            ),
+            (
                 self.check.is_some(),
                 "a check is not shown the replies in sessions: leave it out, or say what is \
                  expected of them (Plan::with_expectation)",

@@ -34,7 +34,7 @@ impl Plan {
             return Err(PlanError::Secrets { headers: missing });
         }
         for load in self.loads() {
-            load.validate()?;
+            load.validate(self.shards())?;
         }
         if self.target.is_unix() {
             self.validate_unix()?;
@@ -70,6 +70,12 @@ impl Plan {
             return Err(PlanError::Conflict(
                 "no reply can be wrong, since nothing is expected of any: say what is expected \
                  ({expect}), or leave out the rule of wrong replies",
+            ));
+        }
+        if self.shards() > 1 && self.abort_if.iter().any(AbortRule::is_a_number) {
+            return Err(PlanError::Conflict(
+                "a shard sees its part of the calls alone, and cannot tell when so many of all have failed \
+                 or were wrong: give the load up by a share of the calls (error-rate), or by p99",
             ));
         }
         if !(1..=1024).contains(&self.threads) {
@@ -203,6 +209,10 @@ impl Plan {
                     value: calls.to_string(),
                 })
             }
+            _ if self.load.is_of_streams() => Err(PlanError::Conflict(
+                "where each worker draws its arrivals by itself nobody knows which is the last of {calls}: \
+                 give the load a duration, or have Poisson arrivals of the whole",
+            )),
             // They are walked before the load begins, to know when it ends.
             CallLimit::Calls(calls) if calls > MOST_RANDOM_CALLS && self.load.has_random_gaps() => {
                 Err(PlanError::Range {

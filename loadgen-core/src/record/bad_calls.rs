@@ -49,7 +49,7 @@ impl BadCalls {
     pub(super) fn merge(&mut self, other: Self) {
         self.total += other.total;
         self.kept.extend(other.kept);
-        self.kept.sort_by_key(|call| call.done);
+        self.kept.sort_by_key(|call| (call.done, call.intended, call.load, call.tag));
         self.kept.truncate(MOST_BAD_CALLS);
         self.rejected = match (self.rejected.take(), other.rejected) {
             (Some(mine), Some(theirs)) => Some(if theirs.0 < mine.0 { theirs } else { mine }),

@@ -2,6 +2,8 @@
 //! connections over time, and how long the worker itself waited for a CPU. Owned
 //! by one thread; merged after the run. Memory is bounded.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
 use super::causes::{Evidence, SlowCause, TimeByCause, classify};
@@ -19,6 +21,9 @@ const FINEST: Nanos = 100 * MILLISECOND;
 
 /// Cells before the grid is coarsened: an hour at the finest.
 const MAX_CELLS: usize = 36_000;
+
+/// How often it can be doubled, of the longest run.
+const MAX_WIDTHS: u64 = 1 << 20;
 
 const CAUSES: usize = SlowCause::ALL.len();
 
@@ -52,14 +57,24 @@ pub(crate) struct Cell {
     pub(crate) rto_us_max: u32,
     /// The worker's wait for a CPU.
     pub(crate) run_delay: Option<Nanos>,
+    /// Slow calls that were to start in it, by their longest part.
+    #[serde(default, skip_serializing_if = "is_none_slow")]
+    pub(crate) slow: [u32; CAUSES],
+}
+
+fn is_none_slow(slow: &[u32; CAUSES]) -> bool {
+    slow.iter().all(|calls| *calls == 0)
 }
 
 impl Cell {
     fn add(&mut self, other: &Self) {
-        self.samples += other.samples;
-        self.retransmitting += other.retransmitting;
+        self.samples = self.samples.saturating_add(other.samples);
+        self.retransmitting = self.retransmitting.saturating_add(other.retransmitting);
         self.rtt_us_sum += other.rtt_us_sum;
-        self.rtts += other.rtts;
+        self.rtts = self.rtts.saturating_add(other.rtts);
+        for (mine, theirs) in self.slow.iter_mut().zip(&other.slow) {
+            *mine = mine.saturating_add(*theirs);
+        }
         self.rtt_us_max = self.rtt_us_max.max(other.rtt_us_max);
         self.rto_us_max = self.rto_us_max.max(other.rto_us_max);
         if let Some(delay) = other.run_delay {
@@ -76,6 +91,7 @@ impl Cell {
             rtt_us_max: info.rtt_us,
             rto_us_max: info.rto_us,
             run_delay: None,
+            slow: [0; CAUSES],
         }
     }
 }
@@ -170,6 +186,8 @@ impl KernelRecord {
     pub(crate) fn slow(&mut self, call: &CallRecord, evidence: &Evidence) {
         let parts = classify(call, evidence);
         let cause = parts.main();
+        let slow = &mut self.cell(call.intended).slow[cause as usize];
+        *slow = slow.saturating_add(1);
         if self.slow.len() < MAX_SLOW_CALLS {
             self.slow.push(SlowCall { intended: call.intended, cause });
         } else {
@@ -215,7 +233,8 @@ impl KernelRecord {
 
     fn example(&mut self, cause: SlowCause, example: SlowExample) {
         let known = &mut self.examples[cause as usize];
-        if known.is_none_or(|known| known.took < example.took) {
+        let of = |example: &SlowExample| (example.took, Reverse(example.intended));
+        if known.is_none_or(|known| of(&known) < of(&example)) {
             *known = Some(example);
         }
     }
@@ -254,17 +273,30 @@ impl KernelRecord {
         self.step *= 2;
     }
 
-    /// The cells, on windows of another width: each in that in which it begins.
-    pub(crate) fn windows(&self, width: Nanos) -> Vec<Cell> {
+    /// The cells, on as many windows of another width: each in that in which it begins.
+    pub(crate) fn windows(&self, width: Nanos, most: usize) -> Vec<Cell> {
         let mut windows = Vec::new();
         for (i, cell) in self.cells.iter().enumerate() {
             let index = (i as u64 * self.step / width) as usize;
+            if index >= most {
+                break;
+            }
             if index >= windows.len() {
                 windows.resize(index + 1, Cell::default());
             }
             windows[index].add(cell);
         }
         windows
+    }
+
+    /// Whether it is within the bounds in which such records are kept: one that is read need not be.
+    pub(crate) fn is_sound(&self) -> bool {
+        let widths = self.step / FINEST;
+        self.step % FINEST == 0
+            && widths.is_power_of_two()
+            && widths <= MAX_WIDTHS
+            && self.cells.len() <= MAX_CELLS
+            && self.slow.len() <= MAX_SLOW_CALLS
     }
 
     /// Joins the record of another worker of the same plan.
@@ -279,10 +311,12 @@ impl KernelRecord {
                 self.example(cause, example);
             }
         }
-        let room = MAX_SLOW_CALLS - self.slow.len();
-        let taken = other.slow.len().min(room);
-        self.slow.extend(&other.slow[..taken]);
-        self.slow_dropped += other.slow_dropped + (other.slow.len() - taken) as u64;
+        self.slow.extend(&other.slow);
+        // The first ones of all, in whatever order they come.
+        self.slow.sort_by_key(|call| (call.intended, call.cause));
+        let beyond = self.slow.len().saturating_sub(MAX_SLOW_CALLS);
+        self.slow.truncate(MAX_SLOW_CALLS);
+        self.slow_dropped += other.slow_dropped + beyond as u64;
         if let Some(theirs) = other.run_delay {
             self.run_delay.get_or_insert_default().add(&theirs);
         }
@@ -362,7 +396,7 @@ mod tests {
         one.merge(two);
         assert_eq!((one.count, one.step), (2, 2 * FINEST));
         assert_eq!(one.run_delay, Some(RunDelay { waited: 7, looks: 1, long: 0 }));
-        let windows = one.windows(SECOND);
+        let windows = one.windows(SECOND, 100_000);
         let (first, last) = (windows[0], windows[5_000]);
         assert_eq!((first.samples, first.rtt_us_sum, first.rtt_us_max), (2, 40, 30));
         assert_eq!((first.run_delay, last.run_delay), (None, Some(7)));

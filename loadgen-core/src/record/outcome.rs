@@ -171,7 +171,7 @@ impl Cause {
 }
 
 /// A failed call: how far it came, why it ended, and what the kernel said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Failure {
     /// How far the call had come.

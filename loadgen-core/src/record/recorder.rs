@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bad_calls::BadCalls;
 use super::connections::{ConnectionEnd, ConnectionLog};
+use super::joined::{both, first};
 use super::load::{LoadId, LoadRecord, Tally};
 use super::tags::TagRecord;
 use super::visits::Visits;
@@ -90,6 +91,11 @@ impl Recorder {
             warmup_end,
             load_end: Nanos::MAX,
         }
+    }
+
+    /// Whether it is one of these populations, and of so many tags: what is read need not be.
+    pub(crate) fn is_of(&self, loads: impl Iterator<Item = Population>, tags: usize) -> bool {
+        self.loads.iter().map(|load| load.population).eq(loads) && self.tags.len() == tags
     }
 
     /// An empty one that keeps the same, but for single calls.
@@ -430,13 +436,9 @@ impl Recorder {
         self.shed_in_breakdown += other.shed_in_breakdown;
         self.pauses.merge(&other.pauses);
         self.pause_log.merge(other.pause_log);
-        match (&mut self.own, other.own) {
-            (Some(mine), Some(theirs)) => mine.merge(&theirs),
-            (mine @ None, theirs) => *mine = theirs,
-            (Some(_), None) => {}
-        }
+        both(&mut self.own, other.own, |mine, theirs| mine.merge(&theirs));
         self.warm_failures.0 += other.warm_failures.0;
-        self.warm_failures.1 = self.warm_failures.1.or(other.warm_failures.1);
+        self.warm_failures.1 = first(self.warm_failures.1.take(), other.warm_failures.1);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::clock::{MILLISECOND, Nanos, as_millis, as_seconds};
 use crate::protocol::ReplySizes;
 
 use super::connection_failures::ConnectionFailures;
+use super::joined::first;
 use super::spread::Spread;
 
 /// Bins of the lifetime histogram, 1 ms each.
@@ -235,9 +236,7 @@ impl SessionRecord {
         self.failtime.merge(&other.failtime);
         self.connections_of_succeeded += other.connections_of_succeeded;
         add_each(&mut self.by_replies, &other.by_replies);
-        if self.tls_failure.is_none() {
-            self.tls_failure.clone_from(&other.tls_failure);
-        }
+        self.tls_failure = first(self.tls_failure.take(), other.tls_failure.clone());
     }
 }
 

@@ -25,6 +25,9 @@ pub(crate) const STEPS_PER_WINDOW: u64 = 10;
 /// Steps before the grid is coarsened: one hour at the finest (14 MiB).
 const MAX_STEPS: u64 = 360_000;
 
+/// How often a step can be doubled, of the longest load.
+const MAX_WIDTHS: u64 = 1 << 20;
+
 /// What happened in one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
@@ -39,11 +42,11 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn add(&mut self, other: &Self) {
-        self.offered += other.offered;
-        self.started += other.started;
-        self.answered += other.answered;
-        self.failed += other.failed;
-        self.shed += other.shed;
+        self.offered = self.offered.saturating_add(other.offered);
+        self.started = self.started.saturating_add(other.started);
+        self.answered = self.answered.saturating_add(other.answered);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.shed = self.shed.saturating_add(other.shed);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
     }

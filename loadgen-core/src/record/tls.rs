@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::joined::first;
 use crate::net::tls::Agreed;
 
 /// Different agreements that are told apart: version × suite × protocol of one server.
@@ -51,7 +52,7 @@ impl TlsRecord {
         for (agreed, n) in other.agreed {
             self.count(agreed, n);
         }
-        self.failure = self.failure.take().or(other.failure);
+        self.failure = first(self.failure.take(), other.failure);
     }
 }
 

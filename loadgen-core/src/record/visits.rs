@@ -78,7 +78,7 @@ impl Visits {
                 None => self.seen.push((endpoint, visit)),
             }
         }
-        self.seen.sort_by_key(|(_, visit)| visit.first);
+        self.seen.sort_by_cached_key(|(endpoint, visit)| (visit.first, endpoint.to_string()));
         let too_many = self.seen.drain(MOST.min(self.seen.len())..);
         self.beyond += too_many.map(|(_, visit)| visit.begun).sum::<u64>() + other.beyond;
     }

@@ -10,6 +10,10 @@ use super::{CallsFileReport, Environment, Verdict};
 pub struct ShardReport {
     /// Its number, from 0.
     pub index: u32,
+    /// The start that it was told, or that was agreed on: all shards of one run have the same.
+    /// `None`: it began by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_start: Option<String>,
     /// Start of its load, RFC 3339 with milliseconds, UTC.
     pub started_at: String,
     /// From there to the end of its drain.

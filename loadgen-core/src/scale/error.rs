@@ -92,6 +92,17 @@ pub enum MergeError {
         /// Their [paths](crate::Plan::unknown_settings).
         settings: Vec<String>,
     },
+    /// The shards were told different starts: they are of several runs of one plan.
+    #[error(
+        "shards {one} and {other} are not of one run: they did not have the same start; give the files of \
+         one run"
+    )]
+    Start {
+        /// The shard that the other was compared with.
+        one: u32,
+        /// The one that differs.
+        other: u32,
+    },
     /// The requests of the shards have different tags: they read different files.
     #[error("the requests of shards {one} and {other} have different tags: give both one file")]
     Tags {

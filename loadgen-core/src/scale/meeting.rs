@@ -121,6 +121,13 @@ impl Meeting {
         Ok(*self.start.get_or_init(|| start))
     }
 
+    /// The start that was agreed on, in words that are the same for all shards; `None` if the load did
+    /// not begin.
+    #[must_use]
+    pub fn start(&self) -> Option<String> {
+        self.start.get().map(|start| format!("at {} ns of shard 0's clock", start.host_ns))
+    }
+
     /// How this shard's clock compares with that of shard 0 by what is known so far; `None` if the load
     /// did not begin.
     #[must_use]

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::error::{MergeError, ShardError};
 use super::plans::difference;
 use super::schema::Schema;
+use super::sync::LostShard;
 use super::together;
 use crate::engine::{RunHandle, RunRecord, assemble, judge};
 use crate::error::RunError;
+use crate::event::{Event, EventKind, EventReport};
 use crate::plan::{Plan, Shard};
 use crate::report::{CallsFileReport, Report, ShardClock, ShardReport, Tool, VerdictStatus};
 
@@ -71,12 +73,14 @@ impl ShardRecord {
     /// As [`Self::to_json`].
     pub fn part_of(
         run: &RunHandle,
-        clock: Option<ShardClock>,
+        clock: Option<&ShardClock>,
+        told_start: Option<&str>,
     ) -> Result<Option<String>, ShardError> {
         let told = run.part(|record| {
             let mut part = Self::of_record(record);
             for shard in &mut part.shards {
-                (shard.is_partial, shard.clock) = (true, clock.clone());
+                (shard.is_partial, shard.clock) = (true, clock.cloned());
+                shard.told_start = told_start.map(str::to_owned);
             }
             (part.to_json(), part.record)
         });
@@ -86,6 +90,7 @@ impl ShardRecord {
     fn of_record(record: RunRecord) -> Self {
         let shard = ShardReport {
             index: record.plan.shard().map_or(0, Shard::index),
+            told_start: None,
             started_at: record.started_at.clone(),
             duration_s: record.duration_s(),
             measured_s: record.measured_s(),
@@ -103,6 +108,29 @@ impl ShardRecord {
     pub fn with_clock(mut self, clock: ShardClock) -> Self {
         if let [shard] = self.shards.as_mut_slice() {
             shard.clock = Some(clock);
+        }
+        self
+    }
+
+    /// With the start that it was told: shards of which it is another one are not merged. Of a
+    /// [`Meeting`](super::Meeting), its [`start`](super::Meeting::start).
+    #[must_use]
+    pub fn with_told_start(mut self, start: impl Into<String>) -> Self {
+        if let [shard] = self.shards.as_mut_slice() {
+            shard.told_start = Some(start.into());
+        }
+        self
+    }
+
+    /// With the shards that were lost while the load went on, as shard 0 has seen it: events of the
+    /// report.
+    #[must_use]
+    pub fn with_lost(mut self, lost: &[LostShard]) -> Self {
+        let [ShardReport { clock: Some(clock), .. }] = &self.shards[..] else { return self };
+        for LostShard { index, at_ns } in lost {
+            let what = EventKind::Mark(format!("shard {index} was lost"));
+            let event = Event::new(what, at_ns.saturating_sub(clock.began_ns), 0, "sync");
+            self.record.events.push(EventReport::from(&event));
         }
         self
     }
@@ -195,10 +223,28 @@ impl ShardRecord {
     ) -> Result<Self, ShardError> {
         let record: Self =
             serde_path_to_error::deserialize(reader).map_err(|error| ShardError::of(&error))?;
-        match record.shards.is_empty() {
-            false => Ok(record),
-            true => Err(ShardError::Damaged("it is of no shard".to_owned())),
+        match record.damage() {
+            None => Ok(record),
+            Some(what) => Err(ShardError::Damaged(what.to_owned())),
         }
+    }
+
+    /// What cannot be true of a record.
+    fn damage(&self) -> Option<&'static str> {
+        let Self { shards, record, .. } = self;
+        let own = record.plan.shard().unwrap_or(Shard::ALONE);
+        if shards.is_empty() {
+            return Some("it is of no shard");
+        }
+        let in_order = shards.is_sorted_by(|one, next| one.index < next.index);
+        let are_of_plan = shards.iter().all(|shard| shard.index < own.of());
+        if !in_order || !are_of_plan || shards[0].index != own.index() {
+            return Some("its shards are not those of its plan");
+        }
+        if !record.harvest.is_of(&record.plan, record.tags.len()) {
+            return Some("what was measured is not of its plan");
+        }
+        None
     }
 
     /// Adds what the same shard measured later.
@@ -258,6 +304,10 @@ impl ShardRecord {
         }
         if self.tool != other.tool {
             return Err(MergeError::Version { one, other: of_other });
+        }
+        let told = |of: &Self| of.shards.first().and_then(|shard| shard.told_start.clone());
+        if told(self) != told(&other) {
+            return Err(MergeError::Start { one, other: of_other });
         }
         if self.record.tags != other.record.tags {
             return Err(MergeError::Tags { one, other: of_other });

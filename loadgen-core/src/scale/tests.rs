@@ -1,10 +1,14 @@
 //! What can be merged and what cannot, and what the sum says of its parts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use serde_json::{Value, json};
 
 use super::*;
 use crate::engine::Engine;
 use crate::plan::{Load, Plan, Shard};
+use crate::record::TagRecord;
 use crate::report::{Report, VerdictStatus};
 use crate::schedule::Schedule;
 use crate::target_server::{TargetOptions, TargetServer};
@@ -31,8 +35,8 @@ fn read(part: &str) -> ShardRecord {
 }
 
 /// With one field of its JSON otherwise.
-fn but(part: &str, pointer: &str, value: serde_json::Value) -> ShardRecord {
-    let mut json: serde_json::Value = serde_json::from_str(part).unwrap();
+fn but(part: &str, pointer: &str, value: Value) -> ShardRecord {
+    let mut json: Value = serde_json::from_str(part).unwrap();
     *json.pointer_mut(pointer).unwrap() = value;
     read(&json.to_string())
 }
@@ -57,7 +61,14 @@ fn only_shards_of_one_plan_are_merged() {
     assert!(text.contains("'shard.of' differs"), "{text}");
     let text = why(one, but(other, "/tool/version", "9.9.9".into()));
     assert!(text.contains("different versions"), "{text}");
-    let text = why(one, but(other, "/record/tags", serde_json::json!(["a"])));
+    let told = |part: &str, start: &str| read(part).with_told_start(start).to_json().unwrap();
+    let text = why(&told(one, "12:00"), read(&told(other, "12:05")));
+    assert!(text.contains("not of one run"), "{text}");
+    assert!(why(one, read(&told(other, "12:05"))).contains("not of one run"));
+    let mut tagged: Value = serde_json::from_str(other).unwrap();
+    tagged["record"]["tags"] = json!(["a"]);
+    tagged["record"]["harvest"]["recorder"]["tags"] = json!([TagRecord::new()]);
+    let text = why(one, read(&tagged.to_string()));
     assert!(text.contains("different tags"), "{text}");
 }
 
@@ -80,8 +91,21 @@ fn missing_shards_are_named() {
 fn merging_is_associative() {
     let mut parts = parts(4);
     for (index, part) in parts.iter_mut().enumerate() {
-        let address = format!("192.0.2.{index}:80").into();
-        *part = but(part, "/record/environment/address", address).to_json().unwrap();
+        let mut odd: Value = serde_json::from_str(part).unwrap();
+        odd["record"]["environment"]["address"] = format!("192.0.2.{index}:80").into();
+        // What there is one of, and what each tells otherwise.
+        let failure = json!({"phase": "connect", "cause": "refused", "errno": 100 + index});
+        odd["record"]["harvest"]["recorder"]["warm_failures"] = json!([1, failure]);
+        odd["record"]["harvest"]["recorder"]["bad_calls"]["examples"] =
+            json!([[failure, 9 - index]]);
+        odd["record"]["harvest"]["broken"] = json!([format!("worker of {}", 4 - index)]);
+        if index > 0 {
+            let seen = format!("{index} calls");
+            odd["record"]["aborted"] =
+                json!({"rule": "failed>1", "at_s": 1.0 / index as f64, "seen": seen});
+        }
+        *part = odd.to_string();
+        read(part);
     }
     let merged = |order: [usize; 4]| {
         let mut whole = read(&parts[order[0]]);
@@ -104,12 +128,14 @@ fn merging_is_associative() {
         assert_eq!(report.shards, of_pairs.shards);
         assert_eq!(report.environment, of_pairs.environment);
         assert_eq!(report.environment.address, "192.0.2.0:80");
+        assert_eq!(report.aborted.as_ref().unwrap().seen, "3 calls");
+        assert_eq!(report.to_json_pretty().unwrap(), of_pairs.to_json_pretty().unwrap());
     }
     let numbers: Vec<u32> = of_pairs.shards.iter().map(|shard| shard.index).collect();
     assert_eq!((of_pairs.counts.offered, numbers), (30, vec![0, 1, 2, 3]));
     // They ran one after the other.
     let reasons = of_pairs.verdict.reasons.join("\n");
-    assert!(reasons.contains("did not begin together (their clocks were compared)"), "{reasons}");
+    assert!(reasons.contains("did not begin together (by comparing their clocks)"), "{reasons}");
 }
 
 /// A load of two threads, of which is told what there is so far while it goes on.
@@ -127,7 +153,7 @@ fn parts_of_a_shard_outlive_it() {
         while run.snapshot().answered < answered && !run.is_finished() {
             std::thread::yield_now();
         }
-        lines.extend(ShardRecord::part_of(&run, None).unwrap());
+        lines.extend(ShardRecord::part_of(&run, None, None).unwrap());
         let so_far = run.snapshot();
         assert!(so_far.answered >= answered, "the counters of a run never go back: {so_far:?}");
     }
@@ -175,17 +201,81 @@ fn damaged_files_are_refused() {
     }
     let error = ShardRecord::from_reader(&b"{\"schema\": \"loadgen-report/1\"}"[..]).unwrap_err();
     assert!(error.to_string().contains("loadgen-shard/1"), "{error}");
-    let of = |pointer: &str, value: serde_json::Value| {
-        let mut json: serde_json::Value = serde_json::from_str(&part).unwrap();
+    let of = |pointer: &str, value: Value| {
+        let mut json: Value = serde_json::from_str(&part).unwrap();
         *json.pointer_mut(pointer).unwrap() = value;
         ShardRecord::from_reader(json.to_string().as_bytes()).unwrap_err().to_string()
     };
     let error = ShardRecord::from_reader(format!("{part}{part}").as_bytes()).unwrap_err();
     assert!(error.to_string().contains("something stands behind it"), "{error}");
-    let text = of("/shards", serde_json::json!([]));
+    let text = of("/shards", json!([]));
     assert!(text.contains("it is of no shard"), "{text}");
     let text = of("/record/harvest/recorder/timeline/step_ns", 7.into());
     assert!(text.contains("the width of a step"), "{text}");
+}
+
+/// Where numbers, texts and lists stand in a document, one of each kind.
+fn places(of: &Value, at: &str, kind: &str, known: &mut BTreeSet<String>, found: &mut Vec<String>) {
+    if !kind.is_empty() && known.insert(kind.to_owned()) {
+        found.push(at.to_owned());
+    }
+    match of {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                places(value, &format!("{at}/{name}"), &format!("{kind}/{name}"), known, found);
+            }
+        }
+        Value::Array(items) => {
+            for (i, value) in items.iter().enumerate() {
+                places(value, &format!("{at}/{i}"), &format!("{kind}/*"), known, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whatever stands in a file, merging it comes to an end, and nothing panics.
+#[test]
+fn no_file_is_too_odd() {
+    let parts = parts(2);
+    let document: Value = serde_json::from_str(&parts[0]).unwrap();
+    let mut found = Vec::new();
+    places(&document, "", "", &mut BTreeSet::new(), &mut found);
+    assert!(found.len() > 200, "{}", found.len());
+    let mut taken = 0;
+    for place in found {
+        for value in [json!(0), json!(u32::MAX), json!(1_u64 << 40), json!([]), json!(null)] {
+            let mut odd = document.clone();
+            *odd.pointer_mut(&place).unwrap() = value;
+            let Ok(mut odd) = ShardRecord::from_reader(odd.to_string().as_bytes()) else {
+                continue;
+            };
+            if odd.merge(read(&parts[1])).is_ok() {
+                let _ = odd.report_of_those_there().to_json_pretty();
+                taken += 1;
+            }
+        }
+    }
+    assert!(taken > 200, "{taken}");
+    let text = |pointer: &str, value: Value| {
+        let mut odd = document.clone();
+        *odd.pointer_mut(pointer).unwrap() = value;
+        ShardRecord::from_reader(odd.to_string().as_bytes()).unwrap_err().to_string()
+    };
+    for (pointer, value) in [
+        ("/record/harvest/recorder/loads", json!([])),
+        (
+            "/record/harvest/recorder/tags",
+            json!([document["record"]["harvest"]["recorder"]["loads"][0]]),
+        ),
+        ("/record/harvest/kernel/step", json!(0)),
+        ("/record/harvest/kernel/step", json!(100_000_000_u64 << 30)),
+        ("/shards/0/index", json!(7)),
+        ("/record/plan/shard/index", json!(1)),
+    ] {
+        assert!(text(pointer, value).contains("damaged"), "{pointer}");
+    }
 }
 
 /// The report of a shard alone, and of a run that is no shard.

@@ -8,14 +8,21 @@ use crate::report::{ShardClock, ShardReport, Verdict, VerdictStatus};
 /// lie in different windows: the width of the finest.
 const APART: Duration = Duration::from_millis(100);
 
-/// The worst of all, with the reasons of each, and what is to be said of them together.
+/// By how many ms a wall clock has to be set to be told of it: a look at two clocks may be interrupted
+/// between them.
+const STEPPED_MS: f64 = 5.0;
+
+/// Beyond this many millionths clocks do not go apart by themselves: a daemon turned one of them, and
+/// need not have done so evenly.
+const UNEVEN_PPM: f64 = 100.0;
+
+/// Reasons of single shards that are told with the whole.
+const MOST_OWN: usize = 20;
+
+/// The worst of all: what is to be said of them together, and then the reasons of each, the worst
+/// first.
 pub(super) fn verdict(shards: &[ShardReport], missing: &[u32], of: u32) -> Verdict {
     let mut findings = Vec::new();
-    for shard in shards {
-        let Verdict { status, reasons, .. } = &shard.verdict;
-        let own = |reason: &String| (*status, format!("shard {}: {reason}", shard.index));
-        findings.extend(reasons.iter().map(own));
-    }
     if !missing.is_empty() {
         let reason = format!(
             "{} of {of} shards are missing ({}): the load was {} of that of the plan",
@@ -27,8 +34,33 @@ pub(super) fn verdict(shards: &[ShardReport], missing: &[u32], of: u32) -> Verdi
     }
     let of_clocks = [apart(shards), unknown(shards)].into_iter().flatten();
     let of_clocks = of_clocks.chain(shards.iter().filter_map(stepped));
+    let of_clocks = of_clocks.chain(shards.iter().filter_map(uneven));
     findings.extend(of_clocks.map(|reason| (VerdictStatus::Degraded, reason)));
+    findings.extend(of_each(shards));
     Verdict::from_findings(findings)
+}
+
+fn of_each(shards: &[ShardReport]) -> Vec<(VerdictStatus, String)> {
+    let mut findings = Vec::new();
+    for ShardReport { index, verdict, .. } in shards {
+        let own = |reason: &String| (verdict.status, format!("shard {index}: {reason}"));
+        findings.extend(verdict.reasons.iter().map(own));
+    }
+    findings.sort_by_key(|(status, _)| std::cmp::Reverse(*status));
+    let more = findings.split_off(findings.len().min(MOST_OWN));
+    let worst = more.iter().map(|(status, _)| *status).max();
+    let told = worst.map(|worst| {
+        let of = shards.iter().filter(|shard| !shard.verdict.reasons.is_empty()).count();
+        (
+            worst,
+            format!(
+                "{of} shards have such reasons, {} more: 'shards' of the JSON has all",
+                more.len()
+            ),
+        )
+    });
+    findings.extend(told);
+    findings
 }
 
 /// The first ten.
@@ -44,8 +76,8 @@ fn share(there: u32, of: u32) -> String {
 /// Whether their loads began at different times, or nobody knows.
 fn apart(shards: &[ShardReport]) -> Option<String> {
     let (apart, by) = match (compared(shards), by_wall_clock(shards)) {
-        (Some(apart), _) => (apart, "their clocks were compared"),
-        (None, Some(apart)) => (apart, "by their wall clocks"),
+        (Some(apart), _) => (apart, "their clocks"),
+        (None, Some(apart)) => (apart, "their wall clocks"),
         (None, None) => {
             let reason =
                 "when some of the shards began cannot be read: they may not have begun together";
@@ -54,7 +86,7 @@ fn apart(shards: &[ShardReport]) -> Option<String> {
     };
     (apart >= APART).then(|| {
         format!(
-            "the shards did not begin together ({by}): the last one's load began {:.2} s after the \
+            "the shards did not begin together (by comparing {by}): the last one's load began {:.2} s after the \
              first one's, so what stands at one time of the load was not at one moment",
             apart.as_secs_f64()
         )
@@ -96,24 +128,37 @@ fn unknown(shards: &[ShardReport]) -> Option<String> {
         shards.iter().filter(|shard| !is_kept(shard)).map(|shard| shard.index).collect();
     (!not_kept.is_empty()).then(|| {
         format!(
-            "nobody keeps the clocks of shards {}, as far as their kernels know, and they were not \
-             compared: what stands at one time of the load may not have been at one moment; let them \
+            "nobody keeps the clocks of these shards, as far as their kernels know, and they were not \
+             compared ({}): what stands at one time of the load may not have been at one moment; let them \
              meet, or run a time daemon on their machines",
             numbers(&not_kept)
         )
     })
 }
 
-/// Clocks that were set while the load went on, by more than a clock is made to go faster.
+/// Clocks that were set while the load went on. Where a daemon makes one go faster, `CLOCK_MONOTONIC`
+/// goes with it (clock_gettime(2)), and nothing is seen here.
 fn stepped(shard: &ShardReport) -> Option<String> {
     let by_ms = shard.clock.as_ref()?.stepped_ms;
-    // A daemon makes it go faster by up to 500 millionths (adjtimex(2)).
-    let slewed_ms = 1.0 + 0.5 * shard.duration_s;
-    (by_ms.abs() > slewed_ms).then(|| {
+    (by_ms.abs() > STEPPED_MS).then(|| {
         format!(
             "shard {}: its wall clock was set by {:.1} ms while the load went on; times of the load are \
              by another clock, and do not show it",
             shard.index, by_ms
+        )
+    })
+}
+
+/// Clocks that went apart from that of shard 0 faster than clocks do.
+fn uneven(shard: &ShardReport) -> Option<String> {
+    let ppm = shard.clock.as_ref()?.drift_ppm?;
+    (ppm.abs() > UNEVEN_PPM).then(|| {
+        format!(
+            "shard {}: while the load went on its clock and that of shard 0 went apart by {:.0} millionths: \
+             something turned one of them, and what stands at one time of the load was less and less at \
+             one moment",
+            shard.index,
+            ppm.abs()
         )
     })
 }
@@ -147,7 +192,7 @@ mod tests {
         // Within the bounds nobody knows.
         assert_eq!(reasons(&shards([0.0, 130.0])), "");
         let text = reasons(&shards([0.0, 150.0]));
-        assert!(text.contains("(their clocks were compared): the last one's load began 0.11 s"));
+        assert!(text.contains("(by comparing their clocks): the last one's load began 0.11 s"));
         // Whoever was first.
         assert_eq!(reasons(&shards([150.0, 0.0])), text);
     }
@@ -171,10 +216,13 @@ mod tests {
         assert_eq!(reasons(&shards), "");
         shards[1].started_at = "2026-11-22T15:00:00.700Z".to_owned();
         let text = reasons(&shards);
-        assert!(text.contains("(by their wall clocks)") && text.contains("0.70 s"), "{text}");
+        assert!(
+            text.contains("(by comparing their wall clocks)") && text.contains("0.70 s"),
+            "{text}"
+        );
         shards[1].clock = None;
         let text = reasons(&shards);
-        assert!(text.contains("nobody keeps the clocks of shards 1, as far as"), "{text}");
+        assert!(text.contains("nobody keeps the clocks of these shards, as far as"), "{text}");
         shards[0].started_at = "yesterday".to_owned();
         assert!(reasons(&shards).contains("cannot be read"), "{}", reasons(&shards));
     }
@@ -182,7 +230,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_is_told() {
         let mut shards = shards([0.0, 0.0]);
-        for (stepped_ms, is_told) in [(0.9, false), (-400.0, true), (400.0, true)] {
+        for (stepped_ms, is_told) in [(0.9, false), (-250.0, true), (250.0, true)] {
             shards[1].clock.as_mut().unwrap().stepped_ms = stepped_ms;
             assert_eq!(reasons(&shards).contains("shard 1: its wall clock was set"), is_told);
         }
@@ -197,5 +245,21 @@ mod tests {
         assert_eq!(status, VerdictStatus::Invalid);
         let missing = "2 of 4 shards are missing (2, 3): the load was 2/4 of that of the plan";
         assert_eq!(reasons, ["shard 1: it was late", missing]);
+    }
+
+    #[test]
+    fn many_shards_are_told_of_in_few_lines() {
+        let mut many = vec![shards([0.0, 0.0])[0].clone(); 1000];
+        for (shard, index) in many.iter_mut().zip(0..) {
+            shard.index = index;
+            shard.verdict =
+                Verdict::from_findings(vec![(VerdictStatus::Degraded, "busy".to_owned())]);
+        }
+        many[999].verdict =
+            Verdict::from_findings(vec![(VerdictStatus::Invalid, "lost".to_owned())]);
+        let Verdict { status, reasons, .. } = verdict(&many, &[], 1000);
+        assert_eq!((status, reasons.len()), (VerdictStatus::Invalid, MOST_OWN + 1));
+        assert_eq!([&*reasons[0], &*reasons[1]], ["shard 999: lost", "shard 0: busy"]);
+        assert!(reasons[MOST_OWN].contains("980 more"), "{}", reasons[MOST_OWN]);
     }
 }

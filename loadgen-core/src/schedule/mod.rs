@@ -41,6 +41,16 @@ pub enum Schedule {
         /// Mean calls a second, in all.
         rate_per_s: f64,
     },
+    /// Open loop, exponential gaps that each worker draws by itself, so that none has to walk through the
+    /// arrivals of the others: together a Poisson process of this rate, as the superposition of
+    /// independent ones is (Kingman, *Poisson Processes*, 1993, 2.2), but with other starts for each
+    /// number of workers. For rates at which the walk costs more than the calls: 14 ns of each worker
+    /// for each arrival of the whole load.
+    #[serde(rename = "poisson-streams")]
+    PoissonStreams {
+        /// Mean calls a second, in all.
+        rate_per_s: f64,
+    },
     /// Open loop, gaps uniform between 0 and 2/rate.
     Uniform {
         /// Mean calls a second, in all.
@@ -74,6 +84,13 @@ impl Schedule {
     #[must_use]
     pub fn poisson(rate_per_s: f64) -> Self {
         Self::Poisson { rate_per_s }
+    }
+
+    /// Open loop with exponential gaps that each worker draws by itself (calls a second, over all
+    /// threads): see [`Schedule::PoissonStreams`].
+    #[must_use]
+    pub fn poisson_streams(rate_per_s: f64) -> Self {
+        Self::PoissonStreams { rate_per_s }
     }
 
     /// Open loop with uniform gaps (calls a second, over all threads).
@@ -143,6 +160,7 @@ impl Schedule {
         match *self {
             Self::Constant { rate_per_s }
             | Self::Poisson { rate_per_s }
+            | Self::PoissonStreams { rate_per_s }
             | Self::Uniform { rate_per_s } => Some(rate_per_s),
             Self::Drawn(gaps) => Some(1.0 / gaps.mean_s()),
             Self::Profile(profile) => Some(profile.mean_per_s()),
@@ -168,6 +186,7 @@ impl Schedule {
         Some(match self {
             Self::Constant { .. } => Self::Constant { rate_per_s },
             Self::Poisson { .. } => Self::Poisson { rate_per_s },
+            Self::PoissonStreams { .. } => Self::PoissonStreams { rate_per_s },
             Self::Uniform { .. } => Self::Uniform { rate_per_s },
             Self::Drawn(gaps) => Self::Drawn(gaps.stretched(1.0 / (rate_per_s * gaps.mean_s()))),
             Self::Profile(profile) => {
@@ -177,7 +196,8 @@ impl Schedule {
         })
     }
 
-    pub(crate) fn validate(&self) -> Result<(), PlanError> {
+    /// Whether it makes sense as that of so many processes together: the limit of the rate is that of one.
+    pub(crate) fn validate(&self, shards: u32) -> Result<(), PlanError> {
         match self {
             Self::Recorded(recorded) => return recorded.validate(),
             Self::Custom(custom) => return custom.validate(),
@@ -190,7 +210,7 @@ impl Schedule {
             Some(rate) if matches!(self, Self::Drawn(gaps) if !gaps.is_sound()) => {
                 Err(PlanError::Rate { rate_per_s: rate })
             }
-            Some(rate) if !(rate.is_finite() && rate > 0.0 && rate <= 1e7) => {
+            Some(rate) if !(rate.is_finite() && rate > 0.0 && rate <= 1e7 * f64::from(shards)) => {
                 Err(PlanError::Rate { rate_per_s: rate })
             }
             _ => Ok(()),
@@ -203,10 +223,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::SECOND;
+    use crate::clock::{Nanos, SECOND};
 
     fn any_open() -> impl Strategy<Value = Schedule> {
-        (0..5, 1.0..1e6_f64).prop_map(|(kind, rate)| match kind {
+        (0..6, 1.0..1e6_f64).prop_map(|(kind, rate)| match kind {
             4 => Schedule::Profile(Profile::Sine {
                 low_per_s: 0.5 * rate,
                 high_per_s: 1.5 * rate,
@@ -214,6 +234,7 @@ mod tests {
             }),
             0 => Schedule::constant(rate),
             1 => Schedule::poisson(rate),
+            5 => Schedule::poisson_streams(rate),
             2 => {
                 Schedule::Drawn(Gaps { law: GapLaw::Exponential { mean_s: 1.0 / rate }, client: 1 })
             }
@@ -224,6 +245,7 @@ mod tests {
     proptest! {
         #[test]
         fn shards_are_the_whole(schedule in any_open(), seed: u64, shards in 1_u64..9) {
+            prop_assume!(!matches!(schedule, Schedule::PoissonStreams { .. }));
             let whole: Vec<_> = schedule.starts(seed, 0, 1).take(200).collect();
             let mut union: Vec<_> = (0..shards)
                 .flat_map(|i| schedule.starts(seed, i, shards).take(200))
@@ -271,6 +293,28 @@ mod tests {
         assert_eq!(starts[30_000], 10 * SECOND);
     }
 
+    /// Of three processes with two, one and four workers.
+    #[test]
+    fn streams_together_are_one_poisson_process() {
+        let schedule = Schedule::poisson_streams(1000.0);
+        let mut starts: Vec<Nanos> = Vec::new();
+        for (threads, i) in [2, 1, 4].into_iter().zip(0..) {
+            for worker in (0..threads).map(|t| schedule.starts(7, i + 3 * t, 3 * threads)) {
+                starts.extend(worker.take_while(|at| *at < 100 * SECOND));
+            }
+        }
+        starts.sort_unstable();
+        let n = starts.len() as f64;
+        // Four standard deviations of a Poisson number.
+        assert!((n - 1e5).abs() < 4.0 * 1e5_f64.sqrt(), "{n}");
+        let gaps: Vec<f64> = starts.windows(2).map(|w| (w[1] - w[0]) as f64 / 1e6 - 1.0).collect();
+        let mean = |of: &dyn Fn(usize) -> f64| (1..gaps.len()).map(of).sum::<f64>() / n;
+        assert!((mean(&|i| gaps[i] * gaps[i]) - 1.0).abs() < 0.03);
+        assert!(mean(&|i| gaps[i] * gaps[i - 1]).abs() < 4.0 / n.sqrt());
+        let longer_than_2 = gaps.iter().filter(|gap| **gap > 1.0).count() as f64 / n;
+        assert!((longer_than_2 - (-2_f64).exp()).abs() < 0.005, "{longer_than_2}");
+    }
+
     #[test]
     fn random_gaps_have_their_mean_and_spread() {
         for (schedule, variation) in
@@ -303,7 +347,7 @@ mod tests {
         assert_eq!(json, r#"{"arrival":"custom","name":"pairs"}"#);
         let read: Schedule = serde_json::from_str(&json).unwrap();
         assert_eq!(read, pairs());
-        assert!(read.validate().unwrap_err().to_string().contains("Schedule::custom"));
+        assert!(read.validate(1).unwrap_err().to_string().contains("Schedule::custom"));
         assert_eq!(read.starts(1, 0, 1).next(), None);
         let mut broken =
             Schedule::custom("b", |k| Duration::from_secs(100 / (2 - k))).starts(1, 0, 1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::custom::{MOST_AT_ONCE, NEVER};
 use super::{Schedule, gaps};
 use crate::clock::{Nanos, SECOND};
-use crate::random::unit;
+use crate::random::{number, unit};
 
 /// When requests came, in ns from the first: shared, and in order.
 pub(crate) type Times = Arc<[Nanos]>;
@@ -89,6 +89,7 @@ impl Iterator for Starts {
                 Some((k as f64 * (SECOND as f64 / rate_per_s)).round() as Nanos)
             }
             Schedule::Poisson { rate_per_s } => Some(self.walk(|u| -(1.0 - u).ln() / rate_per_s)),
+            Schedule::PoissonStreams { rate_per_s } => Some(self.stream(rate_per_s)),
             Schedule::Uniform { rate_per_s } => Some(self.walk(|u| 2.0 * u / rate_per_s)),
         }
     }
@@ -148,6 +149,14 @@ impl Starts {
                 return Some(at);
             }
         }
+    }
+
+    /// The next arrival of a stream of this shard's own.
+    fn stream(&mut self, rate_per_s: f64) -> Nanos {
+        let seed = number(self.seed, self.shard);
+        self.at_s -= (1.0 - unit(seed, self.next)).ln() * self.shards as f64 / rate_per_s;
+        self.next += 1;
+        (self.at_s * SECOND as f64).round() as Nanos
     }
 
     /// Walks the whole schedule up to the next arrival of this shard.

@@ -67,13 +67,13 @@ fn connection(info: &TcpInfo) -> ConnectionSample {
 
 /// Puts samples and slow calls into the windows of the timeline.
 pub(super) fn into_windows(record: &KernelRecord, timeline: &mut TimelineReport, width: Nanos) {
-    for (window, cell) in timeline.windows.iter_mut().zip(record.windows(width)) {
+    let cells = record.windows(width, timeline.windows.len());
+    for (window, cell) in timeline.windows.iter_mut().zip(cells) {
         window.kernel = (cell.samples > 0 || cell.run_delay.is_some()).then(|| in_window(&cell));
-    }
-    for call in &record.slow {
-        if let Some(window) = timeline.windows.get_mut((call.intended / width) as usize) {
-            *window.slow_calls.entry(call.cause.name().to_owned()).or_default() += 1;
-        }
+        let slow = SlowCause::ALL.into_iter().map(|cause| (cause, cell.slow[cause as usize]));
+        let slow = slow.filter(|(_, calls)| *calls > 0);
+        window.slow_calls =
+            slow.map(|(cause, calls)| (cause.name().to_owned(), calls.into())).collect();
     }
 }
 

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counters, FINEST_STEP, MAX_STEPS, Nanos, STEPS_PER_WINDOW, Timeline, Window};
+use super::{
+    Counters, FINEST_STEP, MAX_STEPS, MAX_WIDTHS, Nanos, STEPS_PER_WINDOW, Timeline, Window,
+};
 
 /// The longest response time of a window in ns, and how many times lie in which bucket.
 type Written = (u64, Vec<(u16, u32)>);
@@ -67,11 +69,12 @@ impl TryFrom<Columns> for Timeline {
         if end > MAX_STEPS + STEPS_PER_WINDOW || lengths.iter().any(|length| *length != n) {
             return Err("the columns of a timeline have the same length, of 360,000 steps at most");
         }
-        // Widths are doubled as often as it takes.
+        // Widths are doubled as often as it takes. A load that goes on for days begins with wider ones
+        // ([`Timeline::coarse`]), and is never one of several processes'.
         let times = columns.step_ns / FINEST_STEP;
-        let is_width = |first: Nanos| times % first == 0 && (times / first).is_power_of_two();
-        if columns.step_ns % FINEST_STEP != 0 || !(is_width(1) || is_width(100)) {
-            return Err("the width of a step is 10 ms or 1 s, doubled some times");
+        let is_width = times.is_power_of_two() && times <= MAX_WIDTHS;
+        if columns.step_ns % FINEST_STEP != 0 || !is_width {
+            return Err("the width of a step is 10 ms, doubled some times");
         }
         let most = (MAX_STEPS / STEPS_PER_WINDOW + 1).saturating_sub(first);
         let mut windows = [Vec::new(), Vec::new()];
@@ -151,6 +154,8 @@ mod tests {
         for (key, value) in [
             ("step_ns", serde_json::json!(0)),
             ("step_ns", serde_json::json!(15_000_000)),
+            ("step_ns", serde_json::json!(1_000_000_000)),
+            ("step_ns", serde_json::json!(10_000_000_u64 << 30)),
             ("offered", serde_json::json!([1])),
             ("first_window", serde_json::json!(40_000)),
             ("fresh", serde_json::json!([[1, [[3, 1], [2, 1]]]])),

@@ -52,6 +52,7 @@ pub(crate) fn merged() -> Report {
         .zip(0..)
         .map(|((status, reasons), index)| ShardReport {
             index,
+            told_start: Some("at 1000000000 ns of shard 0's clock".to_owned()),
             started_at: report.started_at.clone(),
             duration_s: report.duration_s,
             measured_s: report.measured_s,

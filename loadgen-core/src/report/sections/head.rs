@@ -203,6 +203,10 @@ fn arrivals(load: &Load) -> String {
         Schedule::Poisson { rate_per_s } => {
             format!("{} on average, Poisson arrivals", cell::rate(rate_per_s))
         }
+        Schedule::PoissonStreams { rate_per_s } => format!(
+            "{} on average, Poisson arrivals that each worker draws by itself",
+            cell::rate(rate_per_s)
+        ),
         Schedule::Uniform { rate_per_s } => {
             format!("{} on average, uniform gaps", cell::rate(rate_per_s))
         }

@@ -4,8 +4,13 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
 
+use socket2::{Domain, Protocol, Socket, Type};
+
 use super::error::SyncError;
 use crate::printable::printable;
+
+/// Connections that wait to be accepted, as the standard library has it.
+const BACKLOG: i32 = 128;
 
 /// Where shards meet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +57,19 @@ impl Place {
         if self.host.parse::<IpAddr>().is_ok() || self.host.eq_ignore_ascii_case("localhost") {
             return TcpListener::bind((self.host.as_str(), self.port));
         }
-        // Where there is no IPv6, or it does not take IPv4 along, the other one is left.
-        TcpListener::bind((Ipv6Addr::UNSPECIFIED, self.port))
-            .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, self.port)))
+        // Where there is no IPv6, the other one is left.
+        self.listen_at_all().or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, self.port)))
+    }
+
+    /// At all addresses of IPv6, and of IPv4 with them, whatever is usual here.
+    fn listen_at_all(&self) -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_only_v6(false)?;
+        socket.set_reuse_address(true)?;
+        let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port));
+        socket.bind(&all.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
     }
 }
 
@@ -104,6 +119,10 @@ mod tests {
         assert_eq!(listener.local_addr().unwrap().ip(), Ipv4Addr::LOCALHOST);
         let local = Place::parse("localhost:0").unwrap().listen().unwrap();
         assert!(local.local_addr().unwrap().ip().is_loopback());
+        // By a name at all addresses, of both kinds.
+        let named = Place::parse("some.name:0").unwrap().listen().unwrap();
+        let port = named.local_addr().unwrap().port();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         let resolved = Place::parse("127.0.0.1:80").unwrap().resolve().unwrap();
         assert_eq!(resolved, ["127.0.0.1:80".parse::<SocketAddr>().unwrap()]);
     }

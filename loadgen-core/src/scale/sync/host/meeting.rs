@@ -70,10 +70,18 @@ impl Meeting {
         Self { of, terms, patience, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Waits until one more stranger may come in; false when the meeting is closed.
+    /// Waits until one more stranger may come in; false when the meeting is closed. Where there are too
+    /// many, the one that was there longest without a word has to go: who knows the token says so at
+    /// once.
     pub(super) fn has_room(&self) -> bool {
         let is_full = |state: &mut State| {
-            !state.is_closed && state.connections.len() >= state.roll.seated() + MOST_STRANGERS
+            let is_full =
+                !state.is_closed && state.connections.len() >= state.roll.seated() + MOST_STRANGERS;
+            let mut connections = state.connections.values();
+            if is_full && let Some(oldest) = connections.find(|one| one.index.is_none()) {
+                oldest.link.close();
+            }
+            is_full
         };
         let state =
             self.changed.wait_while(self.lock(), is_full).unwrap_or_else(PoisonError::into_inner);
