@@ -121,13 +121,12 @@ const WITH_REPORT: [&str; 13] = [
 pub(crate) fn main(mut args: Args, given: &Given) -> Result<Exit, Failure> {
     let interrupt = &Interrupt::install("stopping: reporting what was measured so far")?;
     let shard = args.sharding.shard()?;
-    if let Some(shard) = shard {
-        args.measuring.number(shard)?;
+    if let (Some(shard), Some(file)) = (shard, args.measuring.calls_log()) {
+        *file = args.sharding.file("--calls-log", file, shard)?;
     }
     let mut result = match shard {
         Some(shard) => {
-            let start = args.sharding.told_start();
-            Outcome::Record(ShardFile::prepare(shard, start, &args.output, given)?)
+            Outcome::Record(ShardFile::prepare(shard, &args.sharding, &args.output, given)?)
         }
         None => Outcome::Report(Destination::prepare(&args.output)?),
     };
@@ -237,7 +236,7 @@ impl Args {
     fn schedule(&self) -> Option<Schedule> {
         let load = &self.workload.load;
         match (self.rate, load.stages) {
-            (Some(rate), _) => Some(load.schedule(rate)),
+            (Some(rate), _) => Some(load.schedule_of(rate, self.sharding.is_shard())),
             (None, Some(profile)) => Some(Schedule::Profile(profile)),
             (None, None) if self.closed => Some(Schedule::Closed),
             (None, None) => self.workload.requests.recorded(),

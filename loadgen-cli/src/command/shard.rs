@@ -14,7 +14,7 @@ use loadgen_core::{RunHandle, Shard};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::messages::{error, note, warning};
-use crate::options::{Given, OutputOptions, numbered};
+use crate::options::{Given, OutputOptions, ShardingOptions};
 use crate::output::{check_writable, save_json_somewhere};
 
 /// What is said of the whole load, which only the merged report can say.
@@ -76,7 +76,7 @@ impl ShardFile {
     /// Checks that it can be written, before anything is measured.
     pub(super) fn prepare(
         shard: Shard,
-        start: Option<String>,
+        sharding: &ShardingOptions,
         output: &OutputOptions,
         given: &Given,
     ) -> Result<Self, Failure> {
@@ -91,7 +91,8 @@ impl ShardFile {
                  number)",
             ));
         };
-        let path = numbered("-o", path, shard)?;
+        let path = sharding.file("-o", path, shard)?;
+        let start = sharding.told_start();
         check_writable(&path)?;
         let partial = PartialFile::beside(&path);
         // One that an earlier run left is not of this one.

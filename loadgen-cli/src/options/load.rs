@@ -6,6 +6,10 @@ use clap::{Args, ValueEnum};
 use loadgen_core::units::parse_duration;
 use loadgen_core::{AbortRule, Plan, Precision, Profile, Schedule, Slo};
 
+/// Beyond this rate of the whole load each shard draws its own Poisson arrivals: 14 ns each, of all
+/// of them, are more than 1 % of a core.
+const MOST_DRAWN_PER_S: f64 = 1e6;
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadOptions {
@@ -88,7 +92,16 @@ pub(crate) struct LoadOptions {
 impl LoadOptions {
     /// The open-loop schedule of this rate.
     pub(crate) fn schedule(&self, rate_per_s: f64) -> Schedule {
+        self.schedule_of(rate_per_s, false)
+    }
+
+    /// The same, of one of several processes or of all: what each has to draw of the whole load must
+    /// not cost more than its calls.
+    pub(crate) fn schedule_of(&self, rate_per_s: f64, is_shard: bool) -> Schedule {
         match self.arrival {
+            Arrival::Poisson if is_shard && rate_per_s > MOST_DRAWN_PER_S => {
+                Schedule::poisson_streams(rate_per_s)
+            }
             Arrival::Constant => Schedule::constant(rate_per_s),
             Arrival::Poisson => Schedule::poisson(rate_per_s),
             Arrival::PoissonStreams => Schedule::poisson_streams(rate_per_s),

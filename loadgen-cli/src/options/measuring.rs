@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use loadgen_core::calls_file::{CallsFile, CallsFormat};
-use loadgen_core::{Plan, RunError, Shard};
+use loadgen_core::{Plan, RunError};
 
-use super::sharding::numbered;
 use crate::exit::Failure;
 
 #[derive(Debug, Args)]
@@ -64,12 +63,9 @@ impl MeasuringOptions {
         if self.kernel_timestamps { plan.with_kernel_timestamps() } else { plan }
     }
 
-    /// Has the file of calls be that of a shard.
-    pub(crate) fn number(&mut self, shard: Shard) -> Result<(), Failure> {
-        if let Some(path) = &mut self.calls_log.calls_log {
-            *path = numbered("--calls-log", path, shard)?;
-        }
-        Ok(())
+    /// The name of the file of calls, if one is wanted.
+    pub(crate) fn calls_log(&mut self) -> Option<&mut PathBuf> {
+        self.calls_log.calls_log.as_mut()
     }
 
     /// The file of calls of a run, created, if one is wanted.

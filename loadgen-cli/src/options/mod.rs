@@ -28,7 +28,7 @@ pub(crate) use output::{Format, OutputOptions};
 pub(crate) use reach::reach_rate;
 pub(crate) use requests::RequestOptions;
 pub(crate) use sessions::SessionOptions;
-pub(crate) use sharding::{ShardingOptions, numbered};
+pub(crate) use sharding::ShardingOptions;
 pub(crate) use target::TargetOptions;
 pub(crate) use workload::Workload;
 

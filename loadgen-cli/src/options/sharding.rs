@@ -48,9 +48,27 @@ pub(crate) struct ShardingOptions {
 }
 
 impl ShardingOptions {
+    /// Whether this process is one of several.
+    pub(crate) fn is_shard(&self) -> bool {
+        self.shard.is_some()
+    }
+
     /// Which part of the load this process is, if it is not the whole.
     pub(crate) fn shard(&self) -> Result<Option<Shard>, Failure> {
         self.shard.map(ShardSpec::resolve).transpose().map_err(Failure::usage)
+    }
+
+    /// The file of this shard by the name that `option` was given. Where all are given one command line
+    /// (auto), they would write to one file without a number.
+    pub(crate) fn file(&self, option: &str, name: &Path, shard: Shard) -> Result<PathBuf, Failure> {
+        let path = numbered(name, shard);
+        if path == name && shard.of() > 1 && matches!(self.shard, Some(ShardSpec::Auto(_))) {
+            return Err(Failure::usage(format!(
+                "the name of {option} needs %r, which becomes the number of the shard, such as \
+                 shard-%r.json: all shards would write to one file"
+            )));
+        }
+        Ok(path)
     }
 
     /// The plan, of which this process does its part.
@@ -110,9 +128,8 @@ impl ShardingOptions {
     }
 }
 
-/// `%r` in the name of what `option` writes is the number of the shard: without it all would write to one
-/// file where they see the same disk.
-pub(crate) fn numbered(option: &str, path: &Path, shard: Shard) -> Result<PathBuf, Failure> {
+/// `%r` in a name is the number of the shard.
+fn numbered(path: &Path, shard: Shard) -> PathBuf {
     let mut rest = path.as_os_str().as_bytes();
     let mut name = Vec::new();
     while let Some(at) = rest.windows(2).position(|two| two == b"%r") {
@@ -120,12 +137,6 @@ pub(crate) fn numbered(option: &str, path: &Path, shard: Shard) -> Result<PathBu
         name.extend_from_slice(shard.index().to_string().as_bytes());
         rest = &rest[at + 2..];
     }
-    if name.is_empty() && shard.of() > 1 {
-        return Err(Failure::usage(format!(
-            "the name of {option} needs %r, which becomes the number of the shard, such as \
-             shard-%r.json: all shards would write to one file"
-        )));
-    }
     name.extend_from_slice(rest);
-    Ok(OsString::from_vec(name).into())
+    OsString::from_vec(name).into()
 }

@@ -142,7 +142,7 @@ fn what_does_not_belong_together_is_not_merged() {
     }
     let files = files(dir.path(), 3);
     let [first, second, third] = [&files[0], &files[1], &files[2]].map(Clone::clone);
-    let two = [first.clone(), third.clone()];
+    let two = [first.clone(), third];
     merged(&two, &[]).exits_with(1).says(&["1 of 3 shards are missing: 1", "--allow-missing"]);
     let report = dir.path().join("report.json");
     let some = merged(&two, &["--allow-missing", "-o", report.to_str().unwrap()]);
@@ -161,7 +161,7 @@ fn what_does_not_belong_together_is_not_merged() {
     // Some are merged before others.
     let both = dir.path().join("both.json");
     merged(&two, &["--as-record", "-o", both.to_str().unwrap()]).exits_with(0);
-    merged(&[both, second.clone()], &["--format", "json"]).ran();
+    merged(&[both, second], &["--format", "json"]).ran();
     // A record is no report, and the other way round.
     run(["report", first.to_str().unwrap()]).exits_with(2).says(&["'loadgen merge'"]);
 }
@@ -184,7 +184,7 @@ fn a_part_that_dies_leaves_what_it_had_measured() {
     first.finish().exits_with(0);
     let whole = dir.path().join("part-0.json");
     assert!(!dir.path().join("part-0.json.partial").exists(), "there is something better");
-    let files = [whole.clone(), partial];
+    let files = [whole, partial];
     let outcome = merged(&files, &[]).exits_with(1);
     outcome.says(&["did not come to their ends", ": 1", "--allow-missing"]);
     let report = merged(&files, &["--allow-missing", "--format", "json"]).ran().json();
@@ -274,4 +274,19 @@ fn a_part_is_told_by_whatever_started_it() {
     let outcome = run_part(&target.url, "0/2", dir.path(), &["--slo", "p99<1s"]);
     outcome.exits_with(2).says(&["give it to 'loadgen merge'"]);
     run(["run", &target.url, "--shard", "0/2"]).exits_with(2).says(&["needs -o FILE"]);
+    // With one command line for all, all would write to one file.
+    let all = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    for (record, log, wrong) in
+        [("all.json", "c-%r.csv", "-o"), ("all-%r.json", "all.csv", "--calls-log")]
+    {
+        let (record, log) = (all(record), all(log));
+        let words = ["--shard", "auto/2", "-o", &record, "--calls-log", &log].map(str::to_owned);
+        let mut one = loadgen(load(&target.url).into_iter().chain(words));
+        one.env("JOB_COMPLETION_INDEX", "1");
+        Watched::spawn(one).finish().exits_with(2).says(&["needs %r", wrong]);
+        assert!(!Path::new(&all("all.json")).exists() && !Path::new(&all("all.csv")).exists());
+    }
+    // Calls are counted by nobody but all together.
+    let outcome = run_part(&target.url, "0/2", dir.path(), &["--abort-if", "failed>10"]);
+    outcome.exits_with(2).says(&["sees its part of the calls alone"]);
 }

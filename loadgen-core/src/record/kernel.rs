@@ -292,7 +292,7 @@ impl KernelRecord {
     /// Whether it is within the bounds in which such records are kept: one that is read need not be.
     pub(crate) fn is_sound(&self) -> bool {
         let widths = self.step / FINEST;
-        self.step % FINEST == 0
+        self.step.is_multiple_of(FINEST)
             && widths.is_power_of_two()
             && widths <= MAX_WIDTHS
             && self.cells.len() <= MAX_CELLS

@@ -73,7 +73,7 @@ impl TryFrom<Columns> for Timeline {
         // ([`Timeline::coarse`]), and is never one of several processes'.
         let times = columns.step_ns / FINEST_STEP;
         let is_width = times.is_power_of_two() && times <= MAX_WIDTHS;
-        if columns.step_ns % FINEST_STEP != 0 || !is_width {
+        if !columns.step_ns.is_multiple_of(FINEST_STEP) || !is_width {
             return Err("the width of a step is 10 ms, doubled some times");
         }
         let most = (MAX_STEPS / STEPS_PER_WINDOW + 1).saturating_sub(first);
