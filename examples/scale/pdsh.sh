@@ -21,8 +21,6 @@ mkdir -p "$out"
 trap 'rm -f "$out/token"' EXIT
 install -m 600 /dev/null "$out/token"
 head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' > "$out/token"
-# pdsh would put something else in place of any % but %n.
-case "$program$*$out" in *%*) echo "no % may be in the command: pdsh has a meaning of its own for it" >&2; exit 2 ;; esac
 command=$(printf '%q ' "$program" run "$@" --sync "$place" --quiet)
 pdsh -R ssh -w "$hosts" "cd $(printf '%q' "$PWD") && \
     export LOADGEN_SYNC_TOKEN=\$(cat $(printf '%q' "$out/token")) && \
