@@ -95,7 +95,8 @@ at n1 env LOADGEN="$loadgen" LOADGEN_OUT="$out/shards" \
     sbatch --wait --quiet --chdir="$out" --output="$out/shards/job.log" --nodes="$shards" \
     "$home/slurm.sbatch" "${load[@]}" --calls-log "$out/shards/calls-%r.csv"
 status=$?
-[[ $status == 0 || $status == 4 ]] || { cat "$out/shards/job.log" >&2; die "the job ended with status $status"; }
+[[ $status == 0 || $status == 4 ]] \
+    || { cat "$out/shards/job.log" >&2; die "the job ended with status $status"; }
 
 say "the load by one process"
 serve "$out/one/server.log"

@@ -118,7 +118,7 @@ recipe() {
     local name=$1 status=0
     shift
     # shellcheck disable=SC2046 # options
-    env LOADGEN="$loadgen" LOADGEN_OUT="$out/$name" LOADGEN_SYNC_PLACE="$sync" "$@" $(load "$name") \
+    LOADGEN=$loadgen LOADGEN_OUT=$out/$name LOADGEN_SYNC_PLACE=$sync "$@" $(load "$name") \
         || status=$?
     valid_or_slow "$status"
     is_whole "$name" 4 "$out/$name/report.json"
@@ -142,7 +142,7 @@ dies() {
     local name=$1 mark=$2 recipe victim status=0
     shift 2
     # shellcheck disable=SC2046 # options
-    env LOADGEN="$loadgen" LOADGEN_OUT="$out/$name" LOADGEN_SYNC_PLACE="$sync" "$@" $(load "$name") \
+    LOADGEN=$loadgen LOADGEN_OUT=$out/$name LOADGEN_SYNC_PLACE=$sync "$@" $(load "$name") \
         > "$out/$name.said" 2>&1 &
     recipe=$!
     keep "$recipe"
@@ -183,8 +183,6 @@ slurm_on_two_nodes() {
 slurm_loses_one() {
     dies slurm-dies SLURM_PROCID=2 batch --nodes=2 --ntasks-per-node=2 "$home/slurm.sbatch"
 }
-export -f batch with_slurm
-export home out
 
 # A start that is told is a matter of speed: on a machine that needs longer, a later one.
 told_start() {
@@ -363,8 +361,8 @@ pods() {
     job=$(kube get job loadgen -o json)
     jq -e '.spec | .backoffLimit == 0 and .completionMode == "Indexed" and .parallelism == .completions' \
         <<< "$job" > /dev/null || fail "it is not a Job of shards that run once, together"
-    mapfile -t args < <(jq -r --arg out "$out/pods" --arg sync "$sync" '.spec.template.spec.containers[0].args[]
-        | sub("^http:.*"; "") | sub("^--(rate|duration)=.*"; "") | select(. != "" and . != "run")
+    mapfile -t args < <(jq -r --arg out "$out/pods" --arg sync "$sync" '
+        .spec.template.spec.containers[0].args[] | sub("^http:.*"; "") | sub("^--(rate|duration)=.*"; "") | select(. != "" and . != "run")
         | sub("^--sync=.*"; "--sync=" + $sync) | sub("/out/"; $out + "/")' <<< "$job")
     clear=$(jq -r --arg out "$out/pods" '.spec.template.spec.initContainers[0].command | join(" ")
         | sub("/out/"; $out + "/")' <<< "$job")

@@ -139,20 +139,21 @@ up() {
 
 # Ends the processes of these files, and waits until they are gone.
 end() {
-    local file pid i
+    local file pid pids=() i
     for file; do
-        [[ ! -s $file ]] || kill "$(< "$file")" 2> /dev/null || true
+        # They remove their files themselves, at their end.
+        pid=$(cat "$file" 2> /dev/null) || continue
+        kill "$pid" 2> /dev/null || continue
+        pids+=("$pid")
     done
-    for file; do
-        [[ -s $file ]] || continue
-        pid=$(< "$file")
+    for pid in "${pids[@]}"; do
         for ((i = 0; i < 100; i++)); do
             kill -0 "$pid" 2> /dev/null || break
             sleep 0.1
         done
-        kill -KILL "$pid" 2> /dev/null || true
-        rm -f "$file"
+        ((i < 100)) || kill -KILL "$pid" 2> /dev/null || true
     done
+    rm -f "$@"
 }
 
 down() {
