@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use loadgen_core::scale::ShardRecord;
 use loadgen_core::units::{parse_duration, parse_rate};
-use loadgen_core::{CallLimit, Engine, Plan, RunError, RunHandle, Schedule};
+use loadgen_core::{CallLimit, Engine, Plan, RunError, RunHandle, Schedule, Shard};
 
 use super::conclude::conclude;
 use super::read_report;
@@ -125,7 +125,7 @@ pub(crate) fn main(args: Args, given: &Given) -> Result<Exit, Failure> {
         Some(shard) => Outcome::Record(ShardFile::prepare(shard, &args.output, given)?),
         None => Outcome::Report(Destination::prepare(&args.output)?),
     };
-    let plan = if is_report(&args.url) { args.repeated(given)? } else { args.plan()? };
+    let plan = if is_report(&args.url) { args.repeated(given, shard)? } else { args.plan()? };
     let plan = args.sharding.apply(plan, shard);
     plan.validate()?;
     let token = args.sharding.token()?;
@@ -254,7 +254,7 @@ impl Args {
     }
 
     /// The plan of the report that stands in place of the URL.
-    fn repeated(&self, given: &Given) -> Result<Plan, Failure> {
+    fn repeated(&self, given: &Given, shard: Option<Shard>) -> Result<Plan, Failure> {
         let report = read_report(Path::new(&self.url))?;
         // First of all: its plan has no duration, either.
         if report.migration.is_some() {
@@ -286,6 +286,9 @@ impl Args {
             }
             plan = plan.with_duration(self.duration());
         }
+        // Those that the report tells of are shared out, as they were added up if it was merged.
+        let of_each = plan.threads().div_ceil(shard.map_or(1, Shard::of));
+        plan = plan.with_threads(of_each);
         for told in self.workload.target.supply_secrets(&mut plan)? {
             if !self.output.quiet {
                 note(&told);

@@ -19,6 +19,7 @@ fn short_help() {
     snapshot("watch", &["watch", "-h"]);
     snapshot("target", &["target", "-h"]);
     snapshot("report", &["report", "-h"]);
+    snapshot("merge", &["merge", "-h"]);
     snapshot("experiment", &["experiment", "-h"]);
     snapshot("compare", &["compare", "-h"]);
 }
@@ -32,6 +33,7 @@ fn long_help() {
     snapshot("watch_long", &["watch", "--help"]);
     snapshot("target_long", &["target", "--help"]);
     snapshot("report_long", &["report", "--help"]);
+    snapshot("merge_long", &["merge", "--help"]);
     snapshot("experiment_long", &["experiment", "--help"]);
     snapshot("compare_long", &["compare", "--help"]);
 }

@@ -19,6 +19,7 @@ mod require;
 mod run;
 mod secrets;
 mod sessions;
+mod shards;
 mod signals;
 mod stalls;
 mod strings;

@@ -100,7 +100,7 @@ fn a_prediction_is_kept_and_rendered() {
 
 #[test]
 fn what_makes_no_sense_is_refused() {
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 15] = [
         (&[], "without --bandwidth"),
         (&["--bandwidth", "0"], "the bandwidth must be a number above 0"),
         (&["--bandwidth", "1Gb/s"], "Gbit"),
@@ -120,25 +120,43 @@ fn what_makes_no_sense_is_refused() {
             &["--bandwidth", "1Gbit/s", "--rate", "1", "--connections", "4294967295"],
             "at most 1,000,000",
         ),
-        (
-            &[
-                "--bandwidth",
-                "1Gbit/s",
-                "--probe-rate",
-                "40000",
-                "--timeout",
-                "10s",
-                "--strategy",
-                "stop-and-copy",
-            ],
-            "nothing can be predicted",
-        ),
     ];
     for (more, words) in cases {
         let outcome = predict(more).exits_with(2);
         assert!(outcome.stderr.contains(words), "{more:?}: {}", outcome.stderr);
         assert!(outcome.stdout.is_empty());
     }
+}
+
+/// Users that cannot be gone through cost nobody the figures of the machine.
+#[test]
+fn too_many_calls_are_told_and_the_machine_is_predicted() {
+    let crowd = ["--bandwidth", "1Gbit/s", "--probe-rate", "40000", "--timeout", "10s"];
+    let outcome = predict(&[&crowd[..], &["--strategy", "stop-and-copy"]].concat()).exits_with(0);
+    let told = "it cannot be told what users would feel of stop-and-copy";
+    assert!(outcome.stdout.contains(told), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("stop-and-copy is best"), "{}", outcome.stdout);
+    // Nor whether it holds a limit on them.
+    let limited = ["--strategy", "stop-and-copy", "--max-lost", "1000000"];
+    let outcome = predict(&[&crowd[..], &limited].concat()).exits_with(3);
+    assert!(outcome.stderr.contains("is known to hold the limits"), "{}", outcome.stderr);
+}
+
+/// What takes longer than from one move to the next cannot be made so often.
+#[test]
+fn a_move_that_takes_longer_than_its_interval_has_no_availability() {
+    let given = ["--bandwidth", "1Gbit/s", "--every", "18s", "--format", "json"];
+    let document = predict(&given).exits_with(0).json();
+    let moved = document["predictions"][0]["availability"]["moved"].as_array().unwrap().clone();
+    let moved: Vec<&str> = moved.iter().map(|of| of["strategy"].as_str().unwrap()).collect();
+    let ends = |of: &&Value| of["total_s"].as_f64().is_some_and(|total_s| total_s < 18.0);
+    let in_time: Vec<&str> = strategies(&document)
+        .iter()
+        .filter(ends)
+        .map(|of| of["strategy"].as_str().unwrap())
+        .collect();
+    assert_eq!(moved, in_time);
+    assert_eq!(in_time, ["stop-and-copy", "post-copy"]);
 }
 
 /// A report of a migration is enough of a pilot.
@@ -165,6 +183,46 @@ fn a_report_is_fitted() {
     }
     let outcome = run(["predict", "--fit", "/nowhere"]).exits_with(2);
     assert!(outcome.stderr.contains("/nowhere"), "{}", outcome.stderr);
+}
+
+/// What the load did not see the end of holds no limit, and that is another answer than to break it.
+#[test]
+fn a_limit_that_cannot_be_judged_is_not_held() {
+    let place = tempfile::tempdir().unwrap();
+    let sample =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/migration-lab/sample/report.json");
+    let mut report: Value = serde_json::from_str(&fs::read_to_string(sample).unwrap()).unwrap();
+    let file = place.path().join("report.json");
+    let predict = |report: &Value, limits: &[&str]| {
+        fs::write(&file, report.to_string()).unwrap();
+        let fit = ["predict", "--strategy", "pre-copy", "--fit", file.to_str().unwrap()];
+        run(fit.iter().chain(limits))
+    };
+    let outcome = predict(&report, &["--max-outage", "10s", "--max-lost", "0"]).exits_with(0);
+    assert!(outcome.stdout.contains("pre-copy is best"), "{}", outcome.stdout);
+    for population in ["established", "fresh"] {
+        report["migration"]["outage_ms"][population]["longest_gap_is_lower_bound"] = json!(true);
+    }
+    for limit in [["--max-outage", "10s"], ["--max-lost", "50"]] {
+        let outcome = predict(&report, &limit).exits_with(3);
+        let told = "no strategy is known to hold the limits";
+        assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
+        assert!(
+            outcome.stdout.contains("cannot be told whether pre-copy holds"),
+            "{}",
+            outcome.stdout
+        );
+    }
+    // Shorter than what was seen of it already.
+    let outcome = predict(&report, &["--max-outage", "50ms"]).exits_with(3);
+    assert!(outcome.stderr.contains("no strategy holds the limits"), "{}", outcome.stderr);
+    // Nobody was there to lose a call.
+    let phases = report["migration"]["phases"].as_array_mut().unwrap();
+    phases.retain(|phase| phase["name"] != "before");
+    predict(&report, &["--max-downtime", "10s"]).exits_with(0);
+    let outcome = predict(&report, &["--max-late", "5"]).exits_with(2);
+    let told = "--max-late is about users, and the recordings tell of none";
+    assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
 }
 
 /// Of an experiment helped trials are no recordings; that is said, and the others are learnt from.

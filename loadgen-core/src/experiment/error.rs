@@ -166,7 +166,8 @@ pub enum ExperimentError {
     /// A prediction of other machines.
     #[error(
         "the prediction says nothing of any cell of the plan: its factors, levels or strategies are \
-         others; fit it to a pilot with the same factors"
+         others; fit it to a pilot with the same factors, and where the trigger's text does not tell the \
+         strategy (a command, a recipe), name it by a factor 'strategy'"
     )]
     OtherPrediction,
     /// A prediction that came after trials.

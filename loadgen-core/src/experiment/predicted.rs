@@ -51,6 +51,15 @@ fn outage_ms(of: &PredictedStrategy, population: &str) -> Option<f64> {
     of.users.get(population)?.outage_s.map(|s| s * 1e3)
 }
 
+/// Whether what a prediction has of a metric is only known to be no less: it is held against nothing.
+fn is_least(of: &PredictedStrategy, metric: &str) -> bool {
+    match metric {
+        "outage_established_ms" | "outage_fresh_ms" => of.outage_is_least,
+        "calls_lost" | "calls_late" => of.calls_are_least,
+        _ => false,
+    }
+}
+
 /// All that a prediction says of cells that were tried.
 pub(super) fn held_against(
     prediction: &PredictionReport,
@@ -66,6 +75,9 @@ pub(super) fn held_against(
             continue;
         };
         for (metric, predicted) in HELD {
+            if is_least(of, metric) {
+                continue;
+            }
             let Some((spread, predicted)) = cell.metrics.get(metric).zip(predicted(of)) else {
                 continue;
             };
@@ -98,17 +110,23 @@ fn of_cell<'a>(
     prediction.predictions.iter().filter(is_of).max_by_key(|of| of.cell.len())
 }
 
+/// Kinds of triggers that take `strategy=`, and move by pre-copy without it. What a command or a
+/// recipe does, its text does not tell.
+const WITH_STRATEGY: [&str; 3] = ["simulated", "qmp", "libvirt"];
+
 /// By which strategy the trials of a cell move the machine: as a factor says, or the trigger of
 /// the plan; without what helps it, of which there are no models.
 fn strategy(plan: &ExperimentPlan, factors: &BTreeMap<String, String>) -> Option<String> {
     let lines = plan.lines();
     let of_trigger = || {
         let spec = lines.get("trigger.spec")?;
-        spec.split(',').find_map(|part| part.trim().strip_prefix("strategy=")).map(str::to_owned)
+        let (kind, options) = spec.split_once(':').unwrap_or((spec, ""));
+        WITH_STRATEGY.contains(&kind.trim()).then(|| {
+            let mut options = options.split(',').map(str::trim);
+            options.find_map(|part| part.strip_prefix("strategy=")).unwrap_or("pre-copy").to_owned()
+        })
     };
-    let is_moved = lines.contains_key("trigger.spec");
-    let default = || is_moved.then(|| "pre-copy".to_owned());
-    let strategy = factors.get("strategy").cloned().or_else(of_trigger).or_else(default)?;
+    let strategy = factors.get("strategy").cloned().or_else(of_trigger)?;
     (!strategy.contains('+')).then_some(strategy)
 }
 
@@ -132,5 +150,39 @@ impl Predicted {
             n: spread.n,
             error: (median != 0.0).then(|| (predicted - median) / median),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Design, Given};
+
+    /// What a trigger does is told by a factor, or by the text of one that takes a strategy.
+    #[test]
+    fn only_what_is_told_is_a_strategy() {
+        let of = |spec: &str, factors: &[(&str, &str)]| {
+            let mut plan = ExperimentPlan::new(Design::new(2));
+            plan.settings.trigger.insert("spec".to_owned(), Given::One(spec.to_owned()));
+            let own = |(factor, level): &(&str, &str)| ((*factor).to_owned(), (*level).to_owned());
+            strategy(&plan, &factors.iter().map(own).collect())
+        };
+        for (spec, told) in [
+            ("simulated", Some("pre-copy")),
+            ("simulated:strategy=post-copy,memory=1GiB", Some("post-copy")),
+            ("qmp:/a,to=tcp:x:1", Some("pre-copy")),
+            ("qmp:/a,to=x,strategy=hybrid", Some("hybrid")),
+            ("libvirt:web,to=x", Some("pre-copy")),
+            ("libvirt:web,to=x,strategy=post-copy+preempt", None),
+            ("command:./move.sh web,strategy=post-copy", None),
+            ("command:./move.sh", None),
+            ("http:pve.toml,vm=7", None),
+            ("opennebula:7,host=b", None),
+        ] {
+            assert_eq!(of(spec, &[]).as_deref(), told, "{spec}");
+        }
+        let by_factor = of("command:./move.sh", &[("strategy", "post-copy")]);
+        assert_eq!(by_factor.as_deref(), Some("post-copy"));
+        assert_eq!(of("qmp:/a,to=x", &[("strategy", "pre-copy+zstd")]), None);
     }
 }

@@ -27,6 +27,12 @@ impl Strategy {
     /// All of them, from the one that stands still for the longest time to the shortest, as a rule.
     pub const ALL: [Self; 4] = [Self::StopAndCopy, Self::PreCopy, Self::Hybrid, Self::PostCopy];
 
+    /// Whether memory follows a machine that runs at its target already.
+    #[must_use]
+    pub fn follows(self) -> bool {
+        matches!(self, Self::Hybrid | Self::PostCopy)
+    }
+
     /// Its name, which triggers take, too.
     ///
     /// ```

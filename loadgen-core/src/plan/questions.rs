@@ -88,6 +88,12 @@ impl Plan {
         &self.abort_if
     }
 
+    /// Worker threads; of a merged report those of all shards.
+    #[must_use]
+    pub fn threads(&self) -> u32 {
+        self.threads
+    }
+
     /// How much of the beginning is left out of the summary.
     #[must_use]
     pub fn warmup(&self) -> Duration {

@@ -91,6 +91,10 @@ pub struct MovedAvailability {
     pub strategy: String,
     /// How long its service does not answer at each move.
     pub blackout_s: f64,
+    /// Whether it is known to be silent for no less than that in the mean, and maybe for longer: then
+    /// all availabilities are the most that they can be, and the best interval the shortest.
+    #[serde(default)]
+    pub blackout_is_least: bool,
     /// Moved always after the same interval.
     pub scheduled: AvailabilityFigure,
     /// After intervals of an exponential law, as plain Markov chains have it.
@@ -102,8 +106,12 @@ pub struct MovedAvailability {
     pub best_every_h: Option<f64>,
     /// What comes of it.
     pub best: Option<AvailabilityFigure>,
-    /// The same as `scheduled` from the outages that trials had; `None`: fewer than two had one.
+    /// The same as `scheduled` from the outages that trials had; `None`: fewer than two had one, or
+    /// some were cut.
     pub measured: Option<MeasuredAvailability>,
+    /// Trials whose outage the end of their load cut: nobody knows how long it was.
+    #[serde(default)]
+    pub trials_cut: u64,
 }
 
 /// An availability from measured outages: where it lies, by where their mean does.
@@ -129,6 +137,9 @@ pub struct MeasuredOutages {
     pub strategy: String,
     /// The outage of each trial.
     pub outages_s: Vec<f64>,
+    /// Trials besides whose outage the end of their load cut: nobody knows how long it was, and what
+    /// the others had in the mean is too little.
+    pub cut: u64,
 }
 
 /// How a machine ages, in the mean, in hours.
@@ -161,7 +172,9 @@ impl PredictedAvailability {
         let found = moves.by_strategy(strategies)?;
         let moved = found.moved.into_iter().map(|of| {
             let trials = trials.iter().find(|trials| trials.strategy == of.strategy);
-            let measured = trials.and_then(|trials| measured(&moves, &trials.outages_s));
+            let trials_cut = trials.map_or(0, |trials| trials.cut);
+            let whole = trials.filter(|trials| trials.cut == 0);
+            let measured = whole.and_then(|trials| measured(&moves, &trials.outages_s));
             let (best_kind, best_every_h, best) = match of.best {
                 BestInterval::Every { interval_h, outcome } => {
                     ("every", Some(interval_h), Some(outcome.availability.into()))
@@ -172,12 +185,14 @@ impl PredictedAvailability {
             MovedAvailability {
                 strategy: of.strategy,
                 blackout_s: of.blackout_s,
+                blackout_is_least: false,
                 scheduled: of.scheduled.into(),
                 exponential: of.exponential.into(),
                 best_kind: best_kind.to_owned(),
                 best_every_h,
                 best,
                 measured,
+                trials_cut,
             }
         });
         Ok(Self {
@@ -193,6 +208,14 @@ impl PredictedAvailability {
     /// Where the availability lies, by the outages of trials.
     fn measured_notes(&self) -> Vec<String> {
         let note = |of: &MovedAvailability| {
+            if of.trials_cut > 0 {
+                return Some(format!(
+                    "{}: in {} the load ended before the outage was over: no interval of its availability \
+                     is known",
+                    of.strategy,
+                    cell::counted(of.trials_cut, "trial")
+                ));
+            }
             let measured = of.measured?;
             Some(format!(
                 "{}: {} had {} without an answer in the mean; with the 95 % interval of this mean it is down \
@@ -209,15 +232,20 @@ impl PredictedAvailability {
 
     pub(super) fn section(&self) -> Section {
         let row = |of: &MovedAvailability| {
+            let most = |cell: String| cell::at_most(of.blackout_is_least, cell);
+            let least = |cell: String| cell::at_least(of.blackout_is_least, cell);
             vec![
                 of.strategy.clone(),
-                cell::millis(of.blackout_s * 1e3),
-                format!("{} %", cell::fixed(of.scheduled.availability * 100.0, 6)),
-                of.scheduled.nines.map_or_else(|| cell::NONE.to_owned(), |n| cell::fixed(n, 2)),
-                minutes(of.scheduled.minutes_a_year),
-                minutes(of.exponential.minutes_a_year),
-                of.best_every_h.map_or_else(|| of.best_kind.replace('-', " "), hours),
-                of.best.map_or_else(|| cell::NONE.to_owned(), |best| minutes(best.minutes_a_year)),
+                cell::at_least(of.blackout_is_least, cell::millis(of.blackout_s * 1e3)),
+                most(format!("{} %", cell::fixed(of.scheduled.availability * 100.0, 6))),
+                most(
+                    of.scheduled.nines.map_or_else(|| cell::NONE.to_owned(), |n| cell::fixed(n, 2)),
+                ),
+                least(minutes(of.scheduled.minutes_a_year)),
+                least(minutes(of.exponential.minutes_a_year)),
+                // A longer blackout is worth it less often.
+                least(of.best_every_h.map_or_else(|| of.best_kind.replace('-', " "), hours)),
+                least(of.best.map_or_else(|| cell::NONE.to_owned(), |b| minutes(b.minutes_a_year))),
             ]
         };
         let ageing = match (self.ages_h, self.fails_h, self.repair_h) {

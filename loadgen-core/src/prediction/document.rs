@@ -17,7 +17,6 @@ use crate::model::Strategy;
 use crate::model::availability::RejuvenationError;
 use crate::model::strategies::{Forecast, Limits, Scenario, choose};
 use crate::report::json::{document, read_planless, written};
-use crate::report::sections::cell;
 use crate::report::{ReportError, Tool};
 
 /// The schema of the document.
@@ -148,22 +147,18 @@ impl CellPrediction {
     ) -> Result<Self, ModelError> {
         // Whatever cannot be at all is told here, and not of each strategy.
         scenario.feel(0.0)?;
-        let (mut forecasts, mut left_out) = (Vec::new(), BTreeMap::new());
+        let mut forecasts = Vec::new();
         for strategy in strategies {
             let of_machine = scenario.of_machine(*strategy)?;
-            let felt = match of_machine.prediction.converges {
-                true => scenario.feel(of_machine.outage_s),
-                false => Ok(Vec::new()),
-            };
-            match felt {
-                Ok(felt) => forecasts.push(Forecast { felt, ..of_machine }),
-                Err(error) => {
-                    let outage = cell::millis(of_machine.outage_s * 1e3);
-                    left_out.insert(*strategy, format!("in its outage of {outage} {error}"));
+            forecasts.push(match of_machine.prediction.converges {
+                true => {
+                    let felt = scenario.feel(of_machine.outage_s);
+                    of_machine.felt_by(felt)
                 }
-            }
+                false => of_machine,
+            });
         }
-        Self::of_forecasts(Some(scenario), &forecasts, left_out, limits)
+        Self::of_forecasts(Some(scenario), &forecasts, BTreeMap::new(), limits)
     }
 
     /// The levels of its cell: `memory=512 rate=100`; empty without any.
@@ -176,6 +171,21 @@ impl CellPrediction {
     pub(super) fn before(&self) -> String {
         let levels = self.levels();
         if levels.is_empty() { levels } else { levels + ": " }
+    }
+
+    /// Why no strategy is best, in words.
+    #[must_use]
+    pub fn why_none_is_best(&self) -> &'static str {
+        let any = |is: fn(&PredictedStrategy) -> bool| self.strategies.iter().any(is);
+        if self.strategies.is_empty() {
+            "nothing can be predicted"
+        } else if any(|of| !of.unjudged.is_empty()) {
+            "no strategy is known to hold the limits"
+        } else if any(|of| of.converges) {
+            "no strategy holds the limits"
+        } else {
+            "no strategy converges"
+        }
     }
 
     pub(super) fn of_forecasts(
@@ -217,7 +227,13 @@ impl CellPrediction {
             .filter(|of| of.total_s.is_some_and(|total_s| total_s < every_h * 3600.0))
             .filter_map(|of| Some((of.strategy.as_str(), of.outage_s?)))
             .collect();
-        let availability = PredictedAvailability::of(every_h, ageing, &ways, trials)?;
+        let mut availability = PredictedAvailability::of(every_h, ageing, &ways, trials)?;
+        for moved in &mut availability.moved {
+            let of = self.strategies.iter().find(|of| of.strategy == moved.strategy);
+            let is_least = of.is_some_and(|of| of.outage_is_least);
+            // The mean, which is what adds up, is of these, too, wherever their median lies.
+            moved.blackout_is_least = is_least || moved.trials_cut > 0;
+        }
         self.availability = Some(availability);
         Ok(self)
     }

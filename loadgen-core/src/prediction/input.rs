@@ -42,6 +42,9 @@ pub struct PredictionInput {
     pub resume_s: f64,
     /// From then until the service answers, where all memory is at the target.
     pub settle_s: f64,
+    /// Whether it is known to be no less than that, and maybe longer.
+    #[serde(default)]
+    pub settle_is_least: bool,
     /// The same where memory follows: of post-copy and hybrid. `None`: it is not known.
     pub faulting_s: Option<f64>,
     /// Its users.
@@ -97,6 +100,7 @@ impl PredictionInput {
             prepare_s: scenario.prepare_s,
             resume_s: scenario.resume_s,
             settle_s: scenario.settle_s,
+            settle_is_least: scenario.settle_is_least,
             faulting_s: scenario.faulting_s,
             populations: scenario.populations.iter().map(PredictedPopulation::of).collect(),
         }
@@ -117,7 +121,8 @@ impl PredictionInput {
             .with_limit_s(self.downtime_limit_s)
             .with_device_state(self.device_state_bytes)
             .with_times_s(self.prepare_s, self.resume_s)
-            .with_settle_s(self.settle_s, self.faulting_s);
+            .with_settle_s(self.settle_s, self.faulting_s)
+            .with_settle_is_least(self.settle_is_least);
         let populations = self.populations.iter().map(PredictedPopulation::population);
         populations.fold(scenario, Scenario::with_population)
     }

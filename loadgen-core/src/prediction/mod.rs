@@ -31,5 +31,6 @@ pub use pilot::{FitReport, Pilot};
 pub use render::{render_prediction_html, render_prediction_text};
 pub use strategy::{
     BestStrategy, BrokenLimit, PredictedPass, PredictedStrategy, PredictedUsers, StrategyLead,
+    UnjudgedLimit,
 };
 pub use thresholds::{PredictedEdge, PredictionThresholds};

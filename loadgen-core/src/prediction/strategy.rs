@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::limits::key;
-use crate::model::strategies::{Broken, Choice, Forecast};
+use crate::model::Strategy;
+use crate::model::strategies::{Broken, Choice, Forecast, Unjudged};
 
 /// Passes that are told one by one; a pre-copy that does not converge has a thousand.
 const MOST_PASSES: usize = 100;
@@ -33,6 +34,9 @@ pub struct PredictedStrategy {
     pub pulling_s: Option<f64>,
     /// How long its service does not answer: the downtime and the time to settle.
     pub outage_s: Option<f64>,
+    /// Whether its service is known to be silent for no less than that, and maybe for longer; then
+    /// what users would feel is the least, too.
+    pub outage_is_least: bool,
     /// On the wire.
     pub sent_bytes: Option<f64>,
     /// Memory that is left when it is stopped.
@@ -50,10 +54,17 @@ pub struct PredictedStrategy {
     pub expected_lost_calls: Option<f64>,
     /// The same of late ones.
     pub expected_late_calls: Option<f64>,
+    /// Whether no fewer calls than that are known to be lost or late, and maybe more: those that no
+    /// outage explains were not recorded, or not to their end.
+    pub calls_are_least: bool,
     /// What each population would feel of the outage.
     pub users: BTreeMap<String, PredictedUsers>,
+    /// Why it cannot be told what they would feel; `None`: nothing is against it.
+    pub users_unknown: Option<String>,
     /// Limits that it does not hold.
     pub breaks: Vec<BrokenLimit>,
+    /// Where it breaks none, limits of which nobody knows whether it holds them.
+    pub unjudged: Vec<UnjudgedLimit>,
 }
 
 /// One look over the dirtied pages.
@@ -97,16 +108,33 @@ pub struct BrokenLimit {
     pub value: f64,
 }
 
+/// A limit of which nobody knows whether a strategy holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UnjudgedLimit {
+    /// Of what: a key of the limits.
+    pub figure: String,
+    /// The limit, in the unit of that key.
+    pub limit: f64,
+    /// It would be no less than that; `None`: nothing is known of it.
+    pub least: Option<f64>,
+}
+
 /// The best strategy under the limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BestStrategy {
     /// Its name.
     pub strategy: String,
+    /// Whether its outage, too, is only known to be no less than it says: there was none whose outage
+    /// is known as a whole.
+    pub is_least: bool,
     /// By how much; `None`: no other one holds the limits, or models cannot tell them apart.
     pub lead: Option<StrategyLead>,
     /// Others that hold the limits, and that models cannot tell apart from it.
     pub alike: Vec<String>,
+    /// Others that may be better: nobody knows, since their outage is only known to be no less.
+    pub maybe_better: Vec<String>,
 }
 
 /// How far the best strategy is before the next one.
@@ -119,8 +147,8 @@ pub struct StrategyLead {
     pub value: f64,
     /// The next one.
     pub next: String,
-    /// Of that one.
-    pub next_value: f64,
+    /// Of that one; `None`: there are more calls than can be gone through.
+    pub next_value: Option<f64>,
 }
 
 impl PredictedStrategy {
@@ -128,6 +156,7 @@ impl PredictedStrategy {
         let prediction = &forecast.prediction;
         let known = |value: f64| prediction.converges.then_some(value);
         let broken = choice.broken.iter().find(|(strategy, _)| *strategy == forecast.strategy);
+        let unjudged = choice.unjudged.iter().find(|(strategy, _)| *strategy == forecast.strategy);
         let rounds = prediction.passes.iter().take(MOST_PASSES).map(|pass| PredictedPass {
             length_s: pass.length_s,
             sent_bytes: pass.sent,
@@ -154,6 +183,7 @@ impl PredictedStrategy {
             downtime_s: known(prediction.downtime_s),
             pulling_s: known(prediction.pulling_s),
             outage_s: known(forecast.outage_s),
+            outage_is_least: prediction.converges && forecast.outage_is_least,
             sent_bytes: known(prediction.sent),
             left_bytes: known(prediction.left),
             passes: prediction.passes.len() as u64,
@@ -162,9 +192,13 @@ impl PredictedStrategy {
             late_calls: forecast.late_calls(),
             expected_lost_calls: forecast.expected_lost,
             expected_late_calls: forecast.expected_late,
+            calls_are_least: prediction.converges && forecast.calls_are_least,
             users: felt.collect(),
+            users_unknown: forecast.unfelt.clone(),
             breaks: broken
                 .map_or_else(Vec::new, |(_, all)| all.iter().map(BrokenLimit::of).collect()),
+            unjudged: unjudged
+                .map_or_else(Vec::new, |(_, all)| all.iter().map(UnjudgedLimit::of).collect()),
         }
     }
 }
@@ -172,6 +206,12 @@ impl PredictedStrategy {
 impl BrokenLimit {
     pub(super) fn of(broken: &Broken) -> Self {
         Self { figure: key(broken.figure), limit: broken.limit, value: broken.value }
+    }
+}
+
+impl UnjudgedLimit {
+    fn of(of: &Unjudged) -> Self {
+        Self { figure: key(of.figure), limit: of.limit, least: of.least }
     }
 }
 
@@ -183,7 +223,13 @@ impl BestStrategy {
             next: lead.next.name().to_owned(),
             next_value: lead.next_value,
         });
-        let alike = choice.alike.iter().map(|strategy| strategy.name().to_owned()).collect();
-        Some(Self { strategy: choice.best?.name().to_owned(), lead, alike })
+        let names = |all: &[Strategy]| all.iter().map(|one| one.name().to_owned()).collect();
+        Some(Self {
+            strategy: choice.best?.name().to_owned(),
+            is_least: choice.is_least,
+            lead,
+            alike: names(&choice.alike),
+            maybe_better: names(&choice.maybe_better),
+        })
     }
 }

@@ -13,6 +13,8 @@ use crate::model::strategies::{Limits, Population, Scenario};
 use crate::model::users::{Connections, Users};
 use crate::report::schema_tests::Schema;
 
+mod bounds;
+
 const MIB: f64 = 1_048_576.0;
 
 fn scenario(dirty_mib: f64) -> Scenario {
@@ -75,9 +77,12 @@ fn outages(recordings: &[Recording]) -> Vec<MeasuredOutages> {
 }
 
 fn fitted() -> PredictionReport {
-    let recordings = recordings();
-    let (fit, limits) = (Fit::of(&recordings), Limits::default());
-    let validation = Validation::leave_one_out(&recordings);
+    fitted_to(&recordings(), &Limits::default())
+}
+
+fn fitted_to(recordings: &[Recording], limits: &Limits) -> PredictionReport {
+    let fit = Fit::of(recordings);
+    let validation = Validation::leave_one_out(recordings);
     let pilot = Pilot {
         cell: [("memory".to_owned(), "512".to_owned())].into(),
         fit: &fit,
@@ -85,10 +90,30 @@ fn fitted() -> PredictionReport {
         left_out: &[("trial 9".to_owned(), "it was helped".to_owned())],
         said: [(Parameter::StopBandwidth, 1e9)].into(),
     };
-    let of = CellPrediction::of_fit(&pilot, &Strategy::ALL, &limits).unwrap();
+    let of = CellPrediction::of_fit(&pilot, &Strategy::ALL, limits).unwrap();
     let ageing = Ageing { ages_h: 720.0, fails_h: 168.0, repair_h: 65.0 / 60.0 };
-    let of = of.moved_every(24.0, Some(ageing), &outages(&recordings)).unwrap();
-    PredictionReport::new(PredictionSource::recordings("pilot"), &limits).with(of)
+    let of = of.moved_every(24.0, Some(ageing), &outages(recordings)).unwrap();
+    PredictionReport::new(PredictionSource::recordings("pilot"), limits).with(of)
+}
+
+/// With every outage of post-copy cut by the end of its load.
+fn cut() -> Vec<Recording> {
+    let mut recordings = recordings();
+    for of in recordings.iter_mut().filter(|of| of.moved == Strategy::PostCopy) {
+        let populations = &mut of.felt.as_mut().unwrap().populations;
+        populations.iter_mut().for_each(|of| of.outage_is_least = true);
+    }
+    recordings
+}
+
+/// A document of before there were bounds does not tell which of its outages are known.
+#[test]
+fn a_document_that_does_not_tell_what_is_known_is_refused() {
+    let mut old = serde_json::to_value(report(40.0, &Limits::default())).unwrap();
+    let strategy = old["predictions"][0]["strategies"][2].as_object_mut().unwrap();
+    strategy.remove("outage_is_least");
+    let error = PredictionReport::from_json(&old.to_string()).unwrap_err().to_string();
+    assert!(error.contains("outage_is_least"), "{error}");
 }
 
 /// What was recorded is predicted by its own recordings, with users; what was not by what is known.
@@ -141,6 +166,8 @@ fn documents_are_of_the_schema() {
         .map(|(dirty, limits)| serde_json::to_value(report(*dirty, limits)).unwrap())
         .collect();
     documents.push(serde_json::to_value(fitted()).unwrap());
+    let limits = Limits { outage_s: Some(30.0), ..Limits::default() };
+    documents.push(serde_json::to_value(fitted_to(&cut(), &limits)).unwrap());
     for document in &documents {
         schema.validate(document);
         schema.strict().validate(document);
@@ -204,9 +231,9 @@ fn as_html() {
     }
 }
 
-/// What cannot be gone through is left out with the reason, and the others are predicted.
+/// Of what cannot be gone through nothing is said, with the reason; the machine is predicted.
 #[test]
-fn too_many_calls_cost_one_strategy_its_prediction() {
+fn too_many_calls_cost_one_strategy_its_users() {
     let users = Users::new(20_000.0, Connections::Fresh).with_timeout_s(60.0);
     let scenario = scenario(40.0).with_population(Population::new("crowd", users));
     let of = CellPrediction::of(&scenario, &Strategy::ALL, &Limits::default());
@@ -215,9 +242,33 @@ fn too_many_calls_cost_one_strategy_its_prediction() {
     let users = Users::new(40_000.0, Connections::Fresh).with_timeout_s(10.0);
     let scenario = self::scenario(40.0).with_population(Population::new("crowd", users));
     let of = CellPrediction::of(&scenario, &Strategy::ALL, &Limits::default()).unwrap();
-    let left_out: Vec<&str> = of.left_out.keys().map(String::as_str).collect();
-    assert_eq!(left_out, ["stop-and-copy"]);
-    assert_eq!(of.strategies.len(), 3);
+    assert_eq!((of.left_out.len(), of.strategies.len()), (0, 4));
+    for of in &of.strategies {
+        let is_too_long = of.strategy == "stop-and-copy";
+        assert_eq!(of.users_unknown.is_some(), is_too_long, "{of:?}");
+        assert!(of.users.is_empty() == is_too_long && of.total_s.is_some(), "{of:?}");
+    }
+}
+
+/// A document can have any number of strategies and users: what is drawn of them has an end.
+#[test]
+fn a_chart_has_an_end() {
+    let mut report = report(40.0, &Limits::default());
+    let prediction = &mut report.predictions[0];
+    let again = prediction.strategies.clone();
+    (0..200).for_each(|_| prediction.strategies.extend(again.clone()));
+    let charts = |report: &PredictionReport| {
+        let html = render_prediction_html(report);
+        let labels = html.replace(['\n', ' '], "");
+        let names = labels.matches(">post-copy</text>").count();
+        (html.contains("Map of strategies"), names)
+    };
+    let drawn = if cfg!(feature = "charts") { 2 } else { 0 };
+    assert_eq!(charts(&report), (drawn > 0, drawn));
+    let input = report.predictions[0].input.as_mut().unwrap();
+    let users = input.populations[0].clone();
+    (0..500).for_each(|_| input.populations.push(users.clone()));
+    assert!(!charts(&report).0);
 }
 
 /// A document from elsewhere can have any numbers: it is rendered, or refused.

@@ -306,11 +306,8 @@ fn felt(
             usual_s,
             // As the reports' band.
             late_beyond_s: (2.0 * p95).max(p95 + 0.001),
-            // One that the end of the load cut was longer than anyone knows.
-            outage_s: outage
-                .filter(|outage| !outage.headline_is_lower_bound())
-                .and_then(OutageReport::headline)
-                .map(|ms| ms / 1e3),
+            outage_s: outage.and_then(OutageReport::headline).map(|ms| ms / 1e3),
+            outage_is_least: outage.is_some_and(OutageReport::headline_is_lower_bound),
         };
         (rate_per_s > 0.0).then_some(recorded)
     };

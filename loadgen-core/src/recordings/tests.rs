@@ -26,6 +26,20 @@ fn a_report_of_pre_copy_is_a_recording_of_it() {
     assert!(felt.populations[0].connections.is_some() && felt.populations[1].connections.is_none());
 }
 
+/// An outage that the end of the load cut is known to be no less; one that was not seen is not there.
+#[test]
+fn what_the_end_of_the_load_cut_is_the_least() {
+    let mut report = sample::pre_copy();
+    let outages = &mut report.migration.as_mut().unwrap().outage_ms;
+    let established = outages.established.as_mut().unwrap();
+    (established.gap, established.gap_is_lower_bound) = (Some(1500.0), true);
+    outages.fresh = None;
+    let felt = recording("cut", &report).unwrap().felt.unwrap();
+    let outages: Vec<_> =
+        felt.populations.iter().map(|of| (of.outage_s, of.outage_is_least)).collect();
+    assert_eq!(outages, [(Some(1.5), true), (None, false)]);
+}
+
 /// The example's report is of QEMU 7.2: 1 GiB, of which 369 MiB are sent at 32 MiB/s.
 #[test]
 fn the_report_of_the_example_is_fitted() {

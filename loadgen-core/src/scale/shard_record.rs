@@ -153,7 +153,7 @@ impl ShardRecord {
     /// # Errors
     /// [`MergeError`] if the two are not of one plan, or have a shard in common. Then nothing was
     /// added.
-    pub fn merge(&mut self, other: Self) -> Result<(), MergeError> {
+    pub fn merge(&mut self, mut other: Self) -> Result<(), MergeError> {
         let [one, of_other] = [self.first(), other.first()];
         let numbers = |of: &Self| of.shards.iter().map(|s| s.index).collect::<Vec<_>>();
         let is_twice = |index: &u32| self.shards.binary_search_by_key(index, |s| s.index).is_ok();
@@ -176,6 +176,10 @@ impl ShardRecord {
         }
         if self.record.tags != other.record.tags {
             return Err(MergeError::Tags { one, other: of_other });
+        }
+        // What is told of one alone is told of the first, in whatever order they come.
+        if of_other < one {
+            std::mem::swap(self, &mut other);
         }
         self.record.merge(other.record);
         self.shards.extend(other.shards);

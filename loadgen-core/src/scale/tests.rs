@@ -78,7 +78,11 @@ fn missing_shards_are_named() {
 /// In whatever order, and some before others.
 #[test]
 fn merging_is_associative() {
-    let parts = parts(4);
+    let mut parts = parts(4);
+    for (index, part) in parts.iter_mut().enumerate() {
+        let address = format!("192.0.2.{index}:80").into();
+        *part = but(part, "/record/environment/address", address).to_json().unwrap();
+    }
     let merged = |order: [usize; 4]| {
         let mut whole = read(&parts[order[0]]);
         for part in &order[1..] {
@@ -98,6 +102,8 @@ fn merging_is_associative() {
         assert_eq!(report.response_time, of_pairs.response_time);
         assert_eq!(report.timeline, of_pairs.timeline);
         assert_eq!(report.shards, of_pairs.shards);
+        assert_eq!(report.environment, of_pairs.environment);
+        assert_eq!(report.environment.address, "192.0.2.0:80");
     }
     let numbers: Vec<u32> = of_pairs.shards.iter().map(|shard| shard.index).collect();
     assert_eq!((of_pairs.counts.offered, numbers), (30, vec![0, 1, 2, 3]));

@@ -117,3 +117,85 @@ fn stepped(shard: &ShardReport) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    /// Shards whose loads began so many ms after each other, on machines of their own.
+    fn shards(began_ms: [f64; 2]) -> Vec<ShardReport> {
+        let mut shards = sample::merged().shards;
+        for (shard, after_ms) in shards.iter_mut().zip(began_ms) {
+            let clock = shard.clock.as_mut().unwrap();
+            clock.domain = Some(format!("machine {}", shard.index));
+            (clock.began_after_ms, clock.began_bound_ms) = (Some(after_ms), Some(20.0));
+            shard.verdict = Verdict::from_findings(vec![]);
+        }
+        shards
+    }
+
+    fn reasons(shards: &[ShardReport]) -> String {
+        let Verdict { status, reasons, .. } = verdict(shards, &[], 2);
+        assert_eq!(status == VerdictStatus::Valid, reasons.is_empty());
+        reasons.join("\n")
+    }
+
+    #[test]
+    fn what_began_together_is_valid() {
+        assert_eq!(reasons(&shards([0.0, 3.0])), "");
+        // Within the bounds nobody knows.
+        assert_eq!(reasons(&shards([0.0, 130.0])), "");
+        let text = reasons(&shards([0.0, 150.0]));
+        assert!(text.contains("(their clocks were compared): the last one's load began 0.11 s"));
+        // Whoever was first.
+        assert_eq!(reasons(&shards([150.0, 0.0])), text);
+    }
+
+    #[test]
+    fn one_machine_has_one_clock() {
+        let mut shards = shards([0.0, 0.0]);
+        for (shard, began_ns) in shards.iter_mut().zip([5_000_000_000, 5_400_000_000]) {
+            let clock = shard.clock.as_mut().unwrap();
+            (clock.domain, clock.began_ns) = (Some("one".to_owned()), began_ns);
+            (clock.began_after_ms, clock.synchronised) = (None, Some(false));
+        }
+        let text = reasons(&shards);
+        assert!(text.contains("began 0.40 s after") && !text.contains("nobody"), "{text}");
+    }
+
+    #[test]
+    fn clocks_that_were_not_compared_are_trusted_if_somebody_keeps_them() {
+        let mut shards = shards([0.0, 0.0]);
+        shards[1].clock.as_mut().unwrap().began_after_ms = None;
+        assert_eq!(reasons(&shards), "");
+        shards[1].started_at = "2026-11-22T15:00:00.700Z".to_owned();
+        let text = reasons(&shards);
+        assert!(text.contains("(by their wall clocks)") && text.contains("0.70 s"), "{text}");
+        shards[1].clock = None;
+        let text = reasons(&shards);
+        assert!(text.contains("nobody keeps the clocks of shards 1, as far as"), "{text}");
+        shards[0].started_at = "yesterday".to_owned();
+        assert!(reasons(&shards).contains("cannot be read"), "{}", reasons(&shards));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_told() {
+        let mut shards = shards([0.0, 0.0]);
+        for (stepped_ms, is_told) in [(0.9, false), (-400.0, true), (400.0, true)] {
+            shards[1].clock.as_mut().unwrap().stepped_ms = stepped_ms;
+            assert_eq!(reasons(&shards).contains("shard 1: its wall clock was set"), is_told);
+        }
+    }
+
+    #[test]
+    fn the_worst_of_them_counts_and_says_whose_it_is() {
+        let mut shards = shards([0.0, 0.0]);
+        let late = vec![(VerdictStatus::Invalid, "it was late".to_owned())];
+        shards[1].verdict = Verdict::from_findings(late);
+        let Verdict { status, reasons, .. } = verdict(&shards, &[2, 3], 4);
+        assert_eq!(status, VerdictStatus::Invalid);
+        let missing = "2 of 4 shards are missing (2, 3): the load was 2/4 of that of the plan";
+        assert_eq!(reasons, ["shard 1: it was late", missing]);
+    }
+}

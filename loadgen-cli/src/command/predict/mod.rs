@@ -91,7 +91,7 @@ const AFTER: &str = "\
 A prediction is as good as its numbers. Pre-copy is modelled as QEMU does it, in slots of 100 ms;
 formulas, sources and what they were held against are in docs/models.md.
 
-Exit codes: 3 if no strategy holds the limits; others as of every command.
+Exit codes: 3 if no strategy is known to hold the limits; others as of every command.
 
 Examples:
   loadgen predict --memory 2GiB --dirty 40MiB/s --working-set 200MiB --bandwidth 1Gbit/s
@@ -140,12 +140,9 @@ pub(crate) fn main(args: &Args, given: &Given) -> Result<Exit, Failure> {
     let delivered = Place(place).write(&text, json)?;
     let held = report.predictions.iter().all(|prediction| prediction.best.is_some());
     if !held {
-        warning(
-            match report.predictions.iter().flat_map(|of| &of.strategies).any(|of| of.converges) {
-                true => "no strategy holds the limits",
-                false => "no strategy converges",
-            },
-        );
+        let lacking = report.predictions.iter().filter(|of| of.best.is_none());
+        let whys: BTreeSet<&str> = lacking.map(CellPrediction::why_none_is_best).collect();
+        whys.into_iter().for_each(warning);
     }
     Ok(match (delivered, held) {
         (Exit::Done, false) => Exit::Breached,
@@ -250,7 +247,12 @@ fn args_html(source: &str, given: &Given) -> Option<&'static str> {
 /// Of what is said that which is a parameter of this machine: what a strategy sent, or how fast,
 /// only where it was recorded.
 fn known(fit: &Fit, said: &BTreeMap<Parameter, f64>) -> BTreeMap<Parameter, f64> {
-    let of_one = [Parameter::PushedMemory, Parameter::CopiedMemory, Parameter::CopyBandwidth];
+    let of_one = [
+        Parameter::PushedMemory,
+        Parameter::HybridPushBandwidth,
+        Parameter::CopiedMemory,
+        Parameter::CopyBandwidth,
+    ];
     let is_known =
         |parameter: &Parameter| !of_one.contains(parameter) || fit.known.contains_key(parameter);
     let said = said.iter().filter(|(parameter, _)| is_known(parameter));

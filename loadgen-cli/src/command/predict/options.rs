@@ -234,7 +234,8 @@ impl MachineOptions {
         live: Option<&Live>,
     ) -> Result<Scenario, Failure> {
         let memory = self.memory.map(|size| size as f64).or_else(|| live?.memory);
-        let dirty = self.dirty.or_else(|| Some(live?.dirtying.rate));
+        let said = live.and_then(|live| live.dirtying);
+        let dirty = self.dirty.or_else(|| Some(said?.rate));
         let bandwidth = link.bandwidth.or_else(|| live?.bandwidth);
         let missing: Vec<&str> = [
             ("--memory", memory.is_none()),
@@ -252,7 +253,7 @@ impl MachineOptions {
             )));
         };
         // All that a machine says of how it writes, but for what is said otherwise.
-        let mut dirtying = live.map_or_else(|| Dirtying::new(dirty), |live| live.dirtying);
+        let mut dirtying = said.unwrap_or_else(|| Dirtying::new(dirty));
         dirtying.rate = dirty;
         match self.pattern {
             Some(PatternArg::RoundRobin) => dirtying.pattern = Pattern::RoundRobin,
@@ -282,6 +283,7 @@ impl LinkOptions {
             (Parameter::CopyBandwidth, self.bandwidth),
             (Parameter::StopBandwidth, self.stop_bandwidth.or(self.bandwidth)),
             (Parameter::PushBandwidth, self.push_bandwidth.or(self.bandwidth)),
+            (Parameter::HybridPushBandwidth, self.push_bandwidth.or(self.bandwidth)),
         ])
     }
 
@@ -411,7 +413,8 @@ impl LimitOptions {
         let mut ending = of.strategies.iter().filter(|of| of.converges).peekable();
         match given {
             Some((name, _))
-                if ending.peek().is_some() && ending.all(|of| of.lost_calls.is_none()) =>
+                if ending.peek().is_some()
+                    && ending.all(|of| of.lost_calls.is_none() && of.users_unknown.is_none()) =>
             {
                 Err(Failure::usage(format!(
                     "{name} is about users, and the recordings tell of none"

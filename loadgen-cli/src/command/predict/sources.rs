@@ -39,8 +39,7 @@ impl Recorded {
 
     /// What their users felt.
     pub(super) fn outages(&self) -> Vec<MeasuredOutages> {
-        let strategies = [Strategy::StopAndCopy, Strategy::PreCopy, Strategy::PostCopy];
-        strategies.map(|moved| MeasuredOutages::of(moved, &self.recordings)).into()
+        Strategy::ALL.map(|moved| MeasuredOutages::of(moved, &self.recordings)).into()
     }
 }
 
@@ -99,7 +98,8 @@ pub(super) fn recorded(path: &Path) -> Result<Vec<Recorded>, Failure> {
 pub(super) struct Live {
     pub(super) name: String,
     pub(super) memory: Option<f64>,
-    pub(super) dirtying: Dirtying,
+    /// `None`: it said nothing of it that could be used.
+    pub(super) dirtying: Option<Dirtying>,
     pub(super) bandwidth: Option<f64>,
     pub(super) push_bandwidth: Option<f64>,
     pub(super) limit_s: Option<f64>,
@@ -117,8 +117,7 @@ pub(super) fn live(spec: &LookSpec, quiet: bool) -> Result<Live, Failure> {
     let samples: Vec<(f64, f64)> =
         now.dirty.iter().map(|sample| (sample.over_s, sample.distinct_bytes())).collect();
     let fit = Fit::of_dirtied(&samples);
-    // Nothing was written to, if nothing is known.
-    let dirtying = fit.dirtying().unwrap_or_else(|_| Dirtying::new(0.0));
+    let dirtying = fit.dirtying().ok();
     let memory = now.resident_bytes.or(now.balloon_bytes).or(now.memory_bytes);
     if !quiet {
         for sample in &now.dirty {

@@ -65,6 +65,29 @@ impl Fitted {
         Some(Self::within(sample.median(), interval, sample.n()))
     }
 
+    /// The same of figures of which some are only known to be no less than they say. Where all of
+    /// these lie above the median, it is that of all, whatever they are; else it is known to be no
+    /// less. Nothing bounds it from above, and from below order statistics alone.
+    pub(super) fn of_bounded_trials(figures: &[f64], bounds: &[f64]) -> Option<Self> {
+        if bounds.is_empty() {
+            return Self::of_trials(figures);
+        }
+        let all: Vec<f64> = figures.iter().chain(bounds).copied().collect();
+        let sample = Sample::new(all.iter().copied())?;
+        // As if none of them had come to an end.
+        let endless = figures.iter().copied().chain(bounds.iter().map(|_| f64::MAX));
+        let is_median = Sample::new(endless)?.median() == sample.median();
+        let known = if is_median { Known::Value } else { Known::AtLeast };
+        let interval = sample.median_interval(CONFIDENCE).interval();
+        let low = interval.map(|interval| interval.low.max(0.0));
+        let note = format!(
+            "of {} of {} trials it is only known that it was no less: their load ended too early",
+            bounds.len(),
+            all.len()
+        );
+        Some(Self { low, known, ..Self::within(sample.median(), None, sample.n()) }.saying(note))
+    }
+
     /// A value with the interval that it has, if it has one.
     pub(super) fn within(value: f64, interval: Option<Interval>, samples: usize) -> Self {
         let known = if interval.is_some() { Known::Interval } else { Known::Value };
@@ -95,5 +118,33 @@ impl Fitted {
     pub(super) fn saying(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A median is known as long as all that nobody saw the end of lies above it.
+    #[test]
+    fn what_was_cut_bounds_from_below() {
+        let of = |figures: &[f64], bounds: &[f64]| {
+            let fitted = Fitted::of_bounded_trials(figures, bounds).unwrap();
+            (fitted.value, fitted.known, fitted.high.is_none())
+        };
+        assert_eq!(of(&[1.0], &[]), (1.0, Known::Value, true));
+        assert_eq!(of(&[], &[2.0]), (2.0, Known::AtLeast, true));
+        assert_eq!(of(&[1.0, 2.0], &[3.0]), (2.0, Known::Value, true));
+        assert_eq!(of(&[2.0, 3.0], &[1.0]), (2.0, Known::AtLeast, true));
+        // The upper one of the middle two is longer than it says.
+        assert_eq!(of(&[1.0], &[3.0]), (2.0, Known::AtLeast, true));
+        assert_eq!(of(&[1.0, 2.0], &[3.0, 4.0]), (2.5, Known::AtLeast, true));
+        let two = Fitted::of_bounded_trials(&[1.0, 2.0], &[3.0]).unwrap();
+        assert!(two.note.contains("of 1 of 3 trials"), "{}", two.note);
+        // Three are too few for an order, and Student's interval would be of the bounds, too.
+        assert_eq!(two.low, None);
+        let many = Fitted::of_bounded_trials(&[1.0, 2.0, 3.0, 4.0, 5.0], &[6.0, 7.0]).unwrap();
+        assert_eq!((many.value, many.low, many.known), (4.0, Some(1.0), Known::Value));
+        assert_eq!(Fitted::of_bounded_trials(&[], &[]), None);
     }
 }

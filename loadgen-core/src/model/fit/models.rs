@@ -54,8 +54,8 @@ impl Fit {
             .with_load_s(self.value(Parameter::LoadS)?))
     }
 
-    /// Post-copy with what was found; the memory that pre-copy sends, where no recording of
-    /// post-copy tells it.
+    /// Post-copy with what was found; where no recording of post-copy tells it, with the memory that
+    /// pre-copy sends, and followed as in hybrid.
     ///
     /// # Errors
     /// [`FitError::Unknown`] for what is needed and not known.
@@ -63,13 +63,19 @@ impl Fit {
         let pushed = self.value(Parameter::PushedMemory);
         let memory = pushed.or_else(|_| self.value(Parameter::Memory))?;
         // The downtime is measured as a whole: all of it is in the time to resume.
-        let downtime_s = self.value(Parameter::PostCopyDowntimeS);
+        let downtime_s = self.either(Parameter::PostCopyDowntimeS, Parameter::HybridDowntimeS);
         // Where none was recorded it is prepared as the others are.
         let prepare_s = self.value(Parameter::PostCopyPrepareS);
         let prepare_s = prepare_s.or_else(|_| self.value(Parameter::PrepareS)).unwrap_or(0.0);
-        Ok(PostCopy::new(memory, self.value(Parameter::PushBandwidth)?, 0.0)
+        let push = self.either(Parameter::PushBandwidth, Parameter::HybridPushBandwidth)?;
+        Ok(PostCopy::new(memory, push, 0.0)
             .with_prepare_s(prepare_s)
             .with_resume_s(downtime_s.or_else(|_| self.value(Parameter::LoadS))?))
+    }
+
+    /// The first of them that is known.
+    fn either(&self, own: Parameter, other: Parameter) -> Result<f64, FitError> {
+        self.value(own).or_else(|why| self.value(other).map_err(|_| why))
     }
 
     /// Stop-and-copy with what was found; of pre-copy what no recording of stop-and-copy tells.
@@ -89,12 +95,17 @@ impl Fit {
         Ok(StopAndCopy::new(memory, bandwidth).with_resume_s(resume_s))
     }
 
-    /// One pass of pre-copy, then post-copy, with what was found.
+    /// One pass of pre-copy, then post-copy, with what was found; followed as in post-copy, where no
+    /// recording of hybrid tells it.
     ///
     /// # Errors
     /// [`FitError::Unknown`] for what is needed and not known.
     pub fn hybrid(&self) -> Result<Hybrid, FitError> {
         let mut after = self.post_copy()?;
+        after.push_bandwidth =
+            self.either(Parameter::HybridPushBandwidth, Parameter::PushBandwidth)?;
+        let downtime_s = self.either(Parameter::HybridDowntimeS, Parameter::PostCopyDowntimeS);
+        after.resume_s = downtime_s.unwrap_or(after.resume_s);
         after.memory = self.value(Parameter::Memory)?;
         after.prepare_s = self.value(Parameter::PrepareS).unwrap_or(0.0);
         Ok(Hybrid::new(self.value(Parameter::Bandwidth)?, self.dirtying()?, after))

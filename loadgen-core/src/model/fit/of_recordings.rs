@@ -19,6 +19,9 @@ use crate::stats::{Line, Sample};
 /// QEMU's own limit on the downtime, where no recording tells another, in s.
 pub(super) const LIMIT_S: f64 = 0.3;
 
+/// Why nothing is known of how memory is sent while the machine runs at its source.
+const NO_COPYING: &str = "no recording of pre-copy or hybrid";
+
 /// All that recordings tell of the parameters of the models.
 ///
 /// ```
@@ -87,11 +90,13 @@ impl Fit {
             limit_s: Sample::new(limits).map(|limits| limits.median()),
             ..Self::default()
         };
-        fit.of_pre_copy(&of(Strategy::PreCopy));
+        let (pre_copy, hybrid) = (of(Strategy::PreCopy), of(Strategy::Hybrid));
+        fit.of_copying(&[pre_copy.as_slice(), &hybrid].concat());
+        fit.of_stops(&pre_copy);
         fit.of_post_copy(&of(Strategy::PostCopy));
+        fit.of_hybrid(&hybrid);
         fit.of_stop_and_copy(&of(Strategy::StopAndCopy));
-        let strategies = [Strategy::PreCopy, Strategy::PostCopy, Strategy::StopAndCopy];
-        fit.users = strategies.into_iter().filter_map(|m| FittedUsers::of(m, &all)).collect();
+        fit.users = Strategy::ALL.into_iter().filter_map(|m| FittedUsers::of(m, &all)).collect();
         fit
     }
 
@@ -159,17 +164,18 @@ impl Fit {
         }
     }
 
-    fn of_pre_copy(&mut self, recordings: &[&Recording]) {
-        let none = "no recording of pre-copy";
+    /// While memory is sent and the machine runs at its source: of pre-copy, and of hybrid until
+    /// its switch-over.
+    fn of_copying(&mut self, recordings: &[&Recording]) {
         let passes = if recordings.is_empty() {
-            none
+            NO_COPYING
         } else {
-            "no recording of pre-copy tells when passes over the memory began"
+            "no recording of pre-copy or hybrid tells when passes over the memory began"
         };
         let bandwidth = bandwidth(recordings);
         let r = bandwidth.as_ref().map(|bandwidth| bandwidth.value);
         let why = if recordings.is_empty() {
-            none
+            NO_COPYING
         } else {
             "no recording tells of bytes that were sent at two different times"
         };
@@ -181,8 +187,12 @@ impl Fit {
         let looks: Vec<Look> =
             recordings.iter().filter_map(|one| Some(looks(one, r?))).flatten().collect();
         self.of_looks(&looks);
+    }
+
+    /// The stops of pre-copy.
+    fn of_stops(&mut self, recordings: &[&Recording]) {
         let stop = stop::stop(recordings);
-        let why = if recordings.is_empty() { none } else { stop::UNKNOWN };
+        let why = if recordings.is_empty() { "no recording of pre-copy" } else { stop::UNKNOWN };
         let (bandwidth, load_s) = stop.map(|stop| (stop.bandwidth, stop.load_s)).unzip();
         self.keep(Parameter::StopBandwidth, bandwidth, why);
         self.keep(Parameter::LoadS, load_s, why);
@@ -236,12 +246,21 @@ impl Fit {
         let why = "no recording of post-copy tells it";
         let pushed = mean(|one| more_than_none(one.sent_after?));
         self.keep(Parameter::PushedMemory, pushed, why);
-        let push = mean(|one| more_than_none(one.sent_after? / (one.end_s? - one.resume_s?)));
-        self.keep(Parameter::PushBandwidth, push, why);
         self.keep(Parameter::PostCopyPrepareS, mean(|one| sensible(one.stop_s?)), why);
         let before = mean(|one| sensible(one.sent? - one.sent_after?));
         self.keep(Parameter::SentBefore, before, why);
+        self.keep(Parameter::PushBandwidth, mean(push_bandwidth), why);
         self.keep(Parameter::PostCopyDowntimeS, mean(Recording::downtime_s), why);
+    }
+
+    /// How memory follows a machine after its pass.
+    fn of_hybrid(&mut self, recordings: &[&Recording]) {
+        let mean = |of: fn(&Recording) -> Option<f64>| {
+            Fitted::of_trials(&recordings.iter().filter_map(|one| of(one)).collect::<Vec<_>>())
+        };
+        let why = "no recording of hybrid tells it";
+        self.keep(Parameter::HybridPushBandwidth, mean(push_bandwidth), why);
+        self.keep(Parameter::HybridDowntimeS, mean(Recording::downtime_s), why);
     }
 
     fn of_stop_and_copy(&mut self, recordings: &[&Recording]) {
@@ -253,6 +272,11 @@ impl Fit {
         let copy = mean(|one| more_than_none(one.sent? / one.downtime_s()?));
         self.keep(Parameter::CopyBandwidth, copy, why);
     }
+}
+
+/// At which memory followed the machine.
+fn push_bandwidth(recording: &Recording) -> Option<f64> {
+    more_than_none(recording.sent_after? / (recording.end_s? - recording.resume_s?))
 }
 
 /// Of one recording the slope of what was sent, of more their mean.

@@ -31,6 +31,10 @@ pub struct FittedUsers {
     pub late_share: Option<Fitted>,
     /// The share that is lost.
     pub lost_share: Option<Fitted>,
+    /// Whether the load of a recording ended before its users were answered again, or before response
+    /// times were as before: then what they are expected to feel is the least that it can be.
+    #[serde(default)]
+    pub is_cut: bool,
 }
 
 /// Users with one way of connecting.
@@ -63,6 +67,9 @@ pub struct ExpectedFelt {
     pub lost: Option<f64>,
     /// The outage of each population that is known, in s, by its name.
     pub outages_s: Vec<(String, f64)>,
+    /// Whether all that is the least that it can be: see [`FittedUsers::is_cut`].
+    #[serde(default)]
+    pub is_least: bool,
 }
 
 impl FittedPopulation {
@@ -85,8 +92,12 @@ impl FittedPopulation {
             let seen_s = sensible(one.outage_s?)?;
             Some((outage_behind(&users, seen_s)? - (*downtime_s)?).max(0.0))
         };
-        let settles: Vec<f64> = recorded.iter().filter_map(settle).collect();
-        fitted.settle_s = Fitted::of_trials(&settles);
+        let (cut, whole): (Vec<_>, Vec<_>) =
+            recorded.iter().partition(|(one, _)| one.outage_is_least);
+        let settles: Vec<f64> = whole.into_iter().filter_map(settle).collect();
+        // One that explains nothing is still one that went on.
+        let bounds: Vec<f64> = cut.into_iter().map(|of| settle(of).unwrap_or(0.0)).collect();
+        fitted.settle_s = Fitted::of_bounded_trials(&settles, &bounds);
         Some(fitted)
     }
 
@@ -140,10 +151,18 @@ impl FittedUsers {
             recovery_s: None,
             late_share: None,
             lost_share: None,
+            is_cut: felt.iter().any(|(felt, _)| felt.is_cut()),
         };
         let mean = |figures: Vec<f64>| Fitted::of_trials(&figures);
         let recoveries = felt.iter().filter_map(|(felt, _)| sensible(felt.recovery_s?));
-        fitted.recovery_s = mean(recoveries.collect());
+        // What was counted until the load ended was counted from the resume on.
+        let unrecovered = felt.iter().filter(|(felt, _)| felt.recovery_s.is_none());
+        let bounds = unrecovered.map(|(felt, of)| {
+            let counted_s = felt.counted_s.zip(of.resume_s).map(|(until, from)| until - from);
+            counted_s.and_then(sensible).unwrap_or(0.0)
+        });
+        let (recoveries, bounds) = (recoveries.collect::<Vec<_>>(), bounds.collect::<Vec<_>>());
+        fitted.recovery_s = Fitted::of_bounded_trials(&recoveries, &bounds);
         let share = |of: fn(&RecordedUsers) -> Option<f64>, in_outage: fn(&Felt) -> u64| {
             let shares = felt.iter().filter_map(|(felt, _)| {
                 let (known, due) = fitted.around(felt, in_outage).ok()?;
@@ -217,6 +236,7 @@ impl FittedUsers {
             late: count(&self.late_share, |felt| felt.late)?,
             lost: count(&self.lost_share, |felt| felt.failed)?,
             outages_s: outages_s.iter().map(|(name, s)| ((*name).to_owned(), *s)).collect(),
+            is_least: self.is_cut,
         })
     }
 }

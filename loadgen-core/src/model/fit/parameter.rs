@@ -50,6 +50,12 @@ pub enum Parameter {
     /// The downtime of post-copy, in s.
     #[serde(rename = "post_copy_downtime_s")]
     PostCopyDowntimeS,
+    /// At which hybrid pushes, in bytes a second.
+    #[serde(rename = "hybrid_push_bandwidth_bytes_per_s")]
+    HybridPushBandwidth,
+    /// The downtime of hybrid, in s.
+    #[serde(rename = "hybrid_downtime_s")]
+    HybridDowntimeS,
     /// What stop-and-copy sends, in bytes on the wire.
     #[serde(rename = "copied_memory_bytes")]
     CopiedMemory,
@@ -77,6 +83,8 @@ impl Parameter {
             Self::PostCopyPrepareS => "post_copy_prepare_s",
             Self::SentBefore => "sent_before_bytes",
             Self::PostCopyDowntimeS => "post_copy_downtime_s",
+            Self::HybridPushBandwidth => "hybrid_push_bandwidth_bytes_per_s",
+            Self::HybridDowntimeS => "hybrid_downtime_s",
             Self::CopiedMemory => "copied_memory_bytes",
             Self::CopyBandwidth => "copy_bandwidth_bytes_per_s",
         }
@@ -100,6 +108,8 @@ impl Parameter {
             Self::PostCopyPrepareS => "time to prepare post-copy",
             Self::SentBefore => "bytes sent before post-copy",
             Self::PostCopyDowntimeS => "downtime of post-copy",
+            Self::HybridPushBandwidth => "bandwidth of pushing of hybrid",
+            Self::HybridDowntimeS => "downtime of hybrid",
             Self::CopiedMemory => "memory of stop-and-copy",
             Self::CopyBandwidth => "bandwidth of stop-and-copy",
         }
@@ -119,12 +129,14 @@ impl Parameter {
             | Self::DirtyRate
             | Self::StopBandwidth
             | Self::PushBandwidth
+            | Self::HybridPushBandwidth
             | Self::CopyBandwidth => FitUnit::BytesPerS,
             Self::PrepareS
             | Self::BaseTimeS
             | Self::LoadS
             | Self::PostCopyPrepareS
-            | Self::PostCopyDowntimeS => FitUnit::Seconds,
+            | Self::PostCopyDowntimeS
+            | Self::HybridDowntimeS => FitUnit::Seconds,
         }
     }
 }

@@ -115,6 +115,18 @@ pub struct RecordedPopulation {
     pub late_beyond_s: f64,
     /// How long none of them was answered around the stop, in s.
     pub outage_s: Option<f64>,
+    /// Whether it was longer than that, and nobody knows by how much: the load ended before.
+    #[serde(default)]
+    pub outage_is_least: bool,
+}
+
+impl RecordedUsers {
+    /// Whether the load ended before all of them were answered again, or before response times were
+    /// as before.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.recovery_s.is_none() || self.populations.iter().any(|of| of.outage_is_least)
+    }
 }
 
 impl Recording {

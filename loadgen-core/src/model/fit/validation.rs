@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::of_recordings::Fit;
+use super::of_users::ExpectedFelt;
 use super::recording::Recording;
 use crate::model::strategy::Strategy;
 use crate::stats::Sample;
@@ -146,7 +147,9 @@ impl Validation {
             }
         };
         let felt = fit.feel(recording.moved, &prediction).unwrap_or_default();
-        let measured = recording.felt.as_ref();
+        // What is only known to be no less, predicted or measured, is held against nothing.
+        let felt = if felt.is_least { ExpectedFelt::default() } else { felt };
+        let measured = recording.felt.as_ref().filter(|felt| !felt.is_cut());
         for (figure, predicted, measured) in [
             (Validated::TotalS, Some(prediction.total_s), recording.end_s),
             (Validated::DowntimeS, Some(prediction.downtime_s), recording.downtime_s()),
@@ -171,8 +174,7 @@ impl Validation {
     /// Each figure of all migrations that were moved in one way, where there is any.
     #[must_use]
     pub fn summed(&self) -> Vec<Summed> {
-        let strategies = [Strategy::PreCopy, Strategy::PostCopy, Strategy::StopAndCopy];
-        let pairs = strategies.iter().flat_map(|m| Validated::ALL.iter().map(move |f| (*m, *f)));
+        let pairs = Strategy::ALL.iter().flat_map(|m| Validated::ALL.iter().map(move |f| (*m, *f)));
         pairs.filter_map(|(moved, figure)| self.sum(moved, figure)).collect()
     }
 

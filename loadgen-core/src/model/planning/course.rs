@@ -93,7 +93,7 @@ impl Traits {
         downtime_limit_s: f64,
         prediction: &Prediction,
     ) -> Option<Course> {
-        let outage_s = prediction.downtime_s + self.overhead.settle_s;
+        let outage_s = self.overhead.outage_s(strategy, prediction.downtime_s)?;
         (outage_s <= self.outage_s).then_some(Course {
             bandwidth,
             strategy,

@@ -1,6 +1,7 @@
 //! What is to be planned: hosts, the machines on them, and limits.
 
 use crate::model::migration::Dirtying;
+use crate::model::strategy::Strategy;
 
 /// Hosts to be emptied, the machines on all hosts, and the limits that the move has to hold.
 ///
@@ -103,7 +104,7 @@ pub enum Strategies {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Of each machine, in s: its downtime, and [`Overhead::settle_s`].
+    /// Of each machine, in s: its downtime, and what [`Overhead`] has until its users reach it.
     pub outage_s: Option<f64>,
     /// The highest limit on the downtime that the hypervisor may be told, in s. Without one it is
     /// what the limit on the outage leaves.
@@ -127,6 +128,9 @@ pub struct Overhead {
     /// From when a machine runs again until its users reach it, in s: a part of the outage, and
     /// not of the downtime.
     pub settle_s: f64,
+    /// The same of a machine that is moved by post-copy, which waits for the first pages that it
+    /// touches. `None`: nobody knows; then none can be.
+    pub faulting_s: Option<f64>,
     /// The state of a machine's devices, in bytes: what post-copy sends in the downtime.
     pub device_state: f64,
 }
@@ -135,7 +139,8 @@ impl Default for Overhead {
     /// Nothing but 2 MiB of device state.
     fn default() -> Self {
         let (prepare_s, load_s, settle_s) = (0.0, 0.0, 0.0);
-        Self { prepare_s, load_s, settle_s, device_state: 2.0 * 1024.0 * 1024.0 }
+        let device_state = 2.0 * 1024.0 * 1024.0;
+        Self { prepare_s, load_s, settle_s, faulting_s: None, device_state }
     }
 }
 
@@ -318,6 +323,20 @@ impl Overhead {
     pub fn with_settle_s(mut self, settle_s: f64) -> Self {
         self.settle_s = settle_s;
         self
+    }
+
+    /// The same of a machine that is moved by post-copy, in s.
+    #[must_use]
+    pub fn with_faulting_s(mut self, faulting_s: f64) -> Self {
+        self.faulting_s = Some(faulting_s);
+        self
+    }
+
+    /// From the stop until users reach a machine again that stood still for so long, in s; `None`:
+    /// nobody knows of this strategy.
+    pub(super) fn outage_s(&self, strategy: Strategy, downtime_s: f64) -> Option<f64> {
+        let then_s = if strategy.follows() { self.faulting_s? } else { self.settle_s };
+        Some(downtime_s + then_s)
     }
 
     /// The state of a machine's devices, in bytes.

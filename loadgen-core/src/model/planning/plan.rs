@@ -69,7 +69,7 @@ pub struct Move {
     pub downtime_limit_s: Option<f64>,
     /// How long it stands still, in s.
     pub downtime_s: f64,
-    /// That, and the time to settle, in s.
+    /// That, and the time until its users reach it, in s.
     pub outage_s: f64,
     /// How long it is slower afterwards, since its memory still comes, in s: by post-copy only.
     pub pulling_s: f64,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::course::Traits;
 use super::error::{Place, PlanningError};
-use super::evacuation::{Evacuation, Host, Machine};
+use super::evacuation::{Evacuation, Host, Machine, Strategies};
 use crate::model::error::{ModelError, not_negative, positive};
 use crate::printable::printable;
 
@@ -246,6 +246,8 @@ fn check_numbers(evacuation: &Evacuation) -> Result<(), PlanningError> {
         not_negative("the time to prepare", overhead.prepare_s)?;
         not_negative("the time to load", overhead.load_s)?;
         not_negative("the time to settle", overhead.settle_s)?;
+        let faulting_s = overhead.faulting_s.unwrap_or(0.0);
+        not_negative("the time to settle of post-copy", faulting_s)?;
         not_negative("the state of devices", overhead.device_state)?;
         Ok(())
     };
@@ -269,6 +271,11 @@ fn check_numbers(evacuation: &Evacuation) -> Result<(), PlanningError> {
             machine.dirtying.check()
         };
         numbers().map_err(at(place()))?;
+        if machine.strategies != Strategies::PreCopy && overhead.faulting_s.is_none() {
+            let reason = "it may be moved by post-copy, and nobody says how long its users wait then \
+                          for the first pages: give faulting of the overhead, as a migration shows it";
+            return Err(PlanningError::new(place(), reason));
+        }
         if machine.to_send > machine.memory {
             let reason = "it has more to send than memory: give to_send without empty pages";
             return Err(PlanningError::new(place(), reason));

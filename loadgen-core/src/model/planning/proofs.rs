@@ -23,9 +23,18 @@ pub(super) fn reasons(
         let (limit_s, lower_bound) = (problem.total_s, bound.clone());
         reasons.push(Reason::Total { limit_s, lower_bound });
     }
-    let rates = problem.tasks.iter().map(|task| problem.kinds[task.kind].traits.requests);
     let overhead = &evacuation.overhead;
-    let at_least = rates.sum::<f64>() * (overhead.load_s + overhead.settle_s);
+    let calls = |task: &Task| {
+        let of = &problem.kinds[task.kind].traits;
+        let faulting_s = overhead.faulting_s.unwrap_or(overhead.settle_s);
+        let then_s = match of.strategies {
+            Strategies::PreCopy => overhead.settle_s,
+            Strategies::PostCopy => faulting_s,
+            Strategies::Any => overhead.settle_s.min(faulting_s),
+        };
+        of.requests * (overhead.load_s + then_s)
+    };
+    let at_least: f64 = problem.tasks.iter().map(calls).sum();
     if at_least > problem.lost_calls {
         reasons.push(Reason::LostCalls { at_least, at_most: problem.lost_calls });
     }

@@ -133,7 +133,10 @@ impl Evacuation {
             let bandwidth = of.bandwidth;
             found.push(Violation::DoesNotConverge { machine: name(), bandwidth });
         }
-        let outage_s = prediction.downtime_s + overhead.settle_s;
+        let Some(outage_s) = overhead.outage_s(of.strategy, prediction.downtime_s) else {
+            found.push(Violation::WrongStrategy { machine: name() });
+            return;
+        };
         let figures = [
             ("end_s", of.end_s, of.start_s + overhead.prepare_s + prediction.total_s),
             ("downtime_s", of.downtime_s, prediction.downtime_s),

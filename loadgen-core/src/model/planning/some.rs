@@ -47,6 +47,7 @@ pub(super) fn small(seed: u64) -> Evacuation {
     if any(0, 2) == 0 {
         limits = limits.with_at_once(any(1, 3) as u32);
     }
-    let evacuation = Evacuation::new(hosts, machines).with_limits(limits);
+    let overhead = Overhead::default().with_faulting_s(0.1);
+    let evacuation = Evacuation::new(hosts, machines).with_limits(limits).with_overhead(overhead);
     if any(0, 2) == 0 { evacuation.with_network(link(any(1, 3))) } else { evacuation }
 }

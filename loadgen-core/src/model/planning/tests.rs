@@ -96,12 +96,20 @@ fn a_machine_that_dirties_too_much_is_told_or_moved_by_post_copy() {
     fast.hosts.iter_mut().for_each(|host| host.link = *needs);
     assert!(fast.plan().unwrap().plan().is_some());
     busy.machines[2].strategies = Strategies::Any;
+    let unknown = busy.plan().unwrap_err().to_string();
+    assert!(unknown.contains("'m3'") && unknown.contains("give faulting"), "{unknown}");
+    busy.overhead.faulting_s = Some(0.2);
     let plan = plan(&busy);
     let by_post_copy: Vec<_> =
         plan.moves.iter().filter(|of| of.strategy == Strategy::PostCopy).collect();
     assert_eq!(by_post_copy.len(), 1);
     assert_eq!((by_post_copy[0].machine.as_str(), by_post_copy[0].downtime_limit_s), ("m3", None));
     assert!(by_post_copy[0].pulling_s > 0.0);
+    // Its users wait for its first pages, and nobody else's do.
+    for of in &plan.moves {
+        let then_s = if of.machine == "m3" { 0.2 } else { busy.overhead.settle_s };
+        assert!((of.outage_s - of.downtime_s - then_s).abs() < 1e-9, "{of:?}");
+    }
 }
 
 #[test]

@@ -14,8 +14,17 @@ pub struct Forecast {
     pub prediction: Prediction,
     /// From the stop until the service answers again, in s: the downtime and the time to settle.
     pub outage_s: f64,
-    /// What each population would feel; empty if it does not converge.
+    /// Whether the service is known to be silent for no less than that, and maybe for longer: nobody
+    /// told how long it needs to settle.
+    pub outage_is_least: bool,
+    /// Whether calls of users are known to be no fewer lost or late, [expected](Self::expected_lost)
+    /// or by the outage, and maybe more: those that no outage explains were not recorded, or not to
+    /// their end.
+    pub calls_are_least: bool,
+    /// What each population would feel; empty if it does not converge, or cannot be told.
     pub felt: Vec<FeltBy>,
+    /// Why it cannot be told what they would feel; `None`: nothing is against it.
+    pub unfelt: Option<String>,
     /// Calls of all users that are expected to be given up, with those that no outage explains: of
     /// recordings of this strategy.
     pub expected_lost: Option<f64>,
@@ -53,7 +62,10 @@ impl Forecast {
             strategy,
             prediction,
             outage_s,
+            outage_is_least: false,
+            calls_are_least: false,
             felt: Vec::new(),
+            unfelt: None,
             expected_lost: None,
             expected_late: None,
             converging_share: None,
@@ -71,6 +83,16 @@ impl Forecast {
     #[must_use]
     pub fn late_calls(&self) -> Option<f64> {
         self.sum(|felt| felt.late)
+    }
+
+    /// With what its users would feel, or the reason why that cannot be told.
+    #[must_use]
+    pub(crate) fn felt_by(mut self, felt: Result<Vec<FeltBy>, impl ToString>) -> Self {
+        match felt {
+            Ok(felt) => self.felt = felt,
+            Err(reason) => self.unfelt = Some(reason.to_string()),
+        }
+        self
     }
 
     fn sum(&self, of: impl Fn(&Felt) -> u64) -> Option<f64> {

@@ -6,11 +6,15 @@
 //! [`Limits`].
 
 mod choice;
+mod figure;
 mod forecast;
+mod judged;
 mod scenario;
 mod thresholds;
 
-pub use choice::{Broken, Choice, Figure, Lead, Limits, choose};
+pub use choice::{Choice, Lead, choose};
+pub use figure::{Figure, Limits};
 pub use forecast::{FeltBy, Forecast};
+pub use judged::{Broken, Unjudged};
 pub use scenario::{Population, Scenario};
 pub use thresholds::{Edge, Thresholds};

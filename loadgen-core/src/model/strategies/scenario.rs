@@ -56,8 +56,11 @@ pub struct Scenario {
     pub settle_s: f64,
     /// The same where memory follows the machine, which waits for the first pages that it touches:
     /// of post-copy and hybrid. `None`: it is not known; then it is taken for `settle_s`, the least
-    /// that it can be.
+    /// that it can be, and the outage is [known to be no less](Forecast::outage_is_least).
     pub faulting_s: Option<f64>,
+    /// Whether `settle_s` is known to be no less than it is, and maybe more: of recordings whose
+    /// load ended too early.
+    pub settle_is_least: bool,
     /// Its users.
     pub populations: Vec<Population>,
 }
@@ -99,6 +102,7 @@ impl Scenario {
             resume_s: 0.0,
             settle_s: 0.0,
             faulting_s: None,
+            settle_is_least: false,
             populations: Vec::new(),
         }
     }
@@ -163,6 +167,13 @@ impl Scenario {
         self
     }
 
+    /// Whether the time to settle is known to be no less than it is, and maybe more.
+    #[must_use]
+    pub fn with_settle_is_least(mut self, settle_is_least: bool) -> Self {
+        self.settle_is_least = settle_is_least;
+        self
+    }
+
     /// More of its users.
     #[must_use]
     pub fn with_population(mut self, population: Population) -> Self {
@@ -207,7 +218,13 @@ impl Scenario {
             Strategy::Hybrid | Strategy::PostCopy => self.faulting_s.unwrap_or(self.settle_s),
         };
         let outage_s = prediction.downtime_s + not_negative("the time to settle", settle_s)?;
-        Ok(Forecast::new(strategy, prediction, outage_s))
+        let mut forecast = Forecast::new(strategy, prediction, outage_s);
+        forecast.outage_is_least = match strategy.follows() {
+            true => self.faulting_s.is_none(),
+            false => self.settle_is_least,
+        };
+        forecast.calls_are_least = forecast.outage_is_least;
+        Ok(forecast)
     }
 
     /// What each population would feel of an outage, in s.

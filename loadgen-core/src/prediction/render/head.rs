@@ -7,7 +7,7 @@ use crate::model::strategies::Figure;
 use crate::prediction::document::{CellPrediction, PredictionReport};
 use crate::prediction::input::{PredictedPopulation, PredictionInput};
 use crate::prediction::limits::key;
-use crate::prediction::strategy::{BestStrategy, PredictedStrategy};
+use crate::prediction::strategy::{BestStrategy, PredictedStrategy, UnjudgedLimit};
 use crate::prediction::thresholds::PredictionThresholds;
 use crate::report::sections::cell;
 
@@ -90,8 +90,11 @@ fn of_input(input: &PredictionInput) -> Vec<(&'static str, String)> {
         (input.faulting_s.unwrap_or(0.0), "until it answers where memory follows"),
     ]
     .into_iter()
-    .filter(|(s, _)| *s > 0.0)
-    .map(|(s, what)| format!("{} {what}", cell::millis(s * 1e3)))
+    .zip([false, false, input.settle_is_least, false])
+    .filter(|((s, _), _)| *s > 0.0)
+    .map(|((s, what), is_least)| {
+        format!("{} {what}", cell::at_least(is_least, cell::millis(s * 1e3)))
+    })
     .collect();
     if !times.is_empty() {
         lines.push(("times", times.join(", ")));
@@ -124,9 +127,19 @@ pub(super) fn answers(report: &PredictionReport) -> Vec<String> {
     for prediction in &report.predictions {
         let name = prediction.before();
         answers.push(format!("{name}{}", best(prediction)));
+        answers.extend(maybe_better(prediction).map(|said| format!("{name}{said}")));
         for endless in prediction.strategies.iter().filter(|of| !of.converges) {
             answers.push(format!("{name}{}", does_not_converge(prediction, endless)));
         }
+        answers.extend(prediction.strategies.iter().flat_map(|of| {
+            let unjudged = of.unjudged.iter().filter_map(|limit| unjudged(of, limit));
+            unjudged.map(|said| format!("{name}{said}"))
+        }));
+        answers.extend(prediction.strategies.iter().filter_map(|of| {
+            let reason = of.users_unknown.as_ref()?;
+            let strategy = &of.strategy;
+            Some(format!("{name}it cannot be told what users would feel of {strategy}: {reason}"))
+        }));
         answers.extend(margin(prediction).map(|margin| format!("{name}{margin}")));
         answers.extend(bounds(prediction).into_iter().map(|bound| format!("{name}{bound}")));
         for (strategy, reason) in &prediction.left_out {
@@ -138,48 +151,80 @@ pub(super) fn answers(report: &PredictionReport) -> Vec<String> {
 
 fn best(prediction: &CellPrediction) -> String {
     let Some(best) = &prediction.best else {
-        let endless = prediction.strategies.iter().all(|of| !of.converges);
-        return match (prediction.strategies.is_empty(), endless) {
-            (true, _) => "nothing can be predicted",
-            (_, true) => "no strategy converges",
-            (_, false) => "no strategy holds the limits",
-        }
-        .to_owned();
+        return prediction.why_none_is_best().to_owned();
     };
     let of_best = prediction.strategies.iter().find(|of| of.strategy == best.strategy);
     let figures = of_best.map_or_else(String::new, |of| {
         format!(
             ": {} in all, {} without an answer",
             cell::millis(of.total_s.unwrap_or(0.0) * 1e3),
-            cell::millis(of.outage_s.unwrap_or(0.0) * 1e3)
+            cell::at_least(of.outage_is_least, cell::millis(of.outage_s.unwrap_or(0.0) * 1e3))
         )
     });
-    // How long the first pages take is what decides, and nobody said it.
-    let pulls = of_best.is_some_and(|of| of.pulling_s.is_some_and(|s| s > 0.0));
-    let is_known = prediction.input.as_ref().is_some_and(|input| input.faulting_s.is_some());
-    let if_ = match pulls && !is_known && prediction.fit.is_none() {
-        true => {
-            ", if its service answers as soon as it runs (the first pages cost time that was not given)"
-        }
+    let is_least = match best.is_least {
+        true => ", as far as its outage is known",
         false => "",
     };
-    format!("{} is best{if_}{figures}{}", best.strategy, lead(best))
+    format!("{} is best{is_least}{figures}{}", best.strategy, lead(prediction, best))
 }
 
-fn lead(best: &BestStrategy) -> String {
+/// Those of which nobody knows whether they are better than the best.
+fn maybe_better(prediction: &CellPrediction) -> Option<String> {
+    let best = prediction.best.as_ref().filter(|best| !best.maybe_better.is_empty())?;
+    let named = |name: &String| {
+        let of = prediction.strategies.iter().find(|of| of.strategy == *name);
+        let least = of.and_then(|of| of.outage_s).unwrap_or(0.0);
+        format!("{name} (at least {})", cell::millis(least * 1e3))
+    };
+    let named: Vec<String> = best.maybe_better.iter().map(named).collect();
+    Some(format!(
+        "it cannot be told whether {} would be better: of the outage only that much is known",
+        named.join(" or ")
+    ))
+}
+
+fn lead(prediction: &CellPrediction, best: &BestStrategy) -> String {
     if !best.alike.is_empty() {
         return format!("; models cannot tell it from {}", best.alike.join(" and "));
     }
-    let Some(lead) = &best.lead else { return "; no other one holds the limits".to_owned() };
+    let Some(lead) = &best.lead else {
+        let mut others = prediction.strategies.iter().filter(|of| of.strategy != best.strategy);
+        let breaks = |of: &PredictedStrategy| !of.breaks.is_empty();
+        let is_unjudged = |of: &PredictedStrategy| !of.unjudged.is_empty();
+        return match (others.clone().any(is_unjudged), others.any(breaks)) {
+            (true, _) => "; no other one is known to hold the limits",
+            (false, true) if best.maybe_better.is_empty() => "; no other one holds the limits",
+            _ => "",
+        }
+        .to_owned();
+    };
     let figure = Figure::ALL.into_iter().find(|figure| key(*figure) == lead.figure);
     let Some(figure) = figure else { return String::new() };
     format!(
         "; by {}: {} against {} of {}",
         figure.name(),
         value(figure, lead.value),
-        value(figure, lead.next_value),
+        lead.next_value.map_or_else(
+            || "more than can be gone through".to_owned(),
+            |next_value| value(figure, next_value)
+        ),
         lead.next
     )
+}
+
+/// A limit that a strategy may hold or not.
+fn unjudged(of: &PredictedStrategy, limit: &UnjudgedLimit) -> Option<String> {
+    let figure = Figure::ALL.into_iter().find(|figure| key(*figure) == limit.figure)?;
+    let known = match limit.least {
+        Some(least) => format!("known is only that it is at least {}", value(figure, least)),
+        None => "nothing is known of it".to_owned(),
+    };
+    Some(format!(
+        "it cannot be told whether {} holds the limit on the {} ({}): {known}",
+        of.strategy,
+        figure.name(),
+        value(figure, limit.limit)
+    ))
 }
 
 fn does_not_converge(prediction: &CellPrediction, of: &PredictedStrategy) -> String {

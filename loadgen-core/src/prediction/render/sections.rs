@@ -5,7 +5,7 @@ use super::fitted;
 use crate::model::strategies::Figure;
 use crate::prediction::document::{CellPrediction, PredictionReport};
 use crate::prediction::limits::key;
-use crate::prediction::strategy::{BrokenLimit, PredictedPass, PredictedStrategy};
+use crate::prediction::strategy::{BrokenLimit, PredictedPass, PredictedStrategy, UnjudgedLimit};
 use crate::report::sections::{Section, cell};
 
 /// Passes that the table has at the most; the JSON has more of them.
@@ -41,7 +41,7 @@ fn costs(report: &PredictionReport) -> Section {
                 ms(of.copying_s),
                 ms(of.downtime_s),
                 ms(of.pulling_s),
-                ms(of.outage_s),
+                cell::at_least(of.outage_is_least, ms(of.outage_s)),
                 of.sent_bytes.map_or_else(|| cell::NONE.to_owned(), |n| cell::bytes(n as u64)),
                 cell::count(of.passes),
                 remark(prediction, of),
@@ -83,22 +83,21 @@ fn notes(report: &PredictionReport) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if all().filter_map(|of| of.input.as_ref()).any(|of| of.faulting_s.is_none()) && pulls {
+    let least = || all().filter(|of| of.strategies.iter().any(|of| of.outage_is_least));
+    if least().any(|of| of.fit.is_none()) {
         notes.push(
             "how long its service does not answer for want of the first pages was not given: the outage \
-             of post-copy and hybrid is the least that it can be"
+             of post-copy and hybrid, and the calls that it costs, are the least that they can be, and \
+             hold no limit"
                 .to_owned(),
         );
     }
-    let has_settled = |of: &CellPrediction| {
-        let fit = of.fit.as_ref()?;
-        let mut populations = fit.found.users.iter().flat_map(|users| &users.populations);
-        Some(populations.any(|population| population.settle_s.is_some()))
-    };
-    if all().any(|of| has_settled(of) == Some(false)) {
+    if least().any(|of| of.fit.is_some()) {
         notes.push(
-            "no recording tells how long a service needs after the downtime until it answers: outages are \
-             the least that they can be, and so are their limits held"
+            "where the outage is only known to be at least so long, too few recordings of the strategy tell \
+             when its users were answered again (nothing asked for it, or their load ended too early); so it \
+             is with the calls, and such figures hold no limit. Record it with a load that goes on until all \
+             is as before"
                 .to_owned(),
         );
     }
@@ -114,6 +113,9 @@ fn remark(prediction: &CellPrediction, of: &PredictedStrategy) -> String {
         Some(format!("{} beyond {}", figure.name(), value(figure, limit.limit)))
     };
     let broken: Vec<String> = of.breaks.iter().filter_map(broken).collect();
+    if broken.is_empty() && !of.unjudged.is_empty() {
+        return of.unjudged.iter().filter_map(unjudged).collect::<Vec<_>>().join(", ");
+    }
     let is_best = prediction.best.as_ref().is_some_and(|best| best.strategy == of.strategy);
     match (broken.is_empty(), is_best) {
         (false, _) => broken.join(", "),
@@ -122,20 +124,27 @@ fn remark(prediction: &CellPrediction, of: &PredictedStrategy) -> String {
     }
 }
 
+fn unjudged(limit: &UnjudgedLimit) -> Option<String> {
+    let figure = Figure::ALL.into_iter().find(|figure| key(*figure) == limit.figure)?;
+    Some(format!("{} not known", figure.name()))
+}
+
 fn users(report: &PredictionReport) -> Option<Section> {
     let mut rows = Vec::new();
     for prediction in &report.predictions {
         for of in &prediction.strategies {
             for (population, felt) in &of.users {
                 let ms = |s: Option<f64>| cell::millis_or_none(s.map(|s| s * 1e3));
+                let calls = |n: u64| cell::at_least(of.outage_is_least, cell::count(n));
                 rows.push(vec![
                     format!("{}{}", prediction.before(), of.strategy),
                     population.clone(),
-                    ms(felt.outage_s),
-                    cell::count(felt.failed),
-                    cell::count(felt.late),
-                    ms(felt.recovery_s),
-                    ms(Some(felt.longest_response_s)),
+                    cell::at_least(of.outage_is_least, ms(felt.outage_s)),
+                    calls(felt.failed),
+                    calls(felt.late),
+                    // A longer outage can be recovered from in less time.
+                    ms(felt.recovery_s.filter(|_| !of.outage_is_least)),
+                    cell::at_least(of.outage_is_least, ms(Some(felt.longest_response_s))),
                 ]);
             }
         }
@@ -168,7 +177,8 @@ fn expected(report: &PredictionReport) -> Option<Section> {
     for prediction in &report.predictions {
         for of in &prediction.strategies {
             let calls = |calls: Option<f64>| {
-                calls.map_or_else(|| cell::NONE.to_owned(), |calls| cell::fixed(calls, 1))
+                let calls = calls.map_or_else(|| cell::NONE.to_owned(), |n| cell::fixed(n, 1));
+                cell::at_least(of.calls_are_least, calls)
             };
             if of.expected_lost_calls.is_some() || of.expected_late_calls.is_some() {
                 rows.push(vec![
@@ -182,8 +192,9 @@ fn expected(report: &PredictionReport) -> Option<Section> {
     (!rows.is_empty()).then(|| Section {
         title: "Calls of all users, as recordings let expect".to_owned(),
         scope: "in the mean, from the order to the recovery, with those that no outage explains: a machine \
-                that is moved is slower. Limits on calls are judged by these; which strategy is best is by \
-                the outage alone, of which all have figures"
+                that is moved is slower. Limits on calls are judged by these, so that a strategy without \
+                them is not known to hold any; which strategy is best is by the outage alone, of which all \
+                have figures"
             .to_owned(),
         columns: vec!["strategy", "lost", "late"],
         rows,

@@ -38,6 +38,16 @@ pub(crate) fn millis_or_none(ms: Option<f64>) -> String {
     ms.map_or_else(|| NONE.to_owned(), millis)
 }
 
+/// The same of a figure that may be known to be no less, and no more of it.
+pub(crate) fn at_least(is_least: bool, cell: String) -> String {
+    if is_least && cell != NONE { format!("at least {cell}") } else { cell }
+}
+
+/// The same of one that may be known to be no more.
+pub(crate) fn at_most(is_most: bool, cell: String) -> String {
+    if is_most && cell != NONE { format!("at most {cell}") } else { cell }
+}
+
 /// An error bound in ms.
 pub(crate) fn bound(ms: Option<f64>) -> String {
     ms.map_or_else(|| NONE.to_owned(), |ms| format!("± {}", millis(ms)))

@@ -112,12 +112,91 @@ fn a_stop_whose_parts_nobody_tells_is_known_as_a_whole() {
     assert!((prediction.downtime_s - truth.downtime_s).abs() < 0.25 * truth.downtime_s);
 }
 
+/// One pass of pre-copy, then the machine goes on at its target: as much is known of how it is
+/// copied as of pre-copy, and as much of how it is followed as of post-copy.
+#[test]
+fn a_hybrid_is_predicted_by_hybrids_alone() {
+    let model = model(400.0, 10.0, 64.0, Pattern::RoundRobin);
+    let (mut recording, truth) = recorded(&model);
+    let pass = truth.passes[0];
+    recording.moved = Moved::Hybrid;
+    recording.progress.retain(|word| word.at_s <= pass.length_s + 0.002);
+    recording.passes_s.truncate(2);
+    let (stop_s, push) = (pass.length_s + 0.01, 200.0 * MIB);
+    (recording.stop_s, recording.resume_s) = (Some(stop_s), Some(stop_s + 0.03));
+    recording.end_s = Some(stop_s + 0.03 + pass.left / push);
+    (recording.sent_in_stop, recording.sent_all_s) = (None, recording.end_s);
+    recording.sent_after = Some(pass.left);
+    recording.sent = Some(pass.sent + pass.left);
+    let users = RecordedUsers {
+        populations: vec![RecordedPopulation {
+            name: "fresh".to_owned(),
+            rate_per_s: 50.0,
+            usual_s: 0.002,
+            late_beyond_s: 0.005,
+            outage_s: Some(0.5),
+            ..RecordedPopulation::default()
+        }],
+        timeout_s: 5.0,
+        late: Some(30.0),
+        lost: Some(0.0),
+        recovery_s: Some(1.0),
+        counted_s: Some(stop_s + 1.03),
+    };
+    recording.felt = Some(users);
+    let fit = Fit::of(&[recording.clone()]);
+    let prediction = fit.predict(Moved::Hybrid).unwrap();
+    let total_s = recording.end_s.unwrap();
+    assert!(is_close(prediction.total_s, total_s, 0.05), "{prediction:?} {total_s}");
+    assert!(is_close(prediction.downtime_s, 0.03, 1e-6), "{prediction:?}");
+    assert!(is_close(prediction.sent, recording.sent.unwrap(), 0.1), "{prediction:?}");
+    let felt = fit.feel(Moved::Hybrid, &prediction).unwrap();
+    assert!(is_close(felt.late.unwrap(), 30.0, 0.2) && felt.lost == Some(0.0), "{felt:?}");
+    let (_, outage_s) = &felt.outages_s[0];
+    assert!((0.03..=0.5).contains(outage_s), "{felt:?}");
+    // How it stops for pre-copy nobody has seen.
+    let error = fit.predict(Moved::PreCopy).unwrap_err().to_string();
+    assert!(error.ends_with("no recording of pre-copy"), "{error}");
+    let validation = Validation::leave_one_out(&[recording.clone(), recording]);
+    let total = |of: &&Summed| of.moved == Moved::Hybrid && of.figure == Validated::TotalS;
+    let summed = validation.summed();
+    let total = summed.iter().find(total).unwrap();
+    assert_eq!((total.n, total.within), (2, 2), "{validation:?}");
+}
+
+/// Each by its own; where it was not recorded, by the other.
+#[test]
+fn hybrid_and_post_copy_are_followed_in_their_own_ways() {
+    let (pre_copy, _) = recorded(&model(400.0, 10.0, 64.0, Pattern::RoundRobin));
+    let following = |moved: Moved, downtime_s: f64, push: f64| {
+        let mut recording = Recording::new("one", moved);
+        (recording.stop_s, recording.resume_s) = (Some(1.0), Some(1.0 + downtime_s));
+        (recording.sent_after, recording.sent) = (Some(100.0 * MIB), Some(100.0 * MIB));
+        recording.end_s = Some(1.0 + downtime_s + 100.0 * MIB / push);
+        recording
+    };
+    let post_copy = following(Moved::PostCopy, 0.03, 200.0 * MIB);
+    let hybrid = following(Moved::Hybrid, 0.33, 50.0 * MIB);
+    let of = |recordings: &[Recording], moved: Moved| {
+        let prediction = Fit::of(recordings).predict(moved).unwrap();
+        (prediction.downtime_s, prediction.left / prediction.pulling_s / MIB)
+    };
+    let is = |(downtime_s, push): (f64, f64), wanted: (f64, f64)| {
+        assert!(is_close(downtime_s, wanted.0, 1e-6) && is_close(push, wanted.1, 1e-6), "{push}");
+    };
+    let both = [pre_copy.clone(), post_copy.clone(), hybrid.clone()];
+    is(of(&both, Moved::Hybrid), (0.33, 50.0));
+    is(of(&both, Moved::PostCopy), (0.03, 200.0));
+    is(of(&[pre_copy.clone(), post_copy], Moved::Hybrid), (0.03, 200.0));
+    is(of(&[pre_copy, hybrid], Moved::PostCopy), (0.33, 50.0));
+}
+
 #[test]
 fn what_is_not_there_is_said() {
     let nothing = Fit::of(&[]);
     assert!(nothing.known.is_empty() && nothing.users.is_empty());
     let error = nothing.predict(Moved::PreCopy).unwrap_err().to_string();
-    assert_eq!(error, "the memory to send is not known: no recording of pre-copy");
+    assert_eq!(error, "the memory to send is not known: no recording of pre-copy or hybrid");
     let bare = Fit::of(&[Recording::new("bare", Moved::PreCopy)]);
     let reason = &bare.unknown[&Parameter::Memory];
     assert!(reason.contains("when passes over the memory began"), "{reason}");
@@ -191,7 +270,7 @@ fn any_recording() -> impl Strategy<Value = Recording> {
             progress.dirty_rate = rate;
             progress
         });
-    let moved = prop_oneof![Just(Moved::PreCopy), Just(Moved::PostCopy), Just(Moved::StopAndCopy)];
+    let moved = prop::sample::select(&Moved::ALL);
     (
         moved,
         prop::collection::vec(any_number(), 0..5),
@@ -209,6 +288,7 @@ fn any_recording() -> impl Strategy<Value = Recording> {
             let mut population = RecordedPopulation::default();
             (population.rate_per_s, population.usual_s) = (10.0, some[2].unwrap_or(0.01));
             (population.outage_s, population.late_beyond_s) = (some[3], 0.02);
+            population.outage_is_least = some[4].is_some();
             users.populations.push(population);
             (recording.felt, recording.limit_s) = (Some(users), some[7]);
             recording
@@ -239,7 +319,7 @@ proptest! {
         for fitted in fit.known.values() {
             prop_assert!(fitted.value.is_finite() && fitted.value >= 0.0, "{fitted:?}");
         }
-        for moved in [Moved::PreCopy, Moved::PostCopy, Moved::StopAndCopy] {
+        for moved in Moved::ALL {
             if let Ok(prediction) = fit.predict(moved) {
                 prop_assert!(!prediction.total_s.is_nan());
                 let _ = fit.feel(moved, &prediction);

@@ -43,6 +43,7 @@ pub(super) struct OverheadTable {
     pub(super) prepare: Option<Time>,
     pub(super) load: Option<Time>,
     pub(super) settle: Option<Time>,
+    pub(super) faulting: Option<Time>,
     pub(super) device_state: Option<Size>,
 }
 

@@ -127,6 +127,7 @@ impl Evacuation {
                 prepare_s: overhead.prepare.as_ref().map_or(default.prepare_s, |time| time.0),
                 load_s: overhead.load.as_ref().map_or(default.load_s, |time| time.0),
                 settle_s: overhead.settle.as_ref().map_or(default.settle_s, |time| time.0),
+                faulting_s: overhead.faulting.as_ref().map(|time| time.0),
                 device_state: overhead
                     .device_state
                     .as_ref()

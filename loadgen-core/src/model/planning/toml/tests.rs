@@ -56,6 +56,7 @@ fn every_key() {
         prepare = "2s"
         load = "20ms"
         settle = "50ms"
+        faulting = "150ms"
         device_state = "4MiB"
         [network]
         bandwidth = "40Gbit/s"
@@ -84,6 +85,7 @@ fn every_key() {
     let limits = Limits::default().with_outage_s(1.0).with_downtime_s(0.3).with_total_s(1800.0);
     assert_eq!(of.limits, limits.with_lost_calls(100.0).with_at_once(4));
     let overhead = Overhead::default().with_prepare_s(2.0).with_load_s(0.02).with_settle_s(0.05);
+    let overhead = overhead.with_faulting_s(0.15);
     assert_eq!(of.overhead, overhead.with_device_state(4.0 * 1024.0 * 1024.0));
     assert_eq!((of.hosts[0].link, of.hosts[1].link), (1.25e9, 1.25e9));
     let mebi = 1024.0 * 1024.0;

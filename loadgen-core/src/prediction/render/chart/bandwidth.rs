@@ -33,13 +33,8 @@ pub(super) fn figure(prediction: &CellPrediction, of: &str) -> Option<Figure> {
     // Only the downtime is drawn: nobody needs to go through calls for it.
     scenario.populations.clear();
     let x = Powers::new(given / SPAN, given * SPAN, LEFT, RIGHT)?;
-    let named = |name: &str| name.parse::<Strategy>().ok();
-    let curves: Vec<Curve> = prediction
-        .strategies
-        .iter()
-        .filter_map(|of| named(&of.strategy))
-        .map(|strategy| curve(&scenario, strategy, &x))
-        .collect();
+    let strategies = super::strategies(prediction).into_iter();
+    let curves: Vec<Curve> = strategies.map(|strategy| curve(&scenario, strategy, &x)).collect();
     let values = || curves.iter().flat_map(|curve| &curve.points).filter_map(|point| point.1);
     let (least, most) =
         values().fold((f64::MAX, 0.0_f64), |(least, most), s| (least.min(s), most.max(s)));
@@ -53,8 +48,9 @@ pub(super) fn figure(prediction: &CellPrediction, of: &str) -> Option<Figure> {
     let svg = draw(&title, |canvas| draw_on(canvas, &title, &curves, (&x, &y), given));
     let caption = format!(
         "From the stop until the service answers, both axes in powers of ten; the upright line is the \
-         bandwidth that was given. Where pre-copy does not converge its line ends.{}",
-        super::of_whom(prediction)
+         bandwidth that was given. Where pre-copy does not converge its line ends.{}{}",
+        super::of_whom(prediction),
+        super::of_bounds(prediction)
     );
     Some(Figure { title: format!("Outage against bandwidth{of}"), caption, svg })
 }

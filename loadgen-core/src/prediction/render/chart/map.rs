@@ -30,9 +30,8 @@ const SPAN: f64 = 16.0;
 /// `None` if nobody would see anything on it.
 pub(super) fn figure(prediction: &CellPrediction, limits: Limits, of: &str) -> Option<Figure> {
     let scenario = prediction.input.as_ref()?.scenario();
-    let strategies: Vec<Strategy> =
-        prediction.strategies.iter().filter_map(|of| of.strategy.parse().ok()).collect();
-    if strategies.len() < 2 {
+    let strategies = super::strategies(prediction);
+    if strategies.len() < 2 || scenario.populations.len() > super::MOST_POPULATIONS {
         return None;
     }
     let rate = match scenario.dirtying.rate {
@@ -46,10 +45,11 @@ pub(super) fn figure(prediction: &CellPrediction, limits: Limits, of: &str) -> O
     let svg = draw(&title, |canvas| map.draw_on(canvas, &title));
     let caption = format!(
         "By bandwidth (from left to right) and dirty rate (from below), in powers of ten; all else, and the \
-         limits, as given. Colours as in the names above; empty: no strategy holds the limits, or there \
-         are more calls in an outage than can be gone through. What users feel is that of an outage that \
-         is up to 5 % longer or shorter. The dot is what was given.{}",
-        super::of_whom(prediction)
+         limits, as given. Colours as in the names above; empty: no strategy is known to hold the limits, \
+         or there are more calls in an outage than can be gone through. What users feel is that of an outage that \
+         is up to 5 % longer or shorter. The dot is what was given.{}{}",
+        super::of_whom(prediction),
+        super::of_bounds(prediction)
     );
     Some(Figure { title: format!("Map of strategies{of}"), caption, svg })
 }

@@ -13,9 +13,6 @@ use crate::report::chart::canvas::{
 use crate::report::chart::panel::{FAINT, FRAME, INK, line, text};
 use crate::units::format_duration_us;
 
-/// How a machine was moved, in the order of the colours.
-const MOVED: [Strategy; 3] = [Strategy::StopAndCopy, Strategy::PreCopy, Strategy::PostCopy];
-
 /// The total time and the downtime of all trials; none without any.
 pub(super) fn figures(report: &PredictionReport) -> Vec<Figure> {
     let of = |figure, title, aim| one(report, figure, title, aim);
@@ -56,7 +53,7 @@ fn draw_on(
     (low, high, aim): (f64, f64, f64),
 ) -> Drawn {
     text(canvas, title, (LEFT, 24), HPos::Left, INK, SIZE)?;
-    legend(canvas, &MOVED.map(|moved| moved.name().to_owned()))?;
+    legend(canvas, &Strategy::ALL.map(|moved| moved.name().to_owned()))?;
     for tick in y.ticks(10.0, &[1.0, 2.0, 5.0]) {
         let label = format_duration_us(tick * 1e6);
         line(canvas, &[(LEFT, y.at(tick)), (RIGHT, y.at(tick))], FAINT, 1)?;
@@ -69,7 +66,7 @@ fn draw_on(
         line(canvas, &[at(low), at(high)], color, 3)?;
     }
     for row in rows {
-        let place = MOVED.iter().position(|moved| *moved == row.moved).unwrap_or_default();
+        let place = Strategy::ALL.iter().position(|moved| *moved == row.moved).unwrap_or_default();
         dot(canvas, (x.at(row.measured), y.at(row.predicted)), COLORS[place])?;
     }
     line(canvas, &[(LEFT, TOP), (LEFT, BOTTOM), (RIGHT, BOTTOM)], FRAME, 2)
