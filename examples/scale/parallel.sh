@@ -21,5 +21,6 @@ command=$(printf '%q ' "$program" run "$@" --shard "auto/$shards" --sync "$place
     -o "$out/shard-%r.json")
 # All at once (-j0), each command once (-N0: without its number, which the environment has).
 seq "$shards" | parallel -j0 -N0 --halt never "$command" || true
+merge=()
 eval "merge=(${LOADGEN_MERGE:-})"
 "$program" merge "$out"/shard-*.json -o "$out/report.json" "${merge[@]}"

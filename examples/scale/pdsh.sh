@@ -25,5 +25,6 @@ command=$(printf '%q ' "$program" run "$@" --sync "$place" --quiet)
 pdsh -R ssh -w "$hosts" "cd $(printf '%q' "$PWD") && \
     export LOADGEN_SYNC_TOKEN=\$(cat $(printf '%q' "$out/token")) && \
     $command --shard %n/$shards -o $(printf '%q' "$out")/shard-%n.json" || true
+merge=()
 eval "merge=(${LOADGEN_MERGE:-})"
 "$program" merge "$out"/shard-*.json -o "$out/report.json" "${merge[@]}"

@@ -53,25 +53,40 @@ rm -rf "$out/shards" "$out/one" "$out/cluster"
 mkdir "$out/shards" "$out/one" || exit 1
 
 slurm=$home/testbed/slurm.sh
-server=
+server='' running=''
+stop() { [[ -z $1 ]] || { kill "$1" && wait "$1"; } 2> /dev/null; }
+# shellcheck disable=SC2317,SC2329 # called by a trap
 clean() {
-    [[ -z $server ]] || { kill "$server" && wait "$server"; } 2> /dev/null
+    # To the end, whatever comes.
+    trap '' INT TERM
+    stop "$running"
+    stop "$server"
     "$slurm" down "$out/cluster"
 }
 trap clean EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
+# Runs what takes a while, so that a signal is not heard after it alone.
+meanwhile() {
+    "$@" &
+    running=$!
+    wait "$running"
+    local status=$?
+    running=''
+    return "$status"
+}
 at() { "$slurm" at "$1" "$out/cluster" "${@:2}"; }
 
-# Starts the server anew, with a log of its own. ip and unshare become what they start, so that this
-# is its process id.
+# Starts the server anew, with a log of its own. All that is between becomes what it starts, so that
+# this is its process id.
 serve() {
-    [[ -z $server ]] || { kill "$server" && wait "$server"; } 2> /dev/null
+    stop "$server"
     nsenter --net="/run/netns/$(< "$out/cluster/prefix")-head" \
         python3 "$home/testbed/server.py" 10.98.0.254:8080 "$1" &
     server=$!
-    for ((i = 0; i < 200; i++)); do
-        at n1 timeout 1 bash -c 'exec 3<> /dev/tcp/head/8080' 2> /dev/null && return
+    for ((i = 0; i < 600; i++)); do
+        at n1 timeout 10 bash -c 'exec 3<> /dev/tcp/head/8080' 2> /dev/null && return
         kill -0 "$server" 2> /dev/null || die "the server did not start"
         sleep 0.1
     done
@@ -79,19 +94,21 @@ serve() {
 }
 
 say "a cluster of $shards nodes"
-"$slurm" up "$out/cluster" --nodes "$shards" || exit 1
+meanwhile "$slurm" up "$out/cluster" --nodes "$shards" || exit 1
 
-# Request k has the path /K. Enough connections that no call waits for one on a slow machine, and all
-# of them open before: how many there are, and how many calls wait, is then no matter of times.
-seq -f '/%08.0f' 0 $((rate * duration - 1)) > "$out/paths.txt"
+# Request k has the path /K. A connection for each call (up to 800), open before: however slow this
+# machine is, no call waits for one, and how many there are is no matter of times.
+calls=$((rate * duration))
+connections=$((calls < 800 ? calls : 800))
+seq -f '/%08.0f' 0 $((calls - 1)) > "$out/paths.txt"
 load=(http://head:8080/ --requests "$out/paths.txt" --rate "$rate" --duration "${duration}s"
-    --connections $((16 * shards)) --warm-connections $((16 * shards)))
+    --connections "$connections" --warm-connections "$connections")
 
 say "the load by $shards shards"
 serve "$out/shards/server.log"
 # The server of two cores is late now and then: 4 says that figures of times are not valid, and nothing
 # of counts.
-at n1 env LOADGEN="$loadgen" LOADGEN_OUT="$out/shards" \
+meanwhile "$slurm" at n1 "$out/cluster" env LOADGEN="$loadgen" LOADGEN_OUT="$out/shards" \
     sbatch --wait --quiet --chdir="$out" --output="$out/shards/job.log" --nodes="$shards" \
     "$home/slurm.sbatch" "${load[@]}" --calls-log "$out/shards/calls-%r.csv"
 status=$?
@@ -100,7 +117,8 @@ status=$?
 
 say "the load by one process"
 serve "$out/one/server.log"
-at n1 "$loadgen" run "${load[@]}" --quiet -o "$out/one/report.json" 2> "$out/one/run.log"
+meanwhile "$slurm" at n1 "$out/cluster" "$loadgen" run "${load[@]}" --quiet \
+    -o "$out/one/report.json" 2> "$out/one/run.log"
 status=$?
 [[ $status == 0 || $status == 4 ]] || { cat "$out/one/run.log" >&2; die "loadgen ended with status $status"; }
 

@@ -24,26 +24,26 @@ die() { say "error: $1"; exit "${2:-1}"; }
 
 base=${SCALE_SLURM_PORT:-27000}
 
-# A program where a node is: in its network, and with an /etc/hosts that knows them all.
-inside() {
+# Runs a program where a node is: in its network, and with an /etc/hosts that knows them all. This shell
+# becomes what it runs.
+become() {
     local node=$1
     shift
-    if [[ ! -s $dir/prefix ]]; then
-        "$@"
-        return
-    fi
+    [[ -s $dir/prefix ]] || exec "$@"
     # shellcheck disable=SC2016 # for the inner shell
-    nsenter --net="/run/netns/$(< "$dir/prefix")-$node" \
+    exec nsenter --net="/run/netns/$(< "$dir/prefix")-$node" \
         unshare --mount sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' "$dir/hosts" "$@"
 }
+inside() { (become "$@"); }
 
 networks() {
     local prefix=scale-$$ i name
     echo "$prefix" > "$dir/prefix"
     echo "127.0.0.1 localhost" > "$dir/hosts"
     for name in head $(seq -f 'n%.0f' "$nodes"); do
-        ip netns add "$prefix-$name" && ip -n "$prefix-$name" link set lo up \
-            || die "no network namespace can be made: it takes root, and a kernel that allows it"
+        if ! ip netns add "$prefix-$name" || ! ip -n "$prefix-$name" link set lo up; then
+            die "no network namespace can be made: it takes root, and a kernel that allows it"
+        fi
     done
     ip -n "$prefix-head" link add bridge type bridge
     ip -n "$prefix-head" addr add 10.98.0.254/24 dev bridge
@@ -109,8 +109,12 @@ up() {
     done
     [[ ! -e $dir/slurm.conf ]] || die "there is a cluster in $dir already: 'slurm.sh down $dir' ends it"
     mkdir -p "$dir/state"
+    # By this, down knows what belongs to this cluster.
+    export SLURM_CONF=$dir/slurm.conf
     # What cannot come up is taken down again.
     trap 'down' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     [[ $loopback == yes ]] || networks
     configuration > "$dir/slurm.conf"
     head -c 1024 /dev/urandom > "$dir/munge.key"
@@ -119,7 +123,6 @@ up() {
     munged --force --num-threads=2 --key-file="$dir/munge.key" --socket="$dir/munge.sock" \
         --pid-file="$dir/munged.pid" --log-file="$dir/munged.log" --seed-file="$dir/munge.seed" \
         || die "munged did not start: see $dir/munged.log"
-    export SLURM_CONF=$dir/slurm.conf
     inside head slurmctld -c -f "$dir/slurm.conf" || die "slurmctld did not start: see $dir/slurmctld.log"
     for ((i = 1; i <= nodes; i++)); do
         mkdir -p "$dir/spool-n$i"
@@ -137,43 +140,55 @@ up() {
     die "the nodes did not come up within a minute"
 }
 
-# Ends the processes of these files, and waits until they are gone.
-end() {
-    local file pid pids=() i
-    for file; do
-        # They remove their files themselves, at their end.
-        pid=$(cat "$file" 2> /dev/null) || continue
-        kill "$pid" 2> /dev/null || continue
-        pids+=("$pid")
+# The processes of this cluster, or those of them with this name: all that were started with SLURM_CONF
+# set to its file, and not this script.
+ours() {
+    local each found=()
+    for each in /proc/[0-9]*; do
+        [[ $# == 0 || $(cat "$each/comm" 2> /dev/null) == "$1" ]] || continue
+        ! grep -qzxF "SLURM_CONF=$dir/slurm.conf" "$each/environ" 2> /dev/null \
+            || found+=("${each#/proc/}")
     done
-    for pid in "${pids[@]}"; do
+    # What ran for this look alone is gone, and so is none of theirs.
+    for each in "${found[@]}"; do
+        [[ $each == "$$" || $each == "$BASHPID" || ! -e /proc/$each ]] || echo "$each"
+    done
+}
+
+# Ends these processes, and waits until they are gone.
+end() {
+    local pid i
+    kill "$@" 2> /dev/null || true
+    for pid; do
         for ((i = 0; i < 100; i++)); do
             kill -0 "$pid" 2> /dev/null || break
             sleep 0.1
         done
         ((i < 100)) || kill -KILL "$pid" 2> /dev/null || true
     done
-    rm -f "$@"
 }
 
 down() {
     local name i
     [[ -d $dir ]] || return 0
+    # To the end, whatever comes.
+    trap '' INT TERM
     export SLURM_CONF=$dir/slurm.conf
     if [[ -s $dir/slurmctld.pid ]]; then
         # Jobs go first: the processes of a job are not those of slurmd.
-        inside head scancel --user=root 2> /dev/null || true
+        inside head timeout 10 scancel --user=root 2> /dev/null || true
         for ((i = 0; i < 50; i++)); do
-            [[ -n $(inside head squeue -h 2> /dev/null) ]] || break
+            [[ -n $(inside head timeout 10 squeue -h 2> /dev/null) ]] || break
             sleep 0.2
         done
     fi
-    # Who takes its leave of another goes first.
-    end "$dir"/slurmd-*.pid
-    end "$dir/slurmctld.pid"
-    end "$dir/munged.pid"
+    # Who takes its leave of another goes first; then what is left.
+    for name in slurmd slurmctld munged ''; do
+        # shellcheck disable=SC2046 # process ids
+        end $(ours ${name:+"$name"})
+    done
     if [[ -s $dir/prefix ]]; then
-        for name in $(ip netns list | awk -v prefix="$(< "$dir/prefix")-" 'index($1, prefix) == 1 { print $1 }'); do
+        for name in $(ip netns list | awk '{ print $1 }' | grep "^$(< "$dir/prefix")-"); do
             ip netns del "$name"
         done
         rm -f "$dir/prefix"
@@ -204,7 +219,7 @@ case ${1:-} in
         dir=$(realpath "$3")
         shift 3
         export SLURM_CONF=$dir/slurm.conf
-        inside "$node" "$@" ;;
+        become "$node" "$@" ;;
     down)
         dir=$(realpath "${2:?slurm.sh down DIR}")
         down ;;
