@@ -108,8 +108,8 @@ say "the load by $shards shards"
 serve "$out/shards/server.log"
 # The server of two cores is late now and then: 4 says that figures of times are not valid, and nothing
 # of counts.
-meanwhile "$slurm" at n1 "$out/cluster" env LOADGEN="$loadgen" LOADGEN_OUT="$out/shards" \
-    sbatch --wait --quiet --chdir="$out" --output="$out/shards/job.log" --nodes="$shards" \
+LOADGEN=$loadgen LOADGEN_OUT=$out/shards meanwhile "$slurm" batch n1 "$out/cluster" \
+    --chdir="$out" --output="$out/shards/job.log" --nodes="$shards" \
     "$home/slurm.sbatch" "${load[@]}" --calls-log "$out/shards/calls-%r.csv"
 status=$?
 [[ $status == 0 || $status == 4 ]] \

@@ -51,11 +51,11 @@ clean() {
         first=$(cat "/proc/$child/task/$child/children" 2> /dev/null)
         kill -KILL "$child" 2> /dev/null
         for ((i = 0; i < 100; i++)); do
-            [[ -e /proc/${first% }/exe ]] || break
+            grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/${first% }/status" || break
             sleep 0.1
         done
     fi
-    rm -rf "$out/tmp"
+    rm -rf "$out/tmp" "$out/venv"
     [[ -n $kept ]] || rm -rf "${out%/checks}"
 }
 trap clean EXIT

@@ -45,7 +45,10 @@ check() {
     sleep 300 &
     timer=$!
     wait -n "$pid" "$timer"
-    kill "$timer" 2> /dev/null || { kill -KILL "$pid"; echo "it was given up after 300 s" >> "$out/$name.log"; }
+    if ! kill "$timer" 2> /dev/null; then
+        echo "it was given up after 300 s" >> "$out/$name.log"
+        kill -KILL "$pid"
+    fi
     wait "$pid"
     status=$?
     echo "$status" > "$out/$name.status"
@@ -58,10 +61,10 @@ check() {
 }
 
 # The load of the check NAME: request k is that of /NAME/K. 300 calls, in 3 s.
-size=300
+size=300 seconds=3
 load() {
     seq -f "/$1/%08.0f" 0 $((size - 1)) > "$out/$1.paths"
-    echo "http://127.0.0.1:$port/" --requests "$out/$1.paths" --rate 100 --duration 3s
+    echo "http://127.0.0.1:$port/" --requests "$out/$1.paths" --rate 100 --duration "${seconds}s"
 }
 # A recipe ends as its merge does; 4: this machine was too slow for figures of times.
 valid_or_slow() { [[ $1 == 0 || $1 == 4 ]] || fail "it ended with status $1, not with 0 (or 4)"; }
@@ -107,7 +110,7 @@ recipe() {
 process_of() {
     local dir
     for dir in /proc/[0-9]*; do
-        [[ $(readlink "$dir/exe" 2> /dev/null) == "$loadgen" ]] || continue
+        [[ $dir/exe -ef $loadgen ]] || continue
         grep -qzxF -- "$2" "$dir/environ" 2> /dev/null || continue
         ! grep -qzF -- "/$1/shard-" "$dir/cmdline" 2> /dev/null || found=${dir#/proc/}
     done
@@ -155,11 +158,10 @@ export SCALE_SLURM_PORT=27900
 cluster() {
     [[ -e $out/slurm/slurm.conf ]] || "$home/testbed/slurm.sh" up "$out/slurm" --nodes 2 --loopback
 }
-with_slurm() { "$home/testbed/slurm.sh" at head "$out/slurm" "$@"; }
 # sbatch, until the job has ended.
 batch() {
     mkdir -p "$LOADGEN_OUT"
-    with_slurm sbatch --wait --quiet --chdir="$out" --output="$LOADGEN_OUT/job.log" "$@" \
+    "$home/testbed/slurm.sh" batch head "$out/slurm" --chdir="$out" --output="$LOADGEN_OUT/job.log" "$@" \
         || { local status=$?; cat "$LOADGEN_OUT/job.log"; return "$status"; }
 }
 slurm_on_two_nodes() {
@@ -186,8 +188,8 @@ told_start() {
 }
 array_begins() {
     # shellcheck disable=SC2046 # options
-    with_slurm env LOADGEN="$loadgen" LOADGEN_OUT="$out/array" START="$1" \
-        sbatch --wait --quiet --chdir="$out" --output="$out/array/%a.log" \
+    LOADGEN=$loadgen LOADGEN_OUT=$out/array START=$1 "$home/testbed/slurm.sh" batch head "$out/slurm" \
+        --chdir="$out" --output="$out/array/%a.log" \
         "$home/slurm-array.sbatch" $(load array)
 }
 slurm_array() {

@@ -6,12 +6,15 @@ help() {
     cat <<'TEXT'
 usage: slurm.sh up DIR [--nodes N] [--loopback]
        slurm.sh at NODE DIR COMMAND...
+       slurm.sh batch NODE DIR ARGUMENTS...
        slurm.sh down DIR
 
 up      starts a cluster of N nodes (4), n1 to nN. Each is a network namespace with an address of its
         own, 10.98.0.1 and so on, and all are joined by a bridge; so is head, 10.98.0.254, where the
         controller runs. With --loopback all nodes are at 127.0.0.1, and there is no namespace.
 at      runs a command on a node, or on head, with SLURM_CONF set and the names of all nodes known.
+batch   runs sbatch there with these arguments, and ends when the job does, with its status: sooner than
+        sbatch --wait, which looks ever more seldom.
 down    ends what up started, by its process ids, and removes the namespaces.
 
 All files are in DIR. SCALE_SLURM_PORT: the first of N + 1 ports (27000). It needs root, and the
@@ -140,6 +143,27 @@ up() {
     die "the nodes did not come up within a minute"
 }
 
+batch() {
+    local job state i
+    job=$(inside "$node" sbatch --parsable "$@") || exit 1
+    # Of an array there is a line for each element. No answer may be a busy controller's, for a minute.
+    for ((i = 0; i < 60; i++)); do
+        if state=$(inside "$node" scontrol --oneliner show job "$job" 2> /dev/null); then
+            i=0
+            if ! grep -qE 'JobState=(PENDING|CONFIGURING|RUNNING|COMPLETING|SUSPENDED)' <<< "$state"; then
+                # The worst of what they ended with; what a signal ended has a status after the colon.
+                exit "$(grep -o ' ExitCode=[0-9:]*' <<< "$state" | awk -F '[=:]' '
+                    { status = $3 != 0 ? 128 + $3 : $2 } status > worst { worst = status }
+                    END { print worst + 0 }')"
+            fi
+            sleep 0.3
+        else
+            sleep 1
+        fi
+    done
+    die "nobody tells of job $job"
+}
+
 # The processes of this cluster, or those of them with this name: all that were started with SLURM_CONF
 # set to its file, and not this script.
 ours() {
@@ -213,13 +237,14 @@ case ${1:-} in
         mkdir -p "$dir"
         dir=$(realpath "$dir")
         up ;;
-    at)
-        (($# > 3)) || die "want a node, DIR and a command (see --help)" 2
-        node=$2
+    at | batch)
+        (($# > 3)) || die "want a node, DIR and more (see --help)" 2
+        command=$1 node=$2
         dir=$(realpath "$3")
         shift 3
         export SLURM_CONF=$dir/slurm.conf
-        become "$node" "$@" ;;
+        [[ $command == batch ]] || become "$node" "$@"
+        batch "$@" ;;
     down)
         dir=$(realpath "${2:?slurm.sh down DIR}")
         down ;;
