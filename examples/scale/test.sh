@@ -28,7 +28,7 @@ done
 # Without kubectl, its check fails, and says so.
 missing=()
 for program in slurmctld munged srun mpirun.openmpi mpirun.mpich parallel pdsh ssh faketime ip jq python3 \
-    unshare nsenter setpriv curl openssl; do
+    unshare nsenter setpriv openssl; do
     command -v "$program" > /dev/null || missing+=("$program")
 done
 [[ ${#missing[@]} == 0 ]] || die "not found: ${missing[*]}; see packages.txt" 2

@@ -405,7 +405,8 @@ kubernetes() {
 # A server for all, with a log of who asked for what.
 port=27980
 python3 "$home/testbed/server.py" "127.0.0.1:$port" "$out/server.log" &
-(until_true "the server" curl -s -o "$out/first" "http://127.0.0.1:$port/") || die "the server did not start"
+is_served() { (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; }
+(until_true "the server" is_served) || die "the server did not start"
 
 # They mostly wait, and go on beside each other: in as many rows, each with a port to meet at.
 row() { sync=127.0.0.1:$((27940 + $1)); "row_$1" & rows+=($!); }
