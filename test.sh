@@ -2,8 +2,9 @@
 # Runs every test of loadgen. On Debian it first installs the packages that the
 # tests need (as root), or says which are missing (as anybody else).
 #
-#   ./test.sh            all tests, and real migrations by QEMU, libvirt and CRIU
-#   ./test.sh --no-lab   without the real migrations
+#   ./test.sh            all tests, real migrations by QEMU, libvirt and CRIU, and shards under
+#                        Slurm, MPI, Kubernetes and others
+#   ./test.sh --no-lab   without the real migrations and the shards
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -11,7 +12,7 @@ lab=yes
 for argument in "$@"; do
     case $argument in
         --no-lab) lab=no ;;
-        -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "test.sh: unknown argument '$argument' (known: --no-lab)" >&2; exit 2 ;;
     esac
 done
@@ -33,8 +34,12 @@ install_packages() {
     local lists=(tests/packages.txt) missing=() package
     if [[ $lab == yes ]]; then
         lists+=(examples/migration-lab/packages.txt)
-        # Without root there is no migration by libvirt.
-        [[ $EUID != 0 ]] || lists+=(examples/migration-lab/packages-libvirt.txt)
+        # Without root there is no migration by libvirt, and no Slurm.
+        if [[ $EUID == 0 ]]; then
+            lists+=(examples/migration-lab/packages-libvirt.txt examples/scale/packages.txt)
+            # Debian's has its program where a newer one has it, too.
+            command -v kubectl >/dev/null || lists+=(examples/scale/packages-kubectl.txt)
+        fi
     fi
     if ! command -v dpkg-query >/dev/null; then
         echo "test.sh: not a Debian system; the tests need what these packages hold:" >&2
@@ -95,6 +100,12 @@ container() {
     return "$status"
 }
 
+# The recipes of examples/scale, each under the engine that it is for: what comes of it is checked
+# there, not how fast.
+shards() {
+    examples/scale/test.sh --loadgen "${CARGO_TARGET_DIR:-target}/debug/loadgen" --out target/scale
+}
+
 # The tests against real QEMUs run with a newer one, too, where that can be had: Debian's
 # backports beside the system's. Without it they run with the system's alone.
 newer_qemu() {
@@ -128,8 +139,9 @@ if [[ $lab == yes ]]; then
     if [[ $EUID == 0 ]]; then
         step "real migrations by libvirt" ways_of_libvirt
         step "a real migration of a container" container
+        step "shards under Slurm, MPI, Kubernetes and others" shards
     else
-        echo "test.sh: not root: the migrations by libvirt and by CRIU are left out" >&2
+        echo "test.sh: not root: the migrations by libvirt and by CRIU, and the shards, are left out" >&2
     fi
 fi
 echo "all tests passed in $SECONDS s" >&2
