@@ -22,7 +22,7 @@ from pathlib import Path
 # calls were due is by the plan; when they were sent and answered is not, and their sums are elsewhere.)
 OF_TIMES = re.compile(
     r"_us$|_ms$|_s$|histogram|counters/answered"
-    r"|windows/\d+/(answered|started|bytes_received|bytes_sent|kernel|populations)")
+    r"|windows/\d+/(answered|started|bytes_received|bytes_sent|kernel|populations|slow_calls)")
 
 failed = 0
 
