@@ -104,7 +104,7 @@ impl Clock {
     }
 
     /// By how many ns the wall clock went further than `CLOCK_MONOTONIC` between the origins of this
-    /// clock and of a later one: it was set, or made faster.
+    /// clock and of a later one: it was set.
     pub(crate) fn wall_ahead_at(&self, later: &Self) -> i64 {
         let since = |from: u64, to: u64| to.wrapping_sub(from) as i64;
         since(self.wall_ns, later.wall_ns) - since(self.origin_ns, later.origin_ns)

@@ -1,7 +1,7 @@
 //! What workers have measured so far, had from them while the load goes on. A worker that is asked
-//! leaves its recorder here and goes on with an empty one, which costs it no more than an exchange of
-//! two pointers does; what it brings home at the end is the rest. The parts are joined like those of several
-//! workers.
+//! leaves its recorder here and goes on with an empty one that lies ready, so that it writes nothing
+//! down and joins nothing itself; what it brings home at the end is the rest. The parts are joined
+//! like those of several workers.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -53,8 +53,9 @@ pub struct ShardClock {
     pub estimated_error_ms: Option<f64>,
     /// By how much it is made to go faster, in millionths.
     pub frequency_ppm: Option<f64>,
-    /// By how much the wall clock was set or made to go faster from the start of the load to its
-    /// end, against `CLOCK_MONOTONIC`, by which all is measured.
+    /// By how much the wall clock was set from the start of the load to its end, against
+    /// `CLOCK_MONOTONIC`, by which all is measured. Where a daemon makes it go faster or slower, that
+    /// one goes with it, and nothing is seen here.
     pub stepped_ms: f64,
     /// How long after that of shard 0 its load began, as their clocks were compared; `None`: they
     /// were not.

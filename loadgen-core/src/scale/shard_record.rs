@@ -66,8 +66,7 @@ impl ShardRecord {
     /// file: a shard that dies leaves it, and [`Self::from_reader`] reads all of them. Nothing is lost to
     /// the run. `None` before the load has begun, and if there is nothing new.
     ///
-    /// It costs each worker some µs, in which it exchanges what it records to, and this thread as long as
-    /// it takes to write down what happened since: a few ms for 10 s.
+    /// Each worker exchanges what it records to; what happened since is written down in this thread.
     ///
     /// # Errors
     /// As [`Self::to_json`].
